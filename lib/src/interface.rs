@@ -1,0 +1,178 @@
+//! Interfaces: names, addresses, and the broadcast addresses that the kernel really uses.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::batch::InterfaceIndex;
+use crate::error::{Error, Result};
+use crate::sys::interfaces as system;
+
+/// A network interface and its addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the system's flags")]
+pub struct Interface {
+    /// Its name, such as `eth0`.
+    pub name: String,
+    /// The system's number for it.
+    pub index: Option<InterfaceIndex>,
+    /// Switched on.
+    pub up: bool,
+    /// Switched on and connected.
+    pub running: bool,
+    /// Can broadcast.
+    pub broadcast: bool,
+    /// Leads back to this host.
+    pub loopback: bool,
+    /// Leads to one other host: a tunnel, most often.
+    pub point_to_point: bool,
+    /// Can multicast.
+    pub multicast: bool,
+    /// The largest IP datagram it takes without fragmenting, in bytes.
+    pub mtu: Option<u32>,
+    /// Its hardware (MAC) address.
+    pub hardware: Option<[u8; 6]>,
+    /// Its IP addresses.
+    pub addresses: Vec<InterfaceAddress>,
+}
+
+/// An address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceAddress {
+    /// Our address.
+    pub ip: IpAddr,
+    /// Length of the network's prefix in bits.
+    pub prefix_len: u8,
+    /// The network's broadcast address; `None` on IPv6, on /31 and /32 (RFC 3021), and where the interface cannot broadcast.
+    pub broadcast: Option<Ipv4Addr>,
+    /// The host at the other end, where the address names one.
+    pub peer: Option<IpAddr>,
+    /// Not usable yet: the system is making sure that no other host has it (RFC 4862).
+    pub tentative: bool,
+}
+
+impl Interface {
+    /// Its link-local IPv6 address, if it has one that can be used.
+    #[must_use]
+    pub fn link_local(&self) -> Option<Ipv6Addr> {
+        self.addresses.iter().find_map(|address| match address.ip {
+            IpAddr::V6(v6) if v6.is_unicast_link_local() && !address.tentative => Some(v6),
+            _ => None,
+        })
+    }
+}
+
+/// The interfaces of this host at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    list: Vec<Interface>,
+}
+
+impl Interfaces {
+    /// Asks the system.
+    ///
+    /// # Errors
+    ///
+    /// The system's; none is expected.
+    pub fn list() -> Result<Self> {
+        let list = system::list().map_err(|cause| Error::new("list interfaces", "", cause))?;
+        Ok(Self { list })
+    }
+
+    /// The interfaces, in the system's order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Interface> {
+        self.list.iter()
+    }
+
+    /// The interface of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Interface> {
+        self.list.iter().find(|interface| interface.name == name)
+    }
+
+    /// The interface of this number.
+    #[must_use]
+    pub fn numbered(&self, index: InterfaceIndex) -> Option<&Interface> {
+        self.list.iter().find(|interface| interface.index == Some(index))
+    }
+
+    /// Whether an address is one of this host's; all of 127.0.0.0/8 is.
+    #[must_use]
+    pub fn is_ours(&self, ip: IpAddr) -> bool {
+        ip.is_loopback() || self.addresses().any(|address| address.ip == ip)
+    }
+
+    /// Whether an address is the broadcast address of an attached network, or 255.255.255.255.
+    #[must_use]
+    pub fn is_broadcast(&self, ip: IpAddr) -> bool {
+        match ip {
+            IpAddr::V4(v4) => v4.is_broadcast() || self.addresses().any(|address| address.broadcast == Some(v4)),
+            IpAddr::V6(_) => false,
+        }
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = &InterfaceAddress> {
+        self.list.iter().flat_map(|interface| &interface.addresses)
+    }
+}
+
+impl FromIterator<Interface> for Interfaces {
+    fn from_iter<T: IntoIterator<Item = Interface>>(iter: T) -> Self {
+        Self { list: iter.into_iter().collect() }
+    }
+}
+
+impl<'a> IntoIterator for &'a Interfaces {
+    type Item = &'a Interface;
+    type IntoIter = std::slice::Iter<'a, Interface>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Notices when interfaces or addresses come, go or change. Linux only; elsewhere nothing is ever noticed.
+#[derive(Debug)]
+pub struct InterfaceWatch {
+    pub(crate) inner: system::Watch,
+}
+
+impl InterfaceWatch {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    ///
+    /// The system's; none is expected.
+    pub fn new() -> Result<Self> {
+        let inner = system::Watch::new().map_err(|cause| Error::new("watch interfaces", "", cause))?;
+        Ok(Self { inner })
+    }
+
+    /// Whether anything changed since the last call.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.inner.changed()
+    }
+}
+
+/// The broadcast address of a network, all host bits ones (RFC 919); none on /31 and /32.
+#[must_use]
+pub fn subnet_broadcast(network: Ipv4Addr, prefix_len: u8) -> Option<Ipv4Addr> {
+    let host_bits = u32::MAX.checked_shr(prefix_len.into()).unwrap_or(0);
+    (prefix_len < 31).then(|| Ipv4Addr::from_bits(network.to_bits() | host_bits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broadcast_addresses_of_networks() {
+        let of = |network: [u8; 4], prefix_len| subnet_broadcast(network.into(), prefix_len);
+        assert_eq!(of([10, 9, 0, 1], 24), Some([10, 9, 0, 255].into()));
+        assert_eq!(of([10, 9, 3, 1], 22), Some([10, 9, 3, 255].into()));
+        assert_eq!(of([10, 9, 0, 1], 30), Some([10, 9, 0, 3].into()));
+        assert_eq!(of([10, 9, 0, 1], 0), Some([255, 255, 255, 255].into()));
+        assert_eq!(of([10, 9, 0, 1], 31), None);
+        assert_eq!(of([10, 9, 0, 1], 32), None);
+        assert_eq!(of([10, 9, 0, 1], 255), None);
+    }
+}

@@ -1,0 +1,438 @@
+//! The socket: options that are set only when asked for, batches in and out, and what the kernel knows besides.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use socket2::{Domain, Protocol, SockAddr, Type};
+
+use crate::batch::{Delivery, Message, ReceiveBatch, SendBatch, SendFailure, Transmit};
+use crate::error::{Error, Result};
+use crate::sys::{native, poll, portable};
+
+/// What a socket is asked for; everything is off or the system's default until it is set.
+///
+/// An IPv6 socket is always IPv6 alone (`IPV6_V6ONLY`), on every system: both families take two sockets.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Share the port with others that allow it (`SO_REUSEADDR`): each gets every broadcast and multicast.
+    pub reuse_address: bool,
+    /// Share the port's unicast traffic with sockets of the same user (`SO_REUSEPORT`). Not on Windows.
+    pub reuse_port: bool,
+    /// Allow sending to broadcast addresses (`SO_BROADCAST`).
+    pub broadcast: bool,
+    /// Tell destination, local address, interface and delivery of each datagram (`IP_PKTINFO`).
+    pub destination: bool,
+    /// Tell the kernel's time of each datagram (`SO_TIMESTAMPNS`).
+    pub timestamps: bool,
+    /// Tell the hop limit of each datagram (`IP_RECVTTL`).
+    pub hop_limits: bool,
+    /// Tell the traffic class of each datagram (`IP_RECVTOS`).
+    pub traffic_classes: bool,
+    /// Tell with a datagram how many were dropped before it (`SO_RXQ_OVFL`).
+    pub drops: bool,
+    /// Tell of datagrams that were refused: the error queue (`IP_RECVERR`).
+    pub errors: bool,
+    /// Receive runs of one source as trains (`UDP_GRO`). Times and drops are then those of a train.
+    pub coalesce: bool,
+    /// Receive multicasts only of groups that this socket joined (`IP_MULTICAST_ALL` off).
+    pub only_joined_groups: bool,
+    /// Size of the receive buffer in bytes, as large as the system permits if not as large as this.
+    pub receive_buffer: Option<usize>,
+    /// Time to live or hop limit of what is sent, multicasts included (their default is 1).
+    pub hop_limit: Option<u8>,
+    /// Traffic class of what is sent: DSCP in the upper six bits.
+    pub traffic_class: Option<u8>,
+    /// Use only what every system has, for seeing here what a program would get elsewhere.
+    pub portable: bool,
+}
+
+/// What a socket really has, of what was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Many datagrams in one system call.
+    pub batches: bool,
+    /// Destination, local address, interface and delivery of each datagram; answers leave from the address asked.
+    pub destination: bool,
+    /// The kernel's times.
+    pub timestamps: bool,
+    /// Hop limits of received datagrams, and a hop limit for each one sent.
+    pub hop_limits: bool,
+    /// Traffic classes of received datagrams.
+    pub traffic_classes: bool,
+    /// Trains on receipt (GRO).
+    pub coalesce: bool,
+    /// Trains on sending (GSO); the first refusal by a device ends it.
+    pub segmentation: bool,
+    /// The exact number of datagrams that the kernel dropped at this socket.
+    pub kernel_drops: bool,
+    /// Which datagram was refused, and by whom.
+    pub errors: bool,
+    /// The true length of a truncated datagram; elsewhere only that it was truncated.
+    pub true_length: bool,
+}
+
+/// How long a call may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all.
+    No,
+    /// Until this moment.
+    Until(Instant),
+    /// Until something arrives.
+    Forever,
+}
+
+/// Why a datagram of ours was not delivered, as an ICMP message or our own kernel said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Nobody listens on the port.
+    Port,
+    /// The host does not answer, or does not exist.
+    Host,
+    /// No route leads there.
+    Network,
+    /// A filter on the way forbids it.
+    Prohibited,
+    /// Too long for a link on the way, which takes at most this many bytes of IP datagram (0: it did not say).
+    TooBig {
+        /// The link's MTU in bytes.
+        mtu: u32,
+    },
+    /// The hop limit was used up on the way.
+    HopLimit,
+    /// Anything else: ICMP type and code.
+    Other {
+        /// ICMP type.
+        kind: u8,
+        /// ICMP code.
+        code: u8,
+    },
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port => f.write_str("port unreachable"),
+            Self::Host => f.write_str("host unreachable"),
+            Self::Network => f.write_str("network unreachable"),
+            Self::Prohibited => f.write_str("administratively prohibited"),
+            Self::TooBig { mtu: 0 } => f.write_str("too big for the path"),
+            Self::TooBig { mtu } => write!(f, "too big for the path (MTU {mtu})"),
+            Self::HopLimit => f.write_str("hop limit exceeded"),
+            Self::Other { kind, code } => write!(f, "ICMP type {kind} code {code}"),
+        }
+    }
+}
+
+/// A datagram of ours that came back as an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unreachable {
+    /// Where the datagram was going.
+    pub destination: SocketAddr,
+    /// Who reported it; `None` if it was our own kernel.
+    pub reporter: Option<IpAddr>,
+    /// Why.
+    pub cause: Cause,
+    /// The beginning of the datagram's payload, as far as the report quoted it.
+    pub payload: Vec<u8>,
+}
+
+impl Unreachable {
+    /// A report on a datagram to this destination, for tests and simulations.
+    #[must_use]
+    pub fn new(destination: SocketAddr, reporter: Option<IpAddr>, cause: Cause) -> Self {
+        Self { destination, reporter, cause, payload: Vec::new() }
+    }
+}
+
+/// A UDP socket that never blocks unless told to wait, and never connects.
+#[derive(Debug)]
+pub struct Socket {
+    inner: socket2::Socket,
+    local: SocketAddr,
+    portable: bool,
+    capabilities: Capabilities,
+    /// Datagrams longer than this are not sent as trains; lowered at a refusal, zero where trains are impossible.
+    train_limit: AtomicUsize,
+    /// The kernel's 32-bit total of drops, widened.
+    drops: AtomicU64,
+    receive_buffer: usize,
+}
+
+impl Socket {
+    /// Opens a socket at this address; port 0 is any free one.
+    ///
+    /// # Errors
+    ///
+    /// The address is taken or not ours, the port needs rights, the kernel lacks the family.
+    pub fn bind(address: SocketAddr, options: &Options) -> Result<Self> {
+        let error = |cause| Error::new("bind", address, cause);
+        let inner = open(address, options).map_err(error)?;
+        let mut capabilities = if options.portable {
+            portable::configure(&inner, options).map_err(error)?
+        } else {
+            native::configure(&inner, options).map_err(error)?
+        };
+        inner.bind(&SockAddr::from(address)).map_err(error)?;
+        let local = inner.local_addr().map_err(error)?.as_socket().unwrap_or(address);
+        let receive_buffer = inner.recv_buffer_size().map_err(error)?;
+        capabilities.segmentation &= !options.portable;
+        let train_limit = AtomicUsize::new(if capabilities.segmentation { usize::MAX } else { 0 });
+        let portable = options.portable;
+        Ok(Self { inner, local, portable, capabilities, train_limit, drops: AtomicU64::new(0), receive_buffer })
+    }
+
+    /// The address and port that the socket is bound to.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Which kernel features this socket really has.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities { segmentation: self.train_limit.load(Ordering::Relaxed) > 0, ..self.capabilities }
+    }
+
+    /// Size of the receive buffer in bytes as the kernel counts them: its own overhead included (`socket(7)`).
+    #[must_use]
+    pub fn receive_buffer(&self) -> usize {
+        self.receive_buffer
+    }
+
+    /// Receives what has arrived into the batch; returns the number of trains, zero if the wait ended first.
+    ///
+    /// Errors of datagrams sent earlier do not end up here but in [`errors`](Self::errors).
+    ///
+    /// # Errors
+    ///
+    /// The system's, other than those two.
+    pub fn receive(&self, batch: &mut ReceiveBatch, wait: Wait) -> Result<usize> {
+        batch.messages.clear();
+        loop {
+            let received =
+                if self.portable { portable::receive(&self.inner, batch) } else { native::receive(&self.inner, batch) };
+            match received {
+                Ok(()) => {
+                    batch.clock = Some(clock());
+                    self.fill_in(&mut batch.messages);
+                    return Ok(batch.messages.len());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !self.wait(wait)? {
+                        return Ok(0);
+                    }
+                }
+                Err(error) if is_transient(&error) => {}
+                Err(error) => return Err(Error::new("receive on", self.local, error)),
+            }
+        }
+    }
+
+    /// Sends the batch and empties it; returns the number of datagrams sent.
+    ///
+    /// What could not be sent is in [`SendBatch::failures`]; the rest was sent once. Waits up to a second for room in
+    /// the send buffer, and a tenth of one for a full device queue.
+    pub fn send(&self, batch: &mut SendBatch) -> usize {
+        batch.failures.clear();
+        if batch.entries.is_empty() {
+            return 0;
+        }
+        let total = batch.len();
+        if self.portable {
+            portable::send(&self.inner, batch, &self.train_limit);
+        } else {
+            native::send(&self.inner, batch, &self.train_limit);
+        }
+        batch.clear();
+        total - batch.failures.iter().map(|failure| failure.count).sum::<usize>()
+    }
+
+    /// Sends one datagram.
+    ///
+    /// # Errors
+    ///
+    /// The system's: no route, a payload over the limit, a broadcast where it was not allowed, ...
+    pub fn send_to(&self, payload: &[u8], destination: SocketAddr) -> Result<()> {
+        let mut batch = SendBatch::default();
+        batch.push(&Transmit::to(destination), payload);
+        self.send(&mut batch);
+        match batch.failures.pop() {
+            None => Ok(()),
+            Some(SendFailure { error, .. }) => Err(Error::new("send to", destination, error)),
+        }
+    }
+
+    /// Empties the error queue: which of our datagrams were refused, by whom. At most 64 a call.
+    ///
+    /// Nothing is ever reported unless [`Options::errors`] was set and the system can.
+    pub fn errors(&self, mut report: impl FnMut(Unreachable)) {
+        if self.capabilities.errors {
+            native::errors(&self.inner, &mut report);
+        }
+    }
+
+    /// Datagrams that the kernel dropped at this socket so far (its buffer was full), where it can tell.
+    ///
+    /// Exact and up to date, the last ones included; with [`Options::coalesce`], a dropped train counts as one.
+    #[must_use]
+    pub fn kernel_drops(&self) -> Option<u64> {
+        if !self.capabilities.kernel_drops {
+            return None;
+        }
+        let now = native::kernel_drops(&self.inner)?;
+        // Widened: the kernel's total has 32 bits, and is read often enough to see each turn.
+        let before = self.drops.load(Ordering::Relaxed);
+        let total = before.wrapping_add(u64::from(now.wrapping_sub((before & 0xffff_ffff) as u32)));
+        self.drops.store(total, Ordering::Relaxed);
+        Some(total)
+    }
+
+    /// Joins a multicast group on an interface, of one source alone where it is given.
+    ///
+    /// # Errors
+    ///
+    /// The interface cannot do multicast, has no address of the family, is gone, or joined the group before.
+    pub fn join(&self, group: IpAddr, interface: &crate::Interface, source: Option<IpAddr>) -> Result<()> {
+        let joined = if self.portable {
+            portable::join(&self.inner, group, interface, source)
+        } else {
+            native::join(&self.inner, group, interface, source)
+        };
+        joined.map_err(|cause| {
+            let from = source.map(|source| format!(" of {source}")).unwrap_or_default();
+            Error::new("join", format!("{group}{from} on {}", interface.name), cause)
+        })
+    }
+
+    /// Waits until the socket can be read; false if the time was over first.
+    fn wait(&self, wait: Wait) -> Result<bool> {
+        let timeout = match wait {
+            Wait::No => return Ok(false),
+            Wait::Forever => None,
+            Wait::Until(deadline) => {
+                let left = deadline.saturating_duration_since(clock().0);
+                if left.is_zero() {
+                    return Ok(false);
+                }
+                Some(left)
+            }
+        };
+        poll::one(&self.inner, false, timeout).map_err(|cause| Error::new("wait on", self.local, cause))?;
+        Ok(true)
+    }
+
+    /// What a socket bound to one unicast address knows of each datagram without being told.
+    fn fill_in(&self, messages: &mut [Message]) {
+        let ip = self.local.ip();
+        let known = match ip {
+            IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_multicast() && !v4.is_broadcast(),
+            IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast(),
+        };
+        if self.capabilities.destination || !known {
+            return;
+        }
+        for Message { meta, .. } in messages {
+            meta.destination = Some(ip);
+            meta.local = Some(ip);
+            // Only Linux keeps broadcasts from a socket that is bound to an address.
+            if cfg!(target_os = "linux") {
+                meta.delivery = Delivery::Unicast;
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for Socket {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.inner.as_fd()
+    }
+}
+
+#[cfg(windows)]
+impl std::os::windows::io::AsSocket for Socket {
+    fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
+        self.inner.as_socket()
+    }
+}
+
+/// The IP datagram size in bytes that the route to this address takes without fragments, where the system tells.
+#[must_use]
+pub fn path_mtu(destination: SocketAddr) -> Option<u32> {
+    native::path_mtu(destination)
+}
+
+/// Both clocks, read together so that kernel times can be placed on the monotonic one.
+#[expect(clippy::disallowed_methods, reason = "the one place where the socket layer reads the clocks")]
+fn clock() -> (Instant, SystemTime) {
+    (Instant::now(), SystemTime::now())
+}
+
+/// Opens a socket with the options that every system knows.
+fn open(address: SocketAddr, options: &Options) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if options.reuse_address {
+        socket.set_reuse_address(true)?;
+    }
+    #[cfg(unix)]
+    if options.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    if options.broadcast {
+        socket.set_broadcast(true)?;
+    }
+    if let Some(hops) = options.hop_limit {
+        if address.is_ipv4() {
+            socket.set_ttl_v4(hops.into())?;
+            socket.set_multicast_ttl_v4(hops.into())?;
+        } else {
+            socket.set_unicast_hops_v6(hops.into())?;
+            socket.set_multicast_hops_v6(hops.into())?;
+        }
+    }
+    if let Some(class) = options.traffic_class {
+        if address.is_ipv4() {
+            socket.set_tos_v4(class.into())?;
+        } else {
+            #[cfg(unix)]
+            socket.set_tclass_v6(class.into())?;
+        }
+    }
+    Ok(socket)
+}
+
+/// Errors of a receive call that speak of an earlier send (ICMP) or of nothing: try again.
+fn is_transient(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::Interrupted
+            | Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::PermissionDenied
+    ) || native::is_icmp_error(error)
+}
+
+/// The unspecified address of the family of another.
+#[must_use]
+pub fn any_address(family_of: IpAddr) -> IpAddr {
+    match family_of {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
+/// How long a send may wait for room in the socket's buffer.
+pub(crate) const SEND_BUFFER_WAIT: Duration = Duration::from_secs(1);

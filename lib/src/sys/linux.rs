@@ -1,0 +1,451 @@
+//! Linux: `recvmmsg(2)`, `sendmmsg(2)`, trains (GSO, GRO) and the error queue (`udp(7)`, `ip(7)`, `ipv6(7)`).
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use socket2::Socket;
+
+use super::address::{self, RawAddress};
+use super::{cmsg, poll};
+use crate::batch::{Delivery, Entry, InterfaceIndex, Message, Meta, ReceiveBatch, SendBatch, SendFailure, Transmit};
+use crate::socket::{Cause, SEND_BUFFER_WAIT, Unreachable};
+
+pub(crate) use super::linux_option::{configure, join, kernel_drops, path_mtu};
+
+/// Room for every control message that a socket can be asked for, of both families, and one to spare.
+const RECEIVE_CONTROL: usize = cmsg::space(12) // in_pktinfo
+    + cmsg::space(20) // in6_pktinfo
+    + cmsg::space(16) // timespec
+    + cmsg::space(4) * 7 // drops, segment size, and hop limit and traffic class of both families, one to spare
+    + cmsg::space(64);
+/// Room for source and interface, segment size, and hop limit.
+const SEND_CONTROL: usize = cmsg::space(20) + cmsg::space(2) + cmsg::space(4);
+/// Room for `sock_extended_err` with the address of the reporter.
+const ERROR_CONTROL: usize = cmsg::space(16 + 28) + RECEIVE_CONTROL;
+
+/// A control buffer, aligned as the kernel writes into it.
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+struct Control<const LEN: usize>([u8; LEN]);
+
+/// The headers of a `recvmmsg`, kept from call to call to save allocating them.
+pub(crate) struct ReceiveScratch {
+    headers: Vec<libc::mmsghdr>,
+    buffers: Vec<libc::iovec>,
+    names: Vec<RawAddress>,
+    controls: Vec<Control<RECEIVE_CONTROL>>,
+}
+
+/// The headers of a `sendmmsg`, kept from call to call.
+pub(crate) struct SendScratch {
+    headers: Vec<libc::mmsghdr>,
+    buffers: Vec<libc::iovec>,
+    names: Vec<RawAddress>,
+    controls: Vec<Control<SEND_CONTROL>>,
+    pieces: Vec<Entry>,
+}
+
+// SAFETY: the pointers in the headers are rewritten before every system call and never followed otherwise.
+unsafe impl Send for ReceiveScratch {}
+// SAFETY: as above.
+unsafe impl Sync for ReceiveScratch {}
+// SAFETY: as above.
+unsafe impl Send for SendScratch {}
+// SAFETY: as above.
+unsafe impl Sync for SendScratch {}
+
+impl std::fmt::Debug for ReceiveScratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReceiveScratch").field("slots", &self.headers.len()).finish()
+    }
+}
+
+impl std::fmt::Debug for SendScratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SendScratch").field("pieces", &self.pieces.len()).finish()
+    }
+}
+
+/// An empty header.
+fn header() -> libc::mmsghdr {
+    // SAFETY: null pointers and zero lengths are a valid `mmsghdr`.
+    unsafe { std::mem::zeroed() }
+}
+
+/// An empty buffer.
+const NO_BUFFER: libc::iovec = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+
+impl ReceiveScratch {
+    pub(crate) fn new(slots: usize) -> Self {
+        Self {
+            headers: (0..slots).map(|_| header()).collect(),
+            buffers: vec![NO_BUFFER; slots],
+            names: vec![RawAddress::EMPTY; slots],
+            controls: vec![Control([0; RECEIVE_CONTROL]); slots],
+        }
+    }
+}
+
+impl Default for SendScratch {
+    fn default() -> Self {
+        let slots = SendBatch::ENTRIES;
+        Self {
+            headers: (0..slots).map(|_| header()).collect(),
+            buffers: vec![NO_BUFFER; slots],
+            names: vec![RawAddress::EMPTY; slots],
+            controls: vec![Control([0; SEND_CONTROL]); slots],
+            pieces: Vec::with_capacity(slots),
+        }
+    }
+}
+
+/// Receives into the batch without waiting.
+pub(crate) fn receive(socket: &Socket, batch: &mut ReceiveBatch) -> io::Result<()> {
+    let scratch = &mut batch.scratch;
+    // Lengths and flags are in and out: each must be set again before every call.
+    for (index, slot) in batch.payloads.chunks_exact_mut(batch.slot_len).enumerate() {
+        let buffer = &mut scratch.buffers[index];
+        *buffer = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
+        let name = &mut scratch.names[index].0;
+        let control = &mut scratch.controls[index].0;
+        let header = &mut scratch.headers[index].msg_hdr;
+        header.msg_name = name.as_mut_ptr().cast();
+        header.msg_namelen = RawAddress::SOCKLEN;
+        header.msg_iov = buffer;
+        header.msg_iovlen = 1;
+        header.msg_control = control.as_mut_ptr().cast();
+        header.msg_controllen = control.len();
+        header.msg_flags = 0;
+    }
+    let length = u32::try_from(batch.slots).unwrap_or(u32::MAX);
+    // MSG_TRUNC makes the call return true lengths.
+    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+    // SAFETY: each header points to a live name, buffer and control buffer with their lengths, written just above; they
+    // are borrowed mutably for the length of the call and not touched by anyone else.
+    let count = unsafe {
+        libc::recvmmsg(socket.as_raw_fd(), scratch.headers.as_mut_ptr(), length, flags as _, std::ptr::null_mut())
+    };
+    let Ok(count) = usize::try_from(count) else {
+        return Err(io::Error::last_os_error());
+    };
+    for index in 0..count {
+        let header = &scratch.headers[index];
+        let control = &scratch.controls[index].0[..header.msg_hdr.msg_controllen.min(RECEIVE_CONTROL)];
+        let name = &scratch.names[index];
+        let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let source = name.read(header.msg_hdr.msg_namelen as usize).unwrap_or(unknown);
+        let (mut meta, segment) = decode(source, control);
+        meta.meta_truncated = header.msg_hdr.msg_flags & libc::MSG_CTRUNC != 0;
+        batch.messages.push(Message { meta, wire_len: header.msg_len as usize, segment });
+    }
+    Ok(())
+}
+
+/// What the control messages of a datagram say, and the segment size of a train.
+fn decode(source: SocketAddr, control: &[u8]) -> (Meta, Option<usize>) {
+    let mut meta = Meta::new(source);
+    let mut segment = None;
+    for (level, kind, data) in cmsg::messages(control) {
+        match (level, kind) {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => packet_info_v4(data, &mut meta),
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => packet_info_v6(data, &mut meta),
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => meta.received = timestamp(data),
+            (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
+                meta.dropped_before = data.first_chunk().map(|b| u32::from_ne_bytes(*b))
+            }
+            (libc::SOL_UDP, libc::UDP_GRO) => segment = int(data).and_then(|size| usize::try_from(size).ok()),
+            (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                meta.hop_limit = int(data).and_then(|hops| u8::try_from(hops).ok());
+            }
+            (libc::IPPROTO_IP, libc::IP_TOS) => meta.traffic_class = data.first().copied(),
+            (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
+                meta.traffic_class = int(data).and_then(|class| u8::try_from(class).ok());
+            }
+            _ => {}
+        }
+    }
+    (meta, segment)
+}
+
+fn int(data: &[u8]) -> Option<i32> {
+    data.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes))
+}
+
+/// `struct in_pktinfo`: interface, local address (`ipi_spec_dst`), address in the header (`ipi_addr`).
+fn packet_info_v4(data: &[u8], meta: &mut Meta) {
+    let Some(data) = data.first_chunk::<12>() else { return };
+    let [i0, i1, i2, i3, l0, l1, l2, l3, d0, d1, d2, d3] = *data;
+    let (local, destination) = (Ipv4Addr::new(l0, l1, l2, l3), Ipv4Addr::new(d0, d1, d2, d3));
+    meta.interface = InterfaceIndex::new(u32::from_ne_bytes([i0, i1, i2, i3]));
+    meta.local = Some(local.into());
+    meta.destination = Some(destination.into());
+    meta.delivery = if destination.is_multicast() {
+        Delivery::Multicast
+    } else if destination.is_broadcast() || destination != local {
+        Delivery::Broadcast
+    } else {
+        Delivery::Unicast
+    };
+}
+
+/// `struct in6_pktinfo`: address in the header, interface.
+fn packet_info_v6(data: &[u8], meta: &mut Meta) {
+    let Some((octets, rest)) = data.split_first_chunk::<16>() else { return };
+    let Some(index) = rest.first_chunk() else { return };
+    let destination = Ipv6Addr::from(*octets);
+    meta.interface = InterfaceIndex::new(u32::from_ne_bytes(*index));
+    meta.destination = Some(destination.into());
+    if destination.is_multicast() {
+        // Which of the interface's addresses answers is for the routing table to say.
+        meta.delivery = Delivery::Multicast;
+    } else {
+        meta.delivery = Delivery::Unicast;
+        meta.local = Some(destination.into());
+    }
+}
+
+/// `struct timespec`, of 64-bit or 32-bit fields.
+fn timestamp(data: &[u8]) -> Option<SystemTime> {
+    let (seconds, nanoseconds) = if let Some(wide) = data.first_chunk::<16>() {
+        let (seconds, nanoseconds) = wide.split_at(8);
+        (i64::from_ne_bytes(*seconds.first_chunk()?), i64::from_ne_bytes(*nanoseconds.first_chunk()?))
+    } else {
+        let narrow = data.first_chunk::<8>()?;
+        let (seconds, nanoseconds) = narrow.split_at(4);
+        (int(seconds)?.into(), int(nanoseconds)?.into())
+    };
+    let duration =
+        Duration::new(seconds.try_into().ok()?, u32::try_from(nanoseconds).ok().filter(|&n| n < 1_000_000_000)?);
+    SystemTime::UNIX_EPOCH.checked_add(duration)
+}
+
+/// How often a call that failed for an earlier datagram's sake is tried again before the failure counts as its own.
+const PENDING_TRIES: usize = 3;
+/// How often, a millisecond apart, a send is tried that a full device queue refused.
+const QUEUE_TRIES: usize = 100;
+
+/// Sends every entry of the batch, or records its failure.
+pub(crate) fn send(socket: &Socket, batch: &mut SendBatch, train_limit: &AtomicUsize) {
+    let SendBatch { bytes, entries, failures, scratch } = batch;
+    let limit = train_limit.load(Ordering::Relaxed);
+    scratch.pieces.clear();
+    for entry in entries.iter() {
+        add_pieces(&mut scratch.pieces, entry, limit);
+    }
+    let (mut done, mut tries) = (0, 0);
+    while done < scratch.pieces.len() {
+        let error = match send_pieces(socket, bytes, scratch, done) {
+            Ok(count) => {
+                done += count;
+                tries = 0;
+                continue;
+            }
+            Err(error) => error,
+        };
+        let piece = scratch.pieces[done];
+        if piece.count > 1
+            && let Some(limit) = train_limit_after(&error, &piece)
+        {
+            train_limit.fetch_min(limit, Ordering::Relaxed);
+            let rest: Vec<Entry> = scratch.pieces.drain(done..).collect();
+            add_pieces(&mut scratch.pieces, &rest[0], 0);
+            for entry in &rest[1..] {
+                add_pieces(&mut scratch.pieces, entry, train_limit.load(Ordering::Relaxed));
+            }
+            continue;
+        }
+        tries += 1;
+        let again = match error.raw_os_error() {
+            Some(libc::EINTR) => true,
+            Some(libc::EAGAIN) => tries == 1 && poll::one(socket, true, Some(SEND_BUFFER_WAIT)).unwrap_or(false),
+            Some(libc::ENOBUFS) => {
+                poll::pause(Duration::from_millis(1));
+                tries < QUEUE_TRIES
+            }
+            _ => is_icmp_error(&error) && tries < PENDING_TRIES,
+        };
+        if !again {
+            failures.push(SendFailure { transmit: piece.transmit, count: piece.count, bytes: piece.len, error });
+            done += 1;
+            tries = 0;
+        }
+    }
+}
+
+/// After this error of a train, whether it must go datagram by datagram, and how long those of later trains may be.
+fn train_limit_after(error: &io::Error, train: &Entry) -> Option<usize> {
+    match error.raw_os_error()? {
+        // The device cannot do it, which shows only when it is tried.
+        libc::EIO => Some(0),
+        // The datagrams want fragmenting.
+        libc::EMSGSIZE => Some(train.segment - 1),
+        // Something about this train; the datagrams will tell, one by one.
+        libc::EINVAL => Some(usize::MAX),
+        _ => None,
+    }
+}
+
+/// The entry as one message if it can go as a train, else datagram by datagram.
+fn add_pieces(pieces: &mut Vec<Entry>, entry: &Entry, train_limit: usize) {
+    if entry.count == 1 || entry.segment <= train_limit {
+        pieces.push(*entry);
+        return;
+    }
+    let end = entry.start + entry.len;
+    pieces.extend((entry.start..end).step_by(entry.segment).map(|start| {
+        let len = entry.segment.min(end - start);
+        Entry { start, len, segment: len, count: 1, ..*entry }
+    }));
+}
+
+/// Hands the pieces from `done` on to the kernel; returns how many of them it took.
+fn send_pieces(socket: &Socket, bytes: &mut [u8], scratch: &mut SendScratch, done: usize) -> io::Result<usize> {
+    let pieces = &scratch.pieces[done..];
+    let length = pieces.len().min(scratch.headers.len());
+    for (index, piece) in pieces[..length].iter().enumerate() {
+        let slice = &mut bytes[piece.start..piece.start + piece.len];
+        let buffer = &mut scratch.buffers[index];
+        *buffer = libc::iovec { iov_base: slice.as_mut_ptr().cast(), iov_len: slice.len() };
+        let name = &mut scratch.names[index];
+        let name_len = name.write(piece.transmit.destination);
+        let control = &mut scratch.controls[index].0;
+        let control_len = encode(piece, control);
+        let header = &mut scratch.headers[index].msg_hdr;
+        header.msg_name = name.0.as_mut_ptr().cast();
+        header.msg_namelen = name_len;
+        header.msg_iov = buffer;
+        header.msg_iovlen = 1;
+        header.msg_control = if control_len == 0 { std::ptr::null_mut() } else { control.as_mut_ptr().cast() };
+        header.msg_controllen = control_len;
+        header.msg_flags = 0;
+    }
+    // SAFETY: the first `length` headers point to live names, buffers and control buffers with their lengths, written
+    // just above; the kernel only reads what they point to.
+    let count = unsafe {
+        libc::sendmmsg(
+            socket.as_raw_fd(),
+            scratch.headers.as_mut_ptr(),
+            u32::try_from(length).unwrap_or(u32::MAX),
+            libc::MSG_DONTWAIT as _,
+        )
+    };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// Writes the control messages of a piece; returns their length.
+fn encode(piece: &Entry, control: &mut [u8]) -> usize {
+    let Transmit { destination, local, interface, hop_limit } = piece.transmit;
+    let mut writer = cmsg::Writer::new(control);
+    if local.is_some() || interface.is_some() {
+        let index = interface.map_or(0, InterfaceIndex::get);
+        match (destination, local) {
+            (SocketAddr::V4(_), local) => {
+                let mut info = [0; 12];
+                info[0..4].copy_from_slice(&index.to_ne_bytes());
+                if let Some(IpAddr::V4(local)) = local {
+                    info[4..8].copy_from_slice(&local.octets());
+                }
+                writer.push(libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
+            }
+            (SocketAddr::V6(_), local) => {
+                let mut info = [0; 20];
+                if let Some(IpAddr::V6(local)) = local {
+                    info[0..16].copy_from_slice(&local.octets());
+                }
+                info[16..20].copy_from_slice(&index.to_ne_bytes());
+                writer.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info);
+            }
+        }
+    }
+    if let Some(hops) = hop_limit {
+        let (level, kind) = match destination {
+            SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_TTL),
+            SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT),
+        };
+        writer.push(level, kind, &i32::from(hops).to_ne_bytes());
+    }
+    if piece.count > 1 {
+        let segment = u16::try_from(piece.segment).expect("a run of two or more fits 65,535 bytes");
+        writer.push(libc::SOL_UDP, libc::UDP_SEGMENT, &segment.to_ne_bytes());
+    }
+    writer.len()
+}
+
+/// Errors that an ICMP message about an earlier datagram leaves on the socket (`icmp_err_convert` in the kernel).
+pub(crate) fn is_icmp_error(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNREFUSED
+                | libc::EHOSTUNREACH
+                | libc::ENETUNREACH
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::ENOPROTOOPT
+                | libc::EPROTO
+                | libc::EOPNOTSUPP
+                | libc::EMSGSIZE
+                | libc::EACCES
+        )
+    )
+}
+
+/// Empties the error queue, 64 reports at most.
+pub(crate) fn errors(socket: &Socket, report: &mut dyn FnMut(Unreachable)) {
+    let mut payload = [0u8; 512];
+    for _ in 0..64 {
+        let mut name = RawAddress::EMPTY;
+        let mut control = Control([0u8; ERROR_CONTROL]);
+        let mut buffer = libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: payload.len() };
+        let mut header = header().msg_hdr;
+        header.msg_name = name.0.as_mut_ptr().cast();
+        header.msg_namelen = RawAddress::SOCKLEN;
+        header.msg_iov = &raw mut buffer;
+        header.msg_iovlen = 1;
+        header.msg_control = control.0.as_mut_ptr().cast();
+        header.msg_controllen = control.0.len();
+        // SAFETY: the header points to a live name, buffer and control buffer with their lengths, all on this stack.
+        let len =
+            unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) };
+        let Ok(len) = usize::try_from(len) else { return };
+        let Some(destination) = name.read(header.msg_namelen as usize) else { continue };
+        let control = &control.0[..header.msg_controllen.min(ERROR_CONTROL)];
+        if let Some((cause, reporter)) = decode_error(control) {
+            let payload = payload[..len.min(payload.len())].to_vec();
+            report(Unreachable { destination, reporter, cause, payload });
+        }
+    }
+}
+
+/// `struct sock_extended_err` (`ip(7)`, `IP_RECVERR`), followed by the address of the reporter.
+fn decode_error(control: &[u8]) -> Option<(Cause, Option<IpAddr>)> {
+    const ORIGIN_ICMP: u8 = 2;
+    const ORIGIN_ICMP6: u8 = 3;
+    let (_, _, data) = cmsg::messages(control).find(|(level, kind, _)| {
+        matches!((*level, *kind), (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR))
+    })?;
+    let errno = u32::from_ne_bytes(*data.first_chunk()?);
+    let [origin, kind, code] = *data.get(4..)?.first_chunk::<3>()?;
+    let info = u32::from_ne_bytes(*data.get(8..)?.first_chunk()?);
+    let reporter = address::parse(data.get(16..)?).map(|address| address.ip());
+    let cause = match (origin, kind, code) {
+        (ORIGIN_ICMP, 3, 3) | (ORIGIN_ICMP6, 1, 4) => Cause::Port,
+        (ORIGIN_ICMP, 3, 9 | 10 | 13) | (ORIGIN_ICMP6, 1, 1 | 5 | 6) => Cause::Prohibited,
+        (ORIGIN_ICMP, 3, 4) | (ORIGIN_ICMP6, 2, _) => Cause::TooBig { mtu: info },
+        (ORIGIN_ICMP, 3, 0 | 6 | 11) | (ORIGIN_ICMP6, 1, 0) => Cause::Network,
+        (ORIGIN_ICMP, 3, 1 | 5 | 7 | 8 | 12) | (ORIGIN_ICMP6, 1, 2 | 3) => Cause::Host,
+        (ORIGIN_ICMP, 11, _) | (ORIGIN_ICMP6, 3, _) => Cause::HopLimit,
+        (ORIGIN_ICMP | ORIGIN_ICMP6, kind, code) => Cause::Other { kind, code },
+        // Our own kernel: it could not resolve the neighbour, or the datagram does not fit its link.
+        _ => match i32::try_from(errno).ok()? {
+            libc::EMSGSIZE => Cause::TooBig { mtu: info },
+            libc::ENETUNREACH => Cause::Network,
+            _ => Cause::Host,
+        },
+    };
+    let from_network = matches!(origin, ORIGIN_ICMP | ORIGIN_ICMP6);
+    Some((cause, reporter.filter(|_| from_network)))
+}

@@ -1,0 +1,151 @@
+//! Socket options of Linux that socket2 does not have (`ip(7)`, `ipv6(7)`, `socket(7)`, `udp(7)`).
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::address;
+use crate::Interface;
+use crate::batch::InterfaceIndex;
+use crate::socket::{Capabilities, Options};
+
+/// Not in the libc crate for every Linux target.
+const SK_MEMINFO_VARS: usize = 9;
+const SK_MEMINFO_DROPS: usize = 8;
+const MCAST_JOIN_GROUP: i32 = 42;
+const MCAST_JOIN_SOURCE_GROUP: i32 = 46;
+
+/// `struct group_req` (`netinet/in.h`).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct GroupRequest {
+    interface: u32,
+    group: Storage,
+}
+
+/// `struct group_source_req` (`netinet/in.h`).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct GroupSourceRequest {
+    interface: u32,
+    group: Storage,
+    source: Storage,
+}
+
+/// `struct sockaddr_storage`: 128 bytes, aligned as a `long`.
+#[repr(C)]
+#[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+#[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+#[derive(Clone, Copy)]
+struct Storage([u8; 128]);
+
+pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<Capabilities> {
+    let v4 = socket.domain()? == Domain::IPV4;
+    let ip = |name_v4: i32, name_v6: i32| {
+        if v4 { (libc::IPPROTO_IP, name_v4) } else { (libc::IPPROTO_IPV6, name_v6) }
+    };
+    let on = |wanted: bool, (level, name): (i32, i32)| -> io::Result<bool> {
+        if wanted {
+            set(socket, level, name, &1i32)?;
+        }
+        Ok(wanted)
+    };
+    let mut capabilities = Capabilities {
+        batches: true,
+        true_length: true,
+        destination: on(options.destination, ip(libc::IP_PKTINFO, libc::IPV6_RECVPKTINFO))?,
+        timestamps: on(options.timestamps, (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS))?,
+        hop_limits: on(options.hop_limits, ip(libc::IP_RECVTTL, libc::IPV6_RECVHOPLIMIT))?,
+        traffic_classes: on(options.traffic_classes, ip(libc::IP_RECVTOS, libc::IPV6_RECVTCLASS))?,
+        errors: on(options.errors, ip(libc::IP_RECVERR, libc::IPV6_RECVERR))?,
+        ..Capabilities::default()
+    };
+    on(options.drops, (libc::SOL_SOCKET, libc::SO_RXQ_OVFL))?;
+    // Trains came with Linux 4.18 (GSO) and 5.0 (GRO); without them everything goes singly.
+    capabilities.coalesce = options.coalesce && set(socket, libc::SOL_UDP, libc::UDP_GRO, &1i32).is_ok();
+    capabilities.segmentation = get::<i32>(socket, libc::SOL_UDP, libc::UDP_SEGMENT).is_ok();
+    capabilities.kernel_drops = kernel_drops(socket).is_some();
+    if options.only_joined_groups {
+        const IPV6_MULTICAST_ALL: i32 = 29;
+        let (level, name) = ip(libc::IP_MULTICAST_ALL, IPV6_MULTICAST_ALL);
+        set(socket, level, name, &0i32)?;
+    }
+    if let Some(size) = options.receive_buffer {
+        let size = i32::try_from(size / 2).unwrap_or(i32::MAX / 2).max(1);
+        // The kernel doubles what it is given; beyond net.core.rmem_max only the administrator may go.
+        if set(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &size).is_err() {
+            set(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &size)?;
+        }
+    }
+    Ok(capabilities)
+}
+
+pub(crate) fn kernel_drops(socket: &Socket) -> Option<u32> {
+    let info: [u32; SK_MEMINFO_VARS] = get(socket, libc::SOL_SOCKET, libc::SO_MEMINFO).ok()?;
+    Some(info[SK_MEMINFO_DROPS])
+}
+
+pub(crate) fn join(socket: &Socket, group: IpAddr, interface: &Interface, source: Option<IpAddr>) -> io::Result<()> {
+    let level = if group.is_ipv4() { libc::IPPROTO_IP } else { libc::IPPROTO_IPV6 };
+    let index = interface.index.map_or(0, InterfaceIndex::get);
+    let group = Storage(address::storage(group));
+    match source {
+        None => set(socket, level, MCAST_JOIN_GROUP, &GroupRequest { interface: index, group }),
+        Some(source) => {
+            let source = Storage(address::storage(source));
+            set(socket, level, MCAST_JOIN_SOURCE_GROUP, &GroupSourceRequest { interface: index, group, source })
+        }
+    }
+}
+
+pub(crate) fn path_mtu(destination: SocketAddr) -> Option<u32> {
+    let socket = Socket::new(Domain::for_address(destination), Type::DGRAM, Some(Protocol::UDP)).ok()?;
+    // Connecting a UDP socket sends nothing; it only looks the route up.
+    socket.connect(&SockAddr::from(destination)).ok()?;
+    let (level, name) = match destination {
+        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MTU),
+        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MTU),
+    };
+    get::<i32>(&socket, level, name).ok()?.try_into().ok()
+}
+
+/// Values that may be handed to or filled by the kernel as bytes.
+///
+/// # Safety
+///
+/// Every bit pattern is a valid value.
+unsafe trait Plain: Copy {}
+// SAFETY: integers, and structures and arrays of them, have no invalid bit patterns.
+unsafe impl Plain for i32 {}
+// SAFETY: as above.
+unsafe impl Plain for [u32; SK_MEMINFO_VARS] {}
+// SAFETY: as above.
+unsafe impl Plain for GroupRequest {}
+// SAFETY: as above.
+unsafe impl Plain for GroupSourceRequest {}
+
+fn set<T: Plain>(socket: &Socket, level: i32, name: i32, value: &T) -> io::Result<()> {
+    let len = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    // SAFETY: the pointer and the length are those of a live value, which the kernel only reads.
+    let done = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), len) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn get<T: Plain>(socket: &Socket, level: i32, name: i32) -> io::Result<T> {
+    // SAFETY: `Plain` types have no invalid bit patterns, so all zeros is a value.
+    let mut value: T = unsafe { std::mem::zeroed() };
+    let mut len = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    // SAFETY: the kernel writes at most `len` bytes, which is the size of the value; any bytes are a valid `T`.
+    let done = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), level, name, std::ptr::from_mut(&mut value).cast(), &raw mut len)
+    };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
+}
+
+/// Subscribes a netlink socket to a group (`NETLINK_ADD_MEMBERSHIP`).
+pub(crate) fn join_netlink_group(socket: &Socket, group: u32) -> io::Result<()> {
+    let group = i32::try_from(group).map_err(io::Error::other)?;
+    set(socket, libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, &group)
+}

@@ -1,0 +1,49 @@
+//! The only unsafe code and the only calls of the system: what a system must provide, and which file provides it.
+//!
+//! A *backend* moves batches between a socket and memory. There are two: [`linux`], with everything the kernel can tell,
+//! and [`portable`], over socket2, which runs everywhere, on Linux too (`Options::portable`), so that the tests run it.
+//! Each provides the same five functions:
+//!
+//! | function | does |
+//! |---|---|
+//! | `configure(socket, options)` | sets what was asked for, returns the `Capabilities` it got |
+//! | `receive(socket, slots, messages)` | fills messages without waiting; `WouldBlock` where none is there |
+//! | `send(socket, batch, gso_limit)` | sends every entry or records its failure; waits only while the buffer is full |
+//! | `errors(socket, report)` | empties the error queue |
+//! | `kernel_drops(socket)` | datagrams the kernel discarded at this socket, where it can tell |
+//!
+//! Beside them stand `poll` (waiting), `interfaces` (enumeration) and `route` (what the routing table says).
+#![expect(unsafe_code, reason = "system calls; nothing outside this folder may contain any")]
+
+pub(crate) mod cmsg;
+#[cfg(unix)]
+pub(crate) mod poll;
+#[cfg(windows)]
+#[path = "poll_windows.rs"]
+pub(crate) mod poll;
+pub(crate) mod portable;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod address;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) mod linux;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod linux_option;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) mod netlink;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use linux as native;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use netlink as interfaces;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) mod interfaces;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use portable as native;
+
+/// The system's number for "address family not supported".
+#[cfg(unix)]
+pub(crate) const FAMILY_UNSUPPORTED: i32 = libc::EAFNOSUPPORT;
+#[cfg(windows)]
+pub(crate) const FAMILY_UNSUPPORTED: i32 = windows_sys::Win32::Networking::WinSock::WSAEAFNOSUPPORT;

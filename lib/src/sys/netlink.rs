@@ -1,0 +1,257 @@
+//! Interfaces of Linux from the kernel itself (`rtnetlink(7)`), since getifaddrs(3) gives wrong broadcast addresses.
+//!
+//! Where an address was added without `brd`, glibc reports our own address (or the peer's) in the broadcast's place.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::batch::InterfaceIndex;
+use crate::interface::{Interface, InterfaceAddress, subnet_broadcast};
+
+/// A netlink message: its kind and what follows its header.
+type Reply = (u16, Vec<u8>);
+
+/// Every interface with its addresses.
+pub(crate) fn list() -> io::Result<Vec<Interface>> {
+    let mut list: Vec<Interface> = dump(libc::RTM_GETLINK)?
+        .iter()
+        .filter(|(kind, _)| *kind == libc::RTM_NEWLINK)
+        .filter_map(|(_, body)| link(body))
+        .collect();
+    for (kind, body) in dump(libc::RTM_GETADDR)? {
+        let Some((index, parsed)) = (kind == libc::RTM_NEWADDR).then(|| address(&body)).flatten() else { continue };
+        if let Some(interface) = list.iter_mut().find(|interface| interface.index == Some(index)) {
+            let parsed = parsed.finish(interface.broadcast);
+            interface.addresses.push(parsed);
+        }
+    }
+    Ok(list)
+}
+
+/// Notices changes of links and addresses.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    socket: Socket,
+}
+
+impl Watch {
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut socket = open()?;
+        for group in [libc::RTNLGRP_LINK, libc::RTNLGRP_IPV4_IFADDR, libc::RTNLGRP_IPV6_IFADDR] {
+            super::linux_option::join_netlink_group(&socket, group)?;
+        }
+        // The first message gives the socket its address, without which it would hear nothing.
+        socket.write_all(&request(libc::RTM_GETADDR))?;
+        socket.set_nonblocking(true)?;
+        let watch = Self { socket };
+        watch.changed();
+        Ok(watch)
+    }
+
+    /// Reads all that was said; true if anything was, or too much to keep.
+    pub(crate) fn changed(&self) -> bool {
+        let mut any = false;
+        let mut buffer = vec![0; 65_536];
+        // Bounded; what is left wakes the caller again.
+        for _ in 0..64 {
+            match (&self.socket).read(&mut buffer) {
+                Ok(_) => any = true,
+                // The kernel had more to say than the buffer held.
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => any = true,
+                Err(_) => break,
+            }
+        }
+        any
+    }
+}
+
+impl std::os::fd::AsFd for Watch {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn open() -> io::Result<Socket> {
+    Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(Protocol::from(libc::NETLINK_ROUTE)))
+}
+
+/// `NLM_F_REQUEST | NLM_F_DUMP`.
+const REQUEST_DUMP: u16 = 0x301;
+
+/// `nlmsghdr` and an empty `rtgenmsg`, padded: give me all of them.
+fn request(kind: u16) -> [u8; 32] {
+    let mut message = [0; 32];
+    message[0..4].copy_from_slice(&32u32.to_ne_bytes());
+    message[4..6].copy_from_slice(&kind.to_ne_bytes());
+    message[6..8].copy_from_slice(&REQUEST_DUMP.to_ne_bytes());
+    message
+}
+
+/// Asks for all objects of a kind; again, a few times, if they changed meanwhile.
+fn dump(kind: u16) -> io::Result<Vec<Reply>> {
+    let mut result = dump_once(kind)?;
+    for _ in 0..3 {
+        let (replies, interrupted) = result;
+        if !interrupted {
+            return Ok(replies);
+        }
+        result = dump_once(kind)?;
+    }
+    Ok(result.0)
+}
+
+fn dump_once(kind: u16) -> io::Result<(Vec<Reply>, bool)> {
+    let mut socket = open()?;
+    socket.write_all(&request(kind))?;
+    let mut replies = Vec::new();
+    let mut interrupted = false;
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let len = socket.read(&mut buffer)?;
+        let mut rest = &buffer[..len];
+        while let Some((message_kind, flags, body, next)) = split_message(rest) {
+            rest = next;
+            interrupted |= i32::from(flags) & libc::NLM_F_DUMP_INTR != 0;
+            match i32::from(message_kind) {
+                libc::NLMSG_DONE => return Ok((replies, interrupted)),
+                libc::NLMSG_ERROR => {
+                    let code = body.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
+                    return Err(io::Error::from_raw_os_error(-code));
+                }
+                _ => replies.push((message_kind, body.to_vec())),
+            }
+        }
+        if len == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+/// The first message: its kind, its flags, its body, and what follows it.
+fn split_message(bytes: &[u8]) -> Option<(u16, u16, &[u8], &[u8])> {
+    let len = u32::from_ne_bytes(*bytes.first_chunk()?) as usize;
+    let kind = u16::from_ne_bytes(*bytes.get(4..)?.first_chunk()?);
+    let flags = u16::from_ne_bytes(*bytes.get(6..)?.first_chunk()?);
+    let body = bytes.get(16..len)?;
+    Some((kind, flags, body, bytes.get(len.next_multiple_of(4)..).unwrap_or(&[])))
+}
+
+/// Routing attributes (`rtattr`): kind and data.
+fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let len = usize::from(u16::from_ne_bytes(*bytes.first_chunk()?));
+        let kind = u16::from_ne_bytes(*bytes.get(2..)?.first_chunk()?);
+        let data = bytes.get(4..len)?;
+        bytes = bytes.get(len.next_multiple_of(4)..).unwrap_or(&[]);
+        Some((kind, data))
+    })
+}
+
+/// `ifinfomsg` and its attributes.
+fn link(body: &[u8]) -> Option<Interface> {
+    let index = u32::from_ne_bytes(*body.get(4..)?.first_chunk()?);
+    let flags = i32::from_ne_bytes(*body.get(8..)?.first_chunk()?);
+    let mut interface = Interface {
+        name: String::new(),
+        index: InterfaceIndex::new(index),
+        up: flags & libc::IFF_UP != 0,
+        running: flags & libc::IFF_RUNNING != 0,
+        broadcast: flags & libc::IFF_BROADCAST != 0,
+        loopback: flags & libc::IFF_LOOPBACK != 0,
+        point_to_point: flags & libc::IFF_POINTOPOINT != 0,
+        multicast: flags & libc::IFF_MULTICAST != 0,
+        mtu: None,
+        hardware: None,
+        addresses: Vec::new(),
+    };
+    for (kind, data) in attributes(body.get(16..)?) {
+        match kind {
+            libc::IFLA_IFNAME => {
+                interface.name = String::from_utf8_lossy(data.strip_suffix(b"\0").unwrap_or(data)).into_owned();
+            }
+            libc::IFLA_MTU => interface.mtu = data.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes)),
+            libc::IFLA_ADDRESS => interface.hardware = data.try_into().ok(),
+            _ => {}
+        }
+    }
+    Some(interface)
+}
+
+/// What the kernel says of an address.
+#[derive(Default)]
+struct Parsed {
+    local: Option<IpAddr>,
+    /// The address whose prefix is the network's: the peer's, where there is one.
+    network: Option<IpAddr>,
+    broadcast: Option<Ipv4Addr>,
+    prefix_len: u8,
+    tentative: bool,
+}
+
+/// `ifaddrmsg` and its attributes.
+fn address(body: &[u8]) -> Option<(InterfaceIndex, Parsed)> {
+    let [_, prefix_len, flags, _] = *body.first_chunk::<4>()?;
+    let index = u32::from_ne_bytes(*body.get(4..)?.first_chunk()?);
+    let tentative = u32::from(flags) & (libc::IFA_F_TENTATIVE | libc::IFA_F_DADFAILED) != 0;
+    let mut parsed = Parsed { prefix_len, tentative, ..Parsed::default() };
+    for (kind, data) in attributes(body.get(8..)?) {
+        match (kind, ip(data)) {
+            (libc::IFA_LOCAL, ip) => parsed.local = ip,
+            (libc::IFA_ADDRESS, ip) => parsed.network = ip,
+            (libc::IFA_BROADCAST, Some(IpAddr::V4(v4))) => parsed.broadcast = Some(v4),
+            _ => {}
+        }
+    }
+    parsed.local.or(parsed.network)?;
+    Some((InterfaceIndex::new(index)?, parsed))
+}
+
+impl Parsed {
+    /// The address, with the broadcast address that the kernel routes as one (`fib_add_ifaddr`).
+    fn finish(self, can_broadcast: bool) -> InterfaceAddress {
+        let network = self.network.or(self.local);
+        let ip = self.local.or(self.network).expect("parsing makes sure of one of the two");
+        let told = self.broadcast.filter(|told| !told.is_broadcast() && !told.is_unspecified());
+        let broadcast = match network {
+            Some(IpAddr::V4(network)) if can_broadcast => told.or_else(|| subnet_broadcast(network, self.prefix_len)),
+            _ => None,
+        };
+        let peer = network.filter(|network| *network != ip);
+        InterfaceAddress { ip, prefix_len: self.prefix_len, broadcast, peer, tentative: self.tentative }
+    }
+}
+
+fn ip(data: &[u8]) -> Option<IpAddr> {
+    match data.len() {
+        4 => <[u8; 4]>::try_from(data).ok().map(IpAddr::from),
+        16 => <[u8; 16]>::try_from(data).ok().map(IpAddr::from),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let mut rest = bytes.as_slice();
+            while let Some((_, _, body, next)) = split_message(rest) {
+                let _ = link(body);
+                let _ = address(body).map(|(_, parsed)| parsed.finish(true));
+                prop_assert!(next.len() < rest.len());
+                rest = next;
+            }
+        }
+    }
+
+    #[test]
+    fn this_host_has_a_loopback_interface() {
+        let list = list().unwrap();
+        assert!(list.iter().any(|interface| interface.loopback && !interface.name.is_empty()));
+    }
+}

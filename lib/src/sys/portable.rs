@@ -1,0 +1,140 @@
+//! Every system, through socket2: one datagram a call, its source, and whether it was truncated; nothing more is known.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use socket2::{InterfaceIndexOrAddress, MaybeUninitSlice, SockAddr, Socket};
+
+use super::poll;
+use crate::Interface;
+use crate::batch::{InterfaceIndex, Message, Meta, ReceiveBatch, SendBatch, SendFailure};
+use crate::socket::{Capabilities, Options, SEND_BUFFER_WAIT};
+
+/// Nothing is kept from one receive call to the next.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[derive(Debug)]
+pub(crate) struct ReceiveScratch;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+impl ReceiveScratch {
+    pub(crate) fn new(_slots: usize) -> Self {
+        Self
+    }
+}
+
+/// Nothing is kept from one send call to the next.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[derive(Debug, Default)]
+pub(crate) struct SendScratch;
+
+pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<Capabilities> {
+    if let Some(size) = options.receive_buffer {
+        socket.set_recv_buffer_size(size)?;
+    }
+    Ok(Capabilities::default())
+}
+
+pub(crate) fn receive(socket: &Socket, batch: &mut ReceiveBatch) -> io::Result<()> {
+    for slot in batch.payloads.chunks_exact_mut(batch.slot_len) {
+        let len = slot.len();
+        // SAFETY: initialised bytes are valid as maybe uninitialised ones, and socket2 promises to write none that are
+        // uninitialised into them.
+        let slot = unsafe { std::slice::from_raw_parts_mut(slot.as_mut_ptr().cast::<MaybeUninit<u8>>(), len) };
+        let (received, flags, source) = match socket.recv_from_vectored(&mut [MaybeUninitSlice::new(slot)]) {
+            Ok(received) => received,
+            Err(_) if !batch.messages.is_empty() => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let source = source.as_socket().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        // The true length of a truncated datagram is not known: it is at least one byte more.
+        let wire_len = if flags.is_truncated() { len + 1 } else { received };
+        batch.messages.push(Message { meta: Meta::new(source), wire_len, segment: None });
+    }
+    Ok(())
+}
+
+pub(crate) fn send(socket: &Socket, batch: &mut SendBatch, _train_limit: &AtomicUsize) {
+    for entry in &batch.entries {
+        let destination = SockAddr::from(entry.transmit.destination);
+        let train = &batch.bytes[entry.start..entry.start + entry.len];
+        for index in 0..entry.count {
+            let start = index * entry.segment;
+            let payload = &train[start..(start + entry.segment).min(train.len())];
+            if let Err(error) = send_one(socket, payload, &destination) {
+                batch.failures.push(SendFailure { transmit: entry.transmit, count: 1, bytes: payload.len(), error });
+            }
+        }
+    }
+}
+
+fn send_one(socket: &Socket, payload: &[u8], destination: &SockAddr) -> io::Result<()> {
+    let mut waited = false;
+    for _ in 0..100 {
+        let error = match socket.send_to(payload, destination) {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        match error.kind() {
+            io::ErrorKind::Interrupted | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => {}
+            io::ErrorKind::WouldBlock if !waited => {
+                waited = true;
+                poll::one(socket, true, Some(SEND_BUFFER_WAIT))?;
+            }
+            // A full device queue empties by itself.
+            io::ErrorKind::OutOfMemory => poll::pause(Duration::from_millis(1)),
+            _ => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+pub(crate) fn join(socket: &Socket, group: IpAddr, interface: &Interface, source: Option<IpAddr>) -> io::Result<()> {
+    let index = interface.index.map_or(0, InterfaceIndex::get);
+    match (group, source) {
+        (IpAddr::V4(group), None) => {
+            let by_index = InterfaceIndexOrAddress::Index(index);
+            socket.join_multicast_v4_n(&group, &by_index)
+        }
+        (IpAddr::V6(group), None) => socket.join_multicast_v6(&group, index),
+        (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
+            let own = interface.addresses.iter().find_map(|address| match address.ip {
+                IpAddr::V4(v4) => Some(v4),
+                IpAddr::V6(_) => None,
+            });
+            let own = own.ok_or(io::ErrorKind::AddrNotAvailable)?;
+            join_source(socket, source, group, own)
+        }
+        (_, Some(_)) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+#[cfg(not(any(target_os = "netbsd", target_os = "openbsd", target_os = "dragonfly")))]
+fn join_source(socket: &Socket, source: Ipv4Addr, group: Ipv4Addr, own: Ipv4Addr) -> io::Result<()> {
+    socket.join_ssm_v4(&source, &group, &own)
+}
+
+#[cfg(any(target_os = "netbsd", target_os = "openbsd", target_os = "dragonfly"))]
+fn join_source(_: &Socket, _: Ipv4Addr, _: Ipv4Addr, _: Ipv4Addr) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn errors(_socket: &Socket, _report: &mut dyn FnMut(crate::socket::Unreachable)) {}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn kernel_drops(_socket: &Socket) -> Option<u32> {
+    None
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn path_mtu(_destination: SocketAddr) -> Option<u32> {
+    None
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn is_icmp_error(_error: &io::Error) -> bool {
+    false
+}
