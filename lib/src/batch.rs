@@ -268,6 +268,11 @@ impl ReceiveBatch {
         self.trains().flat_map(Train::datagrams)
     }
 
+    /// When the last call returned.
+    pub(crate) fn received_at(&self) -> Instant {
+        self.clock.expect("a batch was received, so the clock was read").0
+    }
+
     /// When a datagram of the last call arrived, on the monotonic clock: the kernel's time where it was asked for.
     ///
     /// # Panics
@@ -381,6 +386,32 @@ impl SendBatch {
             segment: payload.len(),
             count: 1,
         });
+        self.bytes.extend_from_slice(payload);
+        true
+    }
+
+    /// The most bytes of a train of datagrams of this length.
+    #[must_use]
+    pub fn max_train(segment: usize) -> usize {
+        segment.max(1) * MAX_SEGMENTS.min(MAX_TRAIN / segment.max(1)).max(1)
+    }
+
+    /// Adds a run of datagrams of `segment` bytes, the last one shorter where that does not divide the payload; false,
+    /// and nothing added, where the batch is full.
+    ///
+    /// # Panics
+    ///
+    /// If the payload is longer than [`max_train`](Self::max_train) allows, or the segment is empty.
+    pub fn push_train(&mut self, transmit: &Transmit, payload: &[u8], segment: usize) -> bool {
+        assert!(segment > 0 && payload.len() <= Self::max_train(segment), "a train of {} bytes", payload.len());
+        if payload.len() <= segment {
+            return self.push(transmit, payload);
+        }
+        if self.entries.len() == Self::ENTRIES || self.bytes.len() + payload.len() > Self::BYTES {
+            return false;
+        }
+        let (start, count) = (self.bytes.len(), payload.len().div_ceil(segment));
+        self.entries.push(Entry { transmit: *transmit, start, len: payload.len(), segment, count });
         self.bytes.extend_from_slice(payload);
         true
     }

@@ -5,17 +5,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 /// Room for the larger of `sockaddr_in` (16 bytes) and `sockaddr_in6` (28).
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
-pub(crate) struct RawAddress(pub(crate) [u8; RawAddress::LEN]);
+pub(crate) struct RawAddress(pub(crate) [u8; ADDRESS_LEN]);
 
-const FAMILY_V4: u16 = libc::AF_INET.cast_unsigned() as u16;
-const FAMILY_V6: u16 = libc::AF_INET6.cast_unsigned() as u16;
+/// Length of `sockaddr_in6`.
+const ADDRESS_LEN: usize = 28;
+/// `AF_INET` and `AF_INET6`, as wide as they stand in an address.
+const FAMILY_V4: u16 = 2;
+const FAMILY_V6: u16 = 10;
 
 impl RawAddress {
-    /// Bytes of the larger of the two.
-    pub(crate) const LEN: usize = 28;
     /// The same, as the system counts.
     pub(crate) const SOCKLEN: libc::socklen_t = 28;
-    pub(crate) const EMPTY: Self = Self([0; Self::LEN]);
+    pub(crate) const EMPTY: Self = Self([0; ADDRESS_LEN]);
 
     /// Writes the address and returns its length in bytes.
     pub(crate) fn write(&mut self, address: SocketAddr) -> u32 {

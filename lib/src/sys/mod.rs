@@ -22,6 +22,7 @@ pub(crate) mod poll;
 #[path = "poll_windows.rs"]
 pub(crate) mod poll;
 pub(crate) mod portable;
+pub(crate) mod wake;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod address;

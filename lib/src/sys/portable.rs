@@ -73,10 +73,7 @@ pub(crate) fn send(socket: &Socket, batch: &mut SendBatch, _train_limit: &Atomic
 fn send_one(socket: &Socket, payload: &[u8], destination: &SockAddr) -> io::Result<()> {
     let mut waited = false;
     for _ in 0..100 {
-        let error = match socket.send_to(payload, destination) {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
+        let Err(error) = socket.send_to(payload, destination) else { return Ok(()) };
         match error.kind() {
             io::ErrorKind::Interrupted | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => {}
             io::ErrorKind::WouldBlock if !waited => {

@@ -1,0 +1,194 @@
+//! Whom a responder answers: the guards against reflection, loops and floods, on by default (`docs/security.md`).
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use crate::batch::{Delivery, Meta, header_len};
+use crate::event::Reason;
+use crate::interface::Interfaces;
+use crate::rate_limit::RateLimiter;
+
+/// Which guards are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conduct {
+    /// Refuse the source ports of well-known responders, which may answer the answer (CVE-2024-2169).
+    pub refuse_responder_ports: bool,
+    /// Break loops: refuse our own reply as a request, and answer with a hop limit below the request's.
+    pub break_loops: bool,
+    /// The most bytes out for a byte in, headers counted; `None` is no limit. RFC 9000 section 8.1 has 3.
+    pub max_amplification: Option<u32>,
+    /// Answers per second to one source network (/24, /56).
+    pub rate_limit: RateLimit,
+}
+
+/// The limit on answers per second to one source network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateLimit {
+    /// [`RateLimit::DEFAULT_PER_SECOND`], loopback exempt.
+    Default,
+    /// This many, loopback included.
+    PerSecond(u32),
+    /// None.
+    Off,
+}
+
+impl RateLimit {
+    /// Answers per second and network where nothing else is asked for.
+    pub const DEFAULT_PER_SECOND: u32 = 1000;
+}
+
+impl Default for Conduct {
+    fn default() -> Self {
+        Self {
+            refuse_responder_ports: true,
+            break_loops: true,
+            max_amplification: Some(3),
+            rate_limit: RateLimit::Default,
+        }
+    }
+}
+
+/// The largest hop limit of our answers while loops are broken; a request with more hops left is answered with this.
+///
+/// One below the usual 64, so that fresh requests of neighbours need no hop limit of their own.
+pub const REPLY_HOP_LIMIT: u8 = 63;
+
+/// Decides on each request whether it is answered.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    conduct: Conduct,
+    limiter: Option<RateLimiter>,
+    /// The ports of our sockets: a source on one of them may be ourselves.
+    own_ports: Vec<u16>,
+    interfaces: Interfaces,
+}
+
+impl Guard {
+    pub(crate) fn new(conduct: Conduct, own: &[SocketAddr]) -> Self {
+        let limiter = match conduct.rate_limit {
+            RateLimit::Default => Some(RateLimiter::new(RateLimit::DEFAULT_PER_SECOND)),
+            RateLimit::PerSecond(rate) => Some(RateLimiter::new(rate)),
+            RateLimit::Off => None,
+        };
+        let own_ports = own.iter().map(SocketAddr::port).collect();
+        Self { conduct, limiter, own_ports, interfaces: Interfaces::default() }
+    }
+
+    pub(crate) fn set_interfaces(&mut self, interfaces: &Interfaces) {
+        self.interfaces = interfaces.clone();
+    }
+
+    /// Whether requests from this source are answered at all, whatever they hold.
+    pub(crate) fn source(&self, meta: &Meta) -> Result<(), Reason> {
+        let (ip, port) = (meta.source.ip(), meta.source.port());
+        if port == 0 {
+            return Err(Reason::SourcePortZero);
+        }
+        if ip.is_unspecified() || ip.is_multicast() || self.interfaces.is_broadcast(ip) {
+            return Err(Reason::SourceAddress);
+        }
+        let ourselves = || meta.local == Some(ip) || self.interfaces.is_ours(ip);
+        if self.own_ports.contains(&port) && ourselves() {
+            return Err(Reason::OwnSocket);
+        }
+        if self.conduct.refuse_responder_ports && is_responder_port(port) {
+            return Err(Reason::ResponderPort);
+        }
+        Ok(())
+    }
+
+    /// Whether a payload is our own fixed reply come back as a request.
+    pub(crate) fn own_reply(&self, payload: &[u8], reply: &[u8]) -> Result<(), Reason> {
+        if self.conduct.break_loops && payload == reply { Err(Reason::OwnReply) } else { Ok(()) }
+    }
+
+    /// The hop limit to answer with; `None` is the socket's, [`REPLY_HOP_LIMIT`].
+    ///
+    /// It is below the request's, so that what two responders send to and fro dies out as what routers forward does,
+    /// whatever it holds and whatever ports it uses. An ordinary client starts at 64 or more, and is answered from up to
+    /// 31 hops away.
+    pub(crate) fn hop_limit(&self, meta: &Meta) -> Result<Option<u8>, Reason> {
+        // A broadcast or multicast starts with few hops by design, and no answer is ever one, so it cannot be a loop.
+        let repeatable = !matches!(meta.delivery, Delivery::Broadcast | Delivery::Multicast);
+        match meta.hop_limit {
+            Some(hops) if self.conduct.break_loops && repeatable => match hops {
+                0 | 1 => Err(Reason::HopsSpent),
+                hops if hops > REPLY_HOP_LIMIT => Ok(None),
+                hops => Ok(Some(hops - 1)),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether an answer of this length may go out for a request of that one.
+    pub(crate) fn amplification(&self, source: IpAddr, request_len: usize, reply_len: usize) -> Result<(), Reason> {
+        let headers = header_len(source);
+        match self.conduct.max_amplification {
+            Some(most) if headers + reply_len > (headers + request_len).saturating_mul(most as usize) => {
+                Err(Reason::Amplification)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many of `wanted` answers to this source may go out now.
+    pub(crate) fn rate(&mut self, now: Instant, source: IpAddr, wanted: usize) -> usize {
+        match &mut self.limiter {
+            None => wanted,
+            Some(_) if self.conduct.rate_limit == RateLimit::Default && source.is_loopback() => wanted,
+            Some(limiter) => limiter.allow(now, source, wanted),
+        }
+    }
+}
+
+/// Whether a source port is that of a well-known service which answers what it does not understand.
+///
+/// All below 1024, and those of known reflectors above. Ports from 32,768 on are not among them, though some services
+/// use them: there ordinary clients of Linux get theirs.
+#[must_use]
+pub fn is_responder_port(port: u16) -> bool {
+    port < 1024 || RESPONDER_PORTS.binary_search(&port).is_ok()
+}
+
+/// Ascending. From the amplification literature (US-CERT TA14-017A and what followed it).
+const RESPONDER_PORTS: [u16; 37] = [
+    1194, 1434, 1604, 1645, 1646, 1701, 1812, 1813, 1900, 2049, 2112, 2123, 3283, 3389, 3478, 3702, 4500, 5060, 5093,
+    5349, 5351, 5353, 5683, 6454, 6881, 10001, 11111, 11211, 17185, 20800, 24601, 25826, 26000, 27015, 27960, 30718,
+    32414,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn responder_ports_are_in_order() {
+        assert!(RESPONDER_PORTS.is_sorted());
+        assert!(is_responder_port(53) && is_responder_port(5353) && is_responder_port(11211));
+        assert!(!is_responder_port(10000) && !is_responder_port(47808) && !is_responder_port(40000));
+    }
+
+    #[test]
+    fn headers_count_in_amplification() {
+        let guard = Guard::new(Conduct::default(), &[]);
+        let source = IpAddr::from([192, 0, 2, 1]);
+        // 28 bytes in allow 84 out, of which 28 are headers.
+        assert_eq!(guard.amplification(source, 0, 56), Ok(()));
+        assert_eq!(guard.amplification(source, 0, 57), Err(Reason::Amplification));
+        let off = Guard::new(Conduct { max_amplification: None, ..Conduct::default() }, &[]);
+        assert_eq!(off.amplification(source, 0, 65_507), Ok(()));
+    }
+
+    #[test]
+    fn each_answer_has_fewer_hops_than_its_request() {
+        let guard = Guard::new(Conduct::default(), &[]);
+        let mut meta = Meta::new(SocketAddr::from(([192, 0, 2, 1], 40000)));
+        for hops in 0..=255u8 {
+            meta.hop_limit = Some(hops);
+            match guard.hop_limit(&meta) {
+                Ok(reply) => assert!(reply.unwrap_or(REPLY_HOP_LIMIT) < hops),
+                Err(reason) => assert!(hops < 2 && reason == Reason::HopsSpent),
+            }
+        }
+    }
+}

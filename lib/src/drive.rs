@@ -1,0 +1,343 @@
+//! The one loop: waits for sockets and deadlines, hands datagrams to an engine, sends what it wants sent.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use crate::batch::{ReceiveBatch, SendBatch, SendFailure, Transmit};
+use crate::control::Control;
+use crate::engine::{Engine, Next, Outbox};
+use crate::error::{Error, Result};
+use crate::event::{Event, Report};
+use crate::interface::{InterfaceWatch, Interfaces};
+use crate::membership::Memberships;
+use crate::socket::{Socket, Wait};
+use crate::sys::poll::Poller;
+
+/// Takes what a run has to say.
+pub trait Sink {
+    /// Takes an event; `Break` ends the run.
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()>;
+
+    /// Nothing more has arrived: what is buffered may be written now.
+    fn idle(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+impl<F: FnMut(Event<'_>) -> ControlFlow<()>> Sink for F {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        self(event)
+    }
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The engine had finished.
+    Done,
+    /// [`Remote::stop`](crate::Remote::stop) was called.
+    Stopped,
+    /// The sink wanted no more.
+    SinkClosed,
+}
+
+/// What a run is given besides its sockets and its engine.
+#[derive(Debug)]
+pub struct Drive {
+    /// The line to the program around it.
+    pub control: Control,
+    /// Multicast groups to be joined, and to be joined again on interfaces that come.
+    pub memberships: Memberships,
+}
+
+/// Batches received from one socket before the others have their turn.
+const TURN: usize = 16;
+/// How often, at most, the kernel is asked for its drops while datagrams keep coming.
+const DROPS_INTERVAL: Duration = Duration::from_millis(200);
+/// How long a wait may last where the system cannot wake it.
+const LONGEST_BLIND_WAIT: Duration = Duration::from_millis(20);
+
+/// Runs an engine on sockets until it has finished, is stopped, or the sink wants no more.
+///
+/// # Errors
+///
+/// A group cannot be joined anywhere, or the system fails in a way that leaves nothing to wait for. What goes wrong with
+/// single datagrams is told as events.
+pub fn drive<E: Engine, S: Sink>(
+    sockets: &[Socket],
+    engine: &mut E,
+    drive: Drive,
+    sink: &mut S,
+) -> Result<(Report, End)> {
+    let started = now();
+    let Drive { mut control, mut memberships } = drive;
+    let watch = InterfaceWatch::new()?;
+    let interfaces = Interfaces::list()?;
+    memberships.update(sockets, &interfaces)?;
+    engine.interfaces(&interfaces);
+    let mut wire = Wire {
+        sockets,
+        batches: sockets.iter().map(|_| SendBatch::default()).collect(),
+        failures: Vec::new(),
+        sink,
+        flow: ControlFlow::Continue(()),
+        drops: 0,
+        drops_asked: started,
+    };
+    let mut batch = ReceiveBatch::default();
+    let mut waiting = Waiting::new(sockets, &watch, &control);
+    let end = loop {
+        let moment = now();
+        engine.tick(moment, &mut wire);
+        wire.flush(engine, moment);
+        if engine.wants_input() && take_input(engine, &mut control, moment, &mut wire) {
+            continue;
+        }
+        let timeout = match engine.next() {
+            _ if wire.flow.is_break() => break End::SinkClosed,
+            _ if control.is_stopped() => break End::Stopped,
+            Next::Done => break End::Done,
+            Next::At(deadline) => Some(deadline.saturating_duration_since(now())),
+            Next::Datagram => None,
+        };
+        if timeout.is_none_or(|timeout| !timeout.is_zero()) {
+            wire.ask_drops(moment, true);
+            wire.idle();
+        }
+        if !waiting.wait(timeout)? {
+            continue;
+        }
+        for (via, socket) in sockets.iter().enumerate() {
+            if waiting.failed(via) {
+                wire.errors(engine, via, moment);
+            }
+            if waiting.ready(via) {
+                turn(socket, via, engine, &mut batch, &mut wire)?;
+            }
+        }
+        if waiting.woken() {
+            control.wakeup.clear();
+        }
+        if waiting.interfaces_changed() && watch.changed() {
+            interfaces_changed(sockets, engine, &mut memberships, &mut wire)?;
+        }
+    };
+    wire.flush(engine, now());
+    for via in 0..sockets.len() {
+        wire.errors(engine, via, now());
+    }
+    wire.ask_drops(now(), true);
+    wire.idle();
+    let drops = sockets.iter().map(Socket::kernel_drops).sum::<Option<u64>>();
+    let coalesced = sockets.iter().any(|socket| socket.capabilities().coalesce);
+    let report = Report {
+        kernel_drops: drops,
+        kernel_drops_at_least: coalesced,
+        elapsed: now().saturating_duration_since(started),
+        ..engine.report()
+    };
+    Ok((report, end))
+}
+
+/// Receives from one socket until it is empty, or its turn is over.
+fn turn<E: Engine, S: Sink>(
+    socket: &Socket,
+    via: usize,
+    engine: &mut E,
+    batch: &mut ReceiveBatch,
+    wire: &mut Wire<'_, S>,
+) -> Result<()> {
+    for _ in 0..TURN {
+        let received = socket.receive(batch, Wait::No)?;
+        for train in batch.trains() {
+            engine.receive_train(batch.arrival(train.meta()), via, train, wire);
+        }
+        if received == 0 {
+            return Ok(());
+        }
+        let moment = batch.received_at();
+        wire.flush(engine, moment);
+        wire.ask_drops(moment, false);
+        // A batch that was not filled emptied the socket; asking again would cost a call to learn it.
+        if received < batch.slots() || wire.flow.is_break() || engine.next() == Next::Done {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Hands inputs to the engine while it wants them; true if there were any.
+fn take_input<E: Engine, S: Sink>(
+    engine: &mut E,
+    control: &mut Control,
+    moment: Instant,
+    wire: &mut Wire<'_, S>,
+) -> bool {
+    let mut any = false;
+    while engine.wants_input()
+        && let Some(input) = control.try_input()
+    {
+        engine.input(moment, input, wire);
+        any = true;
+    }
+    any
+}
+
+fn interfaces_changed<E: Engine, S: Sink>(
+    sockets: &[Socket],
+    engine: &mut E,
+    memberships: &mut Memberships,
+    wire: &mut Wire<'_, S>,
+) -> Result<()> {
+    let interfaces = Interfaces::list()?;
+    // A group that is joined nowhere now may be joined later: the interface may come back.
+    if let Err(error) = memberships.update(sockets, &interfaces) {
+        wire.emit(Event::Trouble { error: &error });
+    }
+    engine.interfaces(&interfaces);
+    wire.emit(Event::Interfaces { interfaces: &interfaces });
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the drive is where the time comes from")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Everything that can end a wait, in the order of the poll set: sockets, interface watch, control.
+struct Waiting {
+    poller: Poller,
+    sockets: usize,
+}
+
+impl Waiting {
+    #[cfg(unix)]
+    fn new(sockets: &[Socket], watch: &InterfaceWatch, control: &Control) -> Self {
+        use std::os::fd::AsFd;
+        let mut poller = Poller::default();
+        for socket in sockets {
+            poller.add(socket.as_fd());
+        }
+        poller.add(control.wakeup.as_fd());
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        poller.add(watch.inner.as_fd());
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = watch;
+        Self { poller, sockets: sockets.len() }
+    }
+
+    #[cfg(windows)]
+    fn new(sockets: &[Socket], _watch: &InterfaceWatch, _control: &Control) -> Self {
+        use std::os::windows::io::AsSocket;
+        let mut poller = Poller::default();
+        for socket in sockets {
+            poller.add(socket.as_socket());
+        }
+        Self { poller, sockets: sockets.len() }
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
+        let blind = cfg!(windows).then_some(LONGEST_BLIND_WAIT);
+        let timeout = match (timeout, blind) {
+            (Some(timeout), Some(blind)) => Some(timeout.min(blind)),
+            (timeout, blind) => timeout.or(blind),
+        };
+        self.poller.wait(timeout).map_err(|cause| Error::new("wait for datagrams", "", cause))
+    }
+
+    fn ready(&self, via: usize) -> bool {
+        self.poller.ready(via)
+    }
+
+    fn failed(&self, via: usize) -> bool {
+        self.poller.failed(via)
+    }
+
+    fn woken(&self) -> bool {
+        cfg!(not(unix)) || self.poller.ready(self.sockets)
+    }
+
+    fn interfaces_changed(&self) -> bool {
+        cfg!(any(target_os = "linux", target_os = "android")) && self.poller.ready(self.sockets + 1)
+    }
+}
+
+/// The engine's outbox on real sockets.
+struct Wire<'a, S> {
+    sockets: &'a [Socket],
+    batches: Vec<SendBatch>,
+    /// What the engine has not been told yet.
+    failures: Vec<SendFailure>,
+    sink: &'a mut S,
+    flow: ControlFlow<()>,
+    drops: u64,
+    drops_asked: Instant,
+}
+
+impl<S: Sink> Wire<'_, S> {
+    /// Sends what waits, and tells the engine what could not be sent.
+    fn flush<E: Engine>(&mut self, engine: &mut E, moment: Instant) {
+        for via in 0..self.sockets.len() {
+            self.flush_one(via);
+        }
+        for failure in std::mem::take(&mut self.failures) {
+            engine.failed(moment, &failure, self);
+        }
+    }
+
+    fn flush_one(&mut self, via: usize) {
+        if !self.batches[via].is_empty() {
+            self.sockets[via].send(&mut self.batches[via]);
+            self.failures.append(&mut self.batches[via].failures);
+        }
+    }
+
+    /// Tells the engine which datagrams were refused.
+    fn errors<E: Engine>(&mut self, engine: &mut E, via: usize, moment: Instant) {
+        self.sockets[via].errors(|unreachable| engine.unreachable(moment, &unreachable, self));
+    }
+
+    /// Tells of drops since the last time.
+    fn ask_drops(&mut self, moment: Instant, at_once: bool) {
+        if !at_once && moment.saturating_duration_since(self.drops_asked) < DROPS_INTERVAL {
+            return;
+        }
+        self.drops_asked = moment;
+        let total = self.sockets.iter().filter_map(Socket::kernel_drops).sum::<u64>();
+        if total > self.drops {
+            let new = total - self.drops;
+            self.drops = total;
+            self.emit(Event::Dropped { new, total });
+        }
+    }
+
+    fn idle(&mut self) {
+        if self.flow.is_continue() {
+            self.flow = self.sink.idle();
+        }
+    }
+}
+
+impl<S: Sink> Outbox for Wire<'_, S> {
+    fn send(&mut self, via: usize, transmit: &Transmit, payload: &[u8]) {
+        if !self.batches[via].push(transmit, payload) {
+            self.flush_one(via);
+            self.batches[via].push(transmit, payload);
+        }
+    }
+
+    fn send_train(&mut self, via: usize, transmit: &Transmit, payload: &[u8], segment: usize) {
+        for run in payload.chunks(SendBatch::max_train(segment)) {
+            if !self.batches[via].push_train(transmit, run, segment) {
+                self.flush_one(via);
+                self.batches[via].push_train(transmit, run, segment);
+            }
+        }
+    }
+
+    fn emit(&mut self, event: Event<'_>) {
+        if self.flow.is_continue() {
+            self.flow = self.sink.event(event);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What a verb must implement: a state machine that is handed time and bytes, and owns no socket.
+
+use std::time::Instant;
+
+use crate::batch::{Datagram, SendFailure, Train, Transmit};
+use crate::event::{Event, Report};
+use crate::interface::Interfaces;
+use crate::socket::Unreachable;
+
+/// Where an engine puts what it wants sent and said.
+///
+/// A trait, so that the same engine runs on sockets ([`drive`](crate::drive)) and on a virtual network in tests, each
+/// compiled for it: there is no dynamic call on the path of a datagram.
+pub trait Outbox {
+    /// Sends a datagram through the socket of this place.
+    fn send(&mut self, via: usize, transmit: &Transmit, payload: &[u8]);
+
+    /// Sends a train: the payload cut into datagrams of `segment` bytes, the last one shorter where it does not divide.
+    fn send_train(&mut self, via: usize, transmit: &Transmit, payload: &[u8], segment: usize) {
+        for piece in payload.chunks(segment.max(1)) {
+            self.send(via, transmit, piece);
+        }
+    }
+
+    /// Tells that something happened.
+    fn emit(&mut self, event: Event<'_>);
+}
+
+/// When an engine wants to be called again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// [`Engine::tick`] at this moment, or before that with a datagram.
+    At(Instant),
+    /// With the next datagram.
+    Datagram,
+    /// Never: it has finished.
+    Done,
+}
+
+/// What comes to an engine from the program around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A payload to send.
+    Payload(Vec<u8>),
+    /// No payload will follow.
+    End,
+}
+
+/// One verb. Owns no socket, reads no clock, prints nothing.
+///
+/// `via` is the place of a socket among those given to [`drive`](crate::drive); `now` is the time of arrival.
+pub trait Engine {
+    /// Takes a datagram.
+    fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox);
+
+    /// Takes a run of datagrams of one source; an engine that can treat it as one overrides this.
+    fn receive_train(&mut self, now: Instant, via: usize, train: Train<'_>, out: &mut impl Outbox) {
+        for datagram in train.datagrams() {
+            self.receive(now, via, &datagram, out);
+        }
+    }
+
+    /// Acts on time alone: sends what is due, gives up on what is late.
+    fn tick(&mut self, _now: Instant, _out: &mut impl Outbox) {}
+
+    /// When [`tick`](Self::tick) is wanted next.
+    fn next(&self) -> Next;
+
+    /// Takes the news that a datagram of ours was refused.
+    fn unreachable(&mut self, now: Instant, unreachable: &Unreachable, out: &mut impl Outbox);
+
+    /// Takes the news that something could not be sent.
+    fn failed(&mut self, now: Instant, failure: &SendFailure, out: &mut impl Outbox);
+
+    /// Whether [`input`](Self::input) may be called now.
+    fn wants_input(&self) -> bool {
+        false
+    }
+
+    /// Takes what the program around it has to say; only after [`wants_input`](Self::wants_input).
+    fn input(&mut self, _now: Instant, _input: Input, _out: &mut impl Outbox) {}
+
+    /// Takes the interfaces of this host, at the start and whenever they change.
+    fn interfaces(&mut self, _interfaces: &Interfaces) {}
+
+    /// What happened so far. Every datagram received stands in it exactly once ([`Report::is_balanced`]).
+    fn report(&self) -> Report;
+}

@@ -1,0 +1,296 @@
+//! Everything that a verb can say: events as they happen, and the report at the end.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::batch::{Datagram, Meta, SendFailure, Transmit};
+use crate::interface::Interfaces;
+use crate::socket::Unreachable;
+use crate::stats::Spread;
+
+/// Something that happened, told while it is fresh; what it borrows is gone afterwards.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A datagram arrived that was listened for.
+    Received {
+        /// Place of the socket it came through.
+        via: usize,
+        /// It.
+        datagram: Datagram<'a>,
+    },
+    /// A datagram was answered. Told only where the engine was asked for it.
+    Answered {
+        /// Place of the socket it came through.
+        via: usize,
+        /// What was asked.
+        datagram: Datagram<'a>,
+        /// The answer's payload.
+        reply: &'a [u8],
+    },
+    /// A datagram was sent. Told only where the engine was asked for it.
+    Sent {
+        /// Where it went.
+        transmit: Transmit,
+        /// Its payload.
+        payload: &'a [u8],
+        /// Number of the request, from 1; repeated for a retry.
+        request: u64,
+        /// How many times it had been sent before.
+        retry: u32,
+    },
+    /// An answer to something that we sent.
+    Reply {
+        /// Place of the socket it came through.
+        via: usize,
+        /// It.
+        datagram: Datagram<'a>,
+        /// Number of the request, from 1; `None` if it answers none that is still open.
+        request: Option<u64>,
+        /// Round-trip time; `None` where it cannot be known which request was answered.
+        rtt: Option<Duration>,
+    },
+    /// A request got no answer in its time, nor did its retries.
+    Unanswered {
+        /// Number of the request, from 1.
+        request: u64,
+    },
+    /// Datagrams of one source were received and not used.
+    Ignored {
+        /// What is known of them.
+        meta: &'a Meta,
+        /// Why.
+        reason: Reason,
+        /// How many.
+        count: usize,
+    },
+    /// A datagram of ours was refused.
+    Unreachable {
+        /// By whom and why.
+        unreachable: &'a Unreachable,
+    },
+    /// Something could not be sent.
+    SendFailed {
+        /// What and why.
+        failure: &'a SendFailure,
+    },
+    /// The kernel dropped datagrams at our socket.
+    Dropped {
+        /// Since the last time this was told.
+        new: u64,
+        /// Since the start.
+        total: u64,
+    },
+    /// Interfaces or addresses of this host changed.
+    Interfaces {
+        /// All of them, as they are now.
+        interfaces: &'a Interfaces,
+    },
+    /// Something went wrong that does not end the run.
+    Trouble {
+        /// What.
+        error: &'a crate::Error,
+    },
+}
+
+/// Why a received datagram was not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Source port 0: no answer is wanted (RFC 768).
+    SourcePortZero,
+    /// The source is a broadcast, multicast or unspecified address: forged (RFC 1122 section 4.1.3.6).
+    SourceAddress,
+    /// The source is our own socket: forged, or our own datagram come back.
+    OwnSocket,
+    /// The source port is a well-known responder's: answering could start a loop (CVE-2024-2169).
+    ResponderPort,
+    /// Its payload is our own reply: it is an answer to us, not a question.
+    OwnReply,
+    /// Its hop limit is used up: it went to and fro between two servers.
+    HopsSpent,
+    /// The answer would be too much larger than the question.
+    Amplification,
+    /// Its source's network had its share of answers.
+    RateLimit,
+    /// It was cut off on receipt.
+    Truncated,
+    /// It came in on an interface that was not asked for.
+    OtherInterface,
+    /// It was addressed to something that was not asked for.
+    OtherDestination,
+    /// Its source is not one that was asked for.
+    OtherSource,
+    /// Its payload does not match what was asked for.
+    NoMatch,
+    /// It is our own, come back to us.
+    OwnCopy,
+    /// The same answer came before.
+    Duplicate,
+    /// It came after enough had come.
+    AfterEnd,
+}
+
+impl Reason {
+    /// All of them, in order.
+    pub const ALL: [Self; 16] = [
+        Self::SourcePortZero,
+        Self::SourceAddress,
+        Self::OwnSocket,
+        Self::ResponderPort,
+        Self::OwnReply,
+        Self::HopsSpent,
+        Self::Amplification,
+        Self::RateLimit,
+        Self::Truncated,
+        Self::OtherInterface,
+        Self::OtherDestination,
+        Self::OtherSource,
+        Self::NoMatch,
+        Self::OwnCopy,
+        Self::Duplicate,
+        Self::AfterEnd,
+    ];
+
+    /// Its name where it is a key: in JSON.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::SourcePortZero => "source_port_zero",
+            Self::SourceAddress => "source_address",
+            Self::OwnSocket => "own_socket",
+            Self::ResponderPort => "responder_port",
+            Self::OwnReply => "own_reply",
+            Self::HopsSpent => "hops_spent",
+            Self::Amplification => "amplification",
+            Self::RateLimit => "rate_limit",
+            Self::Truncated => "truncated",
+            Self::OtherInterface => "other_interface",
+            Self::OtherDestination => "other_destination",
+            Self::OtherSource => "other_source",
+            Self::NoMatch => "no_match",
+            Self::OwnCopy => "own_copy",
+            Self::Duplicate => "duplicate",
+            Self::AfterEnd => "after_end",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SourcePortZero => "source port 0",
+            Self::SourceAddress => "source not a host's address",
+            Self::OwnSocket => "source is our own socket",
+            Self::ResponderPort => "source port of a well-known responder",
+            Self::OwnReply => "equal to our own reply",
+            Self::HopsSpent => "hop limit used up (a loop)",
+            Self::Amplification => "reply too large for the request",
+            Self::RateLimit => "over the rate limit",
+            Self::Truncated => "truncated",
+            Self::OtherInterface => "other interface",
+            Self::OtherDestination => "other destination",
+            Self::OtherSource => "other source",
+            Self::NoMatch => "no match",
+            Self::OwnCopy => "our own copy",
+            Self::Duplicate => "duplicate",
+            Self::AfterEnd => "after the end",
+        })
+    }
+}
+
+/// A number of datagrams and of the payload bytes in them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Datagrams.
+    pub datagrams: u64,
+    /// Bytes of payload on the wire.
+    pub bytes: u64,
+}
+
+impl Count {
+    /// Adds datagrams that hold this many bytes of payload together.
+    pub fn add(&mut self, datagrams: usize, bytes: usize) {
+        self.datagrams += datagrams as u64;
+        self.bytes += bytes as u64;
+    }
+}
+
+/// Datagrams ignored, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ignored {
+    counts: [u64; Reason::ALL.len()],
+}
+
+impl Ignored {
+    /// Counts datagrams.
+    pub fn add(&mut self, reason: Reason, datagrams: usize) {
+        self.counts[reason as usize] += datagrams as u64;
+    }
+
+    /// Datagrams ignored for this reason.
+    #[must_use]
+    pub fn of(&self, reason: Reason) -> u64 {
+        self.counts[reason as usize]
+    }
+
+    /// Datagrams ignored for any reason.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// The reasons that occurred, with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.into_iter().map(|reason| (reason, self.of(reason))).filter(|(_, count)| *count > 0)
+    }
+}
+
+/// What a run came to. Fields that a verb does not use stay zero.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// All that was received.
+    pub received: Count,
+    /// Of it: answered, the answer handed to the kernel.
+    pub answered: u64,
+    /// Of it: to be answered, but the answer could not be sent.
+    pub reply_failed: u64,
+    /// Of it: taken without answering, as asked (`--sink`).
+    pub sunk: u64,
+    /// Of it: handed on as events (printed).
+    pub delivered: u64,
+    /// Of it: received and not used.
+    pub ignored: Ignored,
+    /// Of all received: longer than the slot they were received into.
+    pub truncated: u64,
+    /// What was sent: handed to the kernel without an error.
+    pub sent: Count,
+    /// Datagrams that could not be sent, replies not counted.
+    pub send_failed: u64,
+    /// Requests made; their retries are not counted again.
+    pub requests: u64,
+    /// Of them: answered at least once.
+    pub requests_answered: u64,
+    /// Datagrams sent again for want of an answer.
+    pub retries: u64,
+    /// Datagrams of ours that were refused (ICMP).
+    pub unreachable: u64,
+    /// Round-trip times of answers whose request is known.
+    pub rtt: Spread,
+    /// Datagrams that the kernel dropped at our sockets; `None` where it cannot tell.
+    pub kernel_drops: Option<u64>,
+    /// Whether a dropped train counts as one in `kernel_drops`, which is then a lower bound.
+    pub kernel_drops_at_least: bool,
+    /// How long the run took.
+    pub elapsed: Duration,
+}
+
+impl Report {
+    /// Whether every datagram received ended in exactly one counter.
+    #[must_use]
+    pub fn is_balanced(&self) -> bool {
+        let used = self.answered + self.reply_failed + self.sunk + self.delivered;
+        self.received.datagrams == used + self.ignored.total()
+    }
+}

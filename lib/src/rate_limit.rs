@@ -1,0 +1,131 @@
+//! A limit on answers per source network: a table of fixed size, keyed by a secret, that no traffic makes grow.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Instant;
+
+/// Networks in one row of the table; a network is looked for in its row alone.
+const WAYS: usize = 4;
+/// Rows of the table; with 16 bytes a network, the table takes 1 MiB of address space, touched as it fills.
+const ROWS: usize = 16_384;
+
+const NANOSECONDS: u64 = 1_000_000_000;
+
+/// A network's account (GCRA): the time at which it will be even again.
+#[derive(Clone, Copy, Default)]
+struct Account {
+    /// Part of the hash, to tell the networks of a row apart; zero is empty.
+    tag: u32,
+    /// Nanoseconds after the limiter's first call.
+    even_at: u64,
+}
+
+/// Allows each source network (IPv4 /24, IPv6 /56) a number of answers per second, with a second's worth at once.
+pub struct RateLimiter {
+    per_second: u64,
+    table: Vec<Account>,
+    hash: RandomState,
+    epoch: Option<Instant>,
+}
+
+impl std::fmt::Debug for RateLimiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RateLimiter").field("per_second", &self.per_second).finish_non_exhaustive()
+    }
+}
+
+impl RateLimiter {
+    /// A limiter to this many answers per second and network; at least one.
+    #[must_use]
+    pub fn new(per_second: u32) -> Self {
+        Self {
+            per_second: u64::from(per_second.max(1)),
+            table: vec![Account::default(); ROWS * WAYS],
+            hash: RandomState::new(),
+            epoch: None,
+        }
+    }
+
+    /// How many of `wanted` answers to this source are allowed now; they are charged to its network.
+    ///
+    /// A network that finds its row full of others in debt is refused: memory is bounded, and so is what gets out.
+    pub fn allow(&mut self, now: Instant, source: IpAddr, wanted: usize) -> usize {
+        let epoch = *self.epoch.get_or_insert(now);
+        let now = u64::try_from(now.saturating_duration_since(epoch).as_nanos()).unwrap_or(u64::MAX);
+        let hash = self.hash.hash_one(network(source));
+        let tag = (hash >> 32) as u32 | 1;
+        #[expect(clippy::cast_possible_truncation, reason = "reduced to a row's number")]
+        let row = hash as usize % ROWS * WAYS;
+        let row = &mut self.table[row..row + WAYS];
+        let known = row.iter().position(|account| account.tag == tag && account.even_at > now);
+        let Some(place) = known.or_else(|| row.iter().position(|account| account.even_at <= now)) else {
+            return 0;
+        };
+        let debt_until = if known.is_some() { row[place].even_at } else { now };
+        // Each answer costs 1/rate seconds; debts of up to one second are allowed.
+        let room = (now + NANOSECONDS - debt_until.min(now + NANOSECONDS)) * self.per_second / NANOSECONDS;
+        let allowed = room.min(wanted as u64);
+        row[place] = Account { tag, even_at: debt_until + (allowed * NANOSECONDS).div_ceil(self.per_second) };
+        usize::try_from(allowed).unwrap_or(wanted)
+    }
+}
+
+/// The network that an account is kept for.
+fn network(source: IpAddr) -> IpAddr {
+    match source {
+        IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & !0xff).into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !(u128::MAX >> 56)).into(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const A: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    const A_NEIGHBOUR: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));
+    const B: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
+
+    #[test]
+    fn a_network_gets_a_seconds_worth_and_then_its_rate() {
+        let start = Instant::now();
+        let mut limiter = RateLimiter::new(10);
+        assert_eq!(limiter.allow(start, A, 64), 10);
+        assert_eq!(limiter.allow(start, A_NEIGHBOUR, 1), 0);
+        assert_eq!(limiter.allow(start, B, 1), 1);
+        assert_eq!(limiter.allow(start + Duration::from_millis(100), A, 5), 1);
+        assert_eq!(limiter.allow(start + Duration::from_millis(100), A, 5), 0);
+        assert_eq!(limiter.allow(start + Duration::from_secs(10), A, 64), 10);
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_than_the_rate_and_a_second(
+            rate in 1u32..5000,
+            steps in prop::collection::vec((0u64..50_000_000, 1usize..100), 1..200),
+        ) {
+            let start = Instant::now();
+            let mut limiter = RateLimiter::new(rate);
+            let (mut at, mut allowed) = (0, 0);
+            for (step, wanted) in steps {
+                at += step;
+                allowed += limiter.allow(start + Duration::from_nanos(at), A, wanted) as u64;
+            }
+            let most = u64::from(rate) + u64::from(rate) * at / NANOSECONDS + 1;
+            prop_assert!(allowed <= most, "{allowed} > {most}");
+        }
+
+        #[test]
+        fn any_number_of_networks_leaves_the_table_as_large_as_it_was(sources in prop::collection::vec(any::<u32>(), 1..2000)) {
+            let start = Instant::now();
+            let mut limiter = RateLimiter::new(1);
+            for source in sources {
+                limiter.allow(start, Ipv4Addr::from_bits(source).into(), 1);
+            }
+            prop_assert_eq!(limiter.table.len(), ROWS * WAYS);
+        }
+    }
+}

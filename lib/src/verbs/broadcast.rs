@@ -1,0 +1,172 @@
+//! `broadcast`: asks every host on every attached network, and collects the answers, each once.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::requests::{Requests, Schedule};
+use super::send::is_from;
+use crate::batch::{Datagram, Meta, SendFailure, Transmit};
+use crate::engine::{Engine, Input, Next, Outbox};
+use crate::event::{Event, Reason, Report};
+use crate::socket::Unreachable;
+
+/// One network that is asked, through the socket of the same place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BroadcastTarget {
+    /// Where the datagram goes, and by which interface.
+    pub transmit: Transmit,
+    /// The address of the socket.
+    pub own: SocketAddr,
+}
+
+/// What `broadcast` is asked for.
+#[derive(Clone, Debug)]
+pub struct BroadcastOptions {
+    /// The networks, in the order of the sockets.
+    pub targets: Vec<BroadcastTarget>,
+    /// How long answers are collected after the last round; zero: not at all.
+    pub wait: Duration,
+    /// Time from one round to the next; `None`: as fast as they come.
+    pub interval: Option<Duration>,
+    /// How long to go on making rounds.
+    pub duration: Option<Duration>,
+    /// Answers after which to end.
+    pub count: Option<u64>,
+    /// Whether to tell of each datagram sent ([`Event::Sent`]).
+    pub verbose: bool,
+}
+
+/// The most different answers that are told apart; one more may be told twice.
+const MAX_SEEN: usize = 65_536;
+
+/// The engine of `broadcast`.
+#[derive(Debug)]
+pub struct Broadcast {
+    options: BroadcastOptions,
+    schedule: Schedule,
+    last_round: Option<Instant>,
+    rounds: u64,
+    /// When the last round's answers are no longer waited for.
+    ends: Option<Instant>,
+    /// Hashes, with a secret key, of the answers that came: source and payload.
+    seen: HashSet<u64>,
+    hash: RandomState,
+    done: bool,
+    report: Report,
+}
+
+impl Broadcast {
+    /// An engine with these options that makes these requests, each a round to every network.
+    #[must_use]
+    pub fn new(options: BroadcastOptions, requests: Requests) -> Self {
+        Self {
+            schedule: Schedule::new(requests, options.interval, options.duration),
+            options,
+            last_round: None,
+            rounds: 0,
+            ends: None,
+            seen: HashSet::new(),
+            hash: RandomState::new(),
+            done: false,
+            report: Report::default(),
+        }
+    }
+
+    fn round(&mut self, now: Instant, payload: &[u8], out: &mut impl Outbox) {
+        self.rounds += 1;
+        self.last_round = Some(now);
+        for (via, target) in self.options.targets.iter().enumerate() {
+            out.send(via, &target.transmit, payload);
+            self.report.sent.add(1, payload.len());
+            self.report.requests += 1;
+            if self.options.verbose {
+                let transmit = target.transmit;
+                out.emit(Event::Sent { transmit, payload, request: self.rounds, retry: 0 });
+            }
+        }
+    }
+
+    /// Why a datagram is not told as an answer.
+    fn unwanted(&mut self, meta: &Meta, payload: &[u8]) -> Option<Reason> {
+        if self.options.targets.iter().any(|target| is_from(&target.own, meta)) {
+            return Some(Reason::OwnCopy);
+        }
+        if self.done {
+            return Some(Reason::AfterEnd);
+        }
+        let hash = self.hash.hash_one((meta.source, payload));
+        if self.seen.contains(&hash) {
+            return Some(Reason::Duplicate);
+        }
+        if self.seen.len() < MAX_SEEN {
+            self.seen.insert(hash);
+        }
+        None
+    }
+}
+
+impl Engine for Broadcast {
+    fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+        self.report.received.add(1, datagram.wire_len);
+        self.report.truncated += u64::from(datagram.is_truncated());
+        if let Some(reason) = self.unwanted(datagram.meta, datagram.payload) {
+            self.report.ignored.add(reason, 1);
+            out.emit(Event::Ignored { meta: datagram.meta, reason, count: 1 });
+            return;
+        }
+        self.report.delivered += 1;
+        // With several rounds under way an answer may be to any of them.
+        let rtt = self.last_round.filter(|_| self.rounds == 1).map(|sent| now.saturating_duration_since(sent));
+        if let Some(rtt) = rtt {
+            self.report.rtt.add(rtt);
+        }
+        self.done |= self.options.count.is_some_and(|most| self.report.delivered >= most);
+        let request = Some(self.rounds).filter(|_| self.rounds == 1);
+        out.emit(Event::Reply { via, datagram: *datagram, request, rtt });
+    }
+
+    fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
+        // One round a call, so that answers are taken between them.
+        if let Some(payload) = self.schedule.take(now) {
+            self.round(now, &payload, out);
+        }
+        if self.ends.is_none() && !self.schedule.more() {
+            self.ends = Some(now + self.options.wait);
+        }
+        self.done |= self.ends.is_some_and(|ends| now >= ends);
+    }
+
+    fn next(&self) -> Next {
+        match [self.schedule.next(), self.ends].into_iter().flatten().min() {
+            _ if self.done => Next::Done,
+            Some(moment) => Next::At(moment),
+            None => Next::Datagram,
+        }
+    }
+
+    fn wants_input(&self) -> bool {
+        self.schedule.wants_input()
+    }
+
+    fn input(&mut self, _now: Instant, input: Input, _out: &mut impl Outbox) {
+        self.schedule.input(input);
+    }
+
+    fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
+        self.report.unreachable += 1;
+        out.emit(Event::Unreachable { unreachable });
+    }
+
+    fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {
+        self.report.send_failed += failure.count as u64;
+        self.report.sent.datagrams -= failure.count as u64;
+        self.report.sent.bytes -= failure.bytes as u64;
+        out.emit(Event::SendFailed { failure });
+    }
+
+    fn report(&self) -> Report {
+        self.report.clone()
+    }
+}

@@ -1,0 +1,189 @@
+//! `listen`: hands on every datagram that arrives and was asked for, and counts the rest by reason.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use super::{Ending, Gate, Limits};
+use crate::batch::{Datagram, Meta, SendFailure};
+use crate::engine::{Engine, Next, Outbox};
+use crate::event::{Event, Reason, Report};
+use crate::interface::Interfaces;
+use crate::socket::Unreachable;
+
+/// A network: an address and how many of its leading bits count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix_len: u8,
+}
+
+impl Network {
+    /// The network of this address with this prefix length; `None` if it is longer than the address.
+    #[must_use]
+    pub fn new(address: IpAddr, prefix_len: u8) -> Option<Self> {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        (prefix_len <= most).then_some(Self { address, prefix_len })
+    }
+
+    /// Whether an address is in the network.
+    #[must_use]
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        match (self.address, ip) {
+            (IpAddr::V4(network), IpAddr::V4(ip)) => {
+                let host_bits = u32::MAX.checked_shr(self.prefix_len.into()).unwrap_or(0);
+                (network.to_bits() ^ ip.to_bits()) & !host_bits == 0
+            }
+            (IpAddr::V6(network), IpAddr::V6(ip)) => {
+                let host_bits = u128::MAX.checked_shr(self.prefix_len.into()).unwrap_or(0);
+                (network.to_bits() ^ ip.to_bits()) & !host_bits == 0
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
+/// A test on payloads.
+pub type PayloadMatch = Box<dyn Fn(&[u8]) -> bool + Send>;
+
+/// What `listen` is asked for.
+#[derive(Default)]
+pub struct ListenOptions {
+    /// Networks whose datagrams are wanted; all where there are none.
+    pub from: Vec<Network>,
+    /// A test that payloads must pass.
+    pub matching: Option<PayloadMatch>,
+    /// Names of the interfaces whose datagrams are wanted; all where there are none.
+    pub interfaces: Vec<String>,
+    /// For each socket, the only destination wanted there, if it hears others too.
+    pub destinations: Vec<Option<IpAddr>>,
+    /// When to end; datagrams handed on are counted.
+    pub limits: Limits,
+}
+
+impl fmt::Debug for ListenOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListenOptions").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+/// The engine of `listen`.
+#[derive(Debug)]
+pub struct Listen {
+    options: ListenOptions,
+    gate: Gate,
+    ending: Ending,
+    report: Report,
+}
+
+impl Listen {
+    /// An engine with these options.
+    #[must_use]
+    pub fn new(options: ListenOptions) -> Self {
+        let gate = Gate::new(options.interfaces.clone());
+        let ending = Ending::new(options.limits);
+        Self { options, gate, ending, report: Report::default() }
+    }
+
+    /// Why a datagram is not wanted.
+    fn unwanted(&self, via: usize, meta: &Meta, payload: &[u8]) -> Option<Reason> {
+        let only = self.options.destinations.get(via).copied().flatten();
+        let from = &self.options.from;
+        if self.ending.over {
+            Some(Reason::AfterEnd)
+        } else if !self.gate.admits(meta) {
+            Some(Reason::OtherInterface)
+        } else if only.is_some_and(|only| meta.destination.is_some_and(|destination| destination != only)) {
+            Some(Reason::OtherDestination)
+        } else if !from.is_empty() && !from.iter().any(|network| network.contains(meta.source.ip())) {
+            Some(Reason::OtherSource)
+        } else if self.options.matching.as_ref().is_some_and(|matches| !matches(payload)) {
+            Some(Reason::NoMatch)
+        } else {
+            None
+        }
+    }
+}
+
+impl Engine for Listen {
+    fn receive(&mut self, _now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+        self.report.received.add(1, datagram.wire_len);
+        self.report.truncated += u64::from(datagram.is_truncated());
+        if let Some(reason) = self.unwanted(via, datagram.meta, datagram.payload) {
+            self.report.ignored.add(reason, 1);
+            out.emit(Event::Ignored { meta: datagram.meta, reason, count: 1 });
+            return;
+        }
+        self.report.delivered += 1;
+        self.ending.count(self.report.delivered);
+        out.emit(Event::Received { via, datagram: *datagram });
+    }
+
+    fn tick(&mut self, now: Instant, _out: &mut impl Outbox) {
+        self.ending.tick(now);
+    }
+
+    fn next(&self) -> Next {
+        self.ending.next()
+    }
+
+    fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
+        self.report.unreachable += 1;
+        out.emit(Event::Unreachable { unreachable });
+    }
+
+    fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {
+        self.report.send_failed += failure.count as u64;
+        out.emit(Event::SendFailed { failure });
+    }
+
+    fn interfaces(&mut self, interfaces: &Interfaces) {
+        self.gate.set_interfaces(interfaces);
+    }
+
+    fn report(&self) -> Report {
+        self.report.clone()
+    }
+}
+
+impl std::str::FromStr for Network {
+    type Err = String;
+
+    /// Parses `10.0.0.0/8`, `fe80::/10`, or an address alone.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is not a network; write one as 10.1.0.0/16, 2001:db8::/32 or 10.1.2.3");
+        let (address, prefix_len) = match text.split_once('/') {
+            Some((address, len)) => (address, Some(len.parse().map_err(|_| wrong())?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let full = if address.is_ipv4() { 32 } else { 128 };
+        Self::new(address, prefix_len.unwrap_or(full)).ok_or_else(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_contain_what_their_prefix_says() {
+        let cases = [
+            ("10.1.0.0/16", "10.1.255.3", true),
+            ("10.1.0.0/16", "10.2.0.0", false),
+            ("10.1.2.3", "10.1.2.3", true),
+            ("10.1.2.3", "10.1.2.4", false),
+            ("0.0.0.0/0", "255.255.255.255", true),
+            ("fe80::/10", "fe80::1", true),
+            ("fe80::/10", "2001:db8::1", false),
+            ("::/0", "10.0.0.1", false),
+        ];
+        for (network, ip, inside) in cases {
+            let network: Network = network.parse().unwrap();
+            assert_eq!(network.contains(ip.parse().unwrap()), inside, "{network:?} {ip}");
+        }
+        for wrong in ["", "10.1.0.0/33", "::/129", "10.1/16", "host", "10.0.0.0/-1"] {
+            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The verbs: a file each, named as on the command line; all are pure state machines.
+
+mod broadcast;
+mod listen;
+mod requests;
+mod send;
+mod serve;
+
+pub use broadcast::{Broadcast, BroadcastOptions, BroadcastTarget};
+pub use listen::{Listen, ListenOptions, Network, PayloadMatch};
+pub use requests::Requests;
+pub use send::{SendOptions, Sender};
+pub use serve::{Answer, Serve, ServeOptions};
+
+use std::time::{Duration, Instant};
+
+use crate::batch::{InterfaceIndex, Meta};
+use crate::engine::Next;
+use crate::interface::Interfaces;
+
+/// When a verb that would run for ever ends by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// After this many datagrams.
+    pub count: Option<u64>,
+    /// After this time.
+    pub duration: Option<Duration>,
+}
+
+/// Keeps to [`Limits`].
+#[derive(Debug)]
+struct Ending {
+    limits: Limits,
+    /// Known from the first call with a time on.
+    deadline: Option<Instant>,
+    over: bool,
+}
+
+impl Ending {
+    fn new(limits: Limits) -> Self {
+        Self { limits, deadline: None, over: limits.count == Some(0) }
+    }
+
+    /// Looks at the time; ends at the deadline.
+    fn tick(&mut self, now: Instant) {
+        if let Some(duration) = self.limits.duration {
+            let deadline = *self.deadline.get_or_insert(now + duration);
+            self.over |= now >= deadline;
+        }
+    }
+
+    /// Ends once as many were counted as were wanted.
+    fn count(&mut self, counted: u64) {
+        self.over |= self.limits.count.is_some_and(|most| counted >= most);
+    }
+
+    fn next(&self) -> Next {
+        match self.deadline {
+            _ if self.over => Next::Done,
+            Some(deadline) => Next::At(deadline),
+            None => Next::Datagram,
+        }
+    }
+}
+
+/// Lets in only what came by interfaces of these names; everything where there are none.
+#[derive(Debug)]
+struct Gate {
+    names: Vec<String>,
+    indexes: Vec<InterfaceIndex>,
+}
+
+impl Gate {
+    fn new(names: Vec<String>) -> Self {
+        Self { names, indexes: Vec::new() }
+    }
+
+    /// Looks the names up again: an interface that was removed and added has another number.
+    fn set_interfaces(&mut self, interfaces: &Interfaces) {
+        self.indexes = self.names.iter().filter_map(|name| interfaces.named(name)?.index).collect();
+    }
+
+    fn admits(&self, meta: &Meta) -> bool {
+        self.names.is_empty() || meta.interface.is_some_and(|index| self.indexes.contains(&index))
+    }
+}

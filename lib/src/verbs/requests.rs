@@ -1,0 +1,119 @@
+//! What `send` and `broadcast` have to say, and when: a list or a stream of payloads on an absolute schedule.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::engine::Input;
+
+/// What is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requests {
+    /// These payloads, in order, as often as said.
+    Fixed {
+        /// The payloads.
+        payloads: Vec<Vec<u8>>,
+        /// How many times all of them; `None` is without end.
+        repeat: Option<u64>,
+    },
+    /// Payloads that come as [`Input`], until its end.
+    Stream,
+}
+
+impl Requests {
+    /// One payload, once.
+    #[must_use]
+    pub fn one(payload: impl Into<Vec<u8>>) -> Self {
+        Self::Fixed { payloads: vec![payload.into()], repeat: Some(1) }
+    }
+}
+
+/// The most payloads of a stream that wait to be sent.
+const MAX_QUEUED: usize = 64;
+
+/// Hands out each payload when it is due.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    queue: VecDeque<Arc<[u8]>>,
+    /// The fixed payloads, to be queued again.
+    fixed: Vec<Arc<[u8]>>,
+    rounds_left: Option<u64>,
+    stream_ended: bool,
+    interval: Option<Duration>,
+    duration: Option<Duration>,
+    /// When the first payload was due; the others follow from it.
+    origin: Option<Instant>,
+    made: u64,
+}
+
+impl Schedule {
+    /// Requests at this interval (`None`: as fast as they come), for this long at the most.
+    pub(super) fn new(requests: Requests, interval: Option<Duration>, duration: Option<Duration>) -> Self {
+        let (fixed, rounds_left, stream_ended) = match requests {
+            Requests::Fixed { payloads, repeat } => (payloads.into_iter().map(Arc::from).collect(), repeat, true),
+            Requests::Stream => (Vec::new(), Some(0), false),
+        };
+        let rounds_left = if fixed.is_empty() { Some(0) } else { rounds_left };
+        Self { queue: VecDeque::new(), fixed, rounds_left, stream_ended, interval, duration, origin: None, made: 0 }
+    }
+
+    /// The next payload, if it is due by now.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Arc<[u8]>> {
+        let origin = *self.origin.get_or_insert(now);
+        if self.duration.is_some_and(|duration| now >= origin + duration) {
+            self.end();
+        }
+        if self.due()? > now {
+            return None;
+        }
+        if self.queue.is_empty() && self.rounds_left != Some(0) {
+            self.rounds_left = self.rounds_left.map(|rounds| rounds - 1);
+            self.queue.extend(self.fixed.iter().cloned());
+        }
+        let payload = self.queue.pop_front()?;
+        self.made += 1;
+        Some(payload)
+    }
+
+    /// Whether there is, or may come, another.
+    pub(super) fn more(&self) -> bool {
+        self.waits() || !self.stream_ended
+    }
+
+    /// When [`take`](Self::take) is wanted next on account of time alone.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let due = if self.waits() { self.due() } else { None };
+        let ends = self.duration.filter(|_| self.more()).and_then(|duration| Some(self.origin? + duration));
+        [due, ends].into_iter().flatten().min()
+    }
+
+    pub(super) fn wants_input(&self) -> bool {
+        !self.stream_ended && self.queue.len() < MAX_QUEUED
+    }
+
+    pub(super) fn input(&mut self, input: Input) {
+        match input {
+            Input::Payload(payload) => self.queue.push_back(payload.into()),
+            Input::End => self.stream_ended = true,
+        }
+    }
+
+    /// Whether a payload waits for its time.
+    fn waits(&self) -> bool {
+        !self.queue.is_empty() || self.rounds_left != Some(0)
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let origin = self.origin?;
+        let Some(interval) = self.interval else { return Some(origin) };
+        // Multiplied, not added up: an interval that was slept too long does not delay those after it.
+        let nanoseconds = interval.as_nanos().saturating_mul(u128::from(self.made));
+        Some(origin + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX)))
+    }
+
+    fn end(&mut self) {
+        self.queue.clear();
+        self.rounds_left = Some(0);
+        self.stream_ended = true;
+    }
+}

@@ -1,0 +1,270 @@
+//! `send`: sends requests to one address and tells who answers, how fast, or why nobody does.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::requests::{Requests, Schedule};
+use crate::batch::{Datagram, Meta, SendFailure, Transmit};
+use crate::engine::{Engine, Input, Next, Outbox};
+use crate::event::{Event, Reason, Report};
+use crate::socket::{Cause, Unreachable};
+
+/// What `send` is asked for.
+#[derive(Clone, Debug)]
+pub struct SendOptions {
+    /// Where the requests go.
+    pub transmit: Transmit,
+    /// Take answers from any address and port: needed where a broadcast or multicast is answered, and by TFTP.
+    pub any_source: bool,
+    /// The addresses of the sockets it is driven with.
+    pub own: Vec<SocketAddr>,
+    /// How long to wait for the answers to each request; zero: not at all.
+    pub wait: Duration,
+    /// Answers after which a request is done; zero: whatever comes until the wait ends.
+    pub replies: u64,
+    /// How often a request without an answer is sent again, the wait doubling each time (RFC 8085 section 3.1.3).
+    pub retries: u32,
+    /// Time from one request to the next; `None`: as fast as they come.
+    pub interval: Option<Duration>,
+    /// How long to go on making requests.
+    pub duration: Option<Duration>,
+    /// Whether to tell of each datagram sent ([`Event::Sent`]).
+    pub verbose: bool,
+}
+
+impl SendOptions {
+    /// One answer within a second from this address.
+    #[must_use]
+    pub fn new(destination: SocketAddr) -> Self {
+        Self {
+            transmit: Transmit::to(destination),
+            any_source: false,
+            own: Vec::new(),
+            wait: Duration::from_secs(1),
+            replies: 1,
+            retries: 0,
+            interval: None,
+            duration: None,
+            verbose: false,
+        }
+    }
+}
+
+/// A request that may still be answered.
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    payload: Arc<[u8]>,
+    sent_at: Instant,
+    deadline: Instant,
+    retry: u32,
+    replies: u64,
+}
+
+/// The most requests that are kept open; the oldest is given up for one more.
+const MAX_OPEN: usize = 65_536;
+/// The most open requests that an answer's payload is compared with.
+const MAX_COMPARED: usize = 1024;
+/// The most requests sent by one call of `tick`, so that answers are taken between them.
+const BURST: usize = 64;
+
+/// The engine of `send`.
+#[derive(Debug)]
+pub struct Sender {
+    options: SendOptions,
+    schedule: Schedule,
+    open: VecDeque<Open>,
+    /// Until then an answer may be a late one, to a request that was given up.
+    doubtful_until: Option<Instant>,
+    report: Report,
+}
+
+impl Sender {
+    /// An engine with these options that makes these requests.
+    #[must_use]
+    pub fn new(options: SendOptions, requests: Requests) -> Self {
+        let schedule = Schedule::new(requests, options.interval, options.duration);
+        let open = VecDeque::new();
+        Self { options, schedule, open, doubtful_until: None, report: Report::default() }
+    }
+
+    fn send_due(&mut self, now: Instant, out: &mut impl Outbox) {
+        for _ in 0..BURST {
+            let Some(payload) = self.schedule.take(now) else { return };
+            self.report.requests += 1;
+            let number = self.report.requests;
+            self.transmit(&payload, number, 0, out);
+            if self.options.wait.is_zero() {
+                continue;
+            }
+            if self.open.len() == MAX_OPEN
+                && let Some(oldest) = self.open.pop_front()
+                && oldest.replies == 0
+            {
+                out.emit(Event::Unanswered { request: oldest.number });
+            }
+            let deadline = now + self.options.wait;
+            self.open.push_back(Open { number, payload, sent_at: now, deadline, retry: 0, replies: 0 });
+        }
+    }
+
+    fn transmit(&mut self, payload: &[u8], request: u64, retry: u32, out: &mut impl Outbox) {
+        out.send(0, &self.options.transmit, payload);
+        self.report.sent.add(1, payload.len());
+        if self.options.verbose {
+            out.emit(Event::Sent { transmit: self.options.transmit, payload, request, retry });
+        }
+    }
+
+    /// Sends again what waited too long, or gives it up.
+    fn expire(&mut self, now: Instant, out: &mut impl Outbox) {
+        if self.first_deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        for index in 0..self.open.len() {
+            let open = &mut self.open[index];
+            if open.deadline > now || open.replies > 0 || open.retry >= self.options.retries {
+                continue;
+            }
+            open.retry += 1;
+            open.sent_at = now;
+            open.deadline = now + self.options.wait * 2u32.saturating_pow(open.retry);
+            let (payload, number, retry) = (open.payload.clone(), open.number, open.retry);
+            self.report.retries += 1;
+            self.transmit(&payload, number, retry, out);
+        }
+        let doubtful_until = now + self.options.wait;
+        self.open.retain(|open| {
+            if open.deadline <= now && open.replies == 0 {
+                self.doubtful_until = Some(doubtful_until);
+                out.emit(Event::Unanswered { request: open.number });
+            }
+            open.deadline > now
+        });
+    }
+
+    /// When the first of the open requests has waited long enough.
+    fn first_deadline(&self) -> Option<Instant> {
+        if self.options.retries == 0 {
+            // Without retries the deadlines are in the order of the requests.
+            return self.open.front().map(|open| open.deadline);
+        }
+        self.open.iter().map(|open| open.deadline).min()
+    }
+
+    /// Why a datagram is not an answer to us.
+    fn not_ours(&self, meta: &Meta) -> Option<Reason> {
+        if self.options.own.iter().any(|own| is_from(own, meta)) {
+            return Some(Reason::OwnCopy);
+        }
+        let wanted = self.options.transmit.destination;
+        let same = meta.source.ip() == wanted.ip() && meta.source.port() == wanted.port();
+        (!same && !self.options.any_source).then_some(Reason::OtherSource)
+    }
+
+    /// The open request that a payload answers, and whether that is certain.
+    ///
+    /// Certain where one alone is open, was sent once, and none was given up lately; or where one alone has this very
+    /// payload (an echo). Otherwise an answer counts for the oldest, and its round-trip time is not known.
+    fn answered_request(&self, now: Instant, payload: &[u8]) -> Option<(usize, bool)> {
+        let first = self.open.front()?;
+        if self.open.len() == 1 {
+            let late = self.doubtful_until.is_some_and(|until| now < until);
+            return Some((0, first.retry == 0 && !late));
+        }
+        let mut equal = self.open.iter().take(MAX_COMPARED).enumerate().filter(|(_, open)| *open.payload == *payload);
+        match (equal.next(), equal.next()) {
+            (Some((index, open)), None) if self.open.len() <= MAX_COMPARED => Some((index, open.retry == 0)),
+            (Some((index, _)), _) => Some((index, false)),
+            (None, _) => Some((0, false)),
+        }
+    }
+}
+
+/// Whether a datagram came from this socket of ours, whichever of its addresses it used.
+pub(super) fn is_from(own: &SocketAddr, meta: &Meta) -> bool {
+    let source = meta.source;
+    let address = match own.ip() {
+        ip if ip.is_unspecified() => meta.local == Some(source.ip()),
+        ip => ip == source.ip(),
+    };
+    own.port() == source.port() && address
+}
+
+impl Engine for Sender {
+    fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+        self.report.received.add(1, datagram.wire_len);
+        self.report.truncated += u64::from(datagram.is_truncated());
+        if let Some(reason) = self.not_ours(datagram.meta) {
+            self.report.ignored.add(reason, 1);
+            out.emit(Event::Ignored { meta: datagram.meta, reason, count: 1 });
+            return;
+        }
+        self.report.delivered += 1;
+        let Some((index, certain)) = self.answered_request(now, datagram.payload) else {
+            out.emit(Event::Reply { via, datagram: *datagram, request: None, rtt: None });
+            return;
+        };
+        let open = &mut self.open[index];
+        let rtt = certain.then(|| now.saturating_duration_since(open.sent_at));
+        open.replies += 1;
+        let (number, replies) = (open.number, open.replies);
+        if let Some(rtt) = rtt {
+            self.report.rtt.add(rtt);
+        }
+        self.report.requests_answered += u64::from(replies == 1);
+        if self.options.replies > 0 && replies >= self.options.replies {
+            self.open.remove(index);
+        }
+        out.emit(Event::Reply { via, datagram: *datagram, request: Some(number), rtt });
+    }
+
+    fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
+        self.expire(now, out);
+        self.send_due(now, out);
+    }
+
+    fn next(&self) -> Next {
+        if !self.schedule.more() && self.open.is_empty() {
+            return Next::Done;
+        }
+        match [self.schedule.next(), self.first_deadline()].into_iter().flatten().min() {
+            Some(moment) => Next::At(moment),
+            None => Next::Datagram,
+        }
+    }
+
+    fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
+        self.report.unreachable += 1;
+        // One that was too big may get through in fragments when it is sent again.
+        if !matches!(unreachable.cause, Cause::TooBig { .. }) && !self.options.any_source {
+            self.open.pop_front();
+        }
+        out.emit(Event::Unreachable { unreachable });
+    }
+
+    fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {
+        self.report.send_failed += failure.count as u64;
+        self.report.sent.datagrams -= failure.count as u64;
+        self.report.sent.bytes -= failure.bytes as u64;
+        // What never left cannot be answered. Trains fail from their first datagram on, so these are the newest.
+        for _ in 0..failure.count {
+            self.open.pop_back();
+        }
+        out.emit(Event::SendFailed { failure });
+    }
+
+    fn wants_input(&self) -> bool {
+        self.schedule.wants_input()
+    }
+
+    fn input(&mut self, _now: Instant, input: Input, _out: &mut impl Outbox) {
+        self.schedule.input(input);
+    }
+
+    fn report(&self) -> Report {
+        self.report.clone()
+    }
+}
