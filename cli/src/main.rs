@@ -1,1 +1,26 @@
-fn main() {}
+//! `udp`: the command that gets UDP right. Parses, runs, exits.
+
+mod address;
+mod args;
+mod config;
+mod exit;
+mod hint;
+mod input;
+mod output;
+mod payload;
+mod run;
+mod signals;
+mod units;
+
+use clap::Parser;
+
+use crate::exit::Exit;
+
+fn main() -> std::process::ExitCode {
+    let args = args::Args::parse();
+    let exit = run::run(args).unwrap_or_else(|error| {
+        output::error(&error);
+        Exit::Failed
+    });
+    exit.into()
+}

@@ -19,6 +19,8 @@ pub struct Conduct {
     pub max_amplification: Option<u32>,
     /// Answers per second to one source network (/24, /56).
     pub rate_limit: RateLimit,
+    /// The sockets' hop limit ([`Options::hop_limit`](crate::Options)), which the guard against loops counts down from.
+    pub hop_limit: u8,
 }
 
 /// The limit on answers per second to one source network.
@@ -44,13 +46,13 @@ impl Default for Conduct {
             break_loops: true,
             max_amplification: Some(3),
             rate_limit: RateLimit::Default,
+            hop_limit: REPLY_HOP_LIMIT,
         }
     }
 }
 
-/// The largest hop limit of our answers while loops are broken; a request with more hops left is answered with this.
-///
-/// One below the usual 64, so that fresh requests of neighbours need no hop limit of their own.
+/// The hop limit that responders' sockets are given: one below the usual 64, so that the answers to fresh requests of
+/// neighbours need none of their own.
 pub const REPLY_HOP_LIMIT: u8 = 63;
 
 /// Decides on each request whether it is answered.
@@ -102,7 +104,7 @@ impl Guard {
         if self.conduct.break_loops && payload == reply { Err(Reason::OwnReply) } else { Ok(()) }
     }
 
-    /// The hop limit to answer with; `None` is the socket's, [`REPLY_HOP_LIMIT`].
+    /// The hop limit to answer with; `None` is the socket's, [`Conduct::hop_limit`].
     ///
     /// It is below the request's, so that what two responders send to and fro dies out as what routers forward does,
     /// whatever it holds and whatever ports it uses. An ordinary client starts at 64 or more, and is answered from up to
@@ -113,7 +115,7 @@ impl Guard {
         match meta.hop_limit {
             Some(hops) if self.conduct.break_loops && repeatable => match hops {
                 0 | 1 => Err(Reason::HopsSpent),
-                hops if hops > REPLY_HOP_LIMIT => Ok(None),
+                hops if hops > self.conduct.hop_limit => Ok(None),
                 hops => Ok(Some(hops - 1)),
             },
             _ => Ok(None),

@@ -90,13 +90,13 @@ pub fn drive<E: Engine, S: Sink>(
         let moment = now();
         engine.tick(moment, &mut wire);
         wire.flush(engine, moment);
-        if engine.wants_input() && take_input(engine, &mut control, moment, &mut wire) {
-            continue;
-        }
+        let fed = take_input(engine, &mut control, moment, &mut wire);
         let timeout = match engine.next() {
             _ if wire.flow.is_break() => break End::SinkClosed,
             _ if control.is_stopped() => break End::Stopped,
             Next::Done => break End::Done,
+            // What was fed in may be due at once.
+            _ if fed => Some(Duration::ZERO),
             Next::At(deadline) => Some(deadline.saturating_duration_since(now())),
             Next::Datagram => None,
         };

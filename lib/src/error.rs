@@ -28,6 +28,12 @@ impl Error {
         self.attempt
     }
 
+    /// What it was attempted on: an address, a group, or nothing.
+    #[must_use]
+    pub fn object(&self) -> &str {
+        &self.object
+    }
+
     /// The system's reason.
     #[must_use]
     pub fn cause(&self) -> &io::Error {

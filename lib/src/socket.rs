@@ -207,7 +207,7 @@ impl Socket {
 
     /// Receives what has arrived into the batch; returns the number of trains, zero if the wait ended first.
     ///
-    /// Errors of datagrams sent earlier do not end up here but in [`errors`](Self::errors).
+    /// Errors of datagrams sent earlier do not end up here but in [`errors`](Self::errors), and end the wait.
     ///
     /// # Errors
     ///
@@ -224,7 +224,9 @@ impl Socket {
                     return Ok(batch.messages.len());
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !self.wait(wait)? {
+                    // Until its error queue is emptied, which only the caller can do, polling the socket never waits.
+                    let reported = self.capabilities.errors && wait != Wait::No && poll::failed(&self.inner);
+                    if reported || !self.wait(wait)? {
                         return Ok(0);
                     }
                 }

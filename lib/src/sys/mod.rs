@@ -48,3 +48,9 @@ pub(crate) use portable as native;
 pub(crate) const FAMILY_UNSUPPORTED: i32 = libc::EAFNOSUPPORT;
 #[cfg(windows)]
 pub(crate) const FAMILY_UNSUPPORTED: i32 = windows_sys::Win32::Networking::WinSock::WSAEAFNOSUPPORT;
+
+/// The system's number for "no buffer space", a full device queue.
+#[cfg(unix)]
+pub(crate) const NO_BUFFERS: i32 = libc::ENOBUFS;
+#[cfg(windows)]
+pub(crate) const NO_BUFFERS: i32 = windows_sys::Win32::Networking::WinSock::WSAENOBUFS;

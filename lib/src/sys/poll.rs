@@ -54,6 +54,12 @@ pub(crate) fn one(socket: &socket2::Socket, write: bool, timeout: Option<Duratio
     }
 }
 
+/// Whether an error waits at the socket, or a report in its error queue.
+pub(crate) fn failed(socket: &socket2::Socket) -> bool {
+    let mut entry = [libc::pollfd { fd: socket.as_raw_fd(), events: 0, revents: 0 }];
+    poll(&mut entry, Some(Duration::ZERO)).is_ok() && entry[0].revents & libc::POLLERR != 0
+}
+
 /// Lets time pass; for the short waits between tries of a send.
 pub(crate) fn pause(duration: Duration) {
     let _ = poll(&mut [], Some(duration));

@@ -44,6 +44,11 @@ pub(crate) fn one(socket: &socket2::Socket, write: bool, timeout: Option<Duratio
     poll(&mut entry, timeout).map(|count| count > 0)
 }
 
+/// Whether a report waits in the error queue: Windows has none.
+pub(crate) fn failed(_socket: &socket2::Socket) -> bool {
+    false
+}
+
 /// Lets time pass; for the short waits between tries of a send.
 #[expect(clippy::disallowed_methods, reason = "WSAPoll refuses an empty set")]
 pub(crate) fn pause(duration: Duration) {

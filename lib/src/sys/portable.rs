@@ -81,7 +81,7 @@ fn send_one(socket: &Socket, payload: &[u8], destination: &SockAddr) -> io::Resu
                 poll::one(socket, true, Some(SEND_BUFFER_WAIT))?;
             }
             // A full device queue empties by itself.
-            io::ErrorKind::OutOfMemory => poll::pause(Duration::from_millis(1)),
+            _ if error.raw_os_error() == Some(super::NO_BUFFERS) => poll::pause(Duration::from_millis(1)),
             _ => return Err(error),
         }
     }

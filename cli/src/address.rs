@@ -1,0 +1,175 @@
+//! Addresses as people write them: `HOST`, `HOST:PORT`, `:PORT`, `PORT`, `[V6]:PORT`, `[V6%eth0]:PORT`.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+use udpkit::Interfaces;
+
+use crate::hint::{Hint, interface_names};
+
+/// The port where none is given.
+pub(crate) const DEFAULT_PORT: u16 = 10_000;
+
+/// An address as it was written; nothing is looked up yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) host: Option<Host>,
+    pub(crate) port: Option<u16>,
+}
+
+/// The host part of an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Host {
+    Ip(IpAddr),
+    /// An IPv6 address and the interface it counts on.
+    Scoped(Ipv6Addr, String),
+    Name(String),
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let port =
+            |digits: &str| digits.parse::<u16>().map_err(|_| format!("'{digits}' is not a port: ports are 0 to 65535"));
+        if text.is_empty() {
+            return Err("an address is empty; write HOST, HOST:PORT, :PORT, PORT or [V6]:PORT".to_owned());
+        }
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Self { host: None, port: Some(port(text)?) });
+        }
+        if let Some(bracketed) = text.strip_prefix('[') {
+            let (host, rest) = bracketed.split_once(']').ok_or_else(|| format!("'{text}' lacks its ']'"))?;
+            let host = v6(host).ok_or_else(|| format!("'{host}' is not an IPv6 address"))?;
+            let port = match rest.strip_prefix(':') {
+                Some(digits) => Some(port(digits)?),
+                None if rest.is_empty() => None,
+                None => return Err(format!("'{rest}' after ']' is not a port; write [V6]:PORT")),
+            };
+            return Ok(Self { host: Some(host), port });
+        }
+        // Two colons or more without brackets: an IPv6 address alone.
+        if text.matches(':').count() > 1 {
+            let host =
+                v6(text).ok_or_else(|| format!("'{text}' is not an IPv6 address; with a port write [V6]:PORT"))?;
+            return Ok(Self { host: Some(host), port: None });
+        }
+        let (host, port) = match text.split_once(':') {
+            Some((host, digits)) => (host, Some(port(digits)?)),
+            None => (text, None),
+        };
+        let host = (!host.is_empty()).then(|| host.parse().map_or_else(|_| Host::Name(host.to_owned()), Host::Ip));
+        Ok(Self { host, port })
+    }
+}
+
+/// An IPv6 address, with or without a scope.
+fn v6(text: &str) -> Option<Host> {
+    match text.split_once('%') {
+        Some((ip, scope)) if !scope.is_empty() => Some(Host::Scoped(ip.parse().ok()?, scope.to_owned())),
+        Some(_) => None,
+        None => Some(Host::Ip(IpAddr::V6(text.parse().ok()?))),
+    }
+}
+
+/// Which families of addresses are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Families {
+    pub(crate) only_v4: bool,
+    pub(crate) only_v6: bool,
+}
+
+impl Families {
+    pub(crate) fn admits(self, ip: IpAddr) -> bool {
+        !(self.only_v4 && ip.is_ipv6() || self.only_v6 && ip.is_ipv4())
+    }
+}
+
+impl Host {
+    /// The addresses of the host, those of unwanted families left out; at least one.
+    pub(crate) fn resolve(&self, port: u16, families: Families, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
+        let all = match self {
+            Self::Ip(ip) => vec![SocketAddr::new(*ip, port)],
+            Self::Scoped(ip, scope) => vec![SocketAddrV6::new(*ip, port, 0, scope_id(scope, interfaces)?).into()],
+            Self::Name(name) => match (name.as_str(), port).to_socket_addrs() {
+                Ok(found) => found.collect(),
+                Err(error) => {
+                    let reason = error.to_string();
+                    let reason = reason.strip_prefix("failed to lookup address information: ").unwrap_or(&reason);
+                    let reason = udpkit::reason(&std::io::Error::other(reason));
+                    return Err(Hint::on(
+                        format!("cannot resolve '{name}': {reason}"),
+                        "check the spelling and the name server, or give the address itself",
+                    ));
+                }
+            },
+        };
+        let wanted: Vec<_> = all.into_iter().filter(|address| families.admits(address.ip())).collect();
+        if wanted.is_empty() {
+            let family = if families.only_v4 { "IPv4" } else { "IPv6" };
+            bail!("'{self}' has no {family} address");
+        }
+        Ok(wanted)
+    }
+}
+
+impl std::fmt::Display for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Scoped(ip, scope) => write!(f, "{ip}%{scope}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// The number of an interface given by name or number.
+fn scope_id(scope: &str, interfaces: &Interfaces) -> Result<u32> {
+    if let Some(index) = interfaces.named(scope).and_then(|interface| interface.index) {
+        return Ok(index.get());
+    }
+    match scope.parse::<std::num::NonZeroU32>() {
+        Ok(index) if interfaces.numbered(index).is_some() => Ok(index.get()),
+        _ => Err(Hint::on(format!("no interface '{scope}'"), interface_names(interfaces))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> (Option<String>, Option<u16>) {
+        let address: Address = text.parse().unwrap();
+        (address.host.map(|host| host.to_string()), address.port)
+    }
+
+    #[test]
+    fn every_form() {
+        let cases = [
+            ("example.org", Some("example.org"), None),
+            ("example.org:53", Some("example.org"), Some(53)),
+            (":53", None, Some(53)),
+            ("53", None, Some(53)),
+            ("1.2.3.4", Some("1.2.3.4"), None),
+            ("1.2.3.4:5", Some("1.2.3.4"), Some(5)),
+            ("[::1]:5", Some("::1"), Some(5)),
+            ("[::1]", Some("::1"), None),
+            ("::1", Some("::1"), None),
+            ("fe80::1%eth0", Some("fe80::1%eth0"), None),
+            ("[fe80::1%eth0]:5", Some("fe80::1%eth0"), Some(5)),
+        ];
+        for (text, host, port) in cases {
+            assert_eq!(parse(text), (host.map(str::to_owned), port), "{text}");
+        }
+    }
+
+    #[test]
+    fn mistakes() {
+        for wrong in
+            ["", "host:", "host:port", "1.2.3.4:70000", "70000", "[::1", "[::1]5", "[host]:5", "::1::", "[fe80::1%]:5"]
+        {
+            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
+        }
+    }
+}

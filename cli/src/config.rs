@@ -1,0 +1,477 @@
+//! From flags to sockets and engine options: every rule that concerns more than one flag.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use udpkit::verbs::{Answer, BroadcastTarget, Limits, Requests};
+use udpkit::{
+    Conduct, Group, Interface, InterfaceIndex, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit, Socket, Transmit,
+};
+
+use crate::address::{Address, Families, Host};
+use crate::args::{BroadcastArgs, CommonArgs, ConductArgs, Format, NumberOrOff, PaceArgs, SendArgs, ServeArgs};
+use crate::hint::{Hint, interface_names};
+use crate::payload::Payloads;
+
+/// What receivers ask the system for; most systems permit less without being told to.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// Time between datagrams where they are repeated and nothing else is said.
+const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
+
+impl CommonArgs {
+    /// The format, whichever flag chose it.
+    pub(crate) fn format(&self) -> Format {
+        match () {
+            () if self.json => Format::Json,
+            () if self.raw => Format::Raw,
+            () if self.hex_dump => Format::Hex,
+            () => self.format,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { count: self.count, duration: self.duration }
+    }
+
+    pub(crate) fn families(&self) -> Families {
+        Families { only_v4: self.ipv4, only_v6: self.ipv6 }
+    }
+
+    /// Options of every socket: what is sent, and the buffer.
+    pub(crate) fn socket_options(&self) -> Options {
+        Options {
+            hop_limit: self.ttl,
+            traffic_class: self.dscp.map(|dscp| dscp << 2),
+            receive_buffer: self.recv_buffer,
+            destination: true,
+            ..Options::default()
+        }
+    }
+
+    /// The interfaces that were named; an unknown one is an error.
+    pub(crate) fn named<'a>(&self, interfaces: &'a Interfaces) -> Result<Vec<&'a Interface>> {
+        let find = |name: &String| {
+            interfaces
+                .named(name)
+                .ok_or_else(|| Hint::on(format!("no interface '{name}'"), interface_names(interfaces)))
+        };
+        self.interfaces.iter().map(find).collect()
+    }
+
+    /// The one interface that was named, if any.
+    fn one_interface(&self, interfaces: &Interfaces) -> Result<Option<InterfaceIndex>> {
+        match self.named(interfaces)?.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(one.index),
+            _ => Err(Hint::on(
+                "a datagram leaves by one interface: name one with -i",
+                "`udp broadcast` sends by several",
+            )),
+        }
+    }
+}
+
+/// Sockets that wait for datagrams.
+pub(crate) struct Listening {
+    pub(crate) sockets: Vec<Socket>,
+    /// Multicast groups to join.
+    pub(crate) groups: Vec<Group>,
+    /// For each socket, the only destination wanted, where it hears others.
+    pub(crate) destinations: Vec<Option<IpAddr>>,
+}
+
+impl Listening {
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.sockets.iter().map(Socket::local_address).collect()
+    }
+
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        self.addresses().iter().map(SocketAddr::port).collect()
+    }
+}
+
+/// Opens a socket for each address; without any, one for each family.
+pub(crate) fn listening(
+    addresses: &[Address],
+    common: &CommonArgs,
+    options: &Options,
+    source: Option<IpAddr>,
+    interfaces: &Interfaces,
+) -> Result<Listening> {
+    common.named(interfaces)?;
+    let mut listening = Listening { sockets: Vec::new(), groups: Vec::new(), destinations: Vec::new() };
+    let everywhere = [Address { host: None, port: None }];
+    for address in if addresses.is_empty() { &everywhere } else { addresses } {
+        let port = address.port.unwrap_or(common.port);
+        match &address.host {
+            None => both_families(port, common, options, &mut listening)?,
+            Some(host) => {
+                for address in host.resolve(port, common.families(), interfaces)? {
+                    one_address(address, options, source, &mut listening)?;
+                }
+            }
+        }
+    }
+    if source.is_some() && listening.groups.is_empty() {
+        bail!("--source chooses the source of a multicast group: listen to one, as in 232.1.2.3:5000");
+    }
+    Ok(listening)
+}
+
+/// A socket of each family at one port; IPv4 alone where the kernel has no IPv6.
+fn both_families(port: u16, common: &CommonArgs, options: &Options, listening: &mut Listening) -> Result<()> {
+    let mut port = port;
+    if !common.ipv6 {
+        let socket = Socket::bind((Ipv4Addr::UNSPECIFIED, port).into(), options)?;
+        // Where any port will do, both families use the same.
+        port = socket.local_address().port();
+        listening.sockets.push(socket);
+        listening.destinations.push(None);
+    }
+    if !common.ipv4 {
+        match Socket::bind((Ipv6Addr::UNSPECIFIED, port).into(), options) {
+            Ok(socket) => {
+                listening.sockets.push(socket);
+                listening.destinations.push(None);
+            }
+            Err(error) if !common.ipv6 && (error.is_unsupported_family() || error.is_not_ours()) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// A socket at an address; a group is joined.
+fn one_address(
+    address: SocketAddr,
+    options: &Options,
+    source: Option<IpAddr>,
+    listening: &mut Listening,
+) -> Result<()> {
+    let ip = address.ip();
+    if !ip.is_multicast() {
+        listening.sockets.push(Socket::bind(address, options)?);
+        listening.destinations.push(None);
+        return Ok(());
+    }
+    if source.is_some_and(|source| source.is_ipv4() != ip.is_ipv4()) {
+        bail!("the source and the group {ip} are of different families");
+    }
+    let link_local = matches!(ip, IpAddr::V6(v6) if v6.segments()[0] & 0xf == 2);
+    // Bound to the group, the socket hears nothing else. A link-local group cannot be bound to on several interfaces,
+    // and Windows binds to no group: there the engine chooses.
+    let bound_to_group = cfg!(unix) && !link_local;
+    let bind = if bound_to_group { address } else { SocketAddr::new(udpkit::any_address(ip), address.port()) };
+    let options = Options { only_joined_groups: true, ..options.clone() };
+    listening.groups.push(Group { via: listening.sockets.len(), address: ip, source });
+    listening.sockets.push(Socket::bind(bind, &options)?);
+    listening.destinations.push((!bound_to_group).then_some(ip));
+    Ok(())
+}
+
+impl ServeArgs {
+    pub(crate) fn answer(&self) -> Answer {
+        match () {
+            () if self.sink => Answer::Sink,
+            () if self.echo => Answer::Echo,
+            () => Answer::Fixed(self.reply.clone().into_bytes()),
+        }
+    }
+
+    pub(crate) fn socket_options(&self) -> Options {
+        let conduct = self.conduct.conduct(self.common.ttl);
+        let guarded = conduct.break_loops;
+        let common = self.common.socket_options();
+        Options {
+            hop_limits: guarded,
+            hop_limit: if guarded { Some(conduct.hop_limit) } else { self.common.ttl },
+            errors: true,
+            // Trains cost a reply's price each, not a datagram's; whoever wants to see each gets each.
+            coalesce: !self.common.verbose,
+            timestamps: self.common.verbose,
+            receive_buffer: Some(self.common.recv_buffer.unwrap_or(RECEIVE_BUFFER)),
+            ..common
+        }
+    }
+}
+
+impl ConductArgs {
+    pub(crate) fn conduct(&self, ttl: Option<u8>) -> Conduct {
+        Conduct {
+            refuse_responder_ports: !self.answer_any_port,
+            break_loops: !self.no_loop_guard,
+            max_amplification: match self.max_amplification {
+                NumberOrOff::Number(most) => Some(most),
+                NumberOrOff::Off => None,
+            },
+            rate_limit: match self.rate_limit {
+                None => RateLimit::Default,
+                Some(NumberOrOff::Number(rate)) => RateLimit::PerSecond(rate),
+                Some(NumberOrOff::Off) => RateLimit::Off,
+            },
+            hop_limit: ttl.unwrap_or(REPLY_HOP_LIMIT).min(REPLY_HOP_LIMIT),
+        }
+    }
+}
+
+/// Options of a socket that only listens.
+pub(crate) fn listen_options(common: &CommonArgs) -> Options {
+    Options {
+        reuse_address: true,
+        timestamps: true,
+        hop_limits: true,
+        traffic_classes: true,
+        drops: true,
+        receive_buffer: Some(common.recv_buffer.unwrap_or(RECEIVE_BUFFER)),
+        ..common.socket_options()
+    }
+}
+
+impl PaceArgs {
+    /// Time between requests of this length; `None`: as fast as they come.
+    pub(crate) fn interval(&self, payload_len: usize, common: &CommonArgs) -> Option<Duration> {
+        let repeats = self.repeat.is_some_and(|times| times != 1) || common.duration.is_some();
+        let asked = self.every.or_else(|| self.rate.map(|rate| rate.interval(payload_len)));
+        asked.or_else(|| repeats.then_some(REPEAT_INTERVAL))
+    }
+
+    /// The payloads as often as asked: without end for `--repeat 0`, and for `--for` alone.
+    pub(crate) fn requests(&self, payloads: &Payloads, common: &CommonArgs) -> Result<Requests> {
+        match payloads {
+            Payloads::Input(_) if self.repeat.is_some() => {
+                bail!("--repeat needs a payload that is known beforehand: PAYLOAD, --hex, --file or --empty")
+            }
+            Payloads::Input(_) => Ok(Requests::Stream),
+            Payloads::List(list) => {
+                let repeat = match self.repeat {
+                    Some(0) => None,
+                    None if common.duration.is_some() => None,
+                    None => Some(1),
+                    times => times,
+                };
+                Ok(Requests::Fixed { payloads: list.clone(), repeat })
+            }
+        }
+    }
+}
+
+/// Length by which a rate in bits is turned into an interval: the longest payload's.
+pub(crate) fn longest(payloads: &Payloads) -> usize {
+    match payloads {
+        Payloads::List(list) => list.iter().map(Vec::len).max().unwrap_or(0),
+        Payloads::Input(_) => 0,
+    }
+}
+
+/// Where `send` sends, and through which socket.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    pub(crate) transmit: Transmit,
+    pub(crate) socket: Socket,
+    /// Whether others than the destination answer.
+    pub(crate) any_source: bool,
+}
+
+impl SendArgs {
+    /// The addresses to try, in order; only a name has more than one.
+    pub(crate) fn destinations(&self, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
+        let port = self.address.port.unwrap_or(self.common.port);
+        if port == 0 {
+            bail!("nothing can be sent to port 0 (RFC 768 reserves it)");
+        }
+        let host = self.address.host.clone().unwrap_or_else(|| Host::Ip(Ipv4Addr::LOCALHOST.into()));
+        let mut found = host.resolve(port, self.common.families(), interfaces)?;
+        found.dedup();
+        Ok(found)
+    }
+
+    pub(crate) fn sending(&self, destination: SocketAddr, interfaces: &Interfaces) -> Result<Sending> {
+        let interface = self.common.one_interface(interfaces)?;
+        let destination = scoped(destination, interface, interfaces)?;
+        let (ip, broadcast) = (destination.ip(), interfaces.is_broadcast(destination.ip()));
+        let shared = broadcast || ip.is_multicast();
+        let options = Options {
+            broadcast,
+            errors: true,
+            timestamps: true,
+            reuse_address: self.pace.local.is_some(),
+            ..self.common.socket_options()
+        };
+        let local = local_address(self.pace.local.as_ref(), udpkit::any_address(ip), interfaces)?;
+        let socket = Socket::bind(local, &options)?;
+        let transmit = Transmit { interface, ..Transmit::to(destination) };
+        Ok(Sending { transmit, socket, any_source: self.any_source || shared })
+    }
+
+    /// Answers that end the wait: one, or all that come where many may answer.
+    pub(crate) fn replies_wanted(&self, sending: &Sending) -> u64 {
+        let ip = sending.transmit.destination.ip();
+        let shared = sending.any_source && !self.any_source || ip.is_multicast();
+        self.replies.unwrap_or(if shared { 0 } else { 1 })
+    }
+}
+
+/// A link-local address with the interface it counts on.
+fn scoped(destination: SocketAddr, interface: Option<InterfaceIndex>, interfaces: &Interfaces) -> Result<SocketAddr> {
+    let SocketAddr::V6(mut v6) = destination else { return Ok(destination) };
+    let ip = *v6.ip();
+    let link_local = ip.is_unicast_link_local() || ip.is_multicast() && ip.segments()[0] & 0xf == 2;
+    if link_local && v6.scope_id() == 0 {
+        let Some(index) = interface else {
+            return Err(Hint::on(
+                format!("{ip} is link-local: say on which interface, as in [{ip}%eth0]:{} or with -i", v6.port()),
+                interface_names(interfaces),
+            ));
+        };
+        v6.set_scope_id(index.get());
+    }
+    Ok(v6.into())
+}
+
+/// The address to send from: as asked, else any port of `any`.
+fn local_address(asked: Option<&Address>, any: IpAddr, interfaces: &Interfaces) -> Result<SocketAddr> {
+    let Some(asked) = asked else { return Ok(SocketAddr::new(any, 0)) };
+    let port = asked.port.unwrap_or(0);
+    let Some(host) = &asked.host else { return Ok(SocketAddr::new(any, port)) };
+    let families = Families { only_v4: any.is_ipv4(), only_v6: any.is_ipv6() };
+    let found = host.resolve(port, families, interfaces)?;
+    Ok(found[0])
+}
+
+/// An interface by which a broadcast goes, before its socket is opened.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) name: String,
+    pub(crate) from: SocketAddr,
+    pub(crate) transmit: Transmit,
+}
+
+/// What a broadcast does with each interface.
+#[derive(Debug, Default)]
+pub(crate) struct Plans {
+    pub(crate) used: Vec<Plan>,
+    /// Interfaces left out, and why.
+    pub(crate) left_out: Vec<(String, String)>,
+}
+
+impl BroadcastArgs {
+    /// Decides on each interface: which of its addresses sends where, or why none does.
+    pub(crate) fn plan(&self, interfaces: &Interfaces) -> Result<Plans> {
+        let to = self.to_address(interfaces)?;
+        let named = self.common.named(interfaces)?;
+        let mut plans = Plans::default();
+        for interface in interfaces {
+            let is_named = named.iter().any(|named| named.name == interface.name);
+            if !named.is_empty() && !is_named {
+                continue;
+            }
+            match self.plan_interface(interface, to, is_named) {
+                Ok(used) => plans.used.extend(used),
+                Err(reason) => plans.left_out.push((interface.name.clone(), reason)),
+            }
+        }
+        Ok(plans)
+    }
+
+    fn to_address(&self, interfaces: &Interfaces) -> Result<Option<SocketAddr>> {
+        let Some(to) = &self.to else { return Ok(None) };
+        let port = to.port.unwrap_or(self.common.port);
+        let Some(host) = &to.host else { bail!("--to needs an address, such as 239.255.255.250:1900") };
+        let address = host.resolve(port, self.common.families(), interfaces)?[0];
+        if !address.ip().is_multicast() && !interfaces.is_broadcast(address.ip()) {
+            return Err(Hint::on(
+                format!(
+                    "{} is neither a multicast group nor the broadcast address of an attached network",
+                    address.ip()
+                ),
+                "`udp interfaces` lists the broadcast addresses; `udp send` sends to one host",
+            ));
+        }
+        Ok(Some(address))
+    }
+
+    /// The addresses of an interface that send, or why it is left out.
+    fn plan_interface(&self, interface: &Interface, to: Option<SocketAddr>, named: bool) -> Result<Vec<Plan>, String> {
+        let Some(index) = interface.index.filter(|_| interface.up) else { return Err("down".to_owned()) };
+        if !interface.running {
+            return Err("not connected".to_owned());
+        }
+        if interface.loopback && !named {
+            return Err("loopback".to_owned());
+        }
+        if interface.point_to_point && !named {
+            return Err("point-to-point (a tunnel); -i uses it".to_owned());
+        }
+        let multicast = self.common.ipv6 || to.is_some_and(|to| to.ip().is_multicast());
+        if multicast && !interface.multicast && !interface.loopback {
+            return Err("cannot multicast".to_owned());
+        }
+        let v6 = to.map_or(self.common.ipv6, |to| to.is_ipv6());
+        let port = to.map_or(self.common.port, |to| to.port());
+        if v6 {
+            let own = interface.link_local().ok_or("no link-local IPv6 address")?;
+            let group = match to {
+                Some(SocketAddr::V6(to)) => *to.ip(),
+                _ => Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1),
+            };
+            let scoped = |ip, port| SocketAddr::from(std::net::SocketAddrV6::new(ip, port, 0, index.get()));
+            return Ok(vec![self.plan_from(interface, scoped(own, 0), scoped(group, port))]);
+        }
+        let mut plans: Vec<Plan> = Vec::new();
+        for address in &interface.addresses {
+            let IpAddr::V4(own) = address.ip else { continue };
+            let destination = match to.map(|to| to.ip()) {
+                Some(IpAddr::V4(group)) if group.is_multicast() => group,
+                _ if self.limited => Ipv4Addr::BROADCAST,
+                wanted => match address.broadcast {
+                    Some(broadcast) if wanted.is_none_or(|wanted| wanted == broadcast) => broadcast,
+                    _ => continue,
+                },
+            };
+            // A second address of the same network would only ask the same hosts again.
+            if !plans.iter().any(|plan| plan.transmit.destination.ip() == destination) {
+                plans.push(self.plan_from(interface, (own, 0).into(), (destination, port).into()));
+            }
+        }
+        if plans.is_empty() {
+            let has_v4 = interface.addresses.iter().any(|address| address.ip.is_ipv4());
+            return Err(match (has_v4, to) {
+                (false, _) => "no IPv4 address".to_owned(),
+                (true, Some(to)) => format!("{} is not its broadcast address", to.ip()),
+                (true, None) => "no broadcast address (a network of one or two hosts)".to_owned(),
+            });
+        }
+        Ok(plans)
+    }
+
+    fn plan_from(&self, interface: &Interface, from: SocketAddr, to: SocketAddr) -> Plan {
+        let port = self.pace.local.as_ref().and_then(|local| local.port).unwrap_or(0);
+        let mut from = from;
+        from.set_port(port);
+        let transmit = Transmit { interface: interface.index, ..Transmit::to(to) };
+        Plan { name: interface.name.clone(), from, transmit }
+    }
+
+    /// Opens the sockets of a plan.
+    pub(crate) fn sockets(&self, plans: &Plans) -> Result<(Vec<Socket>, Vec<BroadcastTarget>)> {
+        if self.pace.local.as_ref().is_some_and(|local| local.host.is_some()) {
+            bail!("--local takes a port alone here: each network is asked from our address in it");
+        }
+        let options = Options {
+            broadcast: true,
+            errors: true,
+            timestamps: true,
+            reuse_address: self.pace.local.is_some(),
+            ..self.common.socket_options()
+        };
+        let mut sockets = Vec::new();
+        let mut targets = Vec::new();
+        for plan in &plans.used {
+            let socket = Socket::bind(plan.from, &options)?;
+            targets.push(BroadcastTarget { transmit: plan.transmit, own: socket.local_address() });
+            sockets.push(socket);
+        }
+        Ok((sockets, targets))
+    }
+}

@@ -1,0 +1,52 @@
+//! Standard input as a stream of payloads, read by a thread of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use udpkit::{Input, Remote};
+
+use crate::output;
+use crate::payload::Parts;
+
+/// Whether something in the input could not be sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refused(Arc<AtomicBool>);
+
+impl Refused {
+    pub(crate) fn any(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Feeds what standard input holds, part by part, to the run. A part over the limit is told, and not sent.
+pub(crate) fn feed(remote: Remote, delimiter: u8, limit: usize) -> Refused {
+    let refused = Refused::default();
+    let flag = refused.clone();
+    std::thread::spawn(move || {
+        let mut reader = std::io::stdin().lock();
+        let mut parts = Parts::new(delimiter, limit);
+        loop {
+            let part = match parts.next(&mut reader) {
+                Ok(Some(part)) => part,
+                Ok(None) => break,
+                Err(error) => Err(anyhow::anyhow!("cannot read standard input: {}", udpkit::reason(&error))),
+            };
+            match part {
+                Ok(payload) => {
+                    if !remote.input(Input::Payload(payload)) {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    output::error(&error);
+                    flag.0.store(true, Ordering::Release);
+                    if error.downcast_ref::<crate::hint::Hint>().is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+        remote.input(Input::End);
+    });
+    refused
+}

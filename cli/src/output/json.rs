@@ -1,0 +1,381 @@
+//! JSON Lines: an object for each event, specified in `docs/json.md`; `"v"` is the version of that page.
+//!
+//! Times are UTC (RFC 3339, nanoseconds), units are in the keys, payloads are `text` where they are UTF-8, else
+//! `base64`. Keys may be added within a version; none is changed or removed.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, SystemTime};
+
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Serialize, Serializer};
+use serde_json::ser::Formatter;
+use udpkit::{Delivery, Interface, Meta, Report, Transmit};
+
+use super::{Shown, escape};
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+/// Everything that is written, by its `type`.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Object<'a> {
+    Listening {
+        addresses: &'a [SocketAddr],
+    },
+    Received(DatagramObject<'a>),
+    Answered {
+        #[serde(flatten)]
+        datagram: DatagramObject<'a>,
+        reply: Payload<'a>,
+    },
+    Reply {
+        #[serde(flatten)]
+        datagram: DatagramObject<'a>,
+        request: Option<u64>,
+        rtt_ns: Option<u64>,
+    },
+    Sent {
+        destination: SocketAddr,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        interface: Option<&'a str>,
+        request: u64,
+        retry: u32,
+        length: usize,
+    },
+    Unanswered {
+        request: u64,
+    },
+    Ignored {
+        source: SocketAddr,
+        reason: &'static str,
+        count: usize,
+    },
+    Unreachable {
+        destination: SocketAddr,
+        reporter: Option<IpAddr>,
+        cause: String,
+    },
+    SendFailed {
+        destination: SocketAddr,
+        count: usize,
+        error: String,
+    },
+    Dropped {
+        new: u64,
+        total: u64,
+    },
+    Target {
+        interface: &'a str,
+        destination: SocketAddr,
+    },
+    LeftOut {
+        interface: &'a str,
+        reason: &'a str,
+    },
+    Trouble {
+        error: String,
+    },
+    Interface(InterfaceObject<'a>),
+    Summary(Box<Summary>),
+}
+
+/// A received datagram.
+#[derive(Serialize)]
+pub(crate) struct DatagramObject<'a> {
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "time")]
+    time: Option<SystemTime>,
+    source: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hop_limit: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traffic_class: Option<u8>,
+    length: usize,
+    #[serde(skip_serializing_if = "is_false")]
+    truncated: bool,
+    #[serde(flatten)]
+    payload: Payload<'a>,
+}
+
+impl<'a> DatagramObject<'a> {
+    pub(crate) fn new(shown: &Shown<'a>) -> Self {
+        let Meta { source, destination, delivery, received, hop_limit, traffic_class, .. } = *shown.datagram.meta;
+        Self {
+            time: received,
+            source,
+            destination: destination.map(|ip| SocketAddr::new(ip, shown.port)),
+            delivery: match delivery {
+                Delivery::Unicast => Some("unicast"),
+                Delivery::Broadcast => Some("broadcast"),
+                Delivery::Multicast => Some("multicast"),
+                Delivery::Unknown => None,
+            },
+            interface: shown.interface,
+            hop_limit,
+            traffic_class,
+            length: shown.datagram.wire_len,
+            truncated: shown.datagram.is_truncated(),
+            payload: Payload::new(shown.datagram.payload),
+        }
+    }
+}
+
+/// A payload under the key that says how it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Payload<'a> {
+    Text(&'a str),
+    #[serde(serialize_with = "base64")]
+    Base64(&'a [u8]),
+}
+
+impl<'a> Payload<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        std::str::from_utf8(bytes).map_or(Self::Base64(bytes), Self::Text)
+    }
+}
+
+/// An interface with its addresses.
+#[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the system's flags")]
+pub(crate) struct InterfaceObject<'a> {
+    name: &'a str,
+    index: Option<u32>,
+    up: bool,
+    running: bool,
+    broadcast: bool,
+    multicast: bool,
+    loopback: bool,
+    point_to_point: bool,
+    mtu_bytes: Option<u32>,
+    addresses: Vec<AddressObject>,
+}
+
+#[derive(Serialize)]
+struct AddressObject {
+    address: IpAddr,
+    prefix_length: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    broadcast: Option<std::net::Ipv4Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<IpAddr>,
+    #[serde(skip_serializing_if = "is_false")]
+    tentative: bool,
+}
+
+impl<'a> InterfaceObject<'a> {
+    pub(crate) fn new(interface: &'a Interface) -> Self {
+        let addresses = interface.addresses.iter().map(|address| AddressObject {
+            address: address.ip,
+            prefix_length: address.prefix_len,
+            broadcast: address.broadcast,
+            peer: address.peer,
+            tentative: address.tentative,
+        });
+        Self {
+            name: &interface.name,
+            index: interface.index.map(Into::into),
+            up: interface.up,
+            running: interface.running,
+            broadcast: interface.broadcast,
+            multicast: interface.multicast,
+            loopback: interface.loopback,
+            point_to_point: interface.point_to_point,
+            mtu_bytes: interface.mtu,
+            addresses: addresses.collect(),
+        }
+    }
+}
+
+/// The whole account of a run.
+#[derive(Serialize)]
+pub(crate) struct Summary {
+    elapsed_ns: u64,
+    received: u64,
+    received_bytes: u64,
+    answered: u64,
+    reply_failed: u64,
+    taken: u64,
+    delivered: u64,
+    ignored: BTreeMap<&'static str, u64>,
+    truncated: u64,
+    dropped_by_kernel: Option<u64>,
+    dropped_by_kernel_at_least: bool,
+    sent: u64,
+    sent_bytes: u64,
+    send_failed: u64,
+    requests: u64,
+    requests_answered: u64,
+    retries: u64,
+    unreachable: u64,
+    rtt: Option<RttObject>,
+}
+
+#[derive(Serialize)]
+struct RttObject {
+    count: u64,
+    min_ns: u64,
+    mean_ns: u64,
+    max_ns: u64,
+    deviation_ns: u64,
+}
+
+impl Summary {
+    pub(crate) fn new(report: &Report) -> Self {
+        let rtt = &report.rtt;
+        Self {
+            elapsed_ns: nanoseconds(report.elapsed),
+            received: report.received.datagrams,
+            received_bytes: report.received.bytes,
+            answered: report.answered,
+            reply_failed: report.reply_failed,
+            taken: report.sunk,
+            delivered: report.delivered,
+            ignored: report.ignored.iter().map(|(reason, count)| (reason.key(), count)).collect(),
+            truncated: report.truncated,
+            dropped_by_kernel: report.kernel_drops,
+            dropped_by_kernel_at_least: report.kernel_drops_at_least,
+            sent: report.sent.datagrams,
+            sent_bytes: report.sent.bytes,
+            send_failed: report.send_failed,
+            requests: report.requests,
+            requests_answered: report.requests_answered,
+            retries: report.retries,
+            unreachable: report.unreachable,
+            rtt: (rtt.count() > 0).then(|| RttObject {
+                count: rtt.count(),
+                min_ns: nanoseconds(rtt.smallest()),
+                mean_ns: nanoseconds(rtt.mean()),
+                max_ns: nanoseconds(rtt.largest()),
+                deviation_ns: nanoseconds(rtt.deviation()),
+            }),
+        }
+    }
+}
+
+impl<'a> Object<'a> {
+    pub(crate) fn sent(
+        transmit: &Transmit,
+        interface: Option<&'a str>,
+        payload: &[u8],
+        request: u64,
+        retry: u32,
+    ) -> Self {
+        Object::Sent { destination: transmit.destination, interface, request, retry, length: payload.len() }
+    }
+}
+
+/// Nanoseconds as JSON has them; 584 years fit.
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Writes an object on a line of its own.
+pub(crate) fn write(out: &mut impl Write, object: &Object<'_>) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Versioned<'a, 'b> {
+        v: u32,
+        #[serde(flatten)]
+        object: &'b Object<'a>,
+    }
+    let versioned = Versioned { v: VERSION, object };
+    versioned.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, TerminalSafe))?;
+    out.write_all(b"\n")
+}
+
+/// JSON that a terminal can be shown: what it must not see is `\u` escaped even where JSON would not need it.
+struct TerminalSafe;
+
+impl Formatter for TerminalSafe {
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(place) = rest.find(|letter: char| !matches!(letter, ' '..='~') && !escape::is_safe(letter)) {
+            let (safe, unsafe_part) = rest.split_at(place);
+            out.write_all(safe.as_bytes())?;
+            let Some(letter) = unsafe_part.chars().next() else { break };
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = &unsafe_part[letter.len_utf8()..];
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+fn time<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time.and_then(|time| jiff::Timestamp::try_from(time).ok()) {
+        Some(timestamp) => serializer.collect_str(&format_args!("{timestamp:.9}")),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Base64Display::new(bytes, &STANDARD))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+
+    fn payload(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        let object = Object::Answered {
+            datagram: DatagramObject {
+                time: Some(SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 5)),
+                source: SocketAddr::from(([10, 0, 0, 1], 40000)),
+                destination: None,
+                delivery: None,
+                interface: None,
+                hop_limit: None,
+                traffic_class: None,
+                length: bytes.len(),
+                truncated: false,
+                payload: Payload::new(bytes),
+            },
+            reply: Payload::new(b"ok"),
+        };
+        write(&mut out, &object).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_object_is_a_line() {
+        assert_eq!(
+            payload(b"Hello"),
+            "{\"v\":1,\"type\":\"answered\",\"time\":\"2023-11-14T22:13:20.000000005Z\",\"source\":\"10.0.0.1:40000\",\
+             \"length\":5,\"text\":\"Hello\",\"reply\":{\"text\":\"ok\"}}\n"
+        );
+    }
+
+    #[test]
+    fn whatever_is_in_a_payload_the_line_is_json_and_harmless() {
+        let all: Vec<u8> = (0..=255).collect();
+        let text: String = (0..0x3000).chain(0xe0000..0xe0100).filter_map(char::from_u32).collect();
+        for bytes in [&all[..], text.as_bytes(), b"", b"\x1b]52;c;\x07"] {
+            let line = payload(bytes);
+            assert!(!line.trim_end_matches('\n').chars().any(|letter| letter.is_control() || letter == '\u{202e}'));
+            let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let read = match (value.get("text"), value.get("base64")) {
+                (Some(text), None) => text.as_str().unwrap().as_bytes().to_vec(),
+                (None, Some(base64)) => STANDARD.decode(base64.as_str().unwrap()).unwrap(),
+                _ => panic!("one of text and base64"),
+            };
+            assert_eq!(read, bytes);
+        }
+    }
+}

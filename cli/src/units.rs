@@ -1,0 +1,152 @@
+//! Durations, sizes and rates: parsed strictly, so that a mistake is an error that shows what is allowed.
+
+use std::time::Duration;
+
+/// A number of datagrams, or of payload bits, per second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Rate {
+    /// Datagrams per second.
+    Datagrams(f64),
+    /// Bits of payload per second.
+    Bits(f64),
+}
+
+impl Rate {
+    /// Time from one datagram of this length to the next.
+    pub(crate) fn interval(self, payload_len: usize) -> Duration {
+        #[expect(clippy::cast_precision_loss, reason = "a payload has at most 65,527 bytes")]
+        let seconds = match self {
+            Self::Datagrams(rate) => 1.0 / rate,
+            Self::Bits(rate) => payload_len as f64 * 8.0 / rate,
+        };
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+}
+
+/// Parses `20ms`, `1m30s`, `500us`; `0` alone needs no unit.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    humantime::parse_duration(text)
+        .map_err(|_| format!("'{text}' is not a duration; write one as 500us, 20ms, 1s or 1m30s"))
+}
+
+/// Parses `4096`, `64KiB`, `4M`: bytes, with decimal (k, M, G) or binary (Ki, Mi, Gi) prefixes.
+pub(crate) fn size(text: &str) -> Result<usize, String> {
+    let wrong = || format!("'{text}' is not a size; write one as 4096, 64KiB or 4M");
+    let (number, unit) = split(text);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let factor = match unit.strip_suffix('B').unwrap_or(unit) {
+        "" => 1.0,
+        "k" | "K" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "Ki" => 1024.0,
+        "Mi" => 1024.0 * 1024.0,
+        "Gi" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(wrong()),
+    };
+    let bytes = number * factor;
+    if !(0.0..=1e15).contains(&bytes) || bytes.fract() != 0.0 {
+        return Err(wrong());
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number from 0 to 1e15")]
+    Ok(bytes as usize)
+}
+
+/// Parses `1000/s`, `10k/s`, `5Mbit/s`, `64kbit/s`.
+pub(crate) fn rate(text: &str) -> Result<Rate, String> {
+    let wrong = || format!("'{text}' is not a rate; write one as 1000/s, 10k/s or 5Mbit/s");
+    let per_second = text.strip_suffix("/s").ok_or_else(wrong)?;
+    let (number, unit) = split(per_second);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let (prefix, bits) = match unit.strip_suffix("bit") {
+        Some(prefix) => (prefix, true),
+        None => (unit, false),
+    };
+    let factor = match prefix {
+        "" => 1.0,
+        "k" | "K" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        _ => return Err(wrong()),
+    };
+    let rate = number * factor;
+    if !(rate.is_finite() && rate > 0.0) {
+        return Err(wrong());
+    }
+    Ok(if bits { Rate::Bits(rate) } else { Rate::Datagrams(rate) })
+}
+
+/// A number and the unit behind it.
+fn split(text: &str) -> (&str, &str) {
+    let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
+    text.split_at(end)
+}
+
+/// A duration for people: three digits and the unit that fits.
+pub(crate) fn human(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    let (value, unit) = match duration.as_nanos() {
+        0..1_000 => (seconds * 1e9, "ns"),
+        1_000..1_000_000 => (seconds * 1e6, "us"),
+        1_000_000..1_000_000_000 => (seconds * 1e3, "ms"),
+        _ => (seconds, "s"),
+    };
+    let digits = if value >= 100.0 {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("20ms"), Ok(Duration::from_millis(20)));
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        for wrong in ["", "5", "1.5.s", "-1s", "fast", "1 potato"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("4096"), Ok(4096));
+        assert_eq!(size("64KiB"), Ok(65_536));
+        assert_eq!(size("4M"), Ok(4_000_000));
+        assert_eq!(size("1.5k"), Ok(1500));
+        for wrong in ["", "B", "-1", "1.5", "4X", "1e3", "99999999999999999999"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(rate("1000/s"), Ok(Rate::Datagrams(1000.0)));
+        assert_eq!(rate("10k/s"), Ok(Rate::Datagrams(10_000.0)));
+        assert_eq!(rate("5Mbit/s"), Ok(Rate::Bits(5e6)));
+        assert_eq!(rate("0.5/s"), Ok(Rate::Datagrams(0.5)));
+        for wrong in ["", "/s", "1000", "0/s", "-1/s", "1Mbyte/s", "1/m"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(Rate::Bits(8000.0).interval(1000), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn human_durations_have_three_digits() {
+        let of = |nanoseconds| human(Duration::from_nanos(nanoseconds));
+        assert_eq!(
+            [of(0), of(81_234), of(1_500_000), of(999_999_999), of(2_000_000_000)],
+            ["0.00 ns", "81.2 us", "1.50 ms", "1000 ms", "2.00 s"]
+        );
+    }
+}
