@@ -222,18 +222,18 @@ pub(crate) struct ManArgs {
 /// What to send.
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Payload")]
-#[group(id = "payload_source", multiple = false, args = ["payload", "hex", "file", "empty"])]
 pub(crate) struct PayloadArgs {
     /// Text, taken literally; '-': all of standard input as one datagram [default: each line of standard input]
+    #[arg(conflicts_with_all = ["hex", "file", "empty"])]
     pub(crate) payload: Option<String>,
     /// Bytes in hex, such as '01 0a ff'
-    #[arg(long, value_name = "BYTES", conflicts_with_all = ["escapes", "lines", "nul"])]
+    #[arg(long, value_name = "BYTES", conflicts_with_all = ["escapes", "lines", "nul", "file", "empty"])]
     pub(crate) hex: Option<String>,
     /// Read \n \r \t \0 \\ and \xNN in PAYLOAD
     #[arg(long, requires = "payload", conflicts_with_all = ["lines", "nul"])]
     pub(crate) escapes: bool,
     /// The bytes of a file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "empty")]
     pub(crate) file: Option<PathBuf>,
     /// A datagram for each line of the file or of standard input, without its line end
     #[arg(long, conflicts_with = "nul")]

@@ -439,7 +439,7 @@ impl BroadcastArgs {
             return Err(match (has_v4, to) {
                 (false, _) => "no IPv4 address".to_owned(),
                 (true, Some(to)) => format!("{} is not its broadcast address", to.ip()),
-                (true, None) => "no broadcast address (a network of one or two hosts)".to_owned(),
+                (true, None) => "no broadcast address".to_owned(),
             });
         }
         Ok(plans)

@@ -108,6 +108,7 @@ fn send_to(
         && args.common.duration.is_none();
     let mut settings = Settings::new(&args.common, vec![sending.socket.local_address().port()]);
     settings.numbered = !single;
+    settings.sends = true;
     let mut printer = StdPrinter::std(settings);
     printer.set_interfaces(interfaces);
     if args.common.verbose {
@@ -181,7 +182,8 @@ fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
     let (sockets, targets) = args.sockets(&plans)?;
     drop(printer);
     let ports = targets.iter().map(|target| target.own.port()).collect();
-    let mut printer = StdPrinter::std(Settings { name_interfaces: true, ..Settings::new(&args.common, ports) });
+    let mut printer =
+        StdPrinter::std(Settings { name_interfaces: true, sends: true, ..Settings::new(&args.common, ports) });
     printer.set_interfaces(&interfaces);
     let options = BroadcastOptions {
         targets,

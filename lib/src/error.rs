@@ -81,11 +81,8 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
-    }
-}
+// The cause stands in the message already; as a source, too, it would be told twice.
+impl std::error::Error for Error {}
 
 /// The system's words for an error, in lower case and without its number.
 #[must_use]

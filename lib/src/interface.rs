@@ -50,6 +50,15 @@ pub struct InterfaceAddress {
 }
 
 impl Interface {
+    /// Whether datagrams to this address are broadcasts on this interface.
+    fn broadcasts_to(&self, ip: Ipv4Addr) -> bool {
+        self.addresses.iter().any(|address| match address.ip {
+            // Loopback does not say that it broadcasts, yet Linux treats 127.255.255.255 so.
+            IpAddr::V4(own) if self.loopback => subnet_broadcast(own, address.prefix_len) == Some(ip),
+            _ => address.broadcast == Some(ip),
+        })
+    }
+
     /// Its link-local IPv6 address, if it has one that can be used.
     #[must_use]
     pub fn link_local(&self) -> Option<Ipv6Addr> {
@@ -104,7 +113,7 @@ impl Interfaces {
     #[must_use]
     pub fn is_broadcast(&self, ip: IpAddr) -> bool {
         match ip {
-            IpAddr::V4(v4) => v4.is_broadcast() || self.addresses().any(|address| address.broadcast == Some(v4)),
+            IpAddr::V4(v4) => v4.is_broadcast() || self.list.iter().any(|interface| interface.broadcasts_to(v4)),
             IpAddr::V6(_) => false,
         }
     }

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use udpkit::{Datagram, Event, InterfaceIndex, Interfaces, Reason, Report, Sink};
+use udpkit::{Cause, Datagram, Event, InterfaceIndex, Interfaces, Reason, Report, SendFailure, Sink, Unreachable};
 
 use crate::args::{Color, CommonArgs, Format};
 use crate::hint;
@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) color: bool,
     /// Whether each line is written at once: on a terminal.
     pub(crate) at_once: bool,
+    /// Whether the verb sends on its own account, so that a refusal is its failure.
+    pub(crate) sends: bool,
     /// Whether answers are numbered: where more than one request is made.
     pub(crate) numbered: bool,
     /// Whether answers name the interface: where several are asked.
@@ -62,6 +64,7 @@ impl Settings {
             verbose: false,
             color: false,
             at_once: false,
+            sends: false,
             numbered: false,
             name_interfaces: false,
             ports: Vec::new(),
@@ -105,13 +108,21 @@ pub(crate) struct Printer<W: Write, N: Write> {
     palette: text::Palette,
     clock: text::Clock,
     interfaces: Interfaces,
-    /// Reasons and networks for which ignoring was told; no more than [`MAX_TOLD`].
-    told: HashSet<(Reason, IpAddr)>,
+    /// What was told of which network; no more than [`MAX_TOLD`].
+    told: HashSet<(Told, IpAddr)>,
     /// The first error of writing, which ended the run.
     failure: Option<io::Error>,
 }
 
-/// Notices of ignored datagrams that are told; all are counted.
+/// What is told once for each network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Told {
+    Ignored(Reason),
+    /// By the system's number of the error.
+    SendFailed(i32),
+}
+
+/// Notices that are told; what they tell of is always counted.
 const MAX_TOLD: usize = 256;
 
 /// A printer to the process's own outputs.
@@ -157,6 +168,12 @@ impl<W: Write, N: Write> Printer<W, N> {
             // Nothing can be told where standard error is closed.
             let _ = writeln!(self.notices, "{text}");
         }
+    }
+
+    /// Says what went wrong, quiet or not.
+    fn complain(&mut self, text: &str) {
+        // Nothing can be told where standard error is closed.
+        let _ = writeln!(self.notices, "udp: {text}");
     }
 
     /// Tells where datagrams are waited for.
@@ -260,25 +277,60 @@ impl<W: Write, N: Write> Printer<W, N> {
     }
 
     fn ignored(&mut self, source: SocketAddr, reason: Reason, count: usize) {
-        // Told once for each reason and network, so that a flood is not answered with a flood of lines.
-        let network = match source.ip() {
-            IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & !0xff).into(),
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !(u128::MAX >> 56)).into(),
-        };
         let expected = matches!(reason, Reason::AfterEnd | Reason::OwnCopy | Reason::Duplicate)
             || matches!(reason, Reason::NoMatch | Reason::OtherSource | Reason::OtherInterface);
-        let known = self.told.contains(&(reason, network)) || self.told.len() >= MAX_TOLD;
-        if !self.settings.verbose && (known || expected) {
+        if !self.settings.verbose && (expected || !self.is_news(Told::Ignored(reason), source.ip())) {
             return;
-        }
-        if !known {
-            self.told.insert((reason, network));
         }
         if self.is_json() {
             self.object(&Object::Ignored { source, reason: reason.key(), count });
         } else {
             self.note(&format!("ignored {count} from {source}: {reason}"));
         }
+    }
+
+    fn unreachable(&mut self, unreachable: &Unreachable) {
+        let Unreachable { destination, reporter, cause, .. } = unreachable;
+        if !self.settings.sends && !self.settings.verbose {
+            // Of replies, which anybody can make us send: counted.
+            return;
+        }
+        if self.is_json() {
+            let cause = cause.to_string();
+            self.object(&Object::Unreachable { destination: *destination, reporter: *reporter, cause });
+            return;
+        }
+        let reporter = reporter.map(|ip| format!(" (says {ip})")).unwrap_or_default();
+        self.complain(&format!("cannot reach {destination}: {cause}{reporter}"));
+        if *cause == Cause::Port && !self.settings.numbered {
+            let _ = writeln!(self.notices, "hint: nothing listens on UDP port {} there", destination.port());
+        }
+    }
+
+    fn send_failed(&mut self, failure: &SendFailure) {
+        let destination = failure.transmit.destination;
+        let number = failure.error.raw_os_error().unwrap_or(0);
+        if !self.is_news(Told::SendFailed(number), destination.ip()) && !self.settings.verbose {
+            return;
+        }
+        let reason = udpkit::reason(&failure.error);
+        if self.is_json() {
+            self.object(&Object::SendFailed { destination, count: failure.count, error: reason });
+            return;
+        }
+        self.complain(&format!("cannot send to {destination}: {reason}"));
+        if let Some(hint) = hint::of_send_error(&failure.error) {
+            let _ = writeln!(self.notices, "hint: {hint}");
+        }
+    }
+
+    /// Whether this was not told yet of the network of an address: so that a flood is not answered with one of lines.
+    fn is_news(&mut self, what: Told, ip: IpAddr) -> bool {
+        let network = match ip {
+            IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & !0xff).into(),
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !(u128::MAX >> 56)).into(),
+        };
+        self.told.len() < MAX_TOLD && self.told.insert((what, network))
     }
 }
 
@@ -313,27 +365,8 @@ impl<W: Write, N: Write> Sink for Printer<W, N> {
                 }
             }
             Event::Ignored { meta, reason, count } => self.ignored(meta.source, reason, count),
-            Event::Unreachable { unreachable } => {
-                let udpkit::Unreachable { destination, reporter, cause, .. } = unreachable;
-                if self.is_json() {
-                    let cause = cause.to_string();
-                    self.object(&Object::Unreachable { destination: *destination, reporter: *reporter, cause });
-                } else {
-                    let reporter = reporter.map(|ip| format!(" (says {ip})")).unwrap_or_default();
-                    self.note(&format!("{destination}: {cause}{reporter}"));
-                }
-            }
-            Event::SendFailed { failure } => {
-                let (destination, reason) = (failure.transmit.destination, udpkit::reason(&failure.error));
-                if self.is_json() {
-                    self.object(&Object::SendFailed { destination, count: failure.count, error: reason });
-                } else {
-                    self.note(&format!("cannot send to {destination}: {reason}"));
-                    if let Some(hint) = hint::of_send_error(&failure.error) {
-                        self.note(&format!("hint: {hint}"));
-                    }
-                }
-            }
+            Event::Unreachable { unreachable } => self.unreachable(unreachable),
+            Event::SendFailed { failure } => self.send_failed(failure),
             Event::Dropped { new, total } => {
                 if self.is_json() {
                     self.object(&Object::Dropped { new, total });
