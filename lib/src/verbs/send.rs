@@ -164,22 +164,29 @@ impl Sender {
         (!same && !self.options.any_source).then_some(Reason::OtherSource)
     }
 
-    /// The open request that a payload answers, and whether that is certain.
+    /// The open request that a payload answers, and its round-trip time if that is certain.
     ///
-    /// Certain where one alone is open, was sent once, and none was given up lately; or where one alone has this very
-    /// payload (an echo). Otherwise an answer counts for the oldest, and its round-trip time is not known.
-    fn answered_request(&self, now: Instant, payload: &[u8]) -> Option<(usize, bool)> {
-        let first = self.open.front()?;
-        if self.open.len() == 1 {
-            let late = self.doubtful_until.is_some_and(|until| now < until);
-            return Some((0, first.retry == 0 && !late));
-        }
+    /// Certain is the one request with this very payload (an echo), and the only one open while none was given up
+    /// lately. Otherwise an answer counts for the newest, and its time is believed only if it is like those that were
+    /// certain: else it could be a late answer to an earlier request.
+    fn answered_request(&mut self, now: Instant, payload: &[u8]) -> Option<(usize, Option<Duration>)> {
+        let newest = self.open.len().checked_sub(1)?;
         let mut equal = self.open.iter().take(MAX_COMPARED).enumerate().filter(|(_, open)| *open.payload == *payload);
-        match (equal.next(), equal.next()) {
-            (Some((index, open)), None) if self.open.len() <= MAX_COMPARED => Some((index, open.retry == 0)),
-            (Some((index, _)), _) => Some((index, false)),
-            (None, _) => Some((0, false)),
+        let echo = match (equal.next(), equal.next()) {
+            (Some((index, _)), None) if self.open.len() <= MAX_COMPARED => Some(index),
+            _ => None,
+        };
+        let index = echo.unwrap_or(newest);
+        let open = &self.open[index];
+        let rtt = now.saturating_duration_since(open.sent_at);
+        let alone = newest == 0 && self.doubtful_until.is_none_or(|until| now >= until);
+        let usual = self.report.rtt.count() > 0 && rtt <= self.report.rtt.largest() * 2;
+        // The answer to a request that was sent again may be to either sending (Karn's rule).
+        let certain = open.retry == 0 && (echo.is_some() || alone || usual);
+        if !certain {
+            self.doubtful_until = Some(now + self.options.wait);
         }
+        Some((index, certain.then_some(rtt)))
     }
 }
 
@@ -203,12 +210,11 @@ impl Engine for Sender {
             return;
         }
         self.report.delivered += 1;
-        let Some((index, certain)) = self.answered_request(now, datagram.payload) else {
+        let Some((index, rtt)) = self.answered_request(now, datagram.payload) else {
             out.emit(Event::Reply { via, datagram: *datagram, request: None, rtt: None });
             return;
         };
         let open = &mut self.open[index];
-        let rtt = certain.then(|| now.saturating_duration_since(open.sent_at));
         open.replies += 1;
         let (number, replies) = (open.number, open.replies);
         if let Some(rtt) = rtt {

@@ -1,0 +1,492 @@
+//! What the kernel does on the loopback interface, and whether the socket layer tells it as it is.
+#![cfg(target_os = "linux")]
+
+mod common;
+mod netns;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, SystemTime};
+
+use common::{
+    BACKENDS, Received, V4, bind, bind_to, families, is_over, loopback, numbered, patience, receive, receive_one,
+    receive_through, reports, send_run, told_all,
+};
+use udpkit::{
+    Capabilities, Cause, Delivery, Meta, Options, ReceiveBatch, SendBatch, Socket, Transmit, Wait, any_address,
+    max_payload,
+};
+
+/// Sends 100,000 datagrams, twenty at a time, in trains and singly by turns; compares each with what was sent.
+fn exchange(ip: IpAddr, sender_portable: bool, receiver_portable: bool) {
+    const TOLD_CLASS: u8 = 0xb9;
+    let options = Options { coalesce: true, portable: receiver_portable, ..told_all() };
+    let receiver = bind(any_address(ip), &options);
+    let port = receiver.local_address().port();
+    let options = Options {
+        hop_limit: Some(77),
+        traffic_class: Some(TOLD_CLASS),
+        portable: sender_portable,
+        ..Options::default()
+    };
+    let sender = bind(ip, &options);
+    let interface = loopback().index;
+    let mut batch = ReceiveBatch::default();
+    let mut longest_train = 0;
+    for round in 0..5_000u64 {
+        let spread = usize::try_from(round).expect("small");
+        let segment = 8 + spread * 37 % 1400;
+        let lens = (0..20).map(|index| match index {
+            0..15 => segment,
+            // The last of a train may be shorter.
+            15 => 8 + segment / 3 * 2 % segment.saturating_sub(7).max(1),
+            _ => 8 + (spread * 101 + index * 577) % 9000,
+        });
+        let payloads: Vec<_> = (round * 20..).zip(lens).map(|(number, len)| numbered(number, len)).collect();
+        let (train, singles) = payloads.split_at(16);
+        let to_train = Transmit { hop_limit: Some(9), ..Transmit::to(SocketAddr::new(ip, port)) };
+        let other = if ip == V4 { IpAddr::from([127, 0, 0, 2]) } else { ip };
+        send_run(&sender, &to_train, train);
+        for payload in singles {
+            sender.send_to(payload, SocketAddr::new(other, port)).expect("loopback takes it");
+        }
+        for (index, (received, payload)) in
+            receive_through(&mut batch, &receiver, 20).into_iter().zip(&payloads).enumerate()
+        {
+            assert!(received.payload == *payload, "datagram {index} of round {round} is not the one sent");
+            assert_eq!(received.wire_len, payload.len());
+            assert!(!received.meta.meta_truncated);
+            let in_train = index < 16;
+            longest_train = longest_train.max(received.train);
+            let mut expected = Meta::new(sender.local_address());
+            if !receiver_portable {
+                let destination = if in_train { ip } else { other };
+                assert!(received.meta.received.is_some());
+                expected.received = received.meta.received;
+                expected.destination = Some(destination);
+                expected.local = Some(destination);
+                expected.interface = interface;
+                expected.delivery = Delivery::Unicast;
+                expected.hop_limit = Some(if in_train && !sender_portable { 9 } else { 77 });
+                expected.traffic_class = Some(TOLD_CLASS);
+            }
+            assert_eq!(received.meta, expected, "datagram {index} of round {round}");
+        }
+    }
+    assert_eq!(receiver.kernel_drops().unwrap_or_default(), 0);
+    let trains = receiver.capabilities().coalesce && sender.capabilities().segmentation;
+    assert_eq!(longest_train, if trains { 16 } else { 1 });
+}
+
+#[test]
+fn a_hundred_thousand_datagrams_in_trains_and_singly_are_each_told_right() {
+    for ip in families() {
+        exchange(ip, false, false);
+    }
+}
+
+#[test]
+fn a_hundred_thousand_datagrams_pass_between_the_backends() {
+    for ip in families() {
+        exchange(ip, false, true);
+        exchange(ip, true, false);
+    }
+}
+
+#[test]
+fn every_datagram_of_an_overrun_is_received_or_counted_as_dropped() {
+    const SENT: u64 = 60;
+    for ip in families() {
+        for round in 0..20 {
+            let receiver = bind(ip, &Options { receive_buffer: Some(4096), drops: true, ..Options::default() });
+            let sender = bind(ip, &Options::default());
+            for number in 0..SENT {
+                sender.send_to(&numbered(number, 100), receiver.local_address()).expect("sending is not the problem");
+            }
+            let deadline = patience();
+            let mut batch = ReceiveBatch::new(4, 200);
+            let mut received = 0;
+            let drops = || receiver.kernel_drops().expect("Linux counts them");
+            // The last were dropped: nothing that arrives later could tell of them.
+            while received + drops() < SENT {
+                assert!(!is_over(deadline), "{received} received and {} dropped of {SENT}", drops());
+                receiver.receive(&mut batch, Wait::No).expect("receiving does not fail");
+                received += batch
+                    .datagrams()
+                    .map(|datagram| {
+                        assert_eq!(datagram.payload.len(), 100);
+                        1
+                    })
+                    .sum::<u64>();
+            }
+            assert!(received > 0 && drops() > 0, "{received} received and {} dropped in round {round}", drops());
+            assert_eq!(received + drops(), SENT, "round {round}");
+            sender.send_to(b"later", receiver.local_address()).expect("sending is not the problem");
+            let told = receive_one(&receiver).meta.dropped_before;
+            assert_eq!(told.map(u64::from), Some(SENT - received), "round {round}");
+            assert_eq!(drops(), SENT - received, "round {round}");
+        }
+    }
+}
+
+#[test]
+fn a_datagram_longer_than_its_slot_is_told_as_truncated() {
+    for ip in families() {
+        for portable in BACKENDS {
+            let receiver = bind(ip, &Options { portable, ..Options::default() });
+            let sender = bind(ip, &Options::default());
+            let payload = numbered(1, 3000);
+            for payload in [payload.as_slice(), &payload[..1001], &payload[..1000], b"next"] {
+                sender.send_to(payload, receiver.local_address()).expect("loopback takes it");
+            }
+            let received = receive_through(&mut ReceiveBatch::new(8, 1000), &receiver, 4);
+            let held = [&payload[..1000], &payload[..1000], &payload[..1000], b"next"];
+            assert_eq!(received.iter().map(|one| one.payload.as_slice()).collect::<Vec<_>>(), held);
+            let truncated: Vec<_> = received.iter().map(|one| one.wire_len > one.payload.len()).collect();
+            assert_eq!(truncated, [true, true, false, false]);
+            if receiver.capabilities().true_length {
+                assert_eq!(received.iter().map(|one| one.wire_len).collect::<Vec<_>>(), [3000, 1001, 1000, 4]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_train_longer_than_its_slot_is_told_datagram_by_datagram() {
+    for ip in families() {
+        let receiver = bind(ip, &Options { coalesce: true, ..Options::default() });
+        let sender = bind(ip, &Options::default());
+        if !receiver.capabilities().coalesce || !sender.capabilities().segmentation {
+            netns::skip("this kernel has no trains");
+            return;
+        }
+        let payloads: Vec<_> = (0..5).map(|number| numbered(number, 400)).collect();
+        send_run(&sender, &Transmit::to(receiver.local_address()), &payloads);
+        let received = receive_through(&mut ReceiveBatch::new(8, 1000), &receiver, 5);
+        assert_eq!(received.iter().map(|one| one.wire_len).collect::<Vec<_>>(), [400; 5]);
+        assert_eq!(received.iter().map(|one| one.payload.len()).collect::<Vec<_>>(), [400, 400, 200, 0, 0]);
+        assert!(received.iter().zip(&payloads).all(|(one, sent)| sent.starts_with(&one.payload)));
+    }
+}
+
+#[test]
+fn one_bad_destination_fails_alone_and_the_rest_is_sent_once() {
+    let other_family = |ip: IpAddr| if ip == V4 { common::V6 } else { V4 };
+    for ip in families() {
+        for portable in BACKENDS {
+            let receiver = bind(ip, &Options::default());
+            let sender = bind(ip, &Options { portable, errors: true, ..Options::default() });
+            let good = Transmit::to(receiver.local_address());
+            let mut bad = vec![("port zero", SocketAddr::new(ip, 0)), ("family", SocketAddr::new(other_family(ip), 9))];
+            if ip == V4 {
+                bad.push(("broadcast without leave", SocketAddr::from(([127, 255, 255, 255], 9))));
+            }
+            for (name, bad) in bad {
+                for run in [1, 5] {
+                    let mut batch = SendBatch::default();
+                    for number in 0..6 {
+                        assert!(batch.push(&good, &numbered(number, 20 + usize::try_from(number % 2).unwrap())));
+                        if number == 2 {
+                            (0..run).for_each(|_| assert!(batch.push(&Transmit::to(bad), b"bad!")));
+                        }
+                    }
+                    assert_eq!(sender.send(&mut batch), 6, "{name} in a run of {run}, portable: {portable}");
+                    assert!(batch.is_empty());
+                    let failures = batch.failures();
+                    assert!(failures.iter().all(|failure| failure.transmit == Transmit::to(bad)), "{failures:?}");
+                    assert_eq!(failures.iter().map(|failure| failure.count).sum::<usize>(), run, "{name}");
+                    assert_eq!(failures.iter().map(|failure| failure.bytes).sum::<usize>(), 4 * run, "{name}");
+                    // Each failure has the error that the destination gives by itself.
+                    let alone = sender.send_to(b"bad!", bad).expect_err(name);
+                    for failure in failures {
+                        assert_eq!(failure.error.raw_os_error(), alone.cause().raw_os_error(), "{name}");
+                    }
+                    sender.send_to(b"end", receiver.local_address()).expect("loopback takes it");
+                    let received = receive(&receiver, 7);
+                    for (number, one) in (0..6).zip(&received) {
+                        assert_eq!(one.payload[..8], numbered(number, 8), "{name} in a run of {run}");
+                    }
+                    assert_eq!(received[6].payload, b"end");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_longer_than_any_train_arrives_once_and_in_order() {
+    for ip in families() {
+        for portable in BACKENDS {
+            for coalesce in [false, true] {
+                let receiver = bind(ip, &Options { coalesce, ..Options::default() });
+                let sender = bind(ip, &Options { portable, ..Options::default() });
+                // Twice the 64 of the smallest limit and more; then as many bytes as a train ever holds.
+                for (count, len) in [(130, 20), (11, 11_000), (2, 32_743), (2, 32_744)] {
+                    let payloads: Vec<_> = (0..count).map(|number| numbered(number, len)).collect();
+                    send_run(&sender, &Transmit::to(receiver.local_address()), &payloads);
+                    sender.send_to(b"end", receiver.local_address()).expect("loopback takes it");
+                    let received = receive(&receiver, payloads.len() + 1);
+                    assert!(received.iter().map(|one| &one.payload).take(payloads.len()).eq(&payloads), "{count}");
+                    assert_eq!(received[payloads.len()].payload, b"end");
+                }
+                assert_eq!(sender.capabilities().segmentation, !portable, "no train was refused");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_payload_from_empty_to_the_largest_arrives_whole() {
+    for ip in families() {
+        for portable in BACKENDS {
+            let receiver = bind(ip, &Options { portable, ..Options::default() });
+            let sender = bind(ip, &Options { portable, ..Options::default() });
+            let largest = max_payload(ip);
+            for len in [0, 1, 1472, 1473, largest] {
+                let payload = [numbered(7, len.max(8)), vec![]].concat()[..len].to_vec();
+                sender.send_to(&payload, receiver.local_address()).expect("no longer than the limit");
+                let received = receive_one(&receiver);
+                assert!(received.payload == payload, "{len} bytes did not arrive as sent");
+                assert_eq!(received.wire_len, len);
+            }
+            sender.send_to(&vec![0; largest + 1], receiver.local_address()).expect_err("one byte over the limit");
+        }
+    }
+}
+
+#[test]
+fn reply_leaves_from_the_address_that_was_asked() {
+    let server = bind(any_address(V4), &Options { destination: true, ..Options::default() });
+    let client = bind(V4, &Options::default());
+    for asked in [[127, 0, 0, 1], [127, 0, 0, 2], [127, 9, 8, 7]] {
+        let asked = SocketAddr::from((asked, server.local_address().port()));
+        client.send_to(b"who?", asked).expect("loopback takes it");
+        let question = receive_one(&server);
+        send_run(&server, &question.meta.reply(), &[b"I".to_vec()]);
+        assert_eq!(receive_one(&client).meta.source, asked);
+    }
+}
+
+#[test]
+fn delivery_is_told_and_a_broadcast_is_answered_from_our_own_address() {
+    let server = bind(any_address(V4), &Options { destination: true, ..Options::default() });
+    let client = bind(V4, &Options { broadcast: true, ..Options::default() });
+    for (asked, delivery) in
+        [(IpAddr::from([127, 0, 0, 1]), Delivery::Unicast), (IpAddr::from([127, 255, 255, 255]), Delivery::Broadcast)]
+    {
+        let to = SocketAddr::new(asked, server.local_address().port());
+        client.send_to(b"who?", to).expect("broadcasts were allowed");
+        let Received { meta, .. } = receive_one(&server);
+        assert_eq!((meta.delivery, meta.destination, meta.local), (delivery, Some(asked), Some(V4)));
+        send_run(&server, &meta.reply(), &[b"I".to_vec()]);
+        assert_eq!(receive_one(&client).meta.source, SocketAddr::new(V4, server.local_address().port()));
+    }
+}
+
+/// A port at which nobody listens, and which nobody can take: it belongs to a socket that hears only itself.
+#[expect(clippy::disallowed_methods, reason = "a connected socket is what udpkit never makes")]
+fn closed_port(ip: IpAddr) -> std::net::UdpSocket {
+    let socket = std::net::UdpSocket::bind((ip, 0)).expect("there is a free port");
+    socket.connect(socket.local_addr().expect("it is bound")).expect("loopback is reachable");
+    socket
+}
+
+#[test]
+fn a_closed_port_among_open_ones_is_reported_and_nothing_is_lost() {
+    for ip in families() {
+        let open: Vec<_> = (0..10).map(|_| bind(ip, &Options::default())).collect();
+        let closed = closed_port(ip);
+        let closed_address = closed.local_addr().unwrap();
+        let sender = bind(ip, &Options { errors: true, ..Options::default() });
+        assert!(sender.capabilities().errors);
+        for round in 0..100 {
+            let payload = format!("round {round}");
+            let mut batch = SendBatch::default();
+            for (index, receiver) in open.iter().enumerate() {
+                if index == round % 10 {
+                    assert!(batch.push(&Transmit::to(closed_address), payload.as_bytes()));
+                }
+                assert!(batch.push(&Transmit::to(receiver.local_address()), payload.as_bytes()));
+            }
+            assert_eq!(sender.send(&mut batch), 11, "{:?}", batch.failures());
+            for receiver in &open {
+                assert_eq!(receive_one(receiver).payload, payload.as_bytes());
+                receiver.send_to(b"back", sender.local_address()).expect("loopback takes it");
+            }
+            assert_eq!(receive(&sender, 10).len(), 10);
+            let report = reports(&sender, 1).remove(0);
+            assert_eq!((report.destination, report.cause, report.reporter), (closed_address, Cause::Port, Some(ip)));
+            assert_eq!(report.payload, payload.as_bytes());
+        }
+        sender.errors(|report| panic!("reported twice: {report:?}"));
+    }
+}
+
+#[test]
+fn a_report_ends_the_wait_for_datagrams() {
+    for ip in families() {
+        let closed = closed_port(ip);
+        let sender = bind(ip, &Options { errors: true, ..Options::default() });
+        sender.send_to(b"anyone?", closed.local_addr().unwrap()).expect("loopback takes it");
+        // Nothing else will ever arrive, and the reports could not be asked for while it waits.
+        let received = sender.receive(&mut ReceiveBatch::default(), Wait::Forever).expect("receiving does not fail");
+        assert_eq!(received, 0);
+        assert_eq!(reports(&sender, 1)[0].cause, Cause::Port);
+    }
+}
+
+#[test]
+fn a_refused_datagram_does_not_stop_the_next_one() {
+    for ip in families() {
+        let open = bind(ip, &Options::default());
+        let closed = closed_port(ip);
+        let sender = bind(ip, &Options { errors: true, ..Options::default() });
+        let mut batch = SendBatch::default();
+        for number in 0..60 {
+            let to = if number % 4 == 3 { open.local_address() } else { closed.local_addr().unwrap() };
+            assert!(batch.push(&Transmit::to(to), &numbered(number, 50)));
+        }
+        assert_eq!(sender.send(&mut batch), 60, "{:?}", batch.failures());
+        let received = receive(&open, 15);
+        assert!(received.iter().zip((3..).step_by(4)).all(|(one, number)| one.payload == numbered(number, 50)));
+        // An error that waits when a call begins is that of an earlier datagram.
+        for number in 0..60 {
+            sender.send_to(&numbered(number, 50), closed.local_addr().unwrap()).expect("loopback takes it");
+            sender.send_to(&numbered(number, 50), open.local_address()).expect("loopback takes it");
+        }
+        assert!(receive(&open, 60).iter().zip(0..).all(|(one, number)| one.payload == numbered(number, 50)));
+        assert!(reports(&sender, 1).iter().all(|report| report.destination == closed.local_addr().unwrap()));
+    }
+}
+
+/// The fields of a `Meta` that say something, by name.
+fn told(meta: &Meta) -> Vec<&'static str> {
+    let fields = [
+        ("destination", meta.destination.is_some()),
+        ("local", meta.local.is_some()),
+        ("interface", meta.interface.is_some()),
+        ("delivery", meta.delivery != Delivery::Unknown),
+        ("received", meta.received.is_some()),
+        ("hop_limit", meta.hop_limit.is_some()),
+        ("traffic_class", meta.traffic_class.is_some()),
+        ("dropped_before", meta.dropped_before.is_some()),
+    ];
+    fields.into_iter().filter_map(|(name, is_told)| is_told.then_some(name)).collect()
+}
+
+#[test]
+fn nothing_is_told_or_switched_on_that_was_not_asked_for() {
+    let off = Options::default;
+    let nothing = Capabilities::default;
+    // `Capabilities` cannot be made of fields out here; each row changes what it must.
+    type Change = fn(&mut Capabilities);
+    let rows: [(&str, Options, &[&str], Change); 8] = [
+        ("nothing", off(), &[], |_| {}),
+        (
+            "destination",
+            Options { destination: true, ..off() },
+            &["destination", "local", "interface", "delivery"],
+            |capabilities| capabilities.destination = true,
+        ),
+        ("timestamps", Options { timestamps: true, ..off() }, &["received"], |c| c.timestamps = true),
+        ("hop limits", Options { hop_limits: true, ..off() }, &["hop_limit"], |c| c.hop_limits = true),
+        ("classes", Options { traffic_classes: true, ..off() }, &["traffic_class"], |c| c.traffic_classes = true),
+        ("drops", Options { drops: true, ..off() }, &[], |_| {}),
+        ("errors", Options { errors: true, ..off() }, &[], |c| c.errors = true),
+        ("coalesce", Options { coalesce: true, ..off() }, &[], |c| c.coalesce = true),
+    ];
+    for ip in families() {
+        for (name, options, fields, change) in rows.clone() {
+            let receiver = bind(any_address(ip), &options);
+            let mut expected = nothing();
+            (expected.batches, expected.segmentation, expected.kernel_drops, expected.true_length) =
+                (true, true, true, true);
+            change(&mut expected);
+            assert_eq!(receiver.capabilities(), expected, "{name}");
+            let sender = bind(ip, &off());
+            sender.send_to(b"x", SocketAddr::new(ip, receiver.local_address().port())).expect("loopback takes it");
+            assert_eq!(told(&receive_one(&receiver).meta), fields, "{name}");
+        }
+        let receiver = bind(any_address(ip), &Options { portable: true, coalesce: true, ..told_all() });
+        assert_eq!(receiver.capabilities(), nothing());
+        assert_eq!(receiver.kernel_drops(), None);
+        let receiver = bind(ip, &Options { portable: true, ..Options::default() });
+        bind(ip, &off()).send_to(b"x", receiver.local_address()).expect("loopback takes it");
+        let meta = receive_one(&receiver).meta;
+        assert_eq!(told(&meta), ["destination", "local", "delivery"], "a socket at one address knows them");
+        assert_eq!((meta.destination, meta.local, meta.delivery), (Some(ip), Some(ip), Delivery::Unicast));
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the kernel's clock is compared with ours")]
+fn times_of_the_kernel_are_of_now_and_never_go_back() {
+    const TOLERANCE: Duration = Duration::from_secs(1);
+    for ip in families() {
+        let receiver = bind(ip, &Options { timestamps: true, ..Options::default() });
+        let silent = bind(ip, &Options::default());
+        let sender = bind(ip, &Options::default());
+        let mut batch = ReceiveBatch::default();
+        let mut last = None;
+        // One at a time: the kernel begins to take times some moments after it was first asked to, and until then
+        // gives a datagram the time at which it is read.
+        for _ in 0..500 {
+            sender.send_to(b"tick", receiver.local_address()).expect("loopback takes it");
+            let received = receive_through(&mut batch, &receiver, 1).remove(0).meta.received;
+            assert!(received >= last, "{received:?} after {last:?}");
+            last = received;
+            let now = SystemTime::now();
+            let time = received.expect("it was asked for");
+            assert!(now - TOLERANCE < time && time < now + TOLERANCE, "{time:?} at {now:?}");
+            let meta = *batch.datagrams().next().unwrap().meta;
+            assert!(batch.arrival(&meta) <= std::time::Instant::now());
+        }
+        sender.send_to(b"tick", silent.local_address()).expect("loopback takes it");
+        let meta = receive_through(&mut batch, &silent, 1).remove(0).meta;
+        assert_eq!(meta.received, None);
+        assert!(batch.arrival(&meta) <= std::time::Instant::now());
+    }
+}
+
+#[test]
+fn nothing_there_is_not_an_error() {
+    for ip in families() {
+        for portable in BACKENDS {
+            let socket = bind(ip, &Options { portable, ..Options::default() });
+            assert_eq!(socket.receive(&mut ReceiveBatch::default(), Wait::No).unwrap(), 0);
+            assert_eq!(socket.send(&mut SendBatch::default()), 0);
+        }
+    }
+}
+
+#[test]
+fn a_taken_port_is_refused_unless_both_share_it() {
+    for ip in families() {
+        for portable in BACKENDS {
+            let alone = Options { portable, ..Options::default() };
+            let shared = Options { reuse_address: true, ..alone.clone() };
+            for (first, second) in [(&alone, &alone), (&alone, &shared), (&shared, &alone)] {
+                let first = bind(ip, first);
+                let error = Socket::bind(first.local_address(), second).expect_err("the port is taken");
+                assert!(error.is_in_use(), "{error}");
+            }
+            let first = bind(ip, &shared);
+            bind_to(first.local_address(), &shared);
+        }
+    }
+}
+
+#[test]
+fn receivers_that_share_a_port_all_get_a_broadcast() {
+    for portable in BACKENDS {
+        let options = Options { reuse_address: true, portable, ..Options::default() };
+        let first = bind(Ipv4Addr::UNSPECIFIED.into(), &options);
+        let second = bind_to(first.local_address(), &options);
+        let sender = bind(V4, &Options { broadcast: true, portable, ..Options::default() });
+        let everyone = SocketAddr::from(([127, 255, 255, 255], first.local_address().port()));
+        sender.send_to(b"all", everyone).expect("broadcasts were allowed");
+        for receiver in [&first, &second] {
+            let received = receive_one(receiver);
+            assert_eq!((received.payload.as_slice(), received.meta.source), (&b"all"[..], sender.local_address()));
+        }
+    }
+}

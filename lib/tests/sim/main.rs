@@ -1,0 +1,358 @@
+//! Engines on a virtual network, in virtual time: loss, delay, duplication, reordering, loops.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod network;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use network::{Flying, Link, Network, Said};
+use proptest::prelude::*;
+use udpkit::verbs::{
+    Answer, Broadcast, BroadcastOptions, BroadcastTarget, Limits, Listen, ListenOptions, Requests, SendOptions, Sender,
+    Serve, ServeOptions,
+};
+use udpkit::{Conduct, Engine, REPLY_HOP_LIMIT, RateLimit, Reason, Transmit};
+
+const CLIENT: &str = "10.0.0.1:40000";
+const SERVER: &str = "10.0.0.2:10000";
+const OTHER: &str = "10.0.0.3:10000";
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn server(answer: Answer, at: &str) -> Serve {
+    Serve::new(ServeOptions::new(answer, vec![address(at)]))
+}
+
+fn fixed(reply: &str) -> Answer {
+    Answer::Fixed(reply.as_bytes().to_vec())
+}
+
+fn repeated(payloads: &[&str], times: u64) -> Requests {
+    let payloads = payloads.iter().map(|payload| payload.as_bytes().to_vec()).collect();
+    Requests::Fixed { payloads, repeat: Some(times) }
+}
+
+fn every(interval: Duration) -> SendOptions {
+    SendOptions { interval: Some(interval), ..SendOptions::new(address(SERVER)) }
+}
+
+#[test]
+fn a_request_is_answered_and_its_round_trip_is_twice_the_delay() {
+    let mut client = Sender::new(SendOptions::new(address(SERVER)), Requests::one("Hello World"));
+    let mut serve = server(fixed("Get off my lawn!"), SERVER);
+    let mut net = Network::new(Link::PERFECT, 1);
+    net.add(CLIENT, 64, &mut client);
+    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    assert!(net.run(100));
+    let rtt = Some(Duration::from_millis(2));
+    let payload = b"Get off my lawn!".to_vec();
+    assert_eq!(net.mail[0].said, [Said::Reply { source: address(SERVER), payload, request: Some(1), rtt }]);
+}
+
+#[test]
+fn silence_ends_after_the_wait_and_its_doubled_retries() {
+    let options = SendOptions { retries: 2, ..SendOptions::new(address(SERVER)) };
+    let mut client = Sender::new(options, Requests::one("x"));
+    let mut net = Network::new(Link::PERFECT, 1);
+    let started = net.now;
+    net.add(CLIENT, 64, &mut client);
+    assert!(net.run(100));
+    assert_eq!(net.now - started, Duration::from_secs(1 + 2 + 4));
+    assert_eq!(net.truth.sent, 3);
+    assert_eq!(net.mail[0].said, [Said::Unanswered(1)]);
+    let report = client.report();
+    assert_eq!((report.requests, report.requests_answered, report.retries, report.sent.datagrams), (1, 0, 2, 3));
+}
+
+#[test]
+fn retries_get_through_a_network_that_loses_half() {
+    let options = SendOptions { retries: 20, wait: Duration::from_millis(10), ..every(Duration::from_secs(1)) };
+    let mut client = Sender::new(options, repeated(&["x"], 100));
+    let mut serve = server(Answer::Echo, SERVER);
+    let link = Link { loss_per_mille: 500, ..Link::PERFECT };
+    let mut net = Network::new(link, 7);
+    net.add(CLIENT, 64, &mut client);
+    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    assert!(net.run(100_000));
+    assert!(net.truth.lost > 100);
+    assert_eq!(client.report().requests_answered, 100);
+}
+
+#[test]
+fn a_late_answer_is_not_given_to_the_next_request() {
+    // 1.2 s there and back, a second between requests: each answer comes when the next request is open.
+    let mut client = Sender::new(every(Duration::from_secs(1)), repeated(&["x"], 5));
+    let mut serve = server(fixed("same"), SERVER);
+    let link = Link { delay: Duration::from_millis(600), ..Link::PERFECT };
+    let mut net = Network::new(link, 1);
+    net.add(CLIENT, 64, &mut client);
+    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    assert!(net.run(1000));
+    for said in &net.mail[0].said {
+        assert!(!matches!(said, Said::Reply { rtt: Some(_), .. }), "{said:?}");
+    }
+    assert_eq!(client.report().rtt.count(), 0);
+}
+
+#[test]
+fn after_a_loss_the_times_of_later_answers_are_known_again() {
+    let mut client = Sender::new(every(Duration::from_millis(100)), repeated(&["x"], 200));
+    let mut serve = server(fixed("same"), SERVER);
+    let mut net = Network::new(Link { loss_per_mille: 50, ..Link::PERFECT }, 11);
+    net.add(CLIENT, 64, &mut client);
+    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    assert!(net.run(10_000));
+    let report = client.report();
+    assert!(report.requests_answered < 200 && report.rtt.count() > 150, "{report:?}");
+    assert_eq!((report.rtt.smallest(), report.rtt.largest()), (Duration::from_millis(2), Duration::from_millis(2)));
+}
+
+#[test]
+fn echoes_of_different_payloads_are_told_apart() {
+    let options = SendOptions { interval: None, ..SendOptions::new(address(SERVER)) };
+    let mut client = Sender::new(options, repeated(&["one", "two", "three"], 1));
+    let mut serve = server(Answer::Echo, SERVER);
+    let link = Link { jitter: Duration::from_millis(50), ..Link::PERFECT };
+    let mut net = Network::new(link, 3);
+    net.add(CLIENT, 64, &mut client);
+    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    assert!(net.run(1000));
+    let mut numbers = Vec::new();
+    for said in &net.mail[0].said {
+        let Said::Reply { payload, request, rtt, .. } = said else { panic!("{said:?}") };
+        numbers.push((request.unwrap(), String::from_utf8_lossy(payload).into_owned()));
+        assert!(rtt.is_some());
+    }
+    numbers.sort();
+    assert_eq!(numbers, [(1, "one".to_owned()), (2, "two".to_owned()), (3, "three".to_owned())]);
+}
+
+#[test]
+fn requests_keep_to_an_absolute_schedule() {
+    let options = SendOptions { wait: Duration::ZERO, ..every(Duration::from_millis(3)) };
+    let mut client = Sender::new(options, repeated(&["x"], 1000));
+    let mut net = Network::new(Link { delay: Duration::ZERO, ..Link::PERFECT }, 1);
+    let started = net.now;
+    net.add(CLIENT, 64, &mut client);
+    assert!(net.run(10_000));
+    assert_eq!(net.now - started, Duration::from_millis(3 * 999));
+}
+
+#[test]
+fn answers_of_others_are_not_ours_unless_asked_for() {
+    for any_source in [false, true] {
+        let options = SendOptions { any_source, ..SendOptions::new(address(SERVER)) };
+        let mut client = Sender::new(options, Requests::one("x"));
+        let mut net = Network::new(Link::PERFECT, 1);
+        net.add(CLIENT, 64, &mut client);
+        net.inject(Flying { from: address(OTHER), to: address(CLIENT), hop_limit: 64, payload: b"mine".to_vec() });
+        assert!(net.run(100));
+        let report = client.report();
+        assert_eq!(
+            (report.delivered, report.ignored.of(Reason::OtherSource)),
+            if any_source { (1, 0) } else { (0, 1) }
+        );
+        assert!(report.is_balanced());
+    }
+}
+
+/// Two servers, and a datagram to one that says it is from the other. Returns how many datagrams there were, and
+/// whether they ended within 15,000 steps.
+fn face_to_face(one: Answer, other: Answer, conduct: Conduct, payload: &str, hops: u8) -> (u64, bool) {
+    let options = |answer, at| ServeOptions { conduct, ..ServeOptions::new(answer, vec![address(at)]) };
+    let mut one = Serve::new(options(one, SERVER));
+    let mut other = Serve::new(options(other, OTHER));
+    let mut net = Network::new(Link { hops, ..Link::PERFECT }, 1);
+    net.add(SERVER, REPLY_HOP_LIMIT, &mut one);
+    net.add(OTHER, REPLY_HOP_LIMIT, &mut other);
+    let payload = payload.as_bytes().to_vec();
+    net.inject(Flying { from: address(OTHER), to: address(SERVER), hop_limit: 255, payload });
+    let rest = net.run(15_000);
+    let sent = net.truth.sent;
+    assert!(one.report().is_balanced() && other.report().is_balanced());
+    (sent, rest)
+}
+
+#[test]
+fn two_servers_facing_each_other_fall_silent_in_every_mode() {
+    let modes = [Answer::Echo, fixed("Get off my lawn!"), fixed("Go away"), fixed("")];
+    let off = RateLimit::Off;
+    for one in &modes {
+        for other in &modes {
+            for hops in [0, 5] {
+                let guarded = Conduct { rate_limit: off, ..Conduct::default() };
+                let (sent, rest) = face_to_face(one.clone(), other.clone(), guarded, "spoofed", hops);
+                assert!(rest && sent <= 66, "{one:?} and {other:?}, {hops} hops apart: {sent}");
+            }
+            let unguarded =
+                Conduct { rate_limit: off, break_loops: false, max_amplification: None, ..Conduct::default() };
+            let (sent, rest) = face_to_face(one.clone(), other.clone(), unguarded, "spoofed", 0);
+            assert!(!rest && sent > 10_000, "the test must see a loop where there is no guard: {one:?} and {other:?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_repeats_itself_is_answered_every_time() {
+    let mut client = Sender::new(every(Duration::from_millis(2)), repeated(&["same"], 5000));
+    let conduct = Conduct { rate_limit: RateLimit::Off, ..Conduct::default() };
+    let mut serve = Serve::new(ServeOptions { conduct, ..ServeOptions::new(Answer::Echo, vec![address(SERVER)]) });
+    let mut net = Network::new(Link { hops: 20, ..Link::PERFECT }, 1);
+    net.add(CLIENT, 64, &mut client);
+    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    assert!(net.run(100_000));
+    assert_eq!(client.report().requests_answered, 5000);
+}
+
+#[test]
+fn a_network_gets_no_more_than_its_rate() {
+    let mut client = Sender::new(every(Duration::from_micros(100)), repeated(&["x"], 30_000));
+    let mut serve = server(Answer::Echo, SERVER);
+    let mut net = Network::new(Link::PERFECT, 1);
+    net.add(CLIENT, 64, &mut client);
+    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    assert!(net.run(1_000_000));
+    let report = serve.report();
+    // A second's worth at once, and three seconds of the rate.
+    let allowed = u64::from(RateLimit::DEFAULT_PER_SECOND) * 4;
+    assert!(report.answered.abs_diff(allowed) <= 1, "{}", report.answered);
+    assert_eq!(report.ignored.of(Reason::RateLimit), 30_000 - report.answered);
+    assert!(report.is_balanced());
+}
+
+#[test]
+fn forged_and_harmful_sources_are_not_answered_and_counted_by_reason() {
+    let cases = [
+        ("10.0.0.1:0", Reason::SourcePortZero),
+        ("255.255.255.255:40000", Reason::SourceAddress),
+        ("224.0.0.1:40000", Reason::SourceAddress),
+        ("0.0.0.0:40000", Reason::SourceAddress),
+        (SERVER, Reason::OwnSocket),
+        ("10.0.0.1:53", Reason::ResponderPort),
+        ("10.0.0.1:11211", Reason::ResponderPort),
+    ];
+    for (source, reason) in cases {
+        let mut serve = server(Answer::Echo, SERVER);
+        let mut net = Network::new(Link::PERFECT, 1);
+        net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+        net.inject(Flying { from: address(source), to: address(SERVER), hop_limit: 64, payload: b"x".to_vec() });
+        assert!(net.run(100));
+        assert_eq!(net.truth.sent, 1, "{source} was answered");
+        assert_eq!(net.mail[0].said, [Said::Ignored(reason, 1)]);
+        assert!(serve.report().is_balanced());
+    }
+}
+
+#[test]
+fn a_broadcast_finds_every_host_once_and_not_itself() {
+    let own = "10.0.0.1:10000";
+    let to = address("10.0.0.255:10000");
+    let options = BroadcastOptions {
+        targets: vec![BroadcastTarget { transmit: Transmit::to(to), own: address(own) }],
+        wait: Duration::from_secs(1),
+        interval: Some(Duration::from_millis(100)),
+        duration: None,
+        count: None,
+        verbose: false,
+    };
+    let mut broadcast = Broadcast::new(options, repeated(&["who?"], 3));
+    let mut hosts: Vec<Serve> = (2..22).map(|host| server(fixed("here"), &format!("10.0.0.{host}:10000"))).collect();
+    let mut net = Network::new(Link { duplicate_per_mille: 200, ..Link::PERFECT }, 5);
+    net.add(own, 64, &mut broadcast);
+    for (place, host) in hosts.iter_mut().enumerate() {
+        net.add(&format!("10.0.0.{}:10000", place + 2), REPLY_HOP_LIMIT, host);
+    }
+    assert!(net.run(10_000));
+    let mut sources: Vec<_> = net.mail[0]
+        .said
+        .iter()
+        .filter_map(|said| match said {
+            Said::Reply { source, .. } => Some(*source),
+            _ => None,
+        })
+        .collect();
+    sources.sort_unstable();
+    let expected: Vec<_> = (2..22).map(|host| address(&format!("10.0.0.{host}:10000"))).collect();
+    assert_eq!(sources, expected);
+    let report = broadcast.report();
+    assert!(report.is_balanced() && report.ignored.of(Reason::OwnCopy) >= 3);
+    assert!(report.ignored.of(Reason::Duplicate) >= 40);
+}
+
+#[test]
+fn listening_ends_after_the_count_and_counts_the_rest() {
+    let limits = Limits { count: Some(3), duration: None };
+    let from = vec!["10.0.0.0/24".parse().unwrap()];
+    let mut listen = Listen::new(ListenOptions { limits, from, ..ListenOptions::default() });
+    let mut net = Network::new(Link::PERFECT, 1);
+    net.add(SERVER, 64, &mut listen);
+    for source in ["10.0.0.9:1", "10.9.0.9:1", "10.0.0.9:2", "10.0.0.9:3", "10.0.0.9:4"] {
+        net.inject(Flying { from: address(source), to: address(SERVER), hop_limit: 64, payload: vec![] });
+    }
+    assert!(net.run(100));
+    let report = listen.report();
+    assert_eq!((report.received.datagrams, report.delivered), (5, 3));
+    assert_eq!((report.ignored.of(Reason::OtherSource), report.ignored.of(Reason::AfterEnd)), (1, 1));
+}
+
+fn link() -> impl Strategy<Value = Link> {
+    (0u64..20, 0u64..20, 0u64..400, 0u64..400, 0u8..10).prop_map(|(delay, jitter, loss, duplicate, hops)| Link {
+        delay: Duration::from_millis(delay),
+        jitter: Duration::from_millis(jitter),
+        loss_per_mille: loss,
+        duplicate_per_mille: duplicate,
+        hops,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_datagram_ends_in_exactly_one_counter(
+        link in link(),
+        seed: u64,
+        echo: bool,
+        any_source: bool,
+        retries in 0u32..3,
+        replies in 0u64..3,
+        rate in 1u32..200,
+        count in prop::option::of(1u64..50),
+        payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..4),
+        spoofed in prop::collection::vec((any::<u32>(), any::<u16>(), any::<u8>()), 0..20),
+    ) {
+        let options = SendOptions {
+            retries,
+            replies,
+            any_source,
+            interval: Some(Duration::from_millis(3)),
+            wait: Duration::from_millis(30),
+            ..SendOptions::new(address(SERVER))
+        };
+        let mut client = Sender::new(options, Requests::Fixed { payloads, repeat: Some(20) });
+        let answer = if echo { Answer::Echo } else { fixed("Get off my lawn!") };
+        let conduct = Conduct { rate_limit: RateLimit::PerSecond(rate), ..Conduct::default() };
+        let limits = Limits { count, duration: None };
+        let mut serve =
+            Serve::new(ServeOptions { conduct, limits, ..ServeOptions::new(answer, vec![address(SERVER)]) });
+        let mut net = Network::new(link, seed);
+        net.add(CLIENT, 64, &mut client);
+        net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+        for (ip, port, hop_limit) in spoofed {
+            let from = SocketAddr::from((ip.to_be_bytes(), port));
+            net.inject(Flying { from, to: address(SERVER), hop_limit, payload: b"spoofed".to_vec() });
+        }
+        prop_assert!(net.run(1_000_000));
+        let truth = net.truth;
+        prop_assert_eq!(truth.sent + truth.duplicated, truth.lost + truth.undeliverable + truth.delivered);
+        let (client, serve) = (client.report(), serve.report());
+        prop_assert!(client.is_balanced(), "{client:?}");
+        prop_assert!(serve.is_balanced(), "{serve:?}");
+        prop_assert_eq!(client.received.datagrams + serve.received.datagrams, truth.delivered);
+        prop_assert!(client.requests_answered <= client.requests);
+    }
+}
