@@ -11,15 +11,18 @@ use udpkit::{Options, ReceiveBatch, Socket, Wait};
 
 fn main() -> udpkit::Result<()> {
     let server = SocketAddr::from(([127, 0, 0, 1], 10000));
-    let options = Options { errors: true, ..Options::default() };
-    let socket = Socket::bind(([0, 0, 0, 0], 0).into(), &options)?;
+    let socket = Socket::bind(([0, 0, 0, 0], 0).into(), &Options { errors: true, ..Options::default() })?;
     socket.send_to(b"Hello World", server)?;
+    let deadline = Instant::now() + Duration::from_secs(1);
     let mut answers = ReceiveBatch::default();
-    socket.receive(&mut answers, Wait::Until(Instant::now() + Duration::from_secs(1)))?;
-    // Anybody can send to our port; the answer is what comes from the server.
-    for answer in answers.datagrams().filter(|answer| answer.meta.source == server) {
-        println!("{}", answer.payload.escape_ascii());
+    while socket.receive(&mut answers, Wait::Until(deadline))? > 0 {
+        // Anybody can send to our port: the answer is what comes from the server.
+        if let Some(answer) = answers.datagrams().find(|answer| answer.meta.source == server) {
+            println!("{}", answer.payload.escape_ascii());
+            return Ok(());
+        }
     }
+    println!("no answer");
     socket.errors(|refused| println!("{}: {}", refused.destination, refused.cause));
     Ok(())
 }

@@ -52,10 +52,13 @@ pub struct InterfaceAddress {
 impl Interface {
     /// Whether datagrams to this address are broadcasts on this interface.
     fn broadcasts_to(&self, ip: Ipv4Addr) -> bool {
-        self.addresses.iter().any(|address| match address.ip {
-            // Loopback does not say that it broadcasts, yet Linux treats 127.255.255.255 so.
-            IpAddr::V4(own) if self.loopback => subnet_broadcast(own, address.prefix_len) == Some(ip),
-            _ => address.broadcast == Some(ip),
+        // Besides the address that it was given, Linux takes that of all ones, on loopback too.
+        self.addresses.iter().any(|address| {
+            let all_ones = match address.peer.unwrap_or(address.ip) {
+                IpAddr::V4(network) => subnet_broadcast(network, address.prefix_len),
+                IpAddr::V6(_) => None,
+            };
+            address.broadcast == Some(ip) || (self.broadcast || self.loopback) && all_ones == Some(ip)
         })
     }
 

@@ -2,17 +2,17 @@
 //!
 //! A *backend* moves batches between a socket and memory. There are two: [`linux`], with everything the kernel can tell,
 //! and [`portable`], over socket2, which runs everywhere, on Linux too (`Options::portable`), so that the tests run it.
-//! Each provides the same five functions:
+//! Each provides the same functions:
 //!
 //! | function | does |
 //! |---|---|
 //! | `configure(socket, options)` | sets what was asked for, returns the `Capabilities` it got |
-//! | `receive(socket, slots, messages)` | fills messages without waiting; `WouldBlock` where none is there |
-//! | `send(socket, batch, gso_limit)` | sends every entry or records its failure; waits only while the buffer is full |
+//! | `receive(socket, batch)` | fills the batch without waiting; `WouldBlock` where nothing is there |
+//! | `send(socket, batch, train_limit)` | sends every entry or records its failure; waits only while the buffer is full |
 //! | `errors(socket, report)` | empties the error queue |
 //! | `kernel_drops(socket)` | datagrams the kernel discarded at this socket, where it can tell |
 //!
-//! Beside them stand `poll` (waiting), `interfaces` (enumeration) and `route` (what the routing table says).
+//! Beside them stand `poll` (waiting), `wake` (ending a wait) and `interfaces` (what there is, and what changes).
 #![expect(unsafe_code, reason = "system calls; nothing outside this folder may contain any")]
 
 pub(crate) mod cmsg;

@@ -184,7 +184,8 @@ impl Sender {
         // The answer to a request that was sent again may be to either sending (Karn's rule).
         let certain = open.retry == 0 && (echo.is_some() || alone || usual);
         if !certain {
-            self.doubtful_until = Some(now + self.options.wait);
+            // Its own answer may still come, as late as those are believed that were given up.
+            self.doubtful_until = Some(now + self.options.wait * 2);
         }
         Some((index, certain.then_some(rtt)))
     }
