@@ -201,7 +201,7 @@ mod tests {
         for text in ["01 0a ff", "010aff", "01:0A:FF", "0x01 0x0a 0xff", "01-0a-ff", " 01,0a , ff "] {
             assert_eq!(hex(text).unwrap(), [1, 10, 255], "{text}");
         }
-        assert_eq!(hex("").unwrap(), []);
+        assert_eq!(hex("").unwrap(), Vec::<u8>::new());
         for wrong in ["0", "0 1", "gg", "0x", "01 0a f", "é"].iter().filter(|text| **text != "0x") {
             assert!(hex(wrong).is_err(), "{wrong}");
         }

@@ -9,7 +9,7 @@ use udpkit::{Drive, End, Engine, Interfaces, Memberships, Report, Socket, contro
 
 use crate::args::{Args, BroadcastArgs, CommonArgs, CompletionsArgs, Format, InterfacesArgs, ListenArgs, ManArgs};
 use crate::args::{SendArgs, ServeArgs, Verb};
-use crate::config;
+use crate::config::{self, Listening};
 use crate::exit::Exit;
 use crate::hint::Hint;
 use crate::input;
@@ -44,9 +44,9 @@ fn serve(args: &ServeArgs) -> Result<Exit> {
         limits: args.common.limits(),
         verbose: args.common.verbose,
     });
+    let ready = ready(&listening, &args.common, &interfaces)?;
     printer.listening("serving", &listening.addresses());
-    let memberships = Memberships::new(listening.groups, args.common.interfaces.clone());
-    let (report, end) = go(&listening.sockets, &mut engine, memberships, &mut printer, None)?.0;
+    let (report, end) = drive(&listening.sockets, &mut engine, ready, &mut printer)?;
     printer.summary(&report, |out, report| output::receiver_summary(out, report, buffer_of(&listening.sockets)));
     finish(&printer, receiver_exit(&report, end, &args.common, report.answered + report.sunk))
 }
@@ -66,9 +66,9 @@ fn listen(args: &ListenArgs) -> Result<Exit> {
         destinations: listening.destinations.clone(),
         limits: args.common.limits(),
     });
+    let ready = ready(&listening, &args.common, &interfaces)?;
     printer.listening("listening", &listening.addresses());
-    let memberships = Memberships::new(listening.groups, args.common.interfaces.clone());
-    let (report, end) = go(&listening.sockets, &mut engine, memberships, &mut printer, None)?.0;
+    let (report, end) = drive(&listening.sockets, &mut engine, ready, &mut printer)?;
     printer.summary(&report, |out, report| output::receiver_summary(out, report, buffer_of(&listening.sockets)));
     finish(&printer, receiver_exit(&report, end, &args.common, report.delivered))
 }
@@ -131,7 +131,7 @@ fn send_to(
         Payloads::List(_) => None,
     };
     let sockets = [sending.socket];
-    let ((report, end), refused) = go(&sockets, &mut engine, Memberships::default(), &mut printer, input)?;
+    let ((report, end), refused) = go(&sockets, &mut engine, &mut printer, input)?;
     if report.delivered == 0 && report.unreachable > 0 && !last && end == End::Done {
         return Ok(None);
     }
@@ -198,7 +198,7 @@ fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
         Payloads::Input(delimiter) => Some((*delimiter, limit)),
         Payloads::List(_) => None,
     };
-    let ((report, end), refused) = go(&sockets, &mut engine, Memberships::default(), &mut printer, input)?;
+    let ((report, end), refused) = go(&sockets, &mut engine, &mut printer, input)?;
     printer.summary(&report, output::broadcast_summary);
     let exit = match () {
         () if report.sent.datagrams == 0 || refused => Exit::Failed,
@@ -234,19 +234,28 @@ fn man(args: &ManArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Drives an engine until it ends or a signal comes; `input` feeds standard input to it, cut at a byte, up to a length.
+/// What a receiver is driven with. Its groups are joined and signals are heard from now on: whoever is told that it
+/// listens may send to it, or end it, at once.
+fn ready(listening: &Listening, common: &CommonArgs, interfaces: &Interfaces) -> Result<Drive> {
+    let mut memberships = Memberships::new(listening.groups.clone(), common.interfaces.clone());
+    memberships.update(&listening.sockets, interfaces)?;
+    let (remote, control) = control()?;
+    signals::end_on_signal(remote)?;
+    Ok(Drive { control, memberships })
+}
+
+/// Drives a sender until it ends or a signal comes; `input` feeds standard input to it, cut at a byte, up to a length.
 /// Also returns whether a part of the input could not be sent.
 fn go<E: Engine>(
     sockets: &[Socket],
     engine: &mut E,
-    memberships: Memberships,
     printer: &mut StdPrinter,
     input: Option<(u8, usize)>,
 ) -> Result<((Report, End), bool)> {
     let (remote, control) = control()?;
     signals::end_on_signal(remote.clone())?;
     let refused = input.map(|(delimiter, limit)| input::feed(remote, delimiter, limit));
-    let outcome = drive(sockets, engine, Drive { control, memberships }, printer)?;
+    let outcome = drive(sockets, engine, Drive { control, memberships: Memberships::default() }, printer)?;
     Ok((outcome, refused.is_some_and(|refused| refused.any())))
 }
 

@@ -147,10 +147,10 @@ pub struct Train<'a> {
 }
 
 impl<'a> Train<'a> {
-    /// A train of a single datagram.
+    /// Datagrams of `segment_len` bytes each, one after another in the payload, the last of them perhaps shorter.
     #[must_use]
-    pub fn single(meta: &'a Meta, payload: &'a [u8]) -> Self {
-        Self { meta, payload, wire_len: payload.len(), segment: payload.len() }
+    pub fn new(meta: &'a Meta, payload: &'a [u8], segment_len: usize) -> Self {
+        Self { meta, payload, wire_len: payload.len(), segment: segment_len.max(1) }
     }
 
     /// What the kernel told of it; the same for each of its datagrams.
@@ -219,6 +219,7 @@ pub struct ReceiveBatch {
     pub(crate) slot_len: usize,
     pub(crate) slots: usize,
     pub(crate) messages: Vec<Message>,
+    #[cfg_attr(not(any(target_os = "linux", target_os = "android")), expect(dead_code, reason = "empty elsewhere"))]
     pub(crate) scratch: ReceiveScratch,
     pub(crate) clock: Option<(Instant, SystemTime)>,
 }
@@ -346,6 +347,7 @@ pub struct SendBatch {
     pub(crate) bytes: Vec<u8>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) failures: Vec<SendFailure>,
+    #[cfg_attr(not(any(target_os = "linux", target_os = "android")), expect(dead_code, reason = "empty elsewhere"))]
     pub(crate) scratch: SendScratch,
 }
 

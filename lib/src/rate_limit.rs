@@ -62,10 +62,11 @@ impl RateLimiter {
             return 0;
         };
         let debt_until = if known.is_some() { row[place].even_at } else { now };
-        // Each answer costs 1/rate seconds; debts of up to one second are allowed.
-        let room = (now + NANOSECONDS - debt_until.min(now + NANOSECONDS)) * self.per_second / NANOSECONDS;
-        let allowed = room.min(wanted as u64);
-        row[place] = Account { tag, even_at: debt_until + (allowed * NANOSECONDS).div_ceil(self.per_second) };
+        // A whole number of nanoseconds for each answer, so that many at once cost what as many singly do.
+        let cost = NANOSECONDS.div_ceil(self.per_second);
+        let most = now + cost * self.per_second;
+        let allowed = (most.saturating_sub(debt_until) / cost).min(wanted as u64);
+        row[place] = Account { tag, even_at: debt_until + allowed * cost };
         usize::try_from(allowed).unwrap_or(wanted)
     }
 }

@@ -15,6 +15,7 @@
 //! Beside them stand `poll` (waiting), `wake` (ending a wait) and `interfaces` (what there is, and what changes).
 #![expect(unsafe_code, reason = "system calls; nothing outside this folder may contain any")]
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) mod cmsg;
 #[cfg(unix)]
 pub(crate) mod poll;

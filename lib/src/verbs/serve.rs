@@ -113,16 +113,12 @@ impl Serve {
 
     /// Whether a run can be judged and answered as one: nothing in it calls for a look at each datagram.
     fn as_one(&self, train: &Train<'_>) -> bool {
-        let could_be_own_reply = matches!(&self.answer, Answer::Fixed(reply) if reply.len() == train.segment_len());
+        let own_reply = matches!(&self.answer, Answer::Fixed(reply) if reply.len() == train.segment_len()
+            && train.payload().chunks(reply.len().max(1)).any(|payload| payload == reply));
         let even = train.wire_len() == train.segment_len() * train.count();
         let fits = matches!(self.answer, Answer::Echo | Answer::Sink)
             || self.fixed_train.len() >= train.count() * self.fixed_len() && self.fixed_len() > 0;
-        !self.verbose
-            && even
-            && fits
-            && !could_be_own_reply
-            && !train.is_truncated()
-            && self.ending.limits.count.is_none()
+        !self.verbose && even && fits && !own_reply && !train.is_truncated() && self.ending.limits.count.is_none()
     }
 
     fn fixed_len(&self) -> usize {

@@ -310,6 +310,46 @@ fn link() -> impl Strategy<Value = Link> {
 }
 
 proptest! {
+    #[test]
+    fn a_train_is_answered_as_its_datagrams_would_be(
+        segment_len in 1usize..40,
+        len in 0usize..600,
+        holds_own_reply: bool,
+        reply in prop_oneof![Just(None), Just(Some("")), Just(Some("Get off my lawn!"))],
+        sink: bool,
+        rate in 1u32..40,
+        source in prop_oneof![Just(CLIENT), Just("10.0.0.1:53"), Just(SERVER)],
+    ) {
+        let answer = match reply {
+            _ if sink => Answer::Sink,
+            None => Answer::Echo,
+            Some(reply) => fixed(reply),
+        };
+        let conduct = Conduct { rate_limit: RateLimit::PerSecond(rate), ..Conduct::default() };
+        let options = ServeOptions { conduct, ..ServeOptions::new(answer, vec![address(SERVER)]) };
+        let mut payload = vec![b'x'; len];
+        if holds_own_reply && segment_len == 16 && len >= 48 {
+            payload[16..32].copy_from_slice(b"Get off my lawn!");
+        }
+        let mut meta = udpkit::Meta::new(address(source));
+        meta.local = Some(address(SERVER).ip());
+        let train = udpkit::Train::new(&meta, &payload, segment_len);
+        let now = Network::new(Link::PERFECT, 0).now;
+
+        let (mut whole, mut whole_mail) = (Serve::new(options.clone()), network::Mail::default());
+        whole.receive_train(now, 0, train, &mut whole_mail);
+        let (mut single, mut single_mail) = (Serve::new(options), network::Mail::default());
+        for datagram in train.datagrams() {
+            single.receive(now, 0, &datagram, &mut single_mail);
+        }
+        prop_assert_eq!(whole_mail.sent, single_mail.sent);
+        prop_assert_eq!(whole.report(), single.report());
+        prop_assert!(whole.report().is_balanced());
+        prop_assert_eq!(whole.report().received.datagrams, train.count() as u64);
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use udpkit::{Datagram, Delivery, Engine, Event, Meta, Next, Outbox, Reason, Train, Transmit};
+use udpkit::{Delivery, Engine, Event, Meta, Next, Outbox, Reason, Train, Transmit};
 
 /// What the network does to what crosses it.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ pub(crate) enum Said {
 /// An engine's outbox: what it sends is put on the network afterwards.
 #[derive(Default)]
 pub(crate) struct Mail {
-    sent: Vec<(Transmit, Vec<u8>)>,
+    pub(crate) sent: Vec<(Transmit, Vec<u8>)>,
     pub(crate) said: Vec<Said>,
 }
 
@@ -77,11 +77,7 @@ pub(crate) trait Host {
 
 impl<E: Engine> Host for E {
     fn receive(&mut self, now: Instant, meta: &Meta, payload: &[u8], mail: &mut Mail) {
-        if payload.is_empty() {
-            Engine::receive(self, now, 0, &Datagram { payload, wire_len: 0, meta }, mail);
-        } else {
-            self.receive_train(now, 0, Train::single(meta, payload), mail);
-        }
+        self.receive_train(now, 0, Train::new(meta, payload, payload.len()), mail);
     }
 
     fn tick(&mut self, now: Instant, mail: &mut Mail) {

@@ -1,0 +1,413 @@
+//! What the tests of the command share: programs that run, what they say, and an end to every wait.
+#![allow(dead_code, reason = "each test crate uses a part of it")]
+
+#[path = "../../../lib/tests/netns/mod.rs"]
+pub(crate) mod netns;
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use netns::Lan;
+use serde_json::Value;
+
+/// No program of a test needs as long as this; it is killed then, which ends whatever waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What programs of the lesson begin with. They end by themselves, too, when nothing comes.
+const PRELUDE: &str = "
+import sys, time
+from socket import *
+setdefaulttimeout(15)
+def say(*words):
+    print(*words, flush=True)
+def ask(to, payload, family=AF_INET):
+    s = socket(family, SOCK_DGRAM)
+    s.sendto(payload, to)
+    return s.recvfrom(65536)
+";
+
+/// Where a program runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// In the namespace of the test itself.
+    Here,
+    /// On a host of a throw-away network.
+    On(&'a Lan, &'a str),
+}
+
+impl Place<'_> {
+    pub(crate) fn command(self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = match self {
+            Self::Here => Command::new(program),
+            Self::On(lan, host) => lan.command(host, program),
+        };
+        command.env_remove("NO_COLOR").env_remove("COLUMNS").env("TZ", "UTC0");
+        command
+    }
+
+    /// `udp` with these arguments, to be started.
+    pub(crate) fn udp_command(self, arguments: &[&str]) -> Command {
+        let mut command = self.command(env!("CARGO_BIN_EXE_udp"));
+        command.args(arguments);
+        command
+    }
+
+    /// `udp` with these arguments, running.
+    pub(crate) fn udp(self, arguments: &[&str]) -> Process {
+        Process::start(self.udp_command(arguments))
+    }
+
+    /// `udp serve` or `listen` with these arguments, once it waits for datagrams; and where.
+    pub(crate) fn waiting(self, arguments: &[&str]) -> (Process, Vec<SocketAddr>) {
+        let mut process = self.udp(arguments);
+        let addresses = if arguments.contains(&"--json") {
+            let line = process.stdout_line();
+            let object: Value = serde_json::from_str(&line).expect("JSON Lines");
+            assert_eq!(object["type"], "listening", "{line}");
+            let list = object["addresses"].as_array().expect("a list").clone();
+            list.iter().map(|address| parse(address.as_str().expect("a string"))).collect()
+        } else {
+            let line = process.stderr_line();
+            let list = line.split_once("ing on ").unwrap_or_else(|| panic!("not waiting: {line}{process:?}")).1;
+            list.trim_end().split(" and ").map(parse).collect()
+        };
+        (process, addresses)
+    }
+
+    /// `udp` with these arguments, to its end.
+    pub(crate) fn run(self, arguments: &[&str]) -> Outcome {
+        self.udp(arguments).finish()
+    }
+
+    /// A Python program, with [`PRELUDE`] before it.
+    pub(crate) fn python(self, program: &str, arguments: &[&str]) -> Process {
+        let mut command = self.command("python3");
+        command.arg("-c").arg(format!("{PRELUDE}{program}")).args(arguments);
+        Process::start(command)
+    }
+
+    /// A Python program once it has said `ready`.
+    pub(crate) fn python_ready(self, program: &str, arguments: &[&str]) -> Process {
+        let mut process = self.python(program, arguments);
+        process.until(|line| line == "ready");
+        process
+    }
+
+    /// What a Python program prints; it must succeed.
+    pub(crate) fn python_says(self, program: &str, arguments: &[&str]) -> String {
+        let outcome = self.python(program, arguments).finish();
+        outcome.assert_status(0);
+        outcome.text()
+    }
+
+    /// A shell script that must succeed.
+    pub(crate) fn shell(self, script: &str) -> String {
+        let mut command = self.command("sh");
+        command.args(["-ec", script]);
+        let outcome = Process::start(command).finish();
+        outcome.assert_status(0);
+        outcome.text()
+    }
+}
+
+/// A program that runs; it is ended when this is dropped, or has lasted too long.
+pub(crate) struct Process {
+    child: Arc<Mutex<Child>>,
+    id: u32,
+    stdin: Option<ChildStdin>,
+    stdout: Stream,
+    stderr: Stream,
+    /// Dropped with this, which ends the watchdog.
+    _watched: Sender<()>,
+}
+
+impl Process {
+    /// Starts a program with pipes at its three ends.
+    pub(crate) fn start(mut command: Command) -> Self {
+        command.stdout(Stdio::piped());
+        Self::start_with_output(command)
+    }
+
+    /// Starts a program whose standard output is what the command says.
+    pub(crate) fn start_with_output(mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+        let id = child.id();
+        let stdin = child.stdin.take();
+        let stdout = Stream::new(child.stdout.take());
+        let stderr = Stream::new(child.stderr.take());
+        let child = Arc::new(Mutex::new(child));
+        let watched = watch(Arc::clone(&child));
+        Self { child, id, stdin, stdout, stderr, _watched: watched }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The next line of standard output, without its end.
+    pub(crate) fn stdout_line(&mut self) -> String {
+        self.stdout.line().unwrap_or_else(|| panic!("no line on standard output: {self:?}"))
+    }
+
+    /// The next line of standard error, without its end.
+    pub(crate) fn stderr_line(&mut self) -> String {
+        self.stderr.line().unwrap_or_else(|| panic!("no line on standard error: {self:?}"))
+    }
+
+    /// Reads standard output up to a line for which this holds, which is returned.
+    pub(crate) fn until(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        loop {
+            let line = self.stdout_line();
+            if wanted(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// Reads standard error up to a line that contains this, which is returned.
+    pub(crate) fn until_told(&mut self, wanted: &str) -> String {
+        loop {
+            let line = self.stderr_line();
+            if line.contains(wanted) {
+                return line;
+            }
+        }
+    }
+
+    /// Writes to its standard input.
+    pub(crate) fn tell(&mut self, bytes: &[u8]) {
+        let stdin = self.stdin.as_mut().expect("it is still open");
+        stdin.write_all(bytes).expect("the program reads");
+        stdin.flush().expect("the program reads");
+    }
+
+    /// Ends its standard input.
+    pub(crate) fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("sh").args(["-c", "kill -\"$0\" \"$1\"", name, &self.id.to_string()]).status();
+        assert!(status.expect("sh can be run").success(), "cannot send {name}: {self:?}");
+    }
+
+    /// Waits for its end; its standard input ends first.
+    pub(crate) fn finish(mut self) -> Outcome {
+        self.stdin = None;
+        self.stdout.to_end();
+        self.stderr.to_end();
+        let status = self.ended();
+        assert!(status.code().is_some(), "killed, since it did not end in {PATIENCE:?}: {self:?}");
+        Outcome {
+            status: status.code().expect("asserted above"),
+            stdout: std::mem::take(&mut self.stdout.said),
+            stderr: String::from_utf8_lossy(&self.stderr.said).into_owned(),
+        }
+    }
+
+    /// How it ended, which is no more than an instant away. The watchdog has its turns.
+    fn ended(&self) -> ExitStatus {
+        loop {
+            let ended = self.child.lock().expect("no test panics in there").try_wait();
+            if let Some(status) = ended.expect("it is ours") {
+                return status;
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// Asks it to end (SIGTERM), and waits for that.
+    pub(crate) fn stop(self) -> Outcome {
+        self.signal("TERM");
+        self.finish()
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [stdout, stderr] = [&self.stdout, &self.stderr].map(|stream| String::from_utf8_lossy(&stream.said));
+        write!(f, "\n--- process {}, standard output so far:\n{stdout}\n--- standard error:\n{stderr}", self.id)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Ok(mut child) = self.child.lock() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Kills a program that lasts too long, unless the sender is dropped before.
+fn watch(child: Arc<Mutex<Child>>) -> Sender<()> {
+    let (watched, dropped) = channel();
+    thread::spawn(move || {
+        if dropped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout)
+            && let Ok(mut child) = child.lock()
+        {
+            // It may have ended by itself.
+            let _ = child.kill();
+        }
+    });
+    watched
+}
+
+/// What a program writes, line by line as it comes.
+struct Stream {
+    lines: Receiver<Vec<u8>>,
+    said: Vec<u8>,
+}
+
+impl Stream {
+    fn new(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let (sender, lines) = channel();
+        if let Some(pipe) = pipe {
+            thread::spawn(move || {
+                let mut reader = BufReader::new(pipe);
+                let mut line = Vec::new();
+                while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                    if sender.send(std::mem::take(&mut line)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Self { lines, said: Vec::new() }
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let line = self.lines.recv().ok()?;
+        self.said.extend_from_slice(&line);
+        Some(String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned())
+    }
+
+    fn to_end(&mut self) {
+        self.said.extend(self.lines.iter().flatten());
+    }
+}
+
+/// How a program ended, and all that it said.
+pub(crate) struct Outcome {
+    pub(crate) status: i32,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// Standard output as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.stdout.clone()).expect("standard output is text")
+    }
+
+    /// Lines of standard output.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.text().lines().map(str::to_owned).collect()
+    }
+
+    /// Objects of standard output, which is JSON Lines.
+    pub(crate) fn objects(&self) -> Vec<Value> {
+        self.lines().iter().map(|line| serde_json::from_str(line).expect("JSON Lines")).collect()
+    }
+
+    /// The account at the end of JSON Lines, which must be balanced: each datagram received is in one of its numbers.
+    pub(crate) fn summary(&self) -> Value {
+        let summary = self.objects().pop().unwrap_or_else(|| panic!("no summary: {self:?}"));
+        assert_eq!(summary["type"], "summary", "{self:?}");
+        let used = ["answered", "reply_failed", "taken", "delivered"].map(|key| number(&summary[key]));
+        let ignored = summary["ignored"].as_object().expect("by reason").values().map(number);
+        assert_eq!(number(&summary["received"]), used.into_iter().chain(ignored).sum::<u64>(), "{summary}");
+        summary
+    }
+
+    pub(crate) fn assert_status(&self, status: i32) {
+        assert_eq!(self.status, status, "{self:?}");
+    }
+
+    /// Asserts that all of these stand somewhere in standard error.
+    pub(crate) fn assert_told(&self, words: &[&str]) {
+        for word in words {
+            assert!(self.stderr.contains(word), "'{word}' is not in {self:?}");
+        }
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stdout = String::from_utf8_lossy(&self.stdout);
+        write!(f, "status {}\n--- standard output:\n{stdout}\n--- standard error:\n{}", self.status, self.stderr)
+    }
+}
+
+/// Hosts `h1`, `h2`, ... of one network, as [`Lan::hosts`], where programs of the lesson can run, too.
+pub(crate) fn hosts(count: u8) -> Option<Lan> {
+    if netns::require("python3") { Lan::hosts(count) } else { None }
+}
+
+/// A directory of one's own for files, which goes with this.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("udp-test-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).expect("a directory can be made");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A file with these bytes in it.
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).expect("a file can be written");
+        path.to_str().expect("it is text").to_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left over is in the directory for such things.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A number of a JSON object.
+pub(crate) fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+pub(crate) fn parse(address: &str) -> SocketAddr {
+    address.parse().unwrap_or_else(|error| panic!("'{address}': {error}"))
+}
+
+/// A datagram's line without its time: everything from the first source on.
+pub(crate) fn without_time(line: &str) -> &str {
+    let (time, rest) = line.split_once("  ").unwrap_or_else(|| panic!("no time: {line}"));
+    let shape = time.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte }).collect::<Vec<_>>();
+    assert_eq!(shape, b"00:00:00.000000000", "{line}");
+    rest
+}
+
+/// An answer's line with its round-trip time, which must be one, replaced by `RTT`.
+pub(crate) fn without_rtt(line: &str) -> String {
+    let (before, after) = line.split_once(" ms  ").unwrap_or_else(|| panic!("no round-trip time: {line}"));
+    let (before, rtt) = before.rsplit_once("  ").unwrap_or_else(|| panic!("no round-trip time: {line}"));
+    assert!(rtt.parse::<f64>().is_ok_and(|rtt| rtt >= 0.0), "{line}");
+    format!("{before}  RTT  {after}")
+}
