@@ -1,4 +1,5 @@
 //! The command line: every flag and its help, nothing else.
+#![allow(rustdoc::broken_intra_doc_links, reason = "brackets in help texts are no links")]
 
 use std::path::PathBuf;
 use std::time::Duration;

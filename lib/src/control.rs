@@ -1,4 +1,4 @@
-//! The line between a running [`drive`](crate::drive) and the program around it: payloads in, and the wish to end.
+//! The line between a running [`drive`](crate::drive()) and the program around it: payloads in, and the wish to end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -9,7 +9,7 @@ use crate::socket::Unreachable;
 
 /// Where an engine puts what it wants sent and said.
 ///
-/// A trait, so that the same engine runs on sockets ([`drive`](crate::drive)) and on a virtual network in tests, each
+/// A trait, so that the same engine runs on sockets ([`drive`](crate::drive())) and on a virtual network in tests, each
 /// compiled for it: there is no dynamic call on the path of a datagram.
 pub trait Outbox {
     /// Sends a datagram through the socket of this place.
@@ -48,7 +48,7 @@ pub enum Input {
 
 /// One verb. Owns no socket, reads no clock, prints nothing.
 ///
-/// `via` is the place of a socket among those given to [`drive`](crate::drive); `now` is the time of arrival.
+/// `via` is the place of a socket among those given to [`drive`](crate::drive()); `now` is the time of arrival.
 pub trait Engine {
     /// Takes a datagram.
     fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox);

@@ -1,4 +1,95 @@
-//! x
+//! UDP done right: sockets that tell everything the kernel knows of each datagram, and engines to build on them.
+//!
+//! Two halves, of which the first can be used alone:
+//!
+//! - **Mechanism.** A [`Socket`] receives into a [`ReceiveBatch`] and sends a [`SendBatch`], many datagrams to a system
+//!   call. Each [`Datagram`] comes with its [`Meta`]: source, destination, the address to answer from, interface, kernel
+//!   time, true length. [`Interfaces`] lists interfaces with the broadcast addresses that the kernel really uses.
+//! - **Work.** An [`Engine`] is a verb as a pure state machine, handed time and bytes: [`verbs::Serve`],
+//!   [`verbs::Sender`], [`verbs::Listen`], [`verbs::Broadcast`]. [`drive()`] runs one on sockets until it has finished, and
+//!   returns a [`Report`] in which every datagram stands exactly once.
+//!
+//! The library prints nothing, and a socket has no option set that was not asked for. There is no async runtime in it;
+//! a `Socket` is [`AsFd`](std::os::fd::AsFd), never blocks unless told to, and so can be used under one.
+//!
+//! # A server
+//!
+//! Answers whoever asks, from the address that was asked; an empty datagram is a question like any other.
+//!
+//! ```
+//! use udpkit::{Options, ReceiveBatch, SendBatch, Socket, Wait};
+//!
+//! # fn main() -> udpkit::Result<()> {
+//! let server = Socket::bind("127.0.0.1:0".parse().unwrap(), &Options { destination: true, ..Options::default() })?;
+//! # let client = Socket::bind("127.0.0.1:0".parse().unwrap(), &Options::default())?;
+//! # client.send_to(b"Hello World", server.local_address())?;
+//! let (mut requests, mut replies) = (ReceiveBatch::default(), SendBatch::default());
+//! # let mut rounds = 0..1;
+//! # while rounds.next().is_some() {
+//! // loop {
+//! server.receive(&mut requests, Wait::Forever)?;
+//! for datagram in requests.datagrams() {
+//!     replies.push(&datagram.meta.reply(), b"Get off my lawn!");
+//! }
+//! server.send(&mut replies);
+//! // }
+//! # }
+//! # client.receive(&mut requests, Wait::Forever)?;
+//! # assert_eq!(requests.datagrams().next().unwrap().payload, b"Get off my lawn!");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Who is out there?
+//!
+//! A broadcast leaves by one interface; to reach every network, send one from each address.
+//!
+//! ```no_run
+//! use udpkit::{Interfaces, Options, Socket};
+//!
+//! # fn main() -> udpkit::Result<()> {
+//! for interface in &Interfaces::list()? {
+//!     for address in &interface.addresses {
+//!         let Some(broadcast) = address.broadcast else { continue };
+//!         let socket = Socket::bind((address.ip, 0).into(), &Options { broadcast: true, ..Options::default() })?;
+//!         socket.send_to(b"Halo Dunia!", (broadcast, 10000).into())?;
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A verb inside a program
+//!
+//! The engine of `udp serve`, with all its guards, until something tells it to stop.
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//! use udpkit::verbs::{Answer, Serve, ServeOptions};
+//! use udpkit::{Drive, End, Event, Memberships, Options, REPLY_HOP_LIMIT, Socket, control, drive};
+//!
+//! # fn main() -> udpkit::Result<()> {
+//! let options =
+//!     Options { destination: true, hop_limits: true, hop_limit: Some(REPLY_HOP_LIMIT), ..Options::default() };
+//! let sockets = [Socket::bind("127.0.0.1:0".parse().unwrap(), &options)?];
+//! let mut engine = Serve::new(ServeOptions::new(Answer::Echo, vec![sockets[0].local_address()]));
+//! let (remote, control) = control()?;
+//! # remote.stop();
+//! // In another thread: remote.stop();
+//! let mut log = |event: Event<'_>| { let _ = event; ControlFlow::Continue(()) };
+//! let (report, end) = drive(&sockets, &mut engine, Drive { control, memberships: Memberships::default() }, &mut log)?;
+//! assert_eq!(end, End::Stopped);
+//! assert!(report.is_balanced());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Systems
+//!
+//! Linux is the first citizen. Everywhere else the same API works over what every system has: one datagram to a call,
+//! its source, and whether it was truncated. [`Socket::capabilities`] says what a socket really has, and
+//! [`Options::portable`] shows on Linux what a program would get elsewhere.
+
 mod batch;
 mod conduct;
 mod control;
