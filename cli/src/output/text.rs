@@ -198,12 +198,15 @@ fn ignored(out: &mut impl Write, report: &Report) -> io::Result<()> {
     Ok(())
 }
 
-/// What `send` came to, in the way of ping.
-pub(crate) fn sender_summary(out: &mut impl Write, report: &Report) -> io::Result<()> {
+/// What `send` came to, in the way of ping; whether it waited for answers at all.
+pub(crate) fn sender_summary(out: &mut impl Write, report: &Report, waited: bool) -> io::Result<()> {
     let (requests, answered) = (report.requests, report.requests_answered);
-    write!(out, "{} sent, {} answered", report.sent.datagrams, answered)?;
+    write!(out, "{} sent", report.sent.datagrams)?;
+    if waited {
+        write!(out, ", {answered} answered")?;
+    }
     #[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
-    if requests > 0 {
+    if waited && requests > 0 {
         write!(
             out,
             ", {:.1} % of {requests} requests unanswered",
