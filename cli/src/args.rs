@@ -64,6 +64,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) conduct: ConductArgs,
     #[command(flatten)]
+    pub(crate) sending: SendingArgs,
+    #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
 
@@ -92,17 +94,17 @@ pub(crate) struct ConductArgs {
 #[command(after_help = "\
 Examples:
   udp send 127.0.0.1 'Hello World'          ask port 10000, print the answer
-  udp send host:53 --hex '00 01 01 00 ...'  send bytes
+  udp send host:53 --hex '12 34 01 00 00 01 00 00 00 00 00 00 00 00 02 00 01'
+                                            send bytes: a question to a name server
   udp send host:9000 ping --repeat 5        one a second, and a summary
   udp send host:9000 --file cmds --lines    a datagram for each line
   udp send 255.255.255.255:9 -i eth0 hi     a broadcast; every answer within --wait is shown
-  udp send host:69 --any-source --hex ...   TFTP answers from another port
+  udp send host:69 --any-source --hex '00 01 61 00 6f 63 74 65 74 00'
+                                            TFTP answers from another port
   udp send host:9000 --raw hello > reply    the reply's bytes, exactly")]
 pub(crate) struct SendArgs {
     /// Where to: HOST, HOST:PORT, [V6]:PORT or [V6%INTERFACE]:PORT
     pub(crate) address: Address,
-    #[command(flatten)]
-    pub(crate) payload: PayloadArgs,
     /// How long to wait for answers to each datagram; 0: not at all
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = units::duration)]
     pub(crate) wait: Duration,
@@ -116,7 +118,11 @@ pub(crate) struct SendArgs {
     #[arg(long)]
     pub(crate) any_source: bool,
     #[command(flatten)]
+    pub(crate) payload: PayloadArgs,
+    #[command(flatten)]
     pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) sending: SendingArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
@@ -166,8 +172,6 @@ Examples:
                                               to a multicast group, out of every interface
   udp broadcast --dry-run hi                  show what would be sent where")]
 pub(crate) struct BroadcastArgs {
-    #[command(flatten)]
-    pub(crate) payload: PayloadArgs,
     /// How long to collect answers; 0: not at all
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = units::duration)]
     pub(crate) wait: Duration,
@@ -181,7 +185,11 @@ pub(crate) struct BroadcastArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
+    pub(crate) payload: PayloadArgs,
+    #[command(flatten)]
     pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) sending: SendingArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
@@ -225,7 +233,7 @@ pub(crate) struct ManArgs {
 #[command(next_help_heading = "Payload")]
 pub(crate) struct PayloadArgs {
     /// Text, taken literally; '-': all of standard input as one datagram [default: each line of standard input]
-    #[arg(conflicts_with_all = ["hex", "file", "empty"])]
+    #[arg(help_heading = clap::builder::Resettable::Reset, conflicts_with_all = ["hex", "file", "empty"])]
     pub(crate) payload: Option<String>,
     /// Bytes in hex, such as '01 0a ff'
     #[arg(long, value_name = "BYTES", conflicts_with_all = ["escapes", "lines", "nul", "file", "empty"])]
@@ -265,6 +273,18 @@ pub(crate) struct PaceArgs {
     pub(crate) local: Option<Address>,
 }
 
+/// How datagrams are sent.
+#[derive(Debug, ArgGroup)]
+#[command(next_help_heading = "Sending")]
+pub(crate) struct SendingArgs {
+    /// Time to live (hop limit) of what is sent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) ttl: Option<u8>,
+    /// DSCP of what is sent: 0 to 63, or a name such as EF, CS1, AF41
+    #[arg(long, value_name = "N", value_parser = dscp)]
+    pub(crate) dscp: Option<u8>,
+}
+
 /// What all verbs have in common.
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Common options")]
@@ -302,12 +322,6 @@ pub(crate) struct CommonArgs {
     /// End after this time; what is sent last is still waited for
     #[arg(long = "for", value_name = "DURATION", value_parser = units::duration)]
     pub(crate) duration: Option<Duration>,
-    /// Time to live (hop limit) of what is sent
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
-    pub(crate) ttl: Option<u8>,
-    /// DSCP of what is sent: 0 to 63, or a name such as EF, CS1, AF41
-    #[arg(long, value_name = "N", value_parser = dscp)]
-    pub(crate) dscp: Option<u8>,
     /// Receive buffer, such as 4MiB; as much of it as the system permits
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) recv_buffer: Option<usize>,

@@ -4,15 +4,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use udpkit::verbs::{Answer, BroadcastTarget, Limits, Requests};
+use udpkit::verbs::{Answer, BroadcastTarget, Limits, Pace, Requests};
 use udpkit::{
     Conduct, Group, Interface, InterfaceIndex, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit, Socket, Transmit,
 };
 
 use crate::address::{Address, Families, Host};
-use crate::args::{BroadcastArgs, CommonArgs, ConductArgs, Format, NumberOrOff, PaceArgs, SendArgs, ServeArgs};
+use crate::args::{
+    BroadcastArgs, CommonArgs, ConductArgs, Format, NumberOrOff, PaceArgs, SendArgs, SendingArgs, ServeArgs,
+};
 use crate::hint::{Hint, interface_names};
 use crate::payload::Payloads;
+use crate::units::Rate;
 
 /// What receivers ask the system for; most systems permit less without being told to.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -38,15 +41,9 @@ impl CommonArgs {
         Families { only_v4: self.ipv4, only_v6: self.ipv6 }
     }
 
-    /// Options of every socket: what is sent, and the buffer.
+    /// Options of every socket.
     pub(crate) fn socket_options(&self) -> Options {
-        Options {
-            hop_limit: self.ttl,
-            traffic_class: self.dscp.map(|dscp| dscp << 2),
-            receive_buffer: self.recv_buffer,
-            destination: true,
-            ..Options::default()
-        }
+        Options { receive_buffer: self.recv_buffer, destination: true, ..Options::default() }
     }
 
     /// The interfaces that were named; an unknown one is an error.
@@ -69,6 +66,13 @@ impl CommonArgs {
                 "`udp broadcast` sends by several",
             )),
         }
+    }
+}
+
+impl SendingArgs {
+    /// Options of a socket that sends: these, and what all sockets have.
+    fn socket_options(&self, common: &CommonArgs) -> Options {
+        Options { hop_limit: self.ttl, traffic_class: self.dscp.map(|dscp| dscp << 2), ..common.socket_options() }
     }
 }
 
@@ -180,18 +184,18 @@ impl ServeArgs {
     }
 
     pub(crate) fn socket_options(&self) -> Options {
-        let conduct = self.conduct.conduct(self.common.ttl);
+        let conduct = self.conduct.conduct(self.sending.ttl);
         let guarded = conduct.break_loops;
-        let common = self.common.socket_options();
+        let sending = self.sending.socket_options(&self.common);
         Options {
             hop_limits: guarded,
-            hop_limit: if guarded { Some(conduct.hop_limit) } else { self.common.ttl },
+            hop_limit: if guarded { Some(conduct.hop_limit) } else { self.sending.ttl },
             errors: true,
             // Trains cost a reply's price each, not a datagram's; whoever wants to see each gets each.
             coalesce: !self.common.verbose,
             timestamps: self.common.verbose,
             receive_buffer: Some(self.common.recv_buffer.unwrap_or(RECEIVE_BUFFER)),
-            ..common
+            ..sending
         }
     }
 }
@@ -229,11 +233,11 @@ pub(crate) fn listen_options(common: &CommonArgs) -> Options {
 }
 
 impl PaceArgs {
-    /// Time between requests of this length; `None`: as fast as they come.
-    pub(crate) fn interval(&self, payload_len: usize, common: &CommonArgs) -> Option<Duration> {
+    /// How fast requests follow one another; `None`: as fast as they come.
+    pub(crate) fn pace(&self, common: &CommonArgs) -> Option<Pace> {
         let repeats = self.repeat.is_some_and(|times| times != 1) || common.duration.is_some();
-        let asked = self.every.or_else(|| self.rate.map(|rate| rate.interval(payload_len)));
-        asked.or_else(|| repeats.then_some(REPEAT_INTERVAL))
+        let asked = self.every.map(Pace::Interval).or_else(|| self.rate.map(Rate::pace));
+        asked.or_else(|| repeats.then_some(Pace::Interval(REPEAT_INTERVAL)))
     }
 
     /// The payloads as often as asked: without end for `--repeat 0`, and for `--for` alone.
@@ -253,14 +257,6 @@ impl PaceArgs {
                 Ok(Requests::Fixed { payloads: list.clone(), repeat })
             }
         }
-    }
-}
-
-/// Length by which a rate in bits is turned into an interval: the longest payload's.
-pub(crate) fn longest(payloads: &Payloads) -> usize {
-    match payloads {
-        Payloads::List(list) => list.iter().map(Vec::len).max().unwrap_or(0),
-        Payloads::Input(_) => 0,
     }
 }
 
@@ -296,7 +292,7 @@ impl SendArgs {
             errors: true,
             timestamps: true,
             reuse_address: self.pace.local.is_some(),
-            ..self.common.socket_options()
+            ..self.sending.socket_options(&self.common)
         };
         let local = local_address(self.pace.local.as_ref(), udpkit::any_address(ip), interfaces)?;
         let socket = Socket::bind(local, &options)?;
@@ -463,7 +459,7 @@ impl BroadcastArgs {
             errors: true,
             timestamps: true,
             reuse_address: self.pace.local.is_some(),
-            ..self.common.socket_options()
+            ..self.sending.socket_options(&self.common)
         };
         let mut sockets = Vec::new();
         let mut targets = Vec::new();

@@ -26,7 +26,7 @@ pub(crate) fn payloads(args: &PayloadArgs, limit: usize) -> Result<Payloads> {
     } else if let Some(text) = &args.hex {
         vec![hex(text).map_err(anyhow::Error::msg)?]
     } else if let Some(path) = &args.file {
-        from_reader(&mut open(path)?, &path.display().to_string(), cut.then_some(delimiter), limit)?
+        from_reader(&mut open(path)?, &format!("'{}'", path.display()), cut.then_some(delimiter), limit)?
     } else {
         match args.payload.as_deref() {
             None => return Ok(Payloads::Input(delimiter)),

@@ -39,7 +39,7 @@ fn serve(args: &ServeArgs) -> Result<Exit> {
     printer.set_interfaces(&interfaces);
     let mut engine = Serve::new(ServeOptions {
         answer: args.answer(),
-        conduct: args.conduct.conduct(args.common.ttl),
+        conduct: args.conduct.conduct(args.sending.ttl),
         own: listening.addresses(),
         interfaces: args.common.interfaces.clone(),
         limits: args.common.limits(),
@@ -122,8 +122,9 @@ fn send_to(
         wait: args.wait,
         replies: args.replies_wanted(&sending),
         retries: args.retries,
-        interval: args.pace.interval(config::longest(payloads), &args.common),
+        pace: args.pace.pace(&args.common),
         duration: args.common.duration,
+        count: args.common.count,
         verbose: args.common.verbose,
     };
     let mut engine = Sender::new(options, requests);
@@ -189,7 +190,7 @@ fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
     let options = BroadcastOptions {
         targets,
         wait: args.wait,
-        interval: args.pace.interval(config::longest(&payloads), &args.common),
+        pace: args.pace.pace(&args.common),
         duration: args.common.duration,
         count: args.common.count,
         verbose: args.common.verbose,
@@ -295,7 +296,8 @@ fn buffer_of(sockets: &[Socket]) -> usize {
 /// Says which payloads are longer than the path takes in one piece.
 fn note_fragments(printer: &mut StdPrinter, destination: std::net::SocketAddr, payloads: &Payloads) {
     let Some(mtu) = udpkit::path_mtu(destination) else { return };
-    let len = config::longest(payloads) + udpkit::header_len(destination.ip());
+    let Payloads::List(list) = payloads else { return };
+    let len = list.iter().map(Vec::len).max().unwrap_or(0) + udpkit::header_len(destination.ip());
     if len > mtu as usize {
         printer.note(&format!("{len} B with headers is over the path's MTU of {mtu} B: it will be sent in fragments"));
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use udpkit::verbs::Pace;
+
 /// A number of datagrams, or of payload bits, per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Rate {
@@ -12,14 +14,12 @@ pub(crate) enum Rate {
 }
 
 impl Rate {
-    /// Time from one datagram of this length to the next.
-    pub(crate) fn interval(self, payload_len: usize) -> Duration {
-        #[expect(clippy::cast_precision_loss, reason = "a payload has at most 65,527 bytes")]
-        let seconds = match self {
-            Self::Datagrams(rate) => 1.0 / rate,
-            Self::Bits(rate) => payload_len as f64 * 8.0 / rate,
-        };
-        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    /// The pace that keeps to this rate.
+    pub(crate) fn pace(self) -> Pace {
+        match self {
+            Self::Datagrams(rate) => Pace::Interval(Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX)),
+            Self::Bits(rate) => Pace::Bitrate(rate),
+        }
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
         for wrong in ["", "/s", "1000", "0/s", "-1/s", "1Mbyte/s", "1/m"] {
             assert!(rate(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(Rate::Bits(8000.0).interval(1000), Duration::from_secs(1));
+        assert_eq!(Rate::Datagrams(4.0).pace(), Pace::Interval(Duration::from_millis(250)));
     }
 
     #[test]

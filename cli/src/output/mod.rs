@@ -403,9 +403,14 @@ pub(crate) use text::{broadcast_summary, receiver_summary, sender_summary};
 
 /// Tells an error, and what to do about it.
 pub(crate) fn error(error: &anyhow::Error) {
+    let reason = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<io::Error>() {
+        Some(system) => udpkit::reason(system),
+        None => cause.to_string(),
+    };
+    let reasons: Vec<_> = error.chain().map(reason).collect();
     let mut out = io::stderr().lock();
     // Nothing can be told where standard error is closed.
-    let _ = writeln!(out, "udp: {error:#}");
+    let _ = writeln!(out, "udp: {}", reasons.join(": "));
     if let Some(hint) = hint::hint(error) {
         let _ = writeln!(out, "hint: {hint}");
     }

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::requests::{Requests, Schedule};
+use super::requests::{Pace, Requests, Schedule};
 use super::send::is_from;
 use crate::batch::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
@@ -28,8 +28,8 @@ pub struct BroadcastOptions {
     pub targets: Vec<BroadcastTarget>,
     /// How long answers are collected after the last round; zero: not at all.
     pub wait: Duration,
-    /// Time from one round to the next; `None`: as fast as they come.
-    pub interval: Option<Duration>,
+    /// How fast rounds follow one another; `None`: as fast as they come.
+    pub pace: Option<Pace>,
     /// How long to go on making rounds.
     pub duration: Option<Duration>,
     /// Answers after which to end.
@@ -62,7 +62,7 @@ impl Broadcast {
     #[must_use]
     pub fn new(options: BroadcastOptions, requests: Requests) -> Self {
         Self {
-            schedule: Schedule::new(requests, options.interval, options.duration),
+            schedule: Schedule::new(requests, options.pace, options.duration),
             options,
             last_round: None,
             rounds: 0,

@@ -8,7 +8,7 @@ mod serve;
 
 pub use broadcast::{Broadcast, BroadcastOptions, BroadcastTarget};
 pub use listen::{Listen, ListenOptions, Network, PayloadMatch};
-pub use requests::Requests;
+pub use requests::{Pace, Requests};
 pub use send::{SendOptions, Sender};
 pub use serve::{Answer, Serve, ServeOptions};
 

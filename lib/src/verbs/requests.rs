@@ -28,6 +28,15 @@ impl Requests {
     }
 }
 
+/// How fast requests follow one another, on an absolute schedule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// One each interval.
+    Interval(Duration),
+    /// So many bits of payload a second; more than zero.
+    Bitrate(f64),
+}
+
 /// The most payloads of a stream that wait to be sent.
 const MAX_QUEUED: usize = 64;
 
@@ -39,22 +48,24 @@ pub(super) struct Schedule {
     fixed: Vec<Arc<[u8]>>,
     rounds_left: Option<u64>,
     stream_ended: bool,
-    interval: Option<Duration>,
+    pace: Option<Pace>,
     duration: Option<Duration>,
     /// When the first payload was due; the others follow from it.
     origin: Option<Instant>,
     made: u64,
+    made_bytes: u64,
 }
 
 impl Schedule {
-    /// Requests at this interval (`None`: as fast as they come), for this long at the most.
-    pub(super) fn new(requests: Requests, interval: Option<Duration>, duration: Option<Duration>) -> Self {
+    /// Requests at this pace (`None`: as fast as they come), for this long at the most.
+    pub(super) fn new(requests: Requests, pace: Option<Pace>, duration: Option<Duration>) -> Self {
         let (fixed, rounds_left, stream_ended) = match requests {
             Requests::Fixed { payloads, repeat } => (payloads.into_iter().map(Arc::from).collect(), repeat, true),
             Requests::Stream => (Vec::new(), Some(0), false),
         };
         let rounds_left = if fixed.is_empty() { Some(0) } else { rounds_left };
-        Self { queue: VecDeque::new(), fixed, rounds_left, stream_ended, interval, duration, origin: None, made: 0 }
+        let queue = VecDeque::new();
+        Self { queue, fixed, rounds_left, stream_ended, pace, duration, origin: None, made: 0, made_bytes: 0 }
     }
 
     /// The next payload, if it is due by now.
@@ -72,6 +83,7 @@ impl Schedule {
         }
         let payload = self.queue.pop_front()?;
         self.made += 1;
+        self.made_bytes += payload.len() as u64;
         Some(payload)
     }
 
@@ -105,10 +117,19 @@ impl Schedule {
 
     fn due(&self) -> Option<Instant> {
         let origin = self.origin?;
-        let Some(interval) = self.interval else { return Some(origin) };
-        // Multiplied, not added up: an interval that was slept too long does not delay those after it.
-        let nanoseconds = interval.as_nanos().saturating_mul(u128::from(self.made));
-        Some(origin + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX)))
+        // From the origin, not added up: an interval that was slept too long does not delay those after it.
+        let after = match self.pace {
+            None => Duration::ZERO,
+            Some(Pace::Interval(interval)) => {
+                let nanoseconds = interval.as_nanos().saturating_mul(u128::from(self.made));
+                Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+            }
+            #[expect(clippy::cast_precision_loss, reason = "exact up to a petabyte")]
+            Some(Pace::Bitrate(rate)) => {
+                Duration::try_from_secs_f64(self.made_bytes as f64 * 8.0 / rate).unwrap_or(Duration::MAX)
+            }
+        };
+        origin.checked_add(after)
     }
 
     fn end(&mut self) {

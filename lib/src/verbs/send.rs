@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::requests::{Requests, Schedule};
+use super::requests::{Pace, Requests, Schedule};
 use crate::batch::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Reason, Report};
@@ -26,10 +26,12 @@ pub struct SendOptions {
     pub replies: u64,
     /// How often a request without an answer is sent again, the wait doubling each time (RFC 8085 section 3.1.3).
     pub retries: u32,
-    /// Time from one request to the next; `None`: as fast as they come.
-    pub interval: Option<Duration>,
+    /// How fast requests follow one another; `None`: as fast as they come.
+    pub pace: Option<Pace>,
     /// How long to go on making requests.
     pub duration: Option<Duration>,
+    /// Answers, to any request, after which to end.
+    pub count: Option<u64>,
     /// Whether to tell of each datagram sent ([`Event::Sent`]).
     pub verbose: bool,
 }
@@ -45,8 +47,9 @@ impl SendOptions {
             wait: Duration::from_secs(1),
             replies: 1,
             retries: 0,
-            interval: None,
+            pace: None,
             duration: None,
+            count: None,
             verbose: false,
         }
     }
@@ -85,7 +88,7 @@ impl Sender {
     /// An engine with these options that makes these requests.
     #[must_use]
     pub fn new(options: SendOptions, requests: Requests) -> Self {
-        let schedule = Schedule::new(requests, options.interval, options.duration);
+        let schedule = Schedule::new(requests, options.pace, options.duration);
         let open = VecDeque::new();
         Self { options, schedule, open, doubtful_until: None, report: Report::default() }
     }
@@ -154,14 +157,22 @@ impl Sender {
         self.open.iter().map(|open| open.deadline).min()
     }
 
-    /// Why a datagram is not an answer to us.
-    fn not_ours(&self, meta: &Meta) -> Option<Reason> {
+    /// Whether as many answers came as were wanted.
+    fn is_done(&self) -> bool {
+        self.options.count.is_some_and(|most| self.report.delivered >= most)
+    }
+
+    /// Why a datagram is not taken as an answer.
+    fn unwanted(&self, meta: &Meta) -> Option<Reason> {
         if self.options.own.iter().any(|own| is_from(own, meta)) {
             return Some(Reason::OwnCopy);
         }
         let wanted = self.options.transmit.destination;
         let same = meta.source.ip() == wanted.ip() && meta.source.port() == wanted.port();
-        (!same && !self.options.any_source).then_some(Reason::OtherSource)
+        if !same && !self.options.any_source {
+            return Some(Reason::OtherSource);
+        }
+        self.is_done().then_some(Reason::AfterEnd)
     }
 
     /// The open request that a payload answers, and its round-trip time if that is certain.
@@ -205,7 +216,7 @@ impl Engine for Sender {
     fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.report.received.add(1, datagram.wire_len);
         self.report.truncated += u64::from(datagram.is_truncated());
-        if let Some(reason) = self.not_ours(datagram.meta) {
+        if let Some(reason) = self.unwanted(datagram.meta) {
             self.report.ignored.add(reason, 1);
             out.emit(Event::Ignored { meta: datagram.meta, reason, count: 1 });
             return;
@@ -234,7 +245,7 @@ impl Engine for Sender {
     }
 
     fn next(&self) -> Next {
-        if !self.schedule.more() && self.open.is_empty() {
+        if self.is_done() || !self.schedule.more() && self.open.is_empty() {
             return Next::Done;
         }
         match [self.schedule.next(), self.first_deadline()].into_iter().flatten().min() {

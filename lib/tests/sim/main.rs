@@ -10,8 +10,8 @@ use std::time::Duration;
 use network::{Flying, Link, Network, Said};
 use proptest::prelude::*;
 use udpkit::verbs::{
-    Answer, Broadcast, BroadcastOptions, BroadcastTarget, Limits, Listen, ListenOptions, Requests, SendOptions, Sender,
-    Serve, ServeOptions,
+    Answer, Broadcast, BroadcastOptions, BroadcastTarget, Limits, Listen, ListenOptions, Pace, Requests, SendOptions,
+    Sender, Serve, ServeOptions,
 };
 use udpkit::{Conduct, Engine, REPLY_HOP_LIMIT, RateLimit, Reason, Transmit};
 
@@ -37,7 +37,7 @@ fn repeated(payloads: &[&str], times: u64) -> Requests {
 }
 
 fn every(interval: Duration) -> SendOptions {
-    SendOptions { interval: Some(interval), ..SendOptions::new(address(SERVER)) }
+    SendOptions { pace: Some(Pace::Interval(interval)), ..SendOptions::new(address(SERVER)) }
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn after_a_loss_the_times_of_later_answers_are_known_again() {
 
 #[test]
 fn echoes_of_different_payloads_are_told_apart() {
-    let options = SendOptions { interval: None, ..SendOptions::new(address(SERVER)) };
+    let options = SendOptions { pace: None, ..SendOptions::new(address(SERVER)) };
     let mut client = Sender::new(options, repeated(&["one", "two", "three"], 1));
     let mut serve = server(Answer::Echo, SERVER);
     let link = Link { jitter: Duration::from_millis(50), ..Link::PERFECT };
@@ -140,6 +140,20 @@ fn requests_keep_to_an_absolute_schedule() {
     net.add(CLIENT, 64, &mut client);
     assert!(net.run(10_000));
     assert_eq!(net.now - started, Duration::from_millis(3 * 999));
+}
+
+#[test]
+fn a_bitrate_counts_the_bytes_of_each_payload() {
+    let options =
+        SendOptions { wait: Duration::ZERO, pace: Some(Pace::Bitrate(8000.0)), ..SendOptions::new(address(SERVER)) };
+    let payloads = vec![vec![0; 10], vec![0; 1000]];
+    let mut client = Sender::new(options, Requests::Fixed { payloads, repeat: Some(3) });
+    let mut net = Network::new(Link { delay: Duration::ZERO, ..Link::PERFECT }, 1);
+    let started = net.now;
+    net.add(CLIENT, 64, &mut client);
+    assert!(net.run(100));
+    // Due when what was sent before has had its time at 1000 bytes a second; the last payload's time is not waited for.
+    assert_eq!(net.now - started, Duration::from_millis(10 * 3 + 1000 * 2));
 }
 
 #[test]
@@ -254,7 +268,7 @@ fn a_broadcast_finds_every_host_once_and_not_itself() {
     let options = BroadcastOptions {
         targets: vec![BroadcastTarget { transmit: Transmit::to(to), own: address(own) }],
         wait: Duration::from_secs(1),
-        interval: Some(Duration::from_millis(100)),
+        pace: Some(Pace::Interval(Duration::from_millis(100))),
         duration: None,
         count: None,
         verbose: false,
@@ -369,7 +383,7 @@ proptest! {
             retries,
             replies,
             any_source,
-            interval: Some(Duration::from_millis(3)),
+            pace: Some(Pace::Interval(Duration::from_millis(3))),
             wait: Duration::from_millis(30),
             ..SendOptions::new(address(SERVER))
         };
