@@ -17,7 +17,7 @@ use crate::hint::{Hint, interface_names};
 use crate::payload::Payloads;
 use crate::units::Rate;
 
-/// What receivers ask the system for; most systems permit less without being told to.
+/// What sockets ask the system for; most systems permit less without being told to.
 const RECEIVE_BUFFER: usize = 4 << 20;
 /// Time between datagrams where they are repeated and nothing else is said.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
@@ -43,7 +43,8 @@ impl CommonArgs {
 
     /// Options of every socket.
     pub(crate) fn socket_options(&self) -> Options {
-        Options { receive_buffer: self.recv_buffer, destination: true, ..Options::default() }
+        let receive_buffer = Some(self.recv_buffer.unwrap_or(RECEIVE_BUFFER));
+        Options { receive_buffer, destination: true, ..Options::default() }
     }
 
     /// The interfaces that were named; an unknown one is an error.
@@ -194,7 +195,6 @@ impl ServeArgs {
             // Trains cost a reply's price each, not a datagram's; whoever wants to see each gets each.
             coalesce: !self.common.verbose,
             timestamps: self.common.verbose,
-            receive_buffer: Some(self.common.recv_buffer.unwrap_or(RECEIVE_BUFFER)),
             ..sending
         }
     }
@@ -227,7 +227,6 @@ pub(crate) fn listen_options(common: &CommonArgs) -> Options {
         hop_limits: true,
         traffic_classes: true,
         drops: true,
-        receive_buffer: Some(common.recv_buffer.unwrap_or(RECEIVE_BUFFER)),
         ..common.socket_options()
     }
 }

@@ -145,7 +145,8 @@ fn send_to(
         ));
     }
     if !single || printer.is_json() {
-        printer.summary(&report, |out, report| output::sender_summary(out, report, !args.wait.is_zero()));
+        let (waited, buffer) = (!args.wait.is_zero(), buffer_of(&sockets));
+        printer.summary(&report, |out, report| output::sender_summary(out, report, waited, buffer));
     }
     let exit = match () {
         () if report.delivered > 0 && !refused => Exit::Done,
@@ -201,7 +202,8 @@ fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
         Payloads::List(_) => None,
     };
     let ((report, end), refused) = go(&sockets, &mut engine, &mut printer, input)?;
-    printer.summary(&report, output::broadcast_summary);
+    let (waited, buffer) = (!args.wait.is_zero(), buffer_of(&sockets));
+    printer.summary(&report, |out, report| output::broadcast_summary(out, report, waited, buffer));
     let exit = match () {
         () if report.sent.datagrams == 0 || refused => Exit::Failed,
         () if report.delivered > 0 => Exit::Done,

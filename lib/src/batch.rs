@@ -364,7 +364,8 @@ impl SendBatch {
 
     /// Adds a datagram; false, and nothing added, where the batch is full and must be sent first.
     ///
-    /// Follows it one with the same `transmit` and length, the two are sent as one train where the system can.
+    /// Follows it one with the same `transmit` and length, the two are sent as one train where the system can. A short
+    /// reply (32 KiB or less) to each slot of a default [`ReceiveBatch`] always fits.
     pub fn push(&mut self, transmit: &Transmit, payload: &[u8]) -> bool {
         if self.bytes.len() + payload.len() > Self::BYTES && !self.entries.is_empty() {
             return false;

@@ -52,8 +52,8 @@ pub struct Drive {
 
 /// Batches received from one socket before the others have their turn.
 const TURN: usize = 16;
-/// How often, at most, the kernel is asked for its drops while datagrams keep coming.
-const DROPS_INTERVAL: Duration = Duration::from_millis(200);
+/// How often, at most, the kernel is asked for its drops, and they are told.
+const DROPS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a wait may last where the system cannot wake it.
 const LONGEST_BLIND_WAIT: Duration = Duration::from_millis(20);
 
@@ -85,6 +85,7 @@ pub fn drive<E: Engine, S: Sink>(
         flow: ControlFlow::Continue(()),
         drops: 0,
         drops_asked: started,
+        received: false,
     };
     let mut batch = ReceiveBatch::default();
     let mut waiting = Waiting::new(sockets, watch.as_ref(), &control);
@@ -103,10 +104,10 @@ pub fn drive<E: Engine, S: Sink>(
             Next::Datagram => None,
         };
         if timeout.is_none_or(|timeout| !timeout.is_zero()) {
-            wire.ask_drops(moment, true);
             wire.idle();
         }
-        if !waiting.wait(timeout)? {
+        wire.ask_drops(moment, false);
+        if !waiting.wait(earlier(timeout, wire.drops_due(moment)))? {
             continue;
         }
         for (via, socket) in sockets.iter().enumerate() {
@@ -131,7 +132,7 @@ pub fn drive<E: Engine, S: Sink>(
     wire.ask_drops(now(), true);
     wire.idle();
     let drops = sockets.iter().map(Socket::kernel_drops).sum::<Option<u64>>();
-    let coalesced = sockets.iter().any(|socket| socket.capabilities().coalesce);
+    let coalesced = drops > Some(0) && sockets.iter().any(|socket| socket.capabilities().coalesce);
     let report = Report {
         kernel_drops: drops,
         kernel_drops_at_least: coalesced,
@@ -159,6 +160,7 @@ fn turn<E: Engine, S: Sink>(
         }
         let moment = batch.received_at();
         wire.flush(engine, moment);
+        wire.received = true;
         wire.ask_drops(moment, false);
         // A batch that was not filled emptied the socket; asking again would cost a call to learn it.
         if received < batch.slots() || wire.flow.is_break() || engine.next() == Next::Done {
@@ -166,6 +168,11 @@ fn turn<E: Engine, S: Sink>(
         }
     }
     Ok(())
+}
+
+/// The shorter of two waits, of which each may be without end.
+fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// Hands inputs to the engine while it wants them; true if there were any.
@@ -244,11 +251,7 @@ impl Waiting {
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
         let blind = cfg!(windows).then_some(LONGEST_BLIND_WAIT);
-        let timeout = match (timeout, blind) {
-            (Some(timeout), Some(blind)) => Some(timeout.min(blind)),
-            (timeout, blind) => timeout.or(blind),
-        };
-        self.poller.wait(timeout).map_err(|cause| Error::new("wait for datagrams", "", cause))
+        self.poller.wait(earlier(timeout, blind)).map_err(|cause| Error::new("wait for datagrams", "", cause))
     }
 
     fn ready(&self, via: usize) -> bool {
@@ -278,6 +281,8 @@ struct Wire<'a, S> {
     flow: ControlFlow<()>,
     drops: u64,
     drops_asked: Instant,
+    /// Whether anything was received since then, so that something may have been dropped.
+    received: bool,
 }
 
 impl<S: Sink> Wire<'_, S> {
@@ -303,12 +308,19 @@ impl<S: Sink> Wire<'_, S> {
         self.sockets[via].errors(|unreachable| engine.unreachable(moment, &unreachable, self));
     }
 
+    /// How long until the kernel is to be asked for its drops; `None`: not until something is received.
+    fn drops_due(&self, moment: Instant) -> Option<Duration> {
+        let since = moment.saturating_duration_since(self.drops_asked);
+        self.received.then(|| DROPS_INTERVAL.saturating_sub(since))
+    }
+
     /// Tells of drops since the last time.
     fn ask_drops(&mut self, moment: Instant, at_once: bool) {
-        if !at_once && moment.saturating_duration_since(self.drops_asked) < DROPS_INTERVAL {
+        if !at_once && self.drops_due(moment).is_none_or(|due| !due.is_zero()) {
             return;
         }
         self.drops_asked = moment;
+        self.received = false;
         let total = self.sockets.iter().filter_map(Socket::kernel_drops).sum::<u64>();
         if total > self.drops {
             let new = total - self.drops;

@@ -6,7 +6,6 @@ use std::io;
 /// What could not be done, to what, and the system's reason.
 ///
 /// Displays as `cannot bind 0.0.0.0:80: permission denied`: lower case, no full stop, ready to stand in a sentence.
-#[derive(Debug)]
 pub struct Error {
     attempt: &'static str,
     object: String,
@@ -78,6 +77,13 @@ impl fmt::Display for Error {
             write!(f, " {}", self.object)?;
         }
         write!(f, ": {}", reason(&self.cause))
+    }
+}
+
+// What a program shows whose `main` returns an error.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -45,9 +45,9 @@ pub enum Event<'a> {
         via: usize,
         /// It.
         datagram: Datagram<'a>,
-        /// Number of the request, from 1; `None` if it answers none that is still open.
+        /// Number of the request, from 1; `None` where it cannot be known which one is answered, and for a copy.
         request: Option<u64>,
-        /// Round-trip time; `None` where it cannot be known which request was answered.
+        /// Round-trip time; known where the request is.
         rtt: Option<Duration>,
     },
     /// A request got no answer in its time, nor did its retries.

@@ -80,6 +80,8 @@ pub struct Capabilities {
 pub enum Wait {
     /// Not at all.
     No,
+    /// For this long.
+    For(Duration),
     /// Until this moment.
     Until(Instant),
     /// Until something arrives.
@@ -214,6 +216,10 @@ impl Socket {
     /// The system's, other than those two.
     pub fn receive(&self, batch: &mut ReceiveBatch, wait: Wait) -> Result<usize> {
         batch.messages.clear();
+        let wait = match wait {
+            Wait::For(duration) => clock().0.checked_add(duration).map_or(Wait::Forever, Wait::Until),
+            wait => wait,
+        };
         loop {
             let received =
                 if self.portable { portable::receive(&self.inner, batch) } else { native::receive(&self.inner, batch) };
@@ -317,6 +323,7 @@ impl Socket {
         let timeout = match wait {
             Wait::No => return Ok(false),
             Wait::Forever => None,
+            Wait::For(duration) => Some(duration),
             Wait::Until(deadline) => {
                 let left = deadline.saturating_duration_since(clock().0);
                 if left.is_zero() {

@@ -12,7 +12,7 @@ use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
-use udpkit::{Delivery, Interface, Meta, Report, Transmit};
+use udpkit::{Cause, Delivery, Interface, Meta, Report, Transmit};
 
 use super::{Shown, escape};
 
@@ -57,6 +57,9 @@ pub(crate) enum Object<'a> {
     Unreachable {
         destination: SocketAddr,
         reporter: Option<IpAddr>,
+        reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mtu_bytes: Option<u32>,
         cause: String,
     },
     SendFailed {
@@ -263,6 +266,19 @@ impl Summary {
 }
 
 impl<'a> Object<'a> {
+    pub(crate) fn unreachable(destination: SocketAddr, reporter: Option<IpAddr>, cause: Cause) -> Self {
+        let (reason, mtu_bytes) = match cause {
+            Cause::Port => ("port", None),
+            Cause::Host => ("host", None),
+            Cause::Network => ("network", None),
+            Cause::Prohibited => ("prohibited", None),
+            Cause::TooBig { mtu } => ("too_big", Some(mtu).filter(|mtu| *mtu > 0)),
+            Cause::HopLimit => ("hop_limit", None),
+            Cause::Other { .. } => ("other", None),
+        };
+        Object::Unreachable { destination, reporter, reason, mtu_bytes, cause: cause.to_string() }
+    }
+
     pub(crate) fn sent(
         transmit: &Transmit,
         interface: Option<&'a str>,

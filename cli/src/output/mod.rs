@@ -5,6 +5,7 @@ mod hex;
 mod json;
 mod text;
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -110,6 +111,8 @@ pub(crate) struct Printer<W: Write, N: Write> {
     interfaces: Interfaces,
     /// What was told of which network; no more than [`MAX_TOLD`].
     told: HashSet<(Told, IpAddr)>,
+    /// Requests without an answer so far.
+    unanswered: usize,
     /// The first error of writing, which ended the run.
     failure: Option<io::Error>,
 }
@@ -149,6 +152,7 @@ impl<W: Write, N: Write> Printer<W, N> {
             clock: text::Clock::new(zone),
             interfaces: Interfaces::default(),
             told: HashSet::new(),
+            unanswered: 0,
             failure: None,
         }
     }
@@ -289,6 +293,15 @@ impl<W: Write, N: Write> Printer<W, N> {
         }
     }
 
+    fn unanswered(&mut self, request: u64) {
+        self.unanswered += 1;
+        match self.unanswered.cmp(&MAX_TOLD) {
+            Ordering::Less => self.note(&format!("no answer to #{request}")),
+            Ordering::Equal => self.note(&format!("no answer to #{request}; more of these are only counted")),
+            Ordering::Greater => {}
+        }
+    }
+
     fn unreachable(&mut self, unreachable: &Unreachable) {
         let Unreachable { destination, reporter, cause, .. } = unreachable;
         if !self.settings.sends && !self.settings.verbose {
@@ -296,8 +309,7 @@ impl<W: Write, N: Write> Printer<W, N> {
             return;
         }
         if self.is_json() {
-            let cause = cause.to_string();
-            self.object(&Object::Unreachable { destination: *destination, reporter: *reporter, cause });
+            self.object(&Object::unreachable(*destination, *reporter, *cause));
             return;
         }
         let reporter = reporter.map(|ip| format!(" (says {ip})")).unwrap_or_default();
@@ -361,7 +373,7 @@ impl<W: Write, N: Write> Sink for Printer<W, N> {
                 if self.is_json() {
                     self.object(&Object::Unanswered { request });
                 } else if self.settings.numbered {
-                    self.note(&format!("no answer to #{request}"));
+                    self.unanswered(request);
                 }
             }
             Event::Ignored { meta, reason, count } => self.ignored(meta.source, reason, count),

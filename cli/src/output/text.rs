@@ -176,18 +176,18 @@ pub(crate) fn receiver_summary(out: &mut impl Write, report: &Report, receive_bu
     if report.unreachable > 0 {
         writeln!(out, "  {} replies refused by their receivers (ICMP)", report.unreachable)?;
     }
-    match report.kernel_drops {
-        Some(0) => Ok(()),
-        None => writeln!(out, "  dropped by the kernel: unknown on this system"),
-        Some(drops) => {
-            let bound = if report.kernel_drops_at_least { "at least " } else { "" };
-            writeln!(
-                out,
-                "  dropped by the kernel: {bound}{drops} (the receive buffer of {receive_buffer} B was full)"
-            )?;
-            writeln!(out, "hint: a larger one: --recv-buffer SIZE, as root or up to sysctl net.core.rmem_max")
-        }
+    if report.kernel_drops.is_none() {
+        writeln!(out, "  dropped by the kernel: unknown on this system")?;
     }
+    dropped(out, report, receive_buffer)
+}
+
+/// What the kernel dropped at our sockets, and what helps.
+fn dropped(out: &mut impl Write, report: &Report, receive_buffer: usize) -> io::Result<()> {
+    let Some(drops @ 1..) = report.kernel_drops else { return Ok(()) };
+    let bound = if report.kernel_drops_at_least { "at least " } else { "" };
+    writeln!(out, "  dropped by the kernel: {bound}{drops} (the receive buffer of {receive_buffer} B was full)")?;
+    writeln!(out, "hint: a larger one: --recv-buffer SIZE, as root or up to sysctl net.core.rmem_max")
 }
 
 /// A line for each reason for which datagrams were ignored.
@@ -199,7 +199,12 @@ fn ignored(out: &mut impl Write, report: &Report) -> io::Result<()> {
 }
 
 /// What `send` came to, in the way of ping; whether it waited for answers at all.
-pub(crate) fn sender_summary(out: &mut impl Write, report: &Report, waited: bool) -> io::Result<()> {
+pub(crate) fn sender_summary(
+    out: &mut impl Write,
+    report: &Report,
+    waited: bool,
+    receive_buffer: usize,
+) -> io::Result<()> {
     let (requests, answered) = (report.requests, report.requests_answered);
     write!(out, "{} sent", report.sent.datagrams)?;
     if waited {
@@ -222,20 +227,30 @@ pub(crate) fn sender_summary(out: &mut impl Write, report: &Report, waited: bool
     }
     writeln!(out, ", in {}", units::human(report.elapsed))?;
     rtt(out, report)?;
-    ignored(out, report)
+    ignored(out, report)?;
+    dropped(out, report, receive_buffer)
 }
 
-/// What `broadcast` came to.
-pub(crate) fn broadcast_summary(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let plural = if report.delivered == 1 { "" } else { "s" };
-    write!(out, "{} sent, {} answer{plural}", report.sent.datagrams, report.delivered)?;
+/// What `broadcast` came to; whether it waited for answers at all.
+pub(crate) fn broadcast_summary(
+    out: &mut impl Write,
+    report: &Report,
+    waited: bool,
+    receive_buffer: usize,
+) -> io::Result<()> {
+    write!(out, "{} sent", report.sent.datagrams)?;
+    if waited {
+        let plural = if report.delivered == 1 { "" } else { "s" };
+        write!(out, ", {} answer{plural}", report.delivered)?;
+    }
     for (count, name) in [(report.unreachable, "refused"), (report.send_failed, "not sent")] {
         if count > 0 {
             write!(out, ", {count} {name}")?;
         }
     }
     writeln!(out, ", in {}", units::human(report.elapsed))?;
-    ignored(out, report)
+    ignored(out, report)?;
+    dropped(out, report, receive_buffer)
 }
 
 fn rtt(out: &mut impl Write, report: &Report) -> io::Result<()> {

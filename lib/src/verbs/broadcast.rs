@@ -80,7 +80,6 @@ impl Broadcast {
         for (via, target) in self.options.targets.iter().enumerate() {
             out.send(via, &target.transmit, payload);
             self.report.sent.add(1, payload.len());
-            self.report.requests += 1;
             if self.options.verbose {
                 let transmit = target.transmit;
                 out.emit(Event::Sent { transmit, payload, request: self.rounds, retry: 0 });

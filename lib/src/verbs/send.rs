@@ -68,7 +68,7 @@ struct Open {
 
 /// The most requests that are kept open; the oldest is given up for one more.
 const MAX_OPEN: usize = 65_536;
-/// The most open requests that an answer's payload is compared with.
+/// The most open requests, and answered ones, that an answer's payload is compared with.
 const MAX_COMPARED: usize = 1024;
 /// The most requests sent by one call of `tick`, so that answers are taken between them.
 const BURST: usize = 64;
@@ -79,6 +79,8 @@ pub struct Sender {
     options: SendOptions,
     schedule: Schedule,
     open: VecDeque<Open>,
+    /// Payloads of requests that were echoed, the latest last: another such echo is a copy.
+    echoed: VecDeque<Arc<[u8]>>,
     /// Until then an answer may be a late one, to a request that was given up.
     doubtful_until: Option<Instant>,
     report: Report,
@@ -89,8 +91,8 @@ impl Sender {
     #[must_use]
     pub fn new(options: SendOptions, requests: Requests) -> Self {
         let schedule = Schedule::new(requests, options.pace, options.duration);
-        let open = VecDeque::new();
-        Self { options, schedule, open, doubtful_until: None, report: Report::default() }
+        let (open, echoed) = (VecDeque::new(), VecDeque::new());
+        Self { options, schedule, open, echoed, doubtful_until: None, report: Report::default() }
     }
 
     fn send_due(&mut self, now: Instant, out: &mut impl Outbox) {
@@ -183,10 +185,11 @@ impl Sender {
     fn answered_request(&mut self, now: Instant, payload: &[u8]) -> Option<(usize, Option<Duration>)> {
         let newest = self.open.len().checked_sub(1)?;
         let mut equal = self.open.iter().take(MAX_COMPARED).enumerate().filter(|(_, open)| *open.payload == *payload);
-        let echo = match (equal.next(), equal.next()) {
-            (Some((index, _)), None) if self.open.len() <= MAX_COMPARED => Some(index),
-            _ => None,
-        };
+        let (first, second) = (equal.next(), equal.next());
+        let echo = first.filter(|_| second.is_none() && self.open.len() <= MAX_COMPARED).map(|(index, _)| index);
+        if first.is_none() && self.echoed.iter().any(|echoed| **echoed == *payload) {
+            return None;
+        }
         let index = echo.unwrap_or(newest);
         let open = &self.open[index];
         let rtt = now.saturating_duration_since(open.sent_at);
@@ -194,6 +197,12 @@ impl Sender {
         let usual = self.report.rtt.count() > 0 && rtt <= self.report.rtt.largest() * 2;
         // The answer to a request that was sent again may be to either sending (Karn's rule).
         let certain = open.retry == 0 && (echo.is_some() || alone || usual);
+        if echo.is_some() {
+            self.echoed.push_back(Arc::clone(&open.payload));
+            if self.echoed.len() > MAX_COMPARED {
+                self.echoed.pop_front();
+            }
+        }
         if !certain {
             // Its own answer may still come, as late as those are believed that were given up.
             self.doubtful_until = Some(now + self.options.wait * 2);
@@ -236,7 +245,7 @@ impl Engine for Sender {
         if self.options.replies > 0 && replies >= self.options.replies {
             self.open.remove(index);
         }
-        out.emit(Event::Reply { via, datagram: *datagram, request: Some(number), rtt });
+        out.emit(Event::Reply { via, datagram: *datagram, request: rtt.map(|_| number), rtt });
     }
 
     fn tick(&mut self, now: Instant, out: &mut impl Outbox) {

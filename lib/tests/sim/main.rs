@@ -132,6 +132,30 @@ fn echoes_of_different_payloads_are_told_apart() {
 }
 
 #[test]
+fn a_copied_answer_does_not_hide_a_loss() {
+    let mut client = Sender::new(every(Duration::from_millis(10)), repeated(&["1", "2", "3", "4", "5", "6"], 1));
+    let mut serve = server(Answer::Echo, SERVER);
+    let link = Link { loss_per_mille: 200, duplicate_per_mille: 500, ..Link::PERFECT };
+    let mut net = Network::new(link, 4);
+    net.add(CLIENT, 64, &mut client);
+    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    assert!(net.run(10_000));
+    let mut answered: Vec<_> = net.mail[0]
+        .said
+        .iter()
+        .filter_map(|said| match said {
+            Said::Reply { payload, .. } => Some(payload.clone()),
+            _ => None,
+        })
+        .collect();
+    let replies = answered.len();
+    answered.sort();
+    answered.dedup();
+    assert!(net.truth.lost > 0 && replies > answered.len(), "the seed must lose and duplicate");
+    assert_eq!(client.report().requests_answered, answered.len() as u64);
+}
+
+#[test]
 fn requests_keep_to_an_absolute_schedule() {
     let options = SendOptions { wait: Duration::ZERO, ..every(Duration::from_millis(3)) };
     let mut client = Sender::new(options, repeated(&["x"], 1000));
