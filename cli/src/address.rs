@@ -105,7 +105,12 @@ impl Host {
                 }
             },
         };
-        let wanted: Vec<_> = all.into_iter().filter(|address| families.admits(address.ip())).collect();
+        // An IPv4 address in IPv6's clothes is IPv4 on the wire.
+        let all = all.into_iter().map(|address| match address.ip().to_canonical() {
+            IpAddr::V4(v4) => SocketAddr::new(v4.into(), address.port()),
+            IpAddr::V6(_) => address,
+        });
+        let wanted: Vec<_> = all.filter(|address| families.admits(address.ip())).collect();
         if wanted.is_empty() {
             let family = if families.only_v4 { "IPv4" } else { "IPv6" };
             bail!("'{self}' has no {family} address");

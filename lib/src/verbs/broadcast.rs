@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::later;
 use super::requests::{Pace, Requests, Schedule};
 use super::send::is_from;
 use crate::batch::{Datagram, Meta, SendFailure, Transmit};
@@ -132,7 +133,7 @@ impl Engine for Broadcast {
             self.round(now, &payload, out);
         }
         if self.ends.is_none() && !self.schedule.more() {
-            self.ends = Some(now + self.options.wait);
+            self.ends = Some(later(now, self.options.wait));
         }
         self.done |= self.ends.is_some_and(|ends| now >= ends);
     }

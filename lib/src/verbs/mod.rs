@@ -18,6 +18,14 @@ use crate::batch::{InterfaceIndex, Meta};
 use crate::engine::Next;
 use crate::interface::Interfaces;
 
+/// The longest that anything is waited for: for ever to people, and no overflow to a moment.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// The moment after a wait.
+fn later(moment: Instant, wait: Duration) -> Instant {
+    moment + wait.min(LONGEST)
+}
+
 /// When a verb that would run for ever ends by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -44,7 +52,7 @@ impl Ending {
     /// Looks at the time; ends at the deadline.
     fn tick(&mut self, now: Instant) {
         if let Some(duration) = self.limits.duration {
-            let deadline = *self.deadline.get_or_insert(now + duration);
+            let deadline = *self.deadline.get_or_insert_with(|| later(now, duration));
             self.over |= now >= deadline;
         }
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::later;
 use crate::engine::Input;
 
 /// What is to be sent.
@@ -71,7 +72,7 @@ impl Schedule {
     /// The next payload, if it is due by now.
     pub(super) fn take(&mut self, now: Instant) -> Option<Arc<[u8]>> {
         let origin = *self.origin.get_or_insert(now);
-        if self.duration.is_some_and(|duration| now >= origin + duration) {
+        if self.duration.is_some_and(|duration| now >= later(origin, duration)) {
             self.end();
         }
         if self.due()? > now {
@@ -95,7 +96,7 @@ impl Schedule {
     /// When [`take`](Self::take) is wanted next on account of time alone.
     pub(super) fn next(&self) -> Option<Instant> {
         let due = if self.waits() { self.due() } else { None };
-        let ends = self.duration.filter(|_| self.more()).and_then(|duration| Some(self.origin? + duration));
+        let ends = self.duration.filter(|_| self.more()).and_then(|duration| Some(later(self.origin?, duration)));
         [due, ends].into_iter().flatten().min()
     }
 
@@ -129,7 +130,7 @@ impl Schedule {
                 Duration::try_from_secs_f64(self.made_bytes as f64 * 8.0 / rate).unwrap_or(Duration::MAX)
             }
         };
-        origin.checked_add(after)
+        Some(later(origin, after))
     }
 
     fn end(&mut self) {

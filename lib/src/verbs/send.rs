@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::later;
 use super::requests::{Pace, Requests, Schedule};
 use crate::batch::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
@@ -110,7 +111,7 @@ impl Sender {
             {
                 out.emit(Event::Unanswered { request: oldest.number });
             }
-            let deadline = now + self.options.wait;
+            let deadline = later(now, self.options.wait);
             self.open.push_back(Open { number, payload, sent_at: now, deadline, retry: 0, replies: 0 });
         }
     }
@@ -135,12 +136,12 @@ impl Sender {
             }
             open.retry += 1;
             open.sent_at = now;
-            open.deadline = now + self.options.wait * 2u32.saturating_pow(open.retry);
+            open.deadline = later(now, self.options.wait.saturating_mul(2u32.saturating_pow(open.retry)));
             let (payload, number, retry) = (open.payload.clone(), open.number, open.retry);
             self.report.retries += 1;
             self.transmit(&payload, number, retry, out);
         }
-        let doubtful_until = now + self.options.wait;
+        let doubtful_until = later(now, self.options.wait);
         self.open.retain(|open| {
             if open.deadline <= now && open.replies == 0 {
                 self.doubtful_until = Some(doubtful_until);
@@ -205,7 +206,7 @@ impl Sender {
         }
         if !certain {
             // Its own answer may still come, as late as those are believed that were given up.
-            self.doubtful_until = Some(now + self.options.wait * 2);
+            self.doubtful_until = Some(later(now, self.options.wait.saturating_mul(2)));
         }
         Some((index, certain.then_some(rtt)))
     }

@@ -132,6 +132,22 @@ fn echoes_of_different_payloads_are_told_apart() {
 }
 
 #[test]
+fn no_wait_and_no_pace_is_too_long() {
+    let options = SendOptions {
+        wait: Duration::MAX,
+        pace: Some(Pace::Interval(Duration::MAX)),
+        retries: u32::MAX,
+        duration: Some(Duration::MAX),
+        ..SendOptions::new(address(SERVER))
+    };
+    let mut client = Sender::new(options, repeated(&["x"], u64::MAX));
+    let mut net = Network::new(Link::PERFECT, 1);
+    net.add(CLIENT, 64, &mut client);
+    net.run(10);
+    assert!(client.report().is_balanced());
+}
+
+#[test]
 fn a_copied_answer_does_not_hide_a_loss() {
     let mut client = Sender::new(every(Duration::from_millis(10)), repeated(&["1", "2", "3", "4", "5", "6"], 1));
     let mut serve = server(Answer::Echo, SERVER);
