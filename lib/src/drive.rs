@@ -103,10 +103,10 @@ pub fn drive<E: Engine, S: Sink>(
             Next::At(deadline) => Some(deadline.saturating_duration_since(now())),
             Next::Datagram => None,
         };
+        wire.ask_drops(moment, false);
         if timeout.is_none_or(|timeout| !timeout.is_zero()) {
             wire.idle();
         }
-        wire.ask_drops(moment, false);
         if !waiting.wait(earlier(timeout, wire.drops_due(moment)))? {
             continue;
         }

@@ -42,6 +42,8 @@ pub(crate) enum Place<'a> {
     Here,
     /// On a host of a throw-away network.
     On(&'a Lan, &'a str),
+    /// Where the cables of its hosts end.
+    Bridge(&'a Lan),
 }
 
 impl Place<'_> {
@@ -49,6 +51,7 @@ impl Place<'_> {
         let mut command = match self {
             Self::Here => Command::new(program),
             Self::On(lan, host) => lan.command(host, program),
+            Self::Bridge(lan) => lan.here(program),
         };
         command.env_remove("NO_COLOR").env_remove("COLUMNS").env("TZ", "UTC0");
         command
@@ -191,9 +194,10 @@ impl Process {
         stdin.flush().expect("the program reads");
     }
 
-    /// Ends its standard input.
-    pub(crate) fn end_input(&mut self) {
-        self.stdin = None;
+    /// Writes all of its standard input, of which it need not read everything.
+    pub(crate) fn tell_all(&mut self, bytes: &[u8]) {
+        // It may have ended, for a reason that the test looks at.
+        let _ = self.stdin.take().expect("it is still open").write_all(bytes);
     }
 
     /// Sends it a signal, such as `TERM`.
@@ -205,8 +209,8 @@ impl Process {
     /// Waits for its end; its standard input ends first.
     pub(crate) fn finish(mut self) -> Outcome {
         self.stdin = None;
-        self.stdout.to_end();
-        self.stderr.to_end();
+        self.stdout.drain();
+        self.stderr.drain();
         let status = self.ended();
         assert!(status.code().is_some(), "killed, since it did not end in {PATIENCE:?}: {self:?}");
         Outcome {
@@ -294,7 +298,7 @@ impl Stream {
         Some(String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned())
     }
 
-    fn to_end(&mut self) {
+    fn drain(&mut self) {
         self.said.extend(self.lines.iter().flatten());
     }
 }

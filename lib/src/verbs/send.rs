@@ -160,9 +160,10 @@ impl Sender {
         self.open.iter().map(|open| open.deadline).min()
     }
 
-    /// Whether as many answers came as were wanted.
+    /// Whether all is sent and answered or given up, or as many answers came as were wanted.
     fn is_done(&self) -> bool {
-        self.options.count.is_some_and(|most| self.report.delivered >= most)
+        let enough = self.options.count.is_some_and(|most| self.report.delivered >= most);
+        enough || !self.schedule.more() && self.open.is_empty()
     }
 
     /// Why a datagram is not taken as an answer.
@@ -255,7 +256,7 @@ impl Engine for Sender {
     }
 
     fn next(&self) -> Next {
-        if self.is_done() || !self.schedule.more() && self.open.is_empty() {
+        if self.is_done() {
             return Next::Done;
         }
         match [self.schedule.next(), self.first_deadline()].into_iter().flatten().min() {

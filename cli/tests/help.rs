@@ -1,0 +1,160 @@
+//! What a person reads of the command itself: help, usage errors, interfaces, completions, man pages.
+//!
+//! `SNAPSHOTS=overwrite cargo test` writes the snapshots anew; look at what changed.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::path::Path;
+
+use common::netns::Lan;
+use common::{Place, Process, Scratch};
+use serde_json::json;
+use snapbox::{Data, assert_data_eq};
+
+const VERBS: [&str; 7] = ["serve", "send", "listen", "broadcast", "interfaces", "completions", "man"];
+
+/// Interfaces of every kind: two networks of which one has a peer address, /31, one switched off.
+const ONE_OF_EACH: &str = "
+host h
+on h ip link add off0 type bridge
+for number in 0 1; do
+    ip link add eth$number netns h type veth peer name h$number
+    on h ip link set eth$number address 02:00:00:00:00:0$number
+    ip link set h$number up
+    on h ip link set eth$number mtu 1400 up
+    usable h eth$number
+done
+on h ip address add 10.1.0.1/24 dev eth0
+on h ip address add 10.1.7.1/24 broadcast 10.1.7.127 dev eth0
+on h ip address add fd01::1/64 dev eth0 nodad
+on h ip address add 10.2.0.0/31 dev eth1
+on h ip address add 10.3.0.1 peer 10.3.0.2/32 dev eth1
+";
+
+fn snapshot(name: &str) -> Data {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
+    Data::read_from(&path, None).raw()
+}
+
+/// The commands among the examples of a help text.
+fn examples(help: &str) -> Vec<String> {
+    let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_else(|| panic!("no examples: {help}"));
+    let commands = examples.lines().filter_map(|line| line.strip_prefix("  udp"));
+    // What explains them comes after two spaces; what is done with their output is not theirs.
+    let command =
+        |line: &str| line.trim_start().split("  ").next().and_then(|all| all.split(" > ").next().map(String::from));
+    commands.filter_map(command).collect()
+}
+
+#[test]
+fn help_is_what_it_was() {
+    let help = Place::Here.run(&["--help"]);
+    help.assert_status(0);
+    assert_data_eq!(help.text(), snapshot("help.txt"));
+    for verb in VERBS {
+        let help = Place::Here.run(&[verb, "--help"]);
+        help.assert_status(0);
+        assert_data_eq!(help.text(), snapshot(&format!("help-{verb}.txt")));
+    }
+}
+
+#[test]
+fn every_example_is_understood() {
+    let mut seen = 0;
+    for verb in [""].into_iter().chain(VERBS) {
+        let mut arguments = vec![verb, "--help"];
+        arguments.retain(|argument| !argument.is_empty());
+        for example in examples(&Place::Here.run(&arguments).text()) {
+            seen += 1;
+            // All flags are looked at before --help is done.
+            let mut shell = Place::Here.command("sh");
+            shell.args(["-c", &format!("exec \"$0\" {example} --help"), env!("CARGO_BIN_EXE_udp")]);
+            let outcome = Process::start(shell).finish();
+            assert_eq!(outcome.status, 0, "udp {example}: {outcome:?}");
+        }
+    }
+    assert!(seen > 30, "{seen}");
+}
+
+#[test]
+fn a_mistake_is_told_with_what_would_be_right() {
+    let mut told = String::new();
+    let cases: [&[&str]; 6] = [
+        &["lisen"],
+        &["send"],
+        &["send", "127.0.0.1", "--hexdump", "x"],
+        &["listen", "--json", "--raw"],
+        &["broadcast", "--limited", "-6", "x"],
+        &["listen", "--from", "10.1/16"],
+    ];
+    for arguments in cases {
+        let outcome = Place::Here.run(arguments);
+        outcome.assert_status(2);
+        assert_eq!(outcome.stdout, b"");
+        told.push_str(&format!("$ udp {}\n{}\n", arguments.join(" "), outcome.stderr));
+    }
+    assert_data_eq!(told, snapshot("mistakes.txt"));
+    let outcome = Place::Here.run(&[]);
+    outcome.assert_status(2);
+    assert_eq!(outcome.stderr, Place::Here.run(&["-h"]).text());
+}
+
+#[test]
+fn interfaces_are_listed_with_their_addresses() {
+    let Some(lan) = Lan::new(ONE_OF_EACH) else { return };
+    let listed = Place::On(&lan, "h").run(&["interfaces"]);
+    listed.assert_status(0);
+    assert_data_eq!(listed.text(), snapshot("interfaces.txt"));
+
+    let listed = Place::On(&lan, "h").run(&["interfaces", "--json"]);
+    listed.assert_status(0);
+    let objects = listed.objects();
+    assert_eq!(objects.len(), 4);
+    let eth1 = objects.iter().find(|object| object["name"] == "eth1").expect("it was made");
+    assert_eq!((&eth1["v"], &eth1["type"], &eth1["mtu_bytes"]), (&json!(1), &json!("interface"), &json!(1400)));
+    let addresses = json!([
+        {"address": "10.2.0.0", "prefix_length": 31},
+        {"address": "10.3.0.1", "prefix_length": 32, "peer": "10.3.0.2"},
+        {"address": "fe80::ff:fe00:1", "prefix_length": 64},
+    ]);
+    assert_eq!(eth1["addresses"], addresses);
+}
+
+#[test]
+fn every_shell_has_completions_that_know_every_verb() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let outcome = Place::Here.run(&["completions", shell]);
+        outcome.assert_status(0);
+        let script = outcome.text();
+        for word in VERBS.into_iter().chain(["max-amplification", "any-source", "dry-run"]) {
+            assert!(script.contains(word), "{shell} does not know {word}");
+        }
+    }
+    let outcome = Place::Here.run(&["completions", "tcsh"]);
+    outcome.assert_status(2);
+    outcome.assert_told(&["[possible values: bash, elvish, fish, powershell, zsh]"]);
+}
+
+#[test]
+fn every_verb_has_a_man_page() {
+    let scratch = Scratch::new();
+    let directory = scratch.path().to_str().expect("it is text");
+    Place::Here.run(&["man", directory]).assert_status(0);
+    for (name, title) in [("udp".to_owned(), "udp")].into_iter().chain(VERBS.map(|verb| (format!("udp-{verb}"), verb)))
+    {
+        let page = std::fs::read_to_string(scratch.path().join(format!("{name}.1"))).expect("it was written");
+        assert!(page.contains(&format!(".TH {title}")) || page.contains(&format!(".TH {name}")), "{page}");
+        assert!(page.contains("Examples:"), "{page}");
+    }
+    let outcome = Place::Here.run(&["man", "/nowhere/at/all"]);
+    outcome.assert_status(2);
+    outcome.assert_told(&["udp: cannot write man pages to '/nowhere/at/all': no such file or directory\n"]);
+}
+
+#[test]
+fn the_version_is_told() {
+    let outcome = Place::Here.run(&["--version"]);
+    outcome.assert_status(0);
+    assert_eq!(outcome.text(), format!("udp {}\n", env!("CARGO_PKG_VERSION")));
+}

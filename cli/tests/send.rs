@@ -1,0 +1,403 @@
+//! `udp send` as a program: the bytes it sends, the answers it takes, and how it says that none came.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::netns::{Lan, require};
+use common::{Place, Process, Scratch, hosts, number, without_rtt};
+
+/// Says each datagram that arrives, as hex after a `:`, and where from. Arguments: address.
+const RECORDER: &str = "
+s = socket(AF_INET6 if ':' in sys.argv[1] else AF_INET, SOCK_DGRAM)
+s.setsockopt(SOL_SOCKET, SO_RCVBUF, 1 << 20)
+s.bind((sys.argv[1], 0))
+say(s.getsockname()[1])
+while True:
+    payload, source = s.recvfrom(70000)
+    say(':' + payload.hex())
+";
+
+/// Answers each datagram as the words of its payload say: `twice`, `elsewhere` (from another port), `late` (nothing
+/// the first time), `never`; all else is echoed.
+const ANSWERER: &str = "
+s, other = socket(AF_INET, SOCK_DGRAM), socket(AF_INET, SOCK_DGRAM)
+s.bind(('127.0.0.1', 0))
+say(s.getsockname()[1])
+seen = 0
+while True:
+    payload, source = s.recvfrom(70000)
+    seen += 1
+    if payload == b'twice':
+        s.sendto(b'one', source)
+        s.sendto(b'two', source)
+    elif payload == b'elsewhere':
+        other.sendto(b'from another port', source)
+    elif payload == b'late' and seen == 1 or payload == b'never':
+        pass
+    else:
+        s.sendto(payload, source)
+";
+
+/// A host with two loopback families and names of its own for them.
+const ALONE: &str = "
+host alone
+printf '127.0.0.1 four both\\n::1 six both\\n' > /run/hosts
+mount --bind /run/hosts /etc/hosts
+printf 'hosts: files\\n' > /run/nsswitch
+mount --bind /run/nsswitch /etc/nsswitch.conf
+";
+
+/// A Python program that first says the port that it has on this address; and where it is.
+fn at_port(program: &str, ip: &str) -> (Process, String) {
+    let mut process = Place::Here.python(program, &[ip]);
+    let port = process.stdout_line();
+    (process, format!("{ip}:{port}"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn every_form_of_payload_arrives_as_it_was_given() {
+    if !require("python3") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let bytes: Vec<u8> = (0..=255).collect();
+    let all_bytes = scratch.file("bytes", &bytes);
+    let most = scratch.file("most", vec![b'm'; 65_507]);
+    let nothing = scratch.file("nothing", b"");
+    let lines = scratch.file("lines", "one\r\n\ntwo\nno end");
+    let parts = scratch.file("parts", b"a\0\0b\nc\0");
+    let (mut recorder, to) = at_port(RECORDER, "127.0.0.1");
+    /// Arguments, standard input, payloads that arrive.
+    type Case<'a> = (&'a [&'a str], &'a [u8], &'a [&'a [u8]]);
+    let cases: [Case<'_>; 24] = [
+        (&["Hello World"], b"", &[b"Hello World"]),
+        (&[r"back\nslash\x41"], b"", &[br"back\nslash\x41"]),
+        (&["Grüße 👋"], b"", &["Grüße 👋".as_bytes()]),
+        (&[""], b"", &[b""]),
+        (&["--", "--hex"], b"", &[b"--hex"]),
+        (&["--empty"], b"unread", &[b""]),
+        (&["--escapes", r"a\n\r\t\0\\\xff\x00é"], b"", &[b"a\n\r\t\0\\\xff\0\xc3\xa9"]),
+        (&["--hex", "01 0a ff"], b"", &[b"\x01\x0a\xff"]),
+        (&["--hex", "0x01:0A-ff"], b"", &[b"\x01\x0a\xff"]),
+        (&["--hex", ""], b"", &[b""]),
+        (&["--file", &all_bytes], b"", &[&bytes]),
+        (&["--file", &most], b"", &[&[b'm'; 65_507]]),
+        (&["--file", &nothing], b"", &[b""]),
+        (&["--file", &lines, "--lines"], b"", &[b"one", b"", b"two", b"no end"]),
+        (&["--file", &parts, "--nul"], b"", &[b"a", b"", b"b\nc"]),
+        (&["-"], &bytes, &[&bytes]),
+        (&["-"], b"", &[b""]),
+        (&["-", "--lines"], b"one\ntwo\n", &[b"one", b"two"]),
+        (&["-", "--nul"], b"one\ntwo\0", &[b"one\ntwo"]),
+        (&["--lines"], b"one\ntwo", &[b"one", b"two"]),
+        (&["--nul"], b"one\0two", &[b"one", b"two"]),
+        (&[], b"one\r\n\ntwo\n", &[b"one", b"", b"two"]),
+        (&[], b"", &[]),
+        (
+            &["--repeat", "2", "--every", "1ms", "--file", &lines, "--lines"],
+            b"",
+            &[b"one", b"", b"two", b"no end", b"one", b"", b"two", b"no end"],
+        ),
+    ];
+    for (arguments, input, expected) in cases {
+        let arguments = [&["send", &to, "--wait", "0"], arguments].concat();
+        let mut sender = Place::Here.udp(&arguments);
+        sender.tell_all(input);
+        let outcome = sender.finish();
+        outcome.assert_status(0);
+        assert_eq!(outcome.stdout, b"", "{arguments:?}");
+        for payload in expected {
+            assert_eq!(recorder.stdout_line(), format!(":{}", hex(payload)), "{arguments:?}");
+        }
+    }
+    // One too many would have come before this.
+    Place::Here.run(&["send", &to, "--wait", "0", "the end"]).assert_status(0);
+    assert_eq!(recorder.stdout_line(), format!(":{}", hex(b"the end")));
+}
+
+#[test]
+fn a_payload_over_the_limit_is_refused_and_nothing_is_sent() {
+    if !require("python3") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let (mut recorder, to) = at_port(RECORDER, "127.0.0.1");
+    let over = "x".repeat(65_508);
+    let file = scratch.file("over", &over);
+    let lines = scratch.file("lines", format!("short\n{over}\nshort\n"));
+    let cases: [(&[&str], &str, &str); 6] = [
+        (&[&over], "", "the payload has 65508 bytes; a UDP datagram over IPv4 carries at most 65507"),
+        (&["--hex", &hex(over.as_bytes())], "", "the payload has 65508 bytes"),
+        (&["--file", &file], "", "has more than 65507 bytes"),
+        (&["-"], &over, "standard input has more than 65507 bytes"),
+        (&["--file", &lines, "--lines"], "", "line 2 of the input has 65508 bytes; one datagram carries at most 65507"),
+        (&["--file", "/nowhere/at/all"], "", "cannot open '/nowhere/at/all': no such file or directory"),
+    ];
+    for (arguments, input, words) in cases {
+        let mut sender = Place::Here.udp(&[&["send", &to], arguments].concat());
+        sender.tell_all(input.as_bytes());
+        let outcome = sender.finish();
+        outcome.assert_status(2);
+        outcome.assert_told(&["udp: ", words]);
+    }
+    let outcome = Place::Here.run(&["send", "[::1]:9", &"x".repeat(65_528)]);
+    outcome.assert_status(2);
+    outcome.assert_told(&["65528 bytes; a UDP datagram over IPv6 carries at most 65527", "hint: nothing was sent"]);
+
+    // In a stream the others are sent; what was refused is told, and makes the run a failure.
+    let mut sender = Place::Here.udp(&["send", &to, "--wait", "0"]);
+    sender.tell_all(format!("before\n{over}\nafter\n").as_bytes());
+    let outcome = sender.finish();
+    outcome.assert_status(2);
+    outcome.assert_told(&["line 2 of the input has 65508 bytes", "hint: it was not sent", "2 sent, in "]);
+    for expected in ["before", "after"] {
+        assert_eq!(recorder.stdout_line(), format!(":{}", hex(expected.as_bytes())));
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_what_does() {
+    let cases: [(&[&str], &str); 14] = [
+        (&["127.0.0.1", "--hex", "0g"], "'g' is not a hex digit; write bytes as '01 0a ff'"),
+        (&["127.0.0.1", "--hex", "012"], "'012' has an odd number of hex digits"),
+        (&["127.0.0.1", "--escapes", r"\q"], r"'\q' is no escape; there are \n \r \t \0 \\ \xNN"),
+        (&["127.0.0.1", "x", "--wait", "5"], "'5' is not a duration; write one as 500us, 20ms, 1s or 1m30s"),
+        (&["127.0.0.1", "x", "--rate", "5"], "'5' is not a rate; write one as 1000/s, 10k/s or 5Mbit/s"),
+        (&["127.0.0.1", "x", "--recv-buffer", "big"], "'big' is not a size; write one as 4096, 64KiB or 4M"),
+        (&["127.0.0.1", "x", "--dscp", "64"], "'64' is not a DSCP; write 0 to 63, EF"),
+        (&["127.0.0.1:70000", "x"], "'70000' is not a port: ports are 0 to 65535"),
+        (&["127.0.0.1:0", "x"], "nothing can be sent to port 0"),
+        (&["[::1", "x"], "'[::1' lacks its ']'"),
+        (&["127.0.0.1", "x", "--hex", "00"], "cannot be used with"),
+        (&["127.0.0.1", "--repeat", "2"], "--repeat needs a payload that is known beforehand"),
+        (&["127.0.0.1", "x", "-6"], "'127.0.0.1' has no IPv6 address"),
+        (&[], "required arguments were not provided"),
+    ];
+    for (arguments, words) in cases {
+        let outcome = Place::Here.run(&[&["send"], arguments].concat());
+        outcome.assert_status(2);
+        outcome.assert_told(&[words]);
+        assert_eq!(outcome.stdout, b"", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_refusal_is_told_at_once_and_apart_from_silence() {
+    let Some(lan) = Lan::new(ALONE) else { return };
+    let alone = Place::On(&lan, "alone");
+    // If the refusal were not believed, they would wait for an hour, and be killed.
+    for to in ["127.0.0.1:9", "[::1]:9", "four:9", "six:9", "both:9"] {
+        let outcome = alone.run(&["send", to, "anybody?", "--wait", "1h"]);
+        outcome.assert_status(2);
+        let last = if to == "[::1]:9" || to == "six:9" { "[::1]:9" } else { "127.0.0.1:9" };
+        outcome.assert_told(&[
+            &format!("udp: cannot reach {last}: port unreachable"),
+            "hint: nothing listens on UDP port 9 there",
+        ]);
+    }
+    let outcome = alone.run(&["send", "127.0.0.1:9", "anybody?", "--wait", "1h", "--json"]);
+    outcome.assert_status(2);
+    let refusal = &outcome.objects()[0];
+    assert_eq!((&refusal["type"], &refusal["cause"]), (&"unreachable".into(), &"port unreachable".into()));
+    assert_eq!(number(&outcome.summary()["unreachable"]), 1);
+}
+
+#[test]
+fn where_nothing_can_be_sent_it_says_why() {
+    let Some(lan) = Lan::new(ALONE) else { return };
+    let alone = Place::On(&lan, "alone");
+    let cases: [(&[&str], &[&str]); 7] = [
+        (&["nowhere.invalid"], &["udp: cannot resolve 'nowhere.invalid': ", "hint: check the spelling"]),
+        (&["six", "-4"], &["udp: 'six' has no IPv4 address"]),
+        (&["127.0.0.1", "-i", "eth7"], &["udp: no interface 'eth7'", "hint: interfaces here: lo"]),
+        (&["[fe80::1%eth7]:9"], &["udp: no interface 'eth7'", "hint: interfaces here: lo"]),
+        (&["fe80::1"], &["udp: fe80::1 is link-local: say on which interface, as in [fe80::1%eth0]:10000"]),
+        (
+            &["192.0.2.1"],
+            &["udp: cannot send to 192.0.2.1:10000: network is unreachable", "hint: no route leads there"],
+        ),
+        (&["2001:db8::1"], &["udp: cannot send to [2001:db8::1]:10000: network is unreachable", "hint: no route"]),
+    ];
+    for (arguments, words) in cases {
+        let outcome = alone.run(&[&["send"], arguments, &["anybody?", "--wait", "1h"]].concat());
+        outcome.assert_status(2);
+        outcome.assert_told(words);
+        assert_eq!(outcome.stdout, b"");
+    }
+}
+
+#[test]
+fn a_name_with_several_addresses_is_tried_until_somebody_is_there() {
+    if !require("python3") {
+        return;
+    }
+    let Some(lan) = Lan::new(ALONE) else { return };
+    let alone = Place::On(&lan, "alone");
+    for (served, from) in [("127.0.0.1:700", "127.0.0.1:700"), ("[::1]:701", "[::1]:701")] {
+        let (_server, _) = alone.waiting(&["serve", served]);
+        let to = format!("both:{}", &served[served.len() - 3..]);
+        let outcome = alone.run(&["send", &to, "anybody?"]);
+        outcome.assert_status(0);
+        assert_eq!(without_rtt(&outcome.text()), format!("{from}  RTT  16 B  Get off my lawn!\n"));
+    }
+}
+
+#[test]
+fn answers_are_taken_as_asked_for() {
+    if !require("python3") {
+        return;
+    }
+    /// Arguments, lines that are printed, the exit status, words on standard error.
+    type Case<'a> = (&'a [&'a str], &'a [&'a str], i32, &'a [&'a str]);
+    let cases: [Case<'_>; 9] = [
+        (&["hi", "--wait", "1h"], &["TO  RTT  2 B  hi"], 0, &[]),
+        (&["never", "--wait", "50ms"], &[], 1, &["no reply from TO in "]),
+        (&["never", "--wait", "20ms", "--retries", "2"], &[], 1, &["no reply from TO in "]),
+        (&["twice", "--wait", "1h"], &["TO  RTT  3 B  one"], 0, &[]),
+        (&["twice", "--wait", "1h", "--replies", "2"], &["TO  RTT  3 B  one", "TO  RTT  3 B  two"], 0, &[]),
+        (&["twice", "--wait", "1s", "--replies", "0"], &["TO  RTT  3 B  one", "TO  RTT  3 B  two"], 0, &[]),
+        (&["elsewhere", "--wait", "50ms"], &[], 1, &["no reply from TO"]),
+        (&["elsewhere", "--wait", "1h", "--any-source"], &["OTHER  RTT  17 B  from another port"], 0, &[]),
+        (&["hi", "--wait", "1h", "-q"], &["TO  RTT  2 B  hi"], 0, &[]),
+    ];
+    for (arguments, expected, status, words) in cases {
+        let (_answerer, to) = at_port(ANSWERER, "127.0.0.1");
+        let outcome = Place::Here.run(&[&["send", &to], arguments].concat());
+        outcome.assert_status(status);
+        let lines: Vec<_> = outcome.lines().iter().map(|line| without_rtt(line).replace(&to, "TO")).collect();
+        let (other, _) = lines.first().and_then(|line| line.split_once("  ")).unwrap_or_default();
+        let expected: Vec<_> = expected.iter().map(|line| line.replace("OTHER", other)).collect();
+        assert_eq!(lines, expected, "{arguments:?}");
+        assert_eq!(outcome.stderr.is_empty(), words.is_empty(), "{arguments:?}: {outcome:?}");
+        for word in words {
+            outcome.assert_told(&[&word.replace("TO", &to)]);
+        }
+    }
+}
+
+#[test]
+fn an_answer_from_elsewhere_is_counted_and_not_taken() {
+    if !require("python3") {
+        return;
+    }
+    let (_answerer, to) = at_port(ANSWERER, "127.0.0.1");
+    let outcome = Place::Here.run(&["send", &to, "elsewhere", "--wait", "1s", "--json"]);
+    outcome.assert_status(1);
+    assert_eq!(outcome.summary()["ignored"]["other_source"], 1);
+}
+
+#[test]
+fn a_lost_request_is_sent_again() {
+    if !require("python3") {
+        return;
+    }
+    let (_answerer, to) = at_port(ANSWERER, "127.0.0.1");
+    let outcome = Place::Here.run(&["send", &to, "late", "--wait", "50ms", "--retries", "8", "-v"]);
+    outcome.assert_status(0);
+    // Which of the two was answered cannot be known, so no round-trip time is claimed.
+    assert_eq!(outcome.text(), format!("{to}  - ms  4 B  late\n"));
+    outcome.assert_told(&[&format!("sent #1 to {to}: 4 B\n"), &format!("sent #1 to {to}: 4 B (retry 1)\n")]);
+}
+
+#[test]
+fn repeats_are_numbered_and_end_with_a_summary() {
+    if !require("python3") {
+        return;
+    }
+    let (_answerer, to) = at_port(ANSWERER, "127.0.0.1");
+    let outcome = Place::Here.run(&["send", &to, "hi", "--repeat", "3", "--every", "10ms"]);
+    outcome.assert_status(0);
+    let lines: Vec<_> = outcome.lines().iter().map(|line| without_rtt(line)).collect();
+    assert_eq!(lines, [1, 2, 3].map(|request| format!("{to}  #{request}  RTT  2 B  hi")));
+    outcome.assert_told(&[
+        "3 sent, 3 answered, 0.0 % of 3 requests unanswered, in ",
+        "\nrtt min/avg/max/mdev = ",
+        " ms of 3\n",
+    ]);
+
+    let outcome = Place::Here.run(&["send", &to, "never", "--repeat", "2", "--every", "1ms", "--wait", "20ms"]);
+    outcome.assert_status(1);
+    assert_eq!(outcome.stdout, b"");
+    outcome
+        .assert_told(&["no answer to #1\nno answer to #2\n2 sent, 0 answered, 100.0 % of 2 requests unanswered, in "]);
+}
+
+#[test]
+fn standard_input_is_a_conversation() {
+    if !require("python3") {
+        return;
+    }
+    let (_answerer, to) = at_port(ANSWERER, "127.0.0.1");
+    let mut conversation = Place::Here.udp(&["send", &to, "--wait", "1h"]);
+    for (number, words) in ["hello", "how are you?", ""].into_iter().enumerate() {
+        conversation.tell(format!("{words}\n").as_bytes());
+        let payload = if words.is_empty() { String::new() } else { format!("  {words}") };
+        let expected = format!("{to}  #{}  RTT  {} B{payload}", number + 1, words.len());
+        assert_eq!(without_rtt(&conversation.stdout_line()), expected);
+    }
+    let outcome = conversation.finish();
+    outcome.assert_status(0);
+    outcome.assert_told(&["3 sent, 3 answered"]);
+}
+
+#[test]
+fn raw_answers_are_their_bytes_and_nothing_else() {
+    if !require("python3") {
+        return;
+    }
+    let (_answerer, to) = at_port(ANSWERER, "127.0.0.1");
+    let scratch = Scratch::new();
+    let bytes: Vec<u8> = (0..=255).cycle().take(65_507).collect();
+    let file = scratch.file("bytes", &bytes);
+    let outcome = Place::Here.run(&["send", &to, "--file", &file, "--raw"]);
+    outcome.assert_status(0);
+    assert!(outcome.stdout == bytes, "{} bytes came back", outcome.stdout.len());
+}
+
+#[test]
+fn what_is_asked_of_the_socket_is_in_the_datagram() {
+    let Some(lan) = hosts(2) else { return };
+    let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
+    let (mut listener, _) = h1.waiting(&["listen", "--json"]);
+    h1.shell("ip address add fd01::1/64 dev eth0 nodad");
+    h2.shell("ip address add 10.1.0.22/24 dev eth0; ip address add fd01::2/64 dev eth0 nodad");
+    let cases: [(&[&str], &str, serde_json::Value); 6] = [
+        (&["10.1.0.1", "--local", "68"], "source", "10.1.0.2:68".into()),
+        (&["10.1.0.1", "--local", "10.1.0.22:5353"], "source", "10.1.0.22:5353".into()),
+        (&["10.1.0.1", "--ttl", "7"], "hop_limit", 7.into()),
+        (&["fd01::1", "--ttl", "7"], "hop_limit", 7.into()),
+        (&["10.1.0.1", "--dscp", "EF"], "traffic_class", (46 << 2).into()),
+        (&["fd01::1", "--dscp", "AF41"], "traffic_class", (34 << 2).into()),
+    ];
+    for (arguments, key, value) in cases {
+        h2.run(&[&["send"], arguments, &["hi", "--wait", "0"]].concat()).assert_status(0);
+        let received: serde_json::Value = serde_json::from_str(&listener.stdout_line()).expect("JSON Lines");
+        assert_eq!(received[key], value, "{arguments:?}: {received}");
+    }
+}
+
+#[test]
+fn a_broadcast_that_is_typed_just_works() {
+    let Some(lan) = hosts(3) else { return };
+    let h1 = Place::On(&lan, "h1");
+    let _servers = ["h2", "h3"].map(|host| Place::On(&lan, host).waiting(&["serve"]));
+    let cases: [(&[&str], [&str; 2]); 3] = [
+        (&["10.1.0.255"], ["10.1.0.2", "10.1.0.3"]),
+        (&["255.255.255.255", "-i", "eth0"], ["10.1.0.2", "10.1.0.3"]),
+        (&["ff02::1", "-i", "eth0"], ["[fe80::", "[fe80::"]),
+    ];
+    for (arguments, sources) in cases {
+        let outcome = h1.run(&[&["send"], arguments, &["who?", "--wait", "1s"]].concat());
+        outcome.assert_status(0);
+        let mut lines = outcome.lines();
+        lines.sort();
+        assert_eq!(lines.len(), 2, "{outcome:?}");
+        for (line, source) in lines.iter().zip(sources) {
+            assert!(line.starts_with(source) && line.ends_with("  16 B  Get off my lawn!"), "{outcome:?}");
+        }
+    }
+}
