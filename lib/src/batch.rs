@@ -219,7 +219,7 @@ pub struct ReceiveBatch {
     pub(crate) slot_len: usize,
     pub(crate) slots: usize,
     pub(crate) messages: Vec<Message>,
-    #[cfg_attr(not(any(target_os = "linux", target_os = "android")), expect(dead_code, reason = "empty elsewhere"))]
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "empty elsewhere"))]
     pub(crate) scratch: ReceiveScratch,
     pub(crate) clock: Option<(Instant, SystemTime)>,
 }
@@ -347,7 +347,7 @@ pub struct SendBatch {
     pub(crate) bytes: Vec<u8>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) failures: Vec<SendFailure>,
-    #[cfg_attr(not(any(target_os = "linux", target_os = "android")), expect(dead_code, reason = "empty elsewhere"))]
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "empty elsewhere"))]
     pub(crate) scratch: SendScratch,
 }
 

@@ -232,9 +232,9 @@ impl Waiting {
             poller.add(socket.as_fd());
         }
         poller.add(control.wakeup.as_fd());
-        #[cfg(any(target_os = "linux", target_os = "android"))]
+        #[cfg(target_os = "linux")]
         let watches = watch.map(|watch| poller.add(watch.inner.as_fd())).is_some();
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        #[cfg(not(target_os = "linux"))]
         let (watches, _) = (false, watch);
         Self { poller, sockets: sockets.len(), watches }
     }

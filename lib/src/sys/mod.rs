@@ -15,7 +15,7 @@
 //! Beside them stand `poll` (waiting), `wake` (ending a wait) and `interfaces` (what there is, and what changes).
 #![expect(unsafe_code, reason = "system calls; nothing outside this folder may contain any")]
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 pub(crate) mod cmsg;
 #[cfg(unix)]
 pub(crate) mod poll;
@@ -25,23 +25,23 @@ pub(crate) mod poll;
 pub(crate) mod portable;
 pub(crate) mod wake;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 mod address;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 pub(crate) mod linux;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 mod linux_option;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 pub(crate) mod netlink;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 pub(crate) use linux as native;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 pub(crate) use netlink as interfaces;
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 pub(crate) mod interfaces;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 pub(crate) use portable as native;
 
 /// The system's number for "address family not supported".

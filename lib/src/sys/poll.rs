@@ -65,7 +65,7 @@ pub(crate) fn pause(duration: Duration) {
     let _ = poll(&mut [], Some(duration));
 }
 
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
 fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<i32> {
     let timeout = timeout.map(|duration| libc::timespec {
         tv_sec: duration.as_secs().try_into().unwrap_or(libc::time_t::MAX),
@@ -78,7 +78,7 @@ fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<i
     if count < 0 { Err(io::Error::last_os_error()) } else { Ok(count) }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
 fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<i32> {
     // Rounded up, so that a wait below a millisecond does not become a busy loop.
     let milliseconds =

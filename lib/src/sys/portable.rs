@@ -14,11 +14,11 @@ use crate::batch::{InterfaceIndex, Message, Meta, ReceiveBatch, SendBatch, SendF
 use crate::socket::{Capabilities, Options, SEND_BUFFER_WAIT};
 
 /// Nothing is kept from one receive call to the next.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 #[derive(Debug)]
 pub(crate) struct ReceiveScratch;
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 impl ReceiveScratch {
     pub(crate) fn new(_slots: usize) -> Self {
         Self
@@ -26,7 +26,7 @@ impl ReceiveScratch {
 }
 
 /// Nothing is kept from one send call to the next.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 #[derive(Debug, Default)]
 pub(crate) struct SendScratch;
 
@@ -118,20 +118,20 @@ fn join_source(_: &Socket, _: Ipv4Addr, _: Ipv4Addr, _: Ipv4Addr) -> io::Result<
     Err(io::ErrorKind::Unsupported.into())
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn errors(_socket: &Socket, _report: &mut dyn FnMut(crate::socket::Unreachable)) {}
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn kernel_drops(_socket: &Socket) -> Option<u32> {
     None
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn path_mtu(_destination: SocketAddr) -> Option<u32> {
     None
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn is_icmp_error(_error: &io::Error) -> bool {
     false
 }

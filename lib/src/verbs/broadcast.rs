@@ -150,8 +150,8 @@ impl Engine for Broadcast {
         self.schedule.wants_input()
     }
 
-    fn input(&mut self, _now: Instant, input: Input, _out: &mut impl Outbox) {
-        self.schedule.input(input);
+    fn input(&mut self, now: Instant, input: Input, _out: &mut impl Outbox) {
+        self.schedule.input(now, input);
     }
 
     fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {

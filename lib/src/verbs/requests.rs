@@ -51,6 +51,8 @@ pub(super) struct Schedule {
     stream_ended: bool,
     pace: Option<Pace>,
     duration: Option<Duration>,
+    /// When it was first asked for a payload.
+    started: Option<Instant>,
     /// When the first payload was due; the others follow from it.
     origin: Option<Instant>,
     made: u64,
@@ -66,15 +68,30 @@ impl Schedule {
         };
         let rounds_left = if fixed.is_empty() { Some(0) } else { rounds_left };
         let queue = VecDeque::new();
-        Self { queue, fixed, rounds_left, stream_ended, pace, duration, origin: None, made: 0, made_bytes: 0 }
+        Self {
+            queue,
+            fixed,
+            rounds_left,
+            stream_ended,
+            pace,
+            duration,
+            started: None,
+            origin: None,
+            made: 0,
+            made_bytes: 0,
+        }
     }
 
     /// The next payload, if it is due by now.
     pub(super) fn take(&mut self, now: Instant) -> Option<Arc<[u8]>> {
-        let origin = *self.origin.get_or_insert(now);
-        if self.duration.is_some_and(|duration| now >= later(origin, duration)) {
+        let started = *self.started.get_or_insert(now);
+        if self.duration.is_some_and(|duration| now >= later(started, duration)) {
             self.end();
         }
+        if !self.waits() {
+            return None;
+        }
+        self.origin.get_or_insert(now);
         if self.due()? > now {
             return None;
         }
@@ -84,7 +101,8 @@ impl Schedule {
         }
         let payload = self.queue.pop_front()?;
         self.made += 1;
-        self.made_bytes += payload.len() as u64;
+        // An empty one counts as a byte, or a bitrate would not bound them.
+        self.made_bytes += payload.len().max(1) as u64;
         Some(payload)
     }
 
@@ -96,7 +114,7 @@ impl Schedule {
     /// When [`take`](Self::take) is wanted next on account of time alone.
     pub(super) fn next(&self) -> Option<Instant> {
         let due = if self.waits() { self.due() } else { None };
-        let ends = self.duration.filter(|_| self.more()).and_then(|duration| Some(later(self.origin?, duration)));
+        let ends = self.duration.filter(|_| self.more()).and_then(|duration| Some(later(self.started?, duration)));
         [due, ends].into_iter().flatten().min()
     }
 
@@ -104,7 +122,12 @@ impl Schedule {
         !self.stream_ended && self.queue.len() < MAX_QUEUED
     }
 
-    pub(super) fn input(&mut self, input: Input) {
+    pub(super) fn input(&mut self, now: Instant, input: Input) {
+        // A stream that paused is not behind its schedule: it begins again.
+        if self.queue.is_empty() && self.due().is_some_and(|due| due < now) {
+            self.origin = Some(now);
+            (self.made, self.made_bytes) = (0, 0);
+        }
         match input {
             Input::Payload(payload) => self.queue.push_back(payload.into()),
             Input::End => self.stream_ended = true,

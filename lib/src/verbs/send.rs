@@ -79,12 +79,24 @@ const BURST: usize = 64;
 pub struct Sender {
     options: SendOptions,
     schedule: Schedule,
+    /// Requests in the time that answers are waited for, but those whose answers are certain.
     open: VecDeque<Open>,
+    /// How many of them want answers still.
+    // Invariant: the number of those in `open` for which `wants` holds.
+    waiting: usize,
     /// Payloads of requests that were echoed, the latest last: another such echo is a copy.
     echoed: VecDeque<Arc<[u8]>>,
-    /// Until then an answer may be a late one, to a request that was given up.
-    doubtful_until: Option<Instant>,
     report: Report,
+}
+
+/// What a reply answers.
+enum Match {
+    /// This open request; its round-trip time is known unless it was sent more than once.
+    Certain(usize),
+    /// One of several, of which this is the oldest that wants an answer.
+    Likely(usize),
+    /// None that is open.
+    Nothing,
 }
 
 impl Sender {
@@ -93,7 +105,7 @@ impl Sender {
     pub fn new(options: SendOptions, requests: Requests) -> Self {
         let schedule = Schedule::new(requests, options.pace, options.duration);
         let (open, echoed) = (VecDeque::new(), VecDeque::new());
-        Self { options, schedule, open, echoed, doubtful_until: None, report: Report::default() }
+        Self { options, schedule, open, waiting: 0, echoed, report: Report::default() }
     }
 
     fn send_due(&mut self, now: Instant, out: &mut impl Outbox) {
@@ -106,13 +118,14 @@ impl Sender {
                 continue;
             }
             if self.open.len() == MAX_OPEN
-                && let Some(oldest) = self.open.pop_front()
+                && let Some(oldest) = self.close(0)
                 && oldest.replies == 0
             {
                 out.emit(Event::Unanswered { request: oldest.number });
             }
             let deadline = later(now, self.options.wait);
             self.open.push_back(Open { number, payload, sent_at: now, deadline, retry: 0, replies: 0 });
+            self.waiting += 1;
         }
     }
 
@@ -137,17 +150,20 @@ impl Sender {
             open.retry += 1;
             open.sent_at = now;
             open.deadline = later(now, self.options.wait.saturating_mul(2u32.saturating_pow(open.retry)));
-            let (payload, number, retry) = (open.payload.clone(), open.number, open.retry);
+            let (payload, number, retry) = (Arc::clone(&open.payload), open.number, open.retry);
             self.report.retries += 1;
             self.transmit(&payload, number, retry, out);
         }
-        let doubtful_until = later(now, self.options.wait);
+        let wanted = self.options.replies;
         self.open.retain(|open| {
-            if open.deadline <= now && open.replies == 0 {
-                self.doubtful_until = Some(doubtful_until);
+            if open.deadline > now {
+                return true;
+            }
+            self.waiting -= usize::from(wants(open, wanted));
+            if open.replies == 0 {
                 out.emit(Event::Unanswered { request: open.number });
             }
-            open.deadline > now
+            false
         });
     }
 
@@ -160,10 +176,17 @@ impl Sender {
         self.open.iter().map(|open| open.deadline).min()
     }
 
+    /// Takes a request off the list.
+    fn close(&mut self, index: usize) -> Option<Open> {
+        let closed = self.open.remove(index)?;
+        self.waiting -= usize::from(wants(&closed, self.options.replies));
+        Some(closed)
+    }
+
     /// Whether all is sent and answered or given up, or as many answers came as were wanted.
     fn is_done(&self) -> bool {
         let enough = self.options.count.is_some_and(|most| self.report.delivered >= most);
-        enough || !self.schedule.more() && self.open.is_empty()
+        enough || !self.schedule.more() && self.waiting == 0
     }
 
     /// Why a datagram is not taken as an answer.
@@ -179,38 +202,59 @@ impl Sender {
         self.is_done().then_some(Reason::AfterEnd)
     }
 
-    /// The open request that a payload answers, and its round-trip time if that is certain.
+    /// Which request a payload answers.
     ///
-    /// Certain is the one request with this very payload (an echo), and the only one open while none was given up
-    /// lately. Otherwise an answer counts for the newest, and its time is believed only if it is like those that were
-    /// certain: else it could be a late answer to an earlier request.
-    fn answered_request(&mut self, now: Instant, payload: &[u8]) -> Option<(usize, Option<Duration>)> {
-        let newest = self.open.len().checked_sub(1)?;
+    /// Certain is the one open request with this very payload (an echo), and the only one that is open at all: provided
+    /// that no answer takes longer than it is waited for. What was answered without certainty stays open for that time.
+    fn matching(&self, payload: &[u8]) -> Match {
         let mut equal = self.open.iter().take(MAX_COMPARED).enumerate().filter(|(_, open)| *open.payload == *payload);
-        let (first, second) = (equal.next(), equal.next());
-        let echo = first.filter(|_| second.is_none() && self.open.len() <= MAX_COMPARED).map(|(index, _)| index);
-        if first.is_none() && self.echoed.iter().any(|echoed| **echoed == *payload) {
+        let compared_all = self.open.len() <= MAX_COMPARED;
+        let wants = |open: &Open| wants(open, self.options.replies);
+        match (equal.next(), equal.next()) {
+            (Some((index, _)), None) if compared_all => return Match::Certain(index),
+            (None, _) if self.echoed.iter().any(|echoed| **echoed == *payload) => return Match::Nothing,
+            (None, _) if self.open.len() == 1 => return Match::Certain(0),
+            _ => {}
+        }
+        let echo = self.open.iter().take(MAX_COMPARED).position(|open| wants(open) && *open.payload == *payload);
+        echo.or_else(|| self.open.iter().position(wants)).map_or(Match::Nothing, Match::Likely)
+    }
+
+    /// Credits a request with an answer; returns its number and the round-trip time, where they are certain.
+    fn credit(&mut self, now: Instant, payload: &[u8]) -> Option<(u64, Option<Duration>)> {
+        let (index, certain) = match self.matching(payload) {
+            Match::Certain(index) => (index, true),
+            Match::Likely(index) => (index, false),
+            Match::Nothing => return None,
+        };
+        let wanted = self.options.replies;
+        let open = &mut self.open[index];
+        let wanted_one = wants(open, wanted);
+        open.replies += 1;
+        self.waiting -= usize::from(wanted_one && !wants(open, wanted));
+        self.report.requests_answered += u64::from(open.replies == 1);
+        if !certain {
             return None;
         }
-        let index = echo.unwrap_or(newest);
-        let open = &self.open[index];
-        let rtt = now.saturating_duration_since(open.sent_at);
-        let alone = newest == 0 && self.doubtful_until.is_none_or(|until| now >= until);
-        let usual = self.report.rtt.count() > 0 && rtt <= self.report.rtt.largest() * 2;
         // The answer to a request that was sent again may be to either sending (Karn's rule).
-        let certain = open.retry == 0 && (echo.is_some() || alone || usual);
-        if echo.is_some() {
+        let rtt = (open.retry == 0).then(|| now.saturating_duration_since(open.sent_at));
+        let number = open.number;
+        if *open.payload == *payload {
             self.echoed.push_back(Arc::clone(&open.payload));
             if self.echoed.len() > MAX_COMPARED {
                 self.echoed.pop_front();
             }
         }
-        if !certain {
-            // Its own answer may still come, as late as those are believed that were given up.
-            self.doubtful_until = Some(later(now, self.options.wait.saturating_mul(2)));
+        if !wants(&self.open[index], wanted) {
+            self.close(index);
         }
-        Some((index, certain.then_some(rtt)))
+        Some((number, rtt))
     }
+}
+
+/// Whether a request wants an answer still, if each wants this many; zero: all that come.
+fn wants(open: &Open, replies: u64) -> bool {
+    replies == 0 || open.replies < replies
 }
 
 /// Whether a datagram came from this socket of ours, whichever of its addresses it used.
@@ -233,21 +277,12 @@ impl Engine for Sender {
             return;
         }
         self.report.delivered += 1;
-        let Some((index, rtt)) = self.answered_request(now, datagram.payload) else {
-            out.emit(Event::Reply { via, datagram: *datagram, request: None, rtt: None });
-            return;
-        };
-        let open = &mut self.open[index];
-        open.replies += 1;
-        let (number, replies) = (open.number, open.replies);
+        let credited = self.credit(now, datagram.payload);
+        let (request, rtt) = credited.map_or((None, None), |(request, rtt)| (Some(request), rtt));
         if let Some(rtt) = rtt {
             self.report.rtt.add(rtt);
         }
-        self.report.requests_answered += u64::from(replies == 1);
-        if self.options.replies > 0 && replies >= self.options.replies {
-            self.open.remove(index);
-        }
-        out.emit(Event::Reply { via, datagram: *datagram, request: rtt.map(|_| number), rtt });
+        out.emit(Event::Reply { via, datagram: *datagram, request, rtt });
     }
 
     fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
@@ -268,8 +303,10 @@ impl Engine for Sender {
     fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
         // One that was too big may get through in fragments when it is sent again.
-        if !matches!(unreachable.cause, Cause::TooBig { .. }) && !self.options.any_source {
-            self.open.pop_front();
+        let hopeless = !matches!(unreachable.cause, Cause::TooBig { .. });
+        if hopeless && unreachable.destination == self.options.transmit.destination {
+            let quoted = |open: &Open| open.payload.starts_with(&unreachable.payload);
+            self.close(self.open.iter().position(quoted).unwrap_or(0));
         }
         out.emit(Event::Unreachable { unreachable });
     }
@@ -278,9 +315,9 @@ impl Engine for Sender {
         self.report.send_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;
-        // What never left cannot be answered. Trains fail from their first datagram on, so these are the newest.
+        // What never left cannot be answered. Which ones of a batch did not leave is not told: the newest are closed.
         for _ in 0..failure.count {
-            self.open.pop_back();
+            self.close(self.open.len().wrapping_sub(1));
         }
         out.emit(Event::SendFailed { failure });
     }
@@ -289,8 +326,8 @@ impl Engine for Sender {
         self.schedule.wants_input()
     }
 
-    fn input(&mut self, _now: Instant, input: Input, _out: &mut impl Outbox) {
-        self.schedule.input(input);
+    fn input(&mut self, now: Instant, input: Input, _out: &mut impl Outbox) {
+        self.schedule.input(now, input);
     }
 
     fn report(&self) -> Report {

@@ -83,32 +83,53 @@ fn retries_get_through_a_network_that_loses_half() {
 }
 
 #[test]
-fn a_late_answer_is_not_given_to_the_next_request() {
-    // 1.2 s there and back, a second between requests: each answer comes when the next request is open.
-    let mut client = Sender::new(every(Duration::from_secs(1)), repeated(&["x"], 5));
-    let mut serve = server(fixed("same"), SERVER);
-    let link = Link { delay: Duration::from_millis(600), ..Link::PERFECT };
-    let mut net = Network::new(link, 1);
-    net.add(CLIENT, 64, &mut client);
-    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
-    assert!(net.run(1000));
-    for said in &net.mail[0].said {
-        assert!(!matches!(said, Said::Reply { rtt: Some(_), .. }), "{said:?}");
+fn round_trip_times_are_claimed_only_where_they_are_certain() {
+    // The interval is shorter and longer than the round trip, and there are losses: what is claimed is true.
+    for (interval, loss_per_mille) in [(10, 0), (50, 0), (70, 0), (10, 50), (50, 50), (70, 50), (1000, 50)] {
+        let mut client = Sender::new(every(Duration::from_millis(interval)), repeated(&["x"], 200));
+        let mut serve = server(fixed("same"), SERVER);
+        let link = Link { delay: Duration::from_millis(30), loss_per_mille, ..Link::PERFECT };
+        let mut net = Network::new(link, 11);
+        net.add(CLIENT, 64, &mut client);
+        net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+        assert!(net.run(10_000));
+        let report = client.report();
+        let truth = Duration::from_millis(60);
+        if report.rtt.count() > 0 {
+            assert_eq!((report.rtt.smallest(), report.rtt.largest()), (truth, truth), "every {interval} ms");
+        }
+        if interval == 1000 {
+            // Each request's time is over before the next.
+            assert_eq!(report.rtt.count(), report.requests_answered);
+            assert!(report.requests_answered < 200);
+        }
+        if loss_per_mille == 0 {
+            assert_eq!(report.requests_answered, 200);
+        }
+        assert_eq!(report.requests_answered, report.delivered);
     }
-    assert_eq!(client.report().rtt.count(), 0);
 }
 
 #[test]
-fn after_a_loss_the_times_of_later_answers_are_known_again() {
-    let mut client = Sender::new(every(Duration::from_millis(100)), repeated(&["x"], 200));
-    let mut serve = server(fixed("same"), SERVER);
-    let mut net = Network::new(Link { loss_per_mille: 50, ..Link::PERFECT }, 11);
-    net.add(CLIENT, 64, &mut client);
-    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
-    assert!(net.run(10_000));
-    let report = client.report();
-    assert!(report.requests_answered < 200 && report.rtt.count() > 150, "{report:?}");
-    assert_eq!((report.rtt.smallest(), report.rtt.largest()), (Duration::from_millis(2), Duration::from_millis(2)));
+fn a_stream_that_paused_keeps_its_pace_and_does_not_catch_up() {
+    let options = SendOptions { wait: Duration::ZERO, ..every(Duration::from_secs(1)) };
+    let mut client = Sender::new(options, Requests::Stream);
+    let (mut mail, mut now) = (network::Mail::default(), Network::new(Link::PERFECT, 0).now);
+    let mut sent_after = Vec::new();
+    for pause in [10_000, 0, 0, 60_000, 0] {
+        now += Duration::from_millis(pause);
+        client.input(now, udpkit::Input::Payload(b"x".to_vec()), &mut mail);
+        let given = now;
+        while mail.sent.is_empty() {
+            client.tick(now, &mut mail);
+            if let udpkit::Next::At(next) = client.next() {
+                now = now.max(next);
+            }
+        }
+        mail.sent.clear();
+        sent_after.push((now - given).as_millis());
+    }
+    assert_eq!(sent_after, [0, 1000, 1000, 0, 1000]);
 }
 
 #[test]
