@@ -60,8 +60,8 @@ pub const REPLY_HOP_LIMIT: u8 = 63;
 pub(crate) struct Guard {
     conduct: Conduct,
     limiter: Option<RateLimiter>,
-    /// The ports of our sockets: a source on one of them may be ourselves.
-    own_ports: Vec<u16>,
+    /// Our sockets: a source that is one of them is ourselves.
+    own: Vec<SocketAddr>,
     interfaces: Interfaces,
 }
 
@@ -72,8 +72,7 @@ impl Guard {
             RateLimit::PerSecond(rate) => Some(RateLimiter::new(rate)),
             RateLimit::Off => None,
         };
-        let own_ports = own.iter().map(SocketAddr::port).collect();
-        Self { conduct, limiter, own_ports, interfaces: Interfaces::default() }
+        Self { conduct, limiter, own: own.to_vec(), interfaces: Interfaces::default() }
     }
 
     pub(crate) fn set_interfaces(&mut self, interfaces: &Interfaces) {
@@ -89,8 +88,11 @@ impl Guard {
         if ip.is_unspecified() || ip.is_multicast() || self.interfaces.is_broadcast(ip) {
             return Err(Reason::SourceAddress);
         }
-        let ourselves = || meta.local == Some(ip) || self.interfaces.is_ours(ip);
-        if self.own_ports.contains(&port) && ourselves() {
+        let ourselves = |own: &SocketAddr| match own.ip() {
+            any if any.is_unspecified() => meta.local == Some(ip) || self.interfaces.is_ours(ip),
+            one => one == ip,
+        };
+        if self.own.iter().any(|own| own.port() == port && ourselves(own)) {
             return Err(Reason::OwnSocket);
         }
         if self.conduct.refuse_responder_ports && is_responder_port(port) {

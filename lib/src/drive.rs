@@ -75,7 +75,7 @@ pub fn drive<E: Engine, S: Sink>(
     let watch = InterfaceWatch::new().ok();
     let interfaces = Interfaces::list()
         .or_else(|error| if memberships.is_empty() { Ok(Interfaces::default()) } else { Err(error) })?;
-    memberships.update(sockets, &interfaces)?;
+    let refusals = memberships.update(sockets, &interfaces)?;
     engine.interfaces(&interfaces);
     let mut wire = Wire {
         sockets,
@@ -87,6 +87,9 @@ pub fn drive<E: Engine, S: Sink>(
         drops_asked: started,
         received: false,
     };
+    for error in &refusals {
+        wire.emit(Event::Trouble { error });
+    }
     let mut batch = ReceiveBatch::default();
     let mut waiting = Waiting::new(sockets, watch.as_ref(), &control);
     let end = loop {
@@ -106,6 +109,9 @@ pub fn drive<E: Engine, S: Sink>(
         wire.ask_drops(moment, false);
         if timeout.is_none_or(|timeout| !timeout.is_zero()) {
             wire.idle();
+            if wire.flow.is_break() {
+                break End::SinkClosed;
+            }
         }
         if !waiting.wait(earlier(timeout, wire.drops_due(moment)))? {
             continue;
@@ -203,7 +209,7 @@ fn interfaces_changed<E: Engine, S: Sink>(
         Err(error) => return wire.emit(Event::Trouble { error: &error }),
     };
     // A group that is joined nowhere now may be joined later: the interface may come back.
-    if let Err(error) = memberships.update(sockets, &interfaces) {
+    for error in memberships.update(sockets, &interfaces).unwrap_or_else(|error| vec![error]) {
         wire.emit(Event::Trouble { error: &error });
     }
     engine.interfaces(&interfaces);

@@ -17,6 +17,8 @@ pub struct Group {
     pub address: IpAddr,
     /// The only source wanted; all where there is none.
     pub source: Option<IpAddr>,
+    /// The only interface to join it on, where its address names one (`[ff02::1%eth0]`).
+    pub interface: Option<InterfaceIndex>,
 }
 
 /// Groups, and the interfaces on which they were joined.
@@ -35,19 +37,18 @@ impl Memberships {
         Self { groups, names, joined: HashSet::new() }
     }
 
-    /// Joins what is not joined yet, on the interfaces that there are now.
+    /// Joins what is not joined yet, on the interfaces that there are now; returns what was refused on single ones.
     ///
     /// # Errors
     ///
-    /// The last refusal, if a group is joined nowhere.
-    pub fn update(&mut self, sockets: &[Socket], interfaces: &Interfaces) -> Result<()> {
+    /// A group is joined nowhere, or an interface that was named refuses it.
+    pub fn update(&mut self, sockets: &[Socket], interfaces: &Interfaces) -> Result<Vec<Error>> {
         // The kernel ends a membership with the interface; one that comes back has another number.
         self.joined.retain(|(_, index)| interfaces.numbered(*index).is_some());
-        let mut outcome = Ok(());
+        let mut refusals = Vec::new();
         for (place, group) in self.groups.iter().enumerate() {
-            let mut refusal = None;
             for interface in interfaces {
-                if !self.wants(interface, group.address) {
+                if !self.wants(interface, group) {
                     continue;
                 }
                 let Some(index) = interface.index.filter(|index| !self.joined.contains(&(place, *index))) else {
@@ -55,14 +56,15 @@ impl Memberships {
                 };
                 match sockets[group.via].join(group.address, interface, group.source) {
                     Ok(()) => drop(self.joined.insert((place, index))),
-                    Err(error) => refusal = Some(error),
+                    Err(error) if self.is_named(interface, group) => return Err(error),
+                    Err(error) => refusals.push(error),
                 }
             }
             if !self.joined.iter().any(|(joined, _)| *joined == place) {
-                outcome = Err(refusal.unwrap_or_else(|| nowhere(group.address)));
+                return Err(refusals.pop().unwrap_or_else(|| nowhere(group.address)));
             }
         }
-        outcome
+        Ok(refusals)
     }
 
     /// Whether there is anything to keep up.
@@ -71,12 +73,20 @@ impl Memberships {
         self.groups.is_empty()
     }
 
-    fn wants(&self, interface: &Interface, group: IpAddr) -> bool {
-        if !self.names.is_empty() {
-            return self.names.contains(&interface.name);
+    fn wants(&self, interface: &Interface, group: &Group) -> bool {
+        if group.interface.is_some() || !self.names.is_empty() {
+            return self.is_named(interface, group);
         }
-        let family = interface.addresses.iter().any(|address| address.ip.is_ipv4() == group.is_ipv4());
+        let family = interface.addresses.iter().any(|address| address.ip.is_ipv4() == group.address.is_ipv4());
         interface.up && (interface.multicast || interface.loopback) && family
+    }
+
+    /// Whether this very interface was asked for: by the scope of the group, or by name.
+    fn is_named(&self, interface: &Interface, group: &Group) -> bool {
+        match group.interface {
+            Some(index) => interface.index == Some(index),
+            None => self.names.contains(&interface.name),
+        }
     }
 }
 

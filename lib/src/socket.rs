@@ -45,6 +45,9 @@ pub struct Options {
     pub hop_limit: Option<u8>,
     /// Traffic class of what is sent: DSCP in the upper six bits.
     pub traffic_class: Option<u8>,
+    /// How long one send call may wait, all together, for room in the send buffer or the device queue. What finds none
+    /// by then is a failure: with zero, the default, at once.
+    pub send_wait: Duration,
     /// Use only what every system has, for seeing here what a program would get elsewhere.
     pub portable: bool,
 }
@@ -164,6 +167,7 @@ pub struct Socket {
     /// The kernel's 32-bit total of drops, widened.
     drops: AtomicU64,
     receive_buffer: usize,
+    send_wait: Duration,
 }
 
 impl Socket {
@@ -185,8 +189,17 @@ impl Socket {
         let receive_buffer = inner.recv_buffer_size().map_err(error)?;
         capabilities.segmentation &= !options.portable;
         let train_limit = AtomicUsize::new(if capabilities.segmentation { usize::MAX } else { 0 });
-        let portable = options.portable;
-        Ok(Self { inner, local, portable, capabilities, train_limit, drops: AtomicU64::new(0), receive_buffer })
+        let (portable, send_wait) = (options.portable, options.send_wait);
+        Ok(Self {
+            inner,
+            local,
+            portable,
+            capabilities,
+            train_limit,
+            drops: AtomicU64::new(0),
+            receive_buffer,
+            send_wait,
+        })
     }
 
     /// The address and port that the socket is bound to.
@@ -220,6 +233,7 @@ impl Socket {
             Wait::For(duration) => clock().0.checked_add(duration).map_or(Wait::Forever, Wait::Until),
             wait => wait,
         };
+        let mut transients = 0;
         loop {
             let received =
                 if self.portable { portable::receive(&self.inner, batch) } else { native::receive(&self.inner, batch) };
@@ -236,7 +250,7 @@ impl Socket {
                         return Ok(0);
                     }
                 }
-                Err(error) if is_transient(&error) => {}
+                Err(error) if is_transient(&error) && transients < MAX_TRANSIENTS => transients += 1,
                 Err(error) => return Err(Error::new("receive on", self.local, error)),
             }
         }
@@ -244,8 +258,8 @@ impl Socket {
 
     /// Sends the batch and empties it; returns the number of datagrams sent.
     ///
-    /// What could not be sent is in [`SendBatch::failures`]; the rest was sent once. Waits up to a second for room in
-    /// the send buffer, and a tenth of one for a full device queue.
+    /// What could not be sent is in [`SendBatch::failures`]; the rest was sent once. Waits for room for
+    /// [`Options::send_wait`] at most.
     pub fn send(&self, batch: &mut SendBatch) -> usize {
         batch.failures.clear();
         if batch.entries.is_empty() {
@@ -253,9 +267,9 @@ impl Socket {
         }
         let total = batch.len();
         if self.portable {
-            portable::send(&self.inner, batch, &self.train_limit);
+            portable::send(&self.inner, batch, &self.train_limit, self.send_wait);
         } else {
-            native::send(&self.inner, batch, &self.train_limit);
+            native::send(&self.inner, batch, &self.train_limit, self.send_wait);
         }
         batch.clear();
         total - batch.failures.iter().map(|failure| failure.count).sum::<usize>()
@@ -420,6 +434,9 @@ fn open(address: SocketAddr, options: &Options) -> io::Result<socket2::Socket> {
     Ok(socket)
 }
 
+/// Errors in a row that may speak of earlier sends; one more is the socket's own.
+const MAX_TRANSIENTS: usize = 64;
+
 /// Errors of a receive call that speak of an earlier send (ICMP) or of nothing: try again.
 fn is_transient(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
@@ -442,6 +459,3 @@ pub fn any_address(family_of: IpAddr) -> IpAddr {
         IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
     }
 }
-
-/// How long a send may wait for room in the socket's buffer.
-pub(crate) const SEND_BUFFER_WAIT: Duration = Duration::from_secs(1);

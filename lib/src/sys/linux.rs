@@ -9,9 +9,10 @@ use std::time::{Duration, SystemTime};
 use socket2::Socket;
 
 use super::address::{self, RawAddress};
+use super::patience::{Patience, QUEUE_PAUSE};
 use super::{cmsg, poll};
 use crate::batch::{Delivery, Entry, InterfaceIndex, Message, Meta, ReceiveBatch, SendBatch, SendFailure, Transmit};
-use crate::socket::{Cause, SEND_BUFFER_WAIT, Unreachable};
+use crate::socket::{Cause, Unreachable};
 
 pub(crate) use super::linux_option::{configure, join, kernel_drops, path_mtu};
 
@@ -75,6 +76,12 @@ fn header() -> libc::mmsghdr {
     unsafe { std::mem::zeroed() }
 }
 
+/// Bytes of control messages that came with a message; the C libraries disagree on the type.
+#[allow(clippy::unnecessary_cast, reason = "not of this type in every C library")]
+fn control_len(header: &libc::msghdr) -> usize {
+    header.msg_controllen as usize
+}
+
 /// An empty buffer.
 const NO_BUFFER: libc::iovec = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
 
@@ -105,19 +112,20 @@ impl Default for SendScratch {
 /// Receives into the batch without waiting.
 pub(crate) fn receive(socket: &Socket, batch: &mut ReceiveBatch) -> io::Result<()> {
     let scratch = &mut batch.scratch;
-    // Lengths and flags are in and out: each must be set again before every call.
-    for (index, slot) in batch.payloads.chunks_exact_mut(batch.slot_len).enumerate() {
-        let buffer = &mut scratch.buffers[index];
+    for (buffer, slot) in scratch.buffers.iter_mut().zip(batch.payloads.chunks_exact_mut(batch.slot_len)) {
         *buffer = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
-        let name = &mut scratch.names[index].0;
-        let control = &mut scratch.controls[index].0;
-        let header = &mut scratch.headers[index].msg_hdr;
-        header.msg_name = name.as_mut_ptr().cast();
+    }
+    let (buffers, names) = (scratch.buffers.as_mut_ptr(), scratch.names.as_mut_ptr());
+    let controls = scratch.controls.as_mut_ptr();
+    // Lengths and flags are in and out: each must be set again before every call.
+    for (index, header) in scratch.headers.iter_mut().enumerate() {
+        let header = &mut header.msg_hdr;
+        header.msg_name = names.wrapping_add(index).cast();
         header.msg_namelen = RawAddress::SOCKLEN;
-        header.msg_iov = buffer;
+        header.msg_iov = buffers.wrapping_add(index);
         header.msg_iovlen = 1;
-        header.msg_control = control.as_mut_ptr().cast();
-        header.msg_controllen = control.len();
+        header.msg_control = controls.wrapping_add(index).cast();
+        header.msg_controllen = RECEIVE_CONTROL as _;
         header.msg_flags = 0;
     }
     let length = u32::try_from(batch.slots).unwrap_or(u32::MAX);
@@ -133,7 +141,7 @@ pub(crate) fn receive(socket: &Socket, batch: &mut ReceiveBatch) -> io::Result<(
     };
     for index in 0..count {
         let header = &scratch.headers[index];
-        let control = &scratch.controls[index].0[..header.msg_hdr.msg_controllen.min(RECEIVE_CONTROL)];
+        let control = &scratch.controls[index].0[..control_len(&header.msg_hdr).min(RECEIVE_CONTROL)];
         let name = &scratch.names[index];
         let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let source = name.read(header.msg_hdr.msg_namelen as usize).unwrap_or(unknown);
@@ -224,11 +232,10 @@ fn timestamp(data: &[u8]) -> Option<SystemTime> {
 
 /// How often a call that failed for an earlier datagram's sake is tried again before the failure counts as its own.
 const PENDING_TRIES: usize = 3;
-/// How often, a millisecond apart, a send is tried that a full device queue refused.
-const QUEUE_TRIES: usize = 100;
 
-/// Sends every entry of the batch, or records its failure.
-pub(crate) fn send(socket: &Socket, batch: &mut SendBatch, train_limit: &AtomicUsize) {
+/// Sends every entry of the batch, or records its failure; waits for room no longer than `patience`, all together.
+pub(crate) fn send(socket: &Socket, batch: &mut SendBatch, train_limit: &AtomicUsize, patience: Duration) {
+    let mut patience = Patience::new(patience);
     let SendBatch { bytes, entries, failures, scratch } = batch;
     let limit = train_limit.load(Ordering::Relaxed);
     scratch.pieces.clear();
@@ -260,11 +267,8 @@ pub(crate) fn send(socket: &Socket, batch: &mut SendBatch, train_limit: &AtomicU
         tries += 1;
         let again = match error.raw_os_error() {
             Some(libc::EINTR) => true,
-            Some(libc::EAGAIN) => tries == 1 && poll::one(socket, true, Some(SEND_BUFFER_WAIT)).unwrap_or(false),
-            Some(libc::ENOBUFS) => {
-                poll::pause(Duration::from_millis(1));
-                tries < QUEUE_TRIES
-            }
+            Some(libc::EAGAIN) => patience.spend(|left| drop(poll::one(socket, true, Some(left)))),
+            Some(libc::ENOBUFS) => patience.spend(|left| poll::pause(left.min(QUEUE_PAUSE))),
             _ => is_icmp_error(&error) && tries < PENDING_TRIES,
         };
         if !again {
@@ -307,19 +311,20 @@ fn send_pieces(socket: &Socket, bytes: &mut [u8], scratch: &mut SendScratch, don
     let length = pieces.len().min(scratch.headers.len());
     for (index, piece) in pieces[..length].iter().enumerate() {
         let slice = &mut bytes[piece.start..piece.start + piece.len];
-        let buffer = &mut scratch.buffers[index];
-        *buffer = libc::iovec { iov_base: slice.as_mut_ptr().cast(), iov_len: slice.len() };
-        let name = &mut scratch.names[index];
-        let name_len = name.write(piece.transmit.destination);
-        let control = &mut scratch.controls[index].0;
-        let control_len = encode(piece, control);
+        scratch.buffers[index] = libc::iovec { iov_base: slice.as_mut_ptr().cast(), iov_len: slice.len() };
         let header = &mut scratch.headers[index].msg_hdr;
-        header.msg_name = name.0.as_mut_ptr().cast();
-        header.msg_namelen = name_len;
-        header.msg_iov = buffer;
+        header.msg_namelen = scratch.names[index].write(piece.transmit.destination);
+        header.msg_controllen = encode(piece, &mut scratch.controls[index].0) as _;
+    }
+    let (buffers, names) = (scratch.buffers.as_mut_ptr(), scratch.names.as_mut_ptr());
+    let controls = scratch.controls.as_mut_ptr();
+    for (index, header) in scratch.headers[..length].iter_mut().enumerate() {
+        let header = &mut header.msg_hdr;
+        header.msg_name = names.wrapping_add(index).cast();
+        header.msg_iov = buffers.wrapping_add(index);
         header.msg_iovlen = 1;
-        header.msg_control = if control_len == 0 { std::ptr::null_mut() } else { control.as_mut_ptr().cast() };
-        header.msg_controllen = control_len;
+        let control = controls.wrapping_add(index).cast();
+        header.msg_control = if header.msg_controllen == 0 { std::ptr::null_mut() } else { control };
         header.msg_flags = 0;
     }
     // SAFETY: the first `length` headers point to live names, buffers and control buffers with their lengths, written
@@ -406,13 +411,13 @@ pub(crate) fn errors(socket: &Socket, report: &mut dyn FnMut(Unreachable)) {
         header.msg_iov = &raw mut buffer;
         header.msg_iovlen = 1;
         header.msg_control = control.0.as_mut_ptr().cast();
-        header.msg_controllen = control.0.len();
+        header.msg_controllen = ERROR_CONTROL as _;
         // SAFETY: the header points to a live name, buffer and control buffer with their lengths, all on this stack.
         let len =
             unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) };
         let Ok(len) = usize::try_from(len) else { return };
         let Some(destination) = name.read(header.msg_namelen as usize) else { continue };
-        let control = &control.0[..header.msg_controllen.min(ERROR_CONTROL)];
+        let control = &control.0[..control_len(&header).min(ERROR_CONTROL)];
         if let Some((cause, reporter)) = decode_error(control) {
             let payload = payload[..len.min(payload.len())].to_vec();
             report(Unreachable { destination, reporter, cause, payload });

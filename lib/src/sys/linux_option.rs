@@ -70,7 +70,11 @@ pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<Capabi
     if options.only_joined_groups {
         const IPV6_MULTICAST_ALL: i32 = 29;
         let (level, name) = ip(libc::IP_MULTICAST_ALL, IPV6_MULTICAST_ALL);
-        set(socket, level, name, &0i32)?;
+        match set(socket, level, name, &0i32) {
+            // Came to IPv6 with Linux 4.20; before, groups joined by others are heard too.
+            Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {}
+            done => done?,
+        }
     }
     if let Some(size) = options.receive_buffer {
         let size = i32::try_from(size / 2).unwrap_or(i32::MAX / 2).max(1);

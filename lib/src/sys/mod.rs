@@ -17,6 +17,7 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) mod cmsg;
+mod patience;
 #[cfg(unix)]
 pub(crate) mod poll;
 #[cfg(windows)]

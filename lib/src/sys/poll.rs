@@ -69,7 +69,7 @@ pub(crate) fn pause(duration: Duration) {
 fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<i32> {
     let timeout = timeout.map(|duration| libc::timespec {
         tv_sec: duration.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-        tv_nsec: duration.subsec_nanos().into(),
+        tv_nsec: duration.subsec_nanos() as _,
     });
     let timeout_pointer = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: the entries are a valid array of the length given; the timeout is null or lives until after the call.

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use socket2::{InterfaceIndexOrAddress, MaybeUninitSlice, SockAddr, Socket};
 
+use super::patience::{Patience, QUEUE_PAUSE};
 use super::poll;
 use crate::Interface;
 use crate::batch::{InterfaceIndex, Message, Meta, ReceiveBatch, SendBatch, SendFailure};
-use crate::socket::{Capabilities, Options, SEND_BUFFER_WAIT};
+use crate::socket::{Capabilities, Options};
 
 /// Nothing is kept from one receive call to the next.
 #[cfg(not(target_os = "linux"))]
@@ -31,8 +32,11 @@ impl ReceiveScratch {
 pub(crate) struct SendScratch;
 
 pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<Capabilities> {
-    if let Some(size) = options.receive_buffer {
-        socket.set_recv_buffer_size(size)?;
+    if let Some(mut size) = options.receive_buffer {
+        // Some systems refuse what is over their limit instead of giving what they can.
+        while socket.set_recv_buffer_size(size).is_err() && size > 4096 {
+            size /= 2;
+        }
     }
     Ok(Capabilities::default())
 }
@@ -56,36 +60,45 @@ pub(crate) fn receive(socket: &Socket, batch: &mut ReceiveBatch) -> io::Result<(
     Ok(())
 }
 
-pub(crate) fn send(socket: &Socket, batch: &mut SendBatch, _train_limit: &AtomicUsize) {
+pub(crate) fn send(socket: &Socket, batch: &mut SendBatch, _train_limit: &AtomicUsize, patience: Duration) {
+    let mut patience = Patience::new(patience);
     for entry in &batch.entries {
         let destination = SockAddr::from(entry.transmit.destination);
         let train = &batch.bytes[entry.start..entry.start + entry.len];
         for index in 0..entry.count {
             let start = index * entry.segment;
             let payload = &train[start..(start + entry.segment).min(train.len())];
-            if let Err(error) = send_one(socket, payload, &destination) {
+            if let Err(error) = send_one(socket, payload, &destination, &mut patience) {
                 batch.failures.push(SendFailure { transmit: entry.transmit, count: 1, bytes: payload.len(), error });
             }
         }
     }
 }
 
-fn send_one(socket: &Socket, payload: &[u8], destination: &SockAddr) -> io::Result<()> {
-    let mut waited = false;
-    for _ in 0..100 {
+/// How often a send is tried that failed for an earlier datagram's sake.
+const PENDING_TRIES: usize = 3;
+
+fn send_one(socket: &Socket, payload: &[u8], destination: &SockAddr, patience: &mut Patience) -> io::Result<()> {
+    let mut tries = 0;
+    loop {
         let Err(error) = socket.send_to(payload, destination) else { return Ok(()) };
-        match error.kind() {
-            io::ErrorKind::Interrupted | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => {}
-            io::ErrorKind::WouldBlock if !waited => {
-                waited = true;
-                poll::one(socket, true, Some(SEND_BUFFER_WAIT))?;
+        let again = match error.kind() {
+            io::ErrorKind::Interrupted => true,
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => {
+                tries += 1;
+                tries < PENDING_TRIES
             }
+            io::ErrorKind::WouldBlock => patience.spend(|left| drop(poll::one(socket, true, Some(left)))),
             // A full device queue empties by itself.
-            _ if error.raw_os_error() == Some(super::NO_BUFFERS) => poll::pause(Duration::from_millis(1)),
-            _ => return Err(error),
+            _ if error.raw_os_error() == Some(super::NO_BUFFERS) => {
+                patience.spend(|left| poll::pause(left.min(QUEUE_PAUSE)))
+            }
+            _ => false,
+        };
+        if !again {
+            return Err(error);
         }
     }
-    Err(io::ErrorKind::WouldBlock.into())
 }
 
 pub(crate) fn join(socket: &Socket, group: IpAddr, interface: &Interface, source: Option<IpAddr>) -> io::Result<()> {

@@ -53,7 +53,8 @@ impl Wakeup {
         if self.signalled.load(Ordering::Acquire) {
             #[cfg(unix)]
             let _ = self.pipe.read(&mut [0]);
-            self.signalled.store(false, Ordering::Release);
+            // A swap, so that what was written before a wake that found the flag set is seen after this.
+            self.signalled.swap(false, Ordering::AcqRel);
         }
     }
 }

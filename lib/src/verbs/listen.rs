@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::{Ending, Gate, Limits};
+use super::{Ending, Gate, Limits, is_other_destination};
 use crate::batch::{Datagram, Meta, SendFailure};
 use crate::engine::{Engine, Next, Outbox};
 use crate::event::{Event, Reason, Report};
@@ -87,13 +87,12 @@ impl Listen {
 
     /// Why a datagram is not wanted.
     fn unwanted(&self, via: usize, meta: &Meta, payload: &[u8]) -> Option<Reason> {
-        let only = self.options.destinations.get(via).copied().flatten();
         let from = &self.options.from;
         if self.ending.over {
             Some(Reason::AfterEnd)
         } else if !self.gate.admits(meta) {
             Some(Reason::OtherInterface)
-        } else if only.is_some_and(|only| meta.destination.is_some_and(|destination| destination != only)) {
+        } else if is_other_destination(&self.options.destinations, via, meta) {
             Some(Reason::OtherDestination)
         } else if !from.is_empty() && !from.iter().any(|network| network.contains(meta.source.ip())) {
             Some(Reason::OtherSource)

@@ -12,6 +12,7 @@ pub use requests::{Pace, Requests};
 pub use send::{SendOptions, Sender};
 pub use serve::{Answer, Serve, ServeOptions};
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::batch::{InterfaceIndex, Meta};
@@ -68,6 +69,14 @@ impl Ending {
             Some(deadline) => Next::At(deadline),
             None => Next::Datagram,
         }
+    }
+}
+
+/// Whether a datagram was addressed to something else than the only destination wanted at its socket.
+fn is_other_destination(only: &[Option<IpAddr>], via: usize, meta: &Meta) -> bool {
+    match (only.get(via).copied().flatten(), meta.destination) {
+        (Some(only), Some(destination)) => only != destination,
+        _ => false,
     }
 }
 

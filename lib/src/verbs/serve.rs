@@ -1,9 +1,9 @@
 //! `serve`: answers every datagram that arrives, each peer from one socket, from the address that was asked.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use super::{Ending, Gate, Limits};
+use super::{Ending, Gate, Limits, is_other_destination};
 use crate::batch::{Datagram, Meta, SendFailure, Train, Transmit};
 use crate::conduct::{Conduct, Guard};
 use crate::engine::{Engine, Next, Outbox};
@@ -33,6 +33,8 @@ pub struct ServeOptions {
     pub own: Vec<SocketAddr>,
     /// Names of the interfaces whose datagrams are answered; all where there are none.
     pub interfaces: Vec<String>,
+    /// For each socket, the only destination answered there, if it hears others too.
+    pub destinations: Vec<Option<IpAddr>>,
     /// When to end.
     pub limits: Limits,
     /// Whether to tell of each answer ([`Event::Answered`]).
@@ -48,6 +50,7 @@ impl ServeOptions {
             conduct: Conduct::default(),
             own,
             interfaces: Vec::new(),
+            destinations: Vec::new(),
             limits: Limits::default(),
             verbose: false,
         }
@@ -62,6 +65,7 @@ pub struct Serve {
     fixed_train: Vec<u8>,
     guard: Guard,
     gate: Gate,
+    destinations: Vec<Option<IpAddr>>,
     ending: Ending,
     verbose: bool,
     report: Report,
@@ -83,6 +87,7 @@ impl Serve {
             fixed_train,
             guard: Guard::new(options.conduct, &options.own),
             gate: Gate::new(options.interfaces),
+            destinations: options.destinations,
             ending: Ending::new(options.limits),
             verbose: options.verbose,
             report: Report::default(),
@@ -90,9 +95,12 @@ impl Serve {
     }
 
     /// Whether a request is answered, and if so how; `request_len` is that of each datagram of a run.
-    fn judge(&self, meta: &Meta, request: &[u8], request_len: usize) -> Result<Transmit, Reason> {
+    fn judge(&self, via: usize, meta: &Meta, request: &[u8], request_len: usize) -> Result<Transmit, Reason> {
         if !self.gate.admits(meta) {
             return Err(Reason::OtherInterface);
+        }
+        if is_other_destination(&self.destinations, via, meta) {
+            return Err(Reason::OtherDestination);
         }
         let mut transmit = meta.reply();
         let reply_len = match &self.answer {
@@ -143,7 +151,7 @@ impl Engine for Serve {
             self.ignore(meta, Reason::AfterEnd, 1, out);
             return;
         }
-        let transmit = match self.judge(meta, datagram.payload, datagram.wire_len) {
+        let transmit = match self.judge(via, meta, datagram.payload, datagram.wire_len) {
             Ok(transmit) => transmit,
             Err(reason) => return self.ignore(meta, reason, 1, out),
         };
@@ -178,7 +186,7 @@ impl Engine for Serve {
         }
         let meta = train.meta();
         self.report.received.add(count, train.wire_len());
-        let transmit = match self.judge(meta, &train.payload()[..train.segment_len()], train.segment_len()) {
+        let transmit = match self.judge(via, meta, &train.payload()[..train.segment_len()], train.segment_len()) {
             Ok(transmit) => transmit,
             Err(reason) => return self.ignore(meta, reason, count, out),
         };
