@@ -7,6 +7,7 @@ mod netns;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use common::{
     BACKENDS, Received, V4, V6, bind, bind_to, interface, is_over, loopback, numbered, patience, receive, receive_one,
@@ -180,6 +181,33 @@ fn without_checksum_offload_nothing_is_lost_or_doubled() {
             send_run(&sender, &to, &[b"end".to_vec()]);
         }
     });
+}
+
+#[test]
+fn a_slow_link_is_waited_for_as_long_as_asked_and_no_longer() {
+    const TEST: &str = "a_slow_link_is_waited_for_as_long_as_asked_and_no_longer";
+    const SCRIPT: &str = "
+        ip link add slow type veth peer name far
+        ip link set slow up
+        ip link set far up
+        ip address add 10.7.0.1/24 dev slow
+        ip neighbour add 10.7.0.2 lladdr 02:00:00:00:00:02 dev slow
+        tc qdisc add dev slow root tbf rate 20mbit burst 2kb limit 3kb";
+    if !netns::enter(TEST, SCRIPT) {
+        return;
+    }
+    for (send_wait, all) in [(Duration::ZERO, false), (Duration::from_secs(3600), true)] {
+        // Without the error queue the kernel does not tell what its queue refused.
+        let options = Options { errors: true, send_wait, ..Options::default() };
+        let sender = bind(v4([10, 7, 0, 1]), &options);
+        let mut batch = SendBatch::default();
+        for port in 1..=64 {
+            assert!(batch.push(&Transmit::to(SocketAddr::new(v4([10, 7, 0, 2]), port)), &[7; 1000]));
+        }
+        let sent = sender.send(&mut batch);
+        assert_eq!(sent + batch.failures().len(), 64);
+        assert_eq!(sent == 64, all, "{sent} sent");
+    }
 }
 
 #[test]
