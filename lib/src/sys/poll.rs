@@ -68,7 +68,7 @@ pub(crate) fn pause(duration: Duration) {
 #[cfg(any(target_os = "linux", target_os = "freebsd"))]
 fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<i32> {
     let timeout = timeout.map(|duration| libc::timespec {
-        tv_sec: duration.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_sec: i32::try_from(duration.as_secs()).unwrap_or(i32::MAX).into(),
         tv_nsec: duration.subsec_nanos() as _,
     });
     let timeout_pointer = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
