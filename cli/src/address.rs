@@ -119,6 +119,21 @@ impl Host {
     }
 }
 
+/// Whether an address says nothing without an interface: link-local, and groups that stay on the link or on the
+/// interface (RFC 4291 section 2.7).
+pub(crate) fn needs_scope(ip: IpAddr) -> bool {
+    let IpAddr::V6(v6) = ip else { return false };
+    v6.is_unicast_link_local() || v6.is_multicast() && matches!(v6.segments()[0] & 0xf, 1 | 2)
+}
+
+/// An error for the port that no datagram can have as its destination.
+pub(crate) fn check_port(port: u16) -> Result<()> {
+    if port == 0 {
+        bail!("nothing can be sent to port 0 (RFC 768 reserves it)");
+    }
+    Ok(())
+}
+
 impl std::fmt::Display for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -166,6 +181,22 @@ mod tests {
         ];
         for (text, host, port) in cases {
             assert_eq!(parse(text), (host.map(str::to_owned), port), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_needs_an_interface() {
+        for (text, needed) in [
+            ("fe80::1", true),
+            ("ff01::1", true),
+            ("ff02::fb", true),
+            ("ff12::1", true),
+            ("ff05::1", false),
+            ("ff0e::1", false),
+            ("fd01::1", false),
+            ("224.0.0.1", false),
+        ] {
+            assert_eq!(needs_scope(text.parse().unwrap()), needed, "{text}");
         }
     }
 

@@ -42,6 +42,7 @@ pub(crate) enum Verb {
 /// forged sources, well-known responders (loops), replies much larger than requests, floods. The summary at the end
 /// accounts for every datagram received.
 #[derive(Debug, ArgGroup)]
+#[command(mut_arg("ttl", |ttl| ttl.help("Time to live (hop limit) of replies; at most 63 unless --no-loop-guard")))]
 #[command(after_help = "\
 Examples:
   udp serve                         on port 10000, to everybody: Get off my lawn!
@@ -269,7 +270,7 @@ pub(crate) struct PaceArgs {
     #[arg(long, value_name = "RATE", value_parser = units::rate, conflicts_with = "every")]
     pub(crate) rate: Option<units::Rate>,
     /// Send from this address or port; it may be shared
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Sending")]
     pub(crate) local: Option<Address>,
 }
 
@@ -325,7 +326,7 @@ pub(crate) struct CommonArgs {
     /// Receive buffer, as much of it as the system permits [default: 4MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) recv_buffer: Option<usize>,
-    /// Say more: each datagram sent or answered, interfaces left out
+    /// Say more: each datagram sent, answered or ignored
     #[arg(short, long, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
     /// Say only errors: no summary, no notices

@@ -1,24 +1,30 @@
 //! From flags to sockets and engine options: every rule that concerns more than one flag.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use udpkit::verbs::{Answer, BroadcastTarget, Limits, Pace, Requests};
 use udpkit::{
-    Conduct, Group, Interface, InterfaceIndex, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit, Socket, Transmit,
+    Conduct, Group, Interface, InterfaceAddress, InterfaceIndex, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit,
+    Socket, Transmit,
 };
 
-use crate::address::{Address, Families, Host};
+use crate::address::{Address, Families, Host, check_port, needs_scope};
 use crate::args::{
     BroadcastArgs, CommonArgs, ConductArgs, Format, NumberOrOff, PaceArgs, SendArgs, SendingArgs, ServeArgs,
 };
-use crate::hint::{Hint, interface_names};
+use crate::hint::{self, Hint, interface_names};
 use crate::payload::Payloads;
 use crate::units::Rate;
 
 /// What sockets ask the system for; most systems permit less without being told to.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// How long a send waits while the socket or the device can take no more.
+const SEND_WAIT: Duration = Duration::from_secs(1);
+/// The same for replies: a slow link must not keep the other peers waiting, and a reply that finds no room is counted.
+const REPLY_WAIT: Duration = Duration::from_millis(5);
 /// Time between datagrams where they are repeated and nothing else is said.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -73,7 +79,12 @@ impl CommonArgs {
 impl SendingArgs {
     /// Options of a socket that sends: these, and what all sockets have.
     fn socket_options(&self, common: &CommonArgs) -> Options {
-        Options { hop_limit: self.ttl, traffic_class: self.dscp.map(|dscp| dscp << 2), ..common.socket_options() }
+        Options {
+            hop_limit: self.ttl,
+            traffic_class: self.dscp.map(|dscp| dscp << 2),
+            send_wait: SEND_WAIT,
+            ..common.socket_options()
+        }
     }
 }
 
@@ -107,13 +118,18 @@ pub(crate) fn listening(
     common.named(interfaces)?;
     let mut listening = Listening { sockets: Vec::new(), groups: Vec::new(), destinations: Vec::new() };
     let everywhere = [Address { host: None, port: None }];
+    // An address that is given twice, or has two names, is one place.
+    let (mut everywhere_at, mut at) = (HashSet::new(), HashSet::new());
     for address in if addresses.is_empty() { &everywhere } else { addresses } {
         let port = address.port.unwrap_or(common.port);
         match &address.host {
+            None if !everywhere_at.insert(port) => {}
             None => both_families(port, common, options, &mut listening)?,
             Some(host) => {
                 for address in host.resolve(port, common.families(), interfaces)? {
-                    one_address(address, options, source, &mut listening)?;
+                    if at.insert(address) {
+                        one_address(address, options, source, &mut listening)?;
+                    }
                 }
             }
         }
@@ -163,19 +179,36 @@ fn one_address(
     if source.is_some_and(|source| source.is_ipv4() != ip.is_ipv4()) {
         bail!("the source and the group {ip} are of different families");
     }
-    let link_local = matches!(ip, IpAddr::V6(v6) if v6.segments()[0] & 0xf == 2);
     // Bound to the group, the socket hears nothing else. A link-local group cannot be bound to on several interfaces,
     // and Windows binds to no group: there the engine chooses.
-    let bound_to_group = cfg!(unix) && !link_local;
+    let bound_to_group = cfg!(unix) && !needs_scope(ip);
     let bind = if bound_to_group { address } else { SocketAddr::new(udpkit::any_address(ip), address.port()) };
     let options = Options { only_joined_groups: true, ..options.clone() };
-    listening.groups.push(Group { via: listening.sockets.len(), address: ip, source });
+    let interface = match address {
+        SocketAddr::V6(v6) => InterfaceIndex::new(v6.scope_id()),
+        SocketAddr::V4(_) => None,
+    };
+    listening.groups.push(Group { via: listening.sockets.len(), address: ip, source, interface });
     listening.sockets.push(Socket::bind(bind, &options)?);
     listening.destinations.push((!bound_to_group).then_some(ip));
     Ok(())
 }
 
 impl ServeArgs {
+    /// An error for a reply that no datagram can carry.
+    pub(crate) fn check_reply(&self) -> Result<()> {
+        let (family, limit) = match self.common.ipv6 {
+            true => ("IPv6", udpkit::MAX_PAYLOAD_V6),
+            false => ("IPv4", udpkit::MAX_PAYLOAD_V4),
+        };
+        match self.reply.len() {
+            len if len > limit => {
+                bail!("the reply has {len} bytes; a UDP datagram over {family} carries at most {limit}")
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn answer(&self) -> Answer {
         match () {
             () if self.sink => Answer::Sink,
@@ -192,6 +225,7 @@ impl ServeArgs {
             hop_limits: guarded,
             hop_limit: if guarded { Some(conduct.hop_limit) } else { self.sending.ttl },
             errors: true,
+            send_wait: REPLY_WAIT,
             // Trains cost a reply's price each, not a datagram's; whoever wants to see each gets each.
             coalesce: !self.common.verbose,
             timestamps: self.common.verbose,
@@ -241,6 +275,9 @@ impl PaceArgs {
 
     /// The payloads as often as asked: without end for `--repeat 0`, and for `--for` alone.
     pub(crate) fn requests(&self, payloads: &Payloads, common: &CommonArgs) -> Result<Requests> {
+        if common.count == Some(0) {
+            bail!("--count 0 would end before anything is sent; --wait 0 sends and waits for no answer");
+        }
         match payloads {
             Payloads::Input(_) if self.repeat.is_some() => {
                 bail!("--repeat needs a payload that is known beforehand: PAYLOAD, --hex, --file or --empty")
@@ -272,10 +309,9 @@ impl SendArgs {
     /// The addresses to try, in order; only a name has more than one.
     pub(crate) fn destinations(&self, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
         let port = self.address.port.unwrap_or(self.common.port);
-        if port == 0 {
-            bail!("nothing can be sent to port 0 (RFC 768 reserves it)");
-        }
-        let host = self.address.host.clone().unwrap_or_else(|| Host::Ip(Ipv4Addr::LOCALHOST.into()));
+        check_port(port)?;
+        let loopback = if self.common.ipv6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+        let host = self.address.host.clone().unwrap_or(Host::Ip(loopback));
         let mut found = host.resolve(port, self.common.families(), interfaces)?;
         found.dedup();
         Ok(found)
@@ -294,8 +330,11 @@ impl SendArgs {
             ..self.sending.socket_options(&self.common)
         };
         let local = local_address(self.pace.local.as_ref(), udpkit::any_address(ip), interfaces)?;
-        let socket = Socket::bind(local, &options)?;
-        let transmit = Transmit { interface, ..Transmit::to(destination) };
+        let socket = Socket::bind(local, &options).map_err(|error| match self.pace.local {
+            Some(_) if error.is_in_use() => Hint::on(error.to_string(), hint::in_use(&error, "--local")),
+            _ => error.into(),
+        })?;
+        let transmit = Transmit { interface: interface.or_else(|| scope(destination)), ..Transmit::to(destination) };
         Ok(Sending { transmit, socket, any_source: self.any_source || shared })
     }
 
@@ -307,21 +346,49 @@ impl SendArgs {
     }
 }
 
-/// A link-local address with the interface it counts on.
+/// The interface that an address names itself.
+fn scope(address: SocketAddr) -> Option<InterfaceIndex> {
+    match address {
+        SocketAddr::V6(v6) => InterfaceIndex::new(v6.scope_id()),
+        SocketAddr::V4(_) => None,
+    }
+}
+
+/// An error where an address names one interface and -i another.
+fn check_scope(address: SocketAddr, named: impl IntoIterator<Item = Option<InterfaceIndex>>) -> Result<()> {
+    let scope = scope(address);
+    if scope.is_some() && named.into_iter().any(|named| named != scope) {
+        return Err(Hint::on(
+            format!("cannot send to {}: the address names one interface, -i another", address.ip()),
+            "name the interface once: in the address or with -i",
+        ));
+    }
+    Ok(())
+}
+
+/// An address that needs one with the interface it counts on.
 fn scoped(destination: SocketAddr, interface: Option<InterfaceIndex>, interfaces: &Interfaces) -> Result<SocketAddr> {
+    check_scope(destination, interface.map(Some))?;
     let SocketAddr::V6(mut v6) = destination else { return Ok(destination) };
     let ip = *v6.ip();
-    let link_local = ip.is_unicast_link_local() || ip.is_multicast() && ip.segments()[0] & 0xf == 2;
-    if link_local && v6.scope_id() == 0 {
+    if needs_scope(ip.into()) && v6.scope_id() == 0 {
         let Some(index) = interface else {
+            let kind = if ip.is_multicast() && ip.segments()[0] & 0xf == 1 { "interface-local" } else { "link-local" };
             return Err(Hint::on(
-                format!("{ip} is link-local: say on which interface, as in [{ip}%eth0]:{} or with -i", v6.port()),
+                format!("{ip} is {kind}: say on which interface, as in [{ip}%eth0]:{} or with -i", v6.port()),
                 interface_names(interfaces),
             ));
         };
         v6.set_scope_id(index.get());
     }
     Ok(v6.into())
+}
+
+/// Whether this is the broadcast address of one address of an interface: also where the system does not list it, as on
+/// loopback.
+fn is_broadcast_of(interface: &Interface, address: &InterfaceAddress, ip: IpAddr) -> bool {
+    let alone = Interface { addresses: vec![*address], ..interface.clone() };
+    Interfaces::from_iter([alone]).is_broadcast(ip)
 }
 
 /// The address to send from: as asked, else any port of `any`.
@@ -355,9 +422,14 @@ impl BroadcastArgs {
     pub(crate) fn plan(&self, interfaces: &Interfaces) -> Result<Plans> {
         let to = self.to_address(interfaces)?;
         let named = self.common.named(interfaces)?;
+        let mut named: Vec<_> = named.iter().map(|interface| interface.index).collect();
+        if let Some(to) = to {
+            check_scope(to, named.iter().copied())?;
+            named.extend(scope(to).map(Some));
+        }
         let mut plans = Plans::default();
         for interface in interfaces {
-            let is_named = named.iter().any(|named| named.name == interface.name);
+            let is_named = named.contains(&interface.index);
             if !named.is_empty() && !is_named {
                 continue;
             }
@@ -370,8 +442,9 @@ impl BroadcastArgs {
     }
 
     fn to_address(&self, interfaces: &Interfaces) -> Result<Option<SocketAddr>> {
+        let port = self.to.as_ref().and_then(|to| to.port).unwrap_or(self.common.port);
+        check_port(port)?;
         let Some(to) = &self.to else { return Ok(None) };
-        let port = to.port.unwrap_or(self.common.port);
         let Some(host) = &to.host else { bail!("--to needs an address, such as 239.255.255.250:1900") };
         let address = host.resolve(port, self.common.families(), interfaces)?[0];
         if !address.ip().is_multicast() && !interfaces.is_broadcast(address.ip()) {
@@ -417,11 +490,13 @@ impl BroadcastArgs {
         for address in &interface.addresses {
             let IpAddr::V4(own) = address.ip else { continue };
             let destination = match to.map(|to| to.ip()) {
-                Some(IpAddr::V4(group)) if group.is_multicast() => group,
+                Some(IpAddr::V4(to)) if to.is_multicast() || to.is_broadcast() => to,
+                Some(to) if !is_broadcast_of(interface, address, to) => continue,
+                Some(IpAddr::V4(to)) => to,
                 _ if self.limited => Ipv4Addr::BROADCAST,
-                wanted => match address.broadcast {
-                    Some(broadcast) if wanted.is_none_or(|wanted| wanted == broadcast) => broadcast,
-                    _ => continue,
+                _ => match address.broadcast {
+                    Some(broadcast) => broadcast,
+                    None => continue,
                 },
             };
             // A second address of the same network would only ask the same hosts again.

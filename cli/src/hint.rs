@@ -45,7 +45,7 @@ pub(crate) fn interface_names(interfaces: &Interfaces) -> String {
 /// Advice for an error of the library, by what was attempted and why it failed.
 fn of_system_error(error: &udpkit::Error) -> Option<String> {
     match error.attempt() {
-        "bind" if error.is_in_use() => Some(in_use(error)),
+        "bind" if error.is_in_use() => Some(in_use(error, "-p")),
         "bind" if error.is_permission() => Some(privileged_port()),
         "bind" if error.is_not_ours() => Some(own_addresses()),
         "bind" if error.is_unsupported_family() => Some("this kernel has no IPv6; -4 leaves it out".to_owned()),
@@ -83,13 +83,13 @@ fn own_addresses() -> String {
     format!("this host's addresses: {}", addresses.join(", "))
 }
 
-/// Who has the port, if the system tells.
-fn in_use(error: &udpkit::Error) -> String {
+/// Who has the port, if the system tells, and the flag that chooses another.
+pub(crate) fn in_use(error: &udpkit::Error, flag: &str) -> String {
     let port = error.object().parse::<SocketAddr>().map(|address| address.port());
     let Some(owner) = port.ok().and_then(port_owner) else {
-        return "another program has the port; choose one with -p, or end that program".to_owned();
+        return format!("another program has the port; choose one with {flag}, or end that program");
     };
-    format!("{owner} has the port; choose one with -p, or end that program")
+    format!("{owner} has the port; choose one with {flag}, or end that program")
 }
 
 /// Name and process of the owner of a UDP port (`proc(5)`): its inode, then who has a descriptor of it.
@@ -116,7 +116,8 @@ fn port_owner(port: u16) -> Option<String> {
             .filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok())
             .any(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()));
         if owns {
-            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            let name = std::fs::read(process.path().join("comm")).unwrap_or_default();
+            let name = String::from_utf8_lossy(&name);
             let number = process.file_name();
             return Some(format!("{} (process {})", name.trim(), number.to_string_lossy()));
         }

@@ -8,7 +8,7 @@ use udpkit::{Input, Remote};
 use crate::output;
 use crate::payload::Parts;
 
-/// Whether something in the input could not be sent.
+/// Whether something in the input could not be sent, or nothing was in it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Refused(Arc<AtomicBool>);
 
@@ -25,12 +25,22 @@ pub(crate) fn feed(remote: Remote, delimiter: u8, limit: usize) -> Refused {
     std::thread::spawn(move || {
         let mut reader = std::io::stdin().lock();
         let mut parts = Parts::new(delimiter, limit);
+        let refuse = |error: &anyhow::Error| {
+            output::error(error);
+            flag.0.store(true, Ordering::Release);
+        };
+        let mut is_empty = true;
         loop {
             let part = match parts.next(&mut reader) {
                 Ok(Some(part)) => part,
+                Ok(None) if is_empty => {
+                    refuse(&anyhow::anyhow!("nothing to send: standard input is empty"));
+                    break;
+                }
                 Ok(None) => break,
                 Err(error) => Err(anyhow::anyhow!("cannot read standard input: {}", udpkit::reason(&error))),
             };
+            is_empty = false;
             match part {
                 Ok(payload) => {
                     if !remote.input(Input::Payload(payload)) {
@@ -38,8 +48,7 @@ pub(crate) fn feed(remote: Remote, delimiter: u8, limit: usize) -> Refused {
                     }
                 }
                 Err(error) => {
-                    output::error(&error);
-                    flag.0.store(true, Ordering::Release);
+                    refuse(&error);
                     if error.downcast_ref::<crate::hint::Hint>().is_none() {
                         break;
                     }

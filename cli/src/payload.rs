@@ -21,6 +21,13 @@ pub(crate) enum Payloads {
 pub(crate) fn payloads(args: &PayloadArgs, limit: usize) -> Result<Payloads> {
     let delimiter = if args.nul { b'\0' } else { b'\n' };
     let cut = args.lines || args.nul;
+    match args.payload.as_deref() {
+        Some("-") if args.escapes => bail!("--escapes reads PAYLOAD, and '-' takes standard input as it is"),
+        Some(text) if text != "-" && cut => {
+            bail!("--lines and --nul cut a file or standard input: PAYLOAD is one datagram")
+        }
+        _ => {}
+    }
     let list = if args.empty {
         vec![Vec::new()]
     } else if let Some(text) = &args.hex {
@@ -67,10 +74,10 @@ fn from_reader(reader: &mut dyn BufRead, name: &str, delimiter: Option<u8>, limi
         // One byte more than fits is enough to know, and no more is kept in memory.
         reader.take(limit as u64 + 1).read_to_end(&mut payload).with_context(|| format!("cannot read {name}"))?;
         if payload.len() > limit {
-            bail!(
-                "{name} has more than {limit} bytes, the most that one datagram carries\n\
-                 hint: --lines or --nul make a datagram of each line or part"
-            );
+            return Err(Hint::on(
+                format!("{name} has more than {limit} bytes, the most that one datagram carries"),
+                "--lines or --nul make a datagram of each line or part",
+            ));
         }
         return Ok(vec![payload]);
     };
@@ -152,6 +159,9 @@ pub(crate) fn hex(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     for word in text.split(|letter: char| letter.is_whitespace() || matches!(letter, ':' | ',' | '-')) {
         let digits = word.strip_prefix("0x").unwrap_or(word);
+        if digits.is_empty() && !word.is_empty() {
+            return Err(format!("'{word}' has no hex digits; a byte has two, as in '0x0a'"));
+        }
         if let Some(wrong) = digits.chars().find(|letter| !letter.is_ascii_hexdigit()) {
             return Err(format!("'{wrong}' is not a hex digit; write bytes as '01 0a ff'"));
         }
@@ -202,7 +212,7 @@ mod tests {
             assert_eq!(hex(text).unwrap(), [1, 10, 255], "{text}");
         }
         assert_eq!(hex("").unwrap(), Vec::<u8>::new());
-        for wrong in ["0", "0 1", "gg", "0x", "01 0a f", "é"].iter().filter(|text| **text != "0x") {
+        for wrong in ["0", "0 1", "gg", "0x", "0x01 0x", "0x0x01", "01 0a f", "é"] {
             assert!(hex(wrong).is_err(), "{wrong}");
         }
     }

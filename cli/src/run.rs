@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use anyhow::{Context, Result, bail};
 use clap::CommandFactory;
 use udpkit::verbs::{Broadcast, BroadcastOptions, Listen, ListenOptions, SendOptions, Sender, Serve, ServeOptions};
-use udpkit::{Drive, End, Engine, Interfaces, Memberships, Report, Socket, control, drive};
+use udpkit::{Drive, End, Engine, Interfaces, Memberships, Reason, Report, Socket, control, drive};
 
 use crate::args::{Args, BroadcastArgs, CommonArgs, CompletionsArgs, Format, InterfacesArgs, ListenArgs, ManArgs};
 use crate::args::{SendArgs, ServeArgs, Verb};
@@ -31,6 +31,7 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
 
 fn serve(args: &ServeArgs) -> Result<Exit> {
     check_format(&args.common)?;
+    args.check_reply()?;
     // Where a sandbox forbids to ask for interfaces, those that are named are not found, and the rest works.
     let interfaces = Interfaces::list().unwrap_or_default();
     let options = args.socket_options();
@@ -42,6 +43,7 @@ fn serve(args: &ServeArgs) -> Result<Exit> {
         conduct: args.conduct.conduct(args.sending.ttl),
         own: listening.addresses(),
         interfaces: args.common.interfaces.clone(),
+        destinations: listening.destinations.clone(),
         limits: args.common.limits(),
         verbose: args.common.verbose,
     });
@@ -144,6 +146,9 @@ fn send_to(
             "no reply from {destination} in {wait} (UDP cannot tell an open port from a lost datagram)"
         ));
     }
+    if report.delivered == 0 {
+        note_other_sources(&mut printer, report.ignored.of(Reason::OtherSource));
+    }
     if !single || printer.is_json() {
         let (waited, buffer) = (!args.wait.is_zero(), buffer_of(&sockets));
         printer.summary(&report, |out, report| output::sender_summary(out, report, waited, buffer));
@@ -161,16 +166,19 @@ fn send_to(
 fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
     check_format(&args.common)?;
     let interfaces = Interfaces::list()?;
-    let v6 = args.common.ipv6;
-    let limit = if v6 { udpkit::MAX_PAYLOAD_V6 } else { udpkit::MAX_PAYLOAD_V4 };
     let plans = args.plan(&interfaces)?;
-    let mut printer = StdPrinter::std(Settings::new(&args.common, Vec::new()));
-    for plan in &plans.used {
-        printer.target(&plan.name, plan.transmit.destination);
-    }
+    let destinations = plans.used.iter().map(|plan| plan.transmit.destination.ip());
+    let limit = destinations.map(udpkit::max_payload).min().unwrap_or(udpkit::MAX_PAYLOAD_V4);
+    let payloads = payload::payloads(&args.payload, limit)?;
+    let requests = args.pace.requests(&payloads, &args.common)?;
+    let mut printer = StdPrinter::std(Settings { dry_run: args.dry_run, ..Settings::new(&args.common, Vec::new()) });
     for (name, reason) in &plans.left_out {
         printer.left_out(name, reason);
     }
+    for plan in &plans.used {
+        printer.target(&plan.name, plan.transmit.destination);
+    }
+    printer.flush();
     if plans.used.is_empty() {
         return Err(Hint::on(
             "no interface can broadcast",
@@ -178,10 +186,8 @@ fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
         ));
     }
     if args.dry_run {
-        return Ok(Exit::Done);
+        return finish(&printer, Exit::Done);
     }
-    let payloads = payload::payloads(&args.payload, limit)?;
-    let requests = args.pace.requests(&payloads, &args.common)?;
     let (sockets, targets) = args.sockets(&plans)?;
     drop(printer);
     let ports = targets.iter().map(|target| target.own.port()).collect();
@@ -293,6 +299,15 @@ fn check_format(common: &CommonArgs) -> Result<()> {
 
 fn buffer_of(sockets: &[Socket]) -> usize {
     sockets.iter().map(Socket::receive_buffer).min().unwrap_or(0)
+}
+
+/// Says how to take answers that came from elsewhere.
+fn note_other_sources(printer: &mut StdPrinter, count: u64) {
+    match count {
+        0 => {}
+        1 => printer.note("1 datagram came from elsewhere and was ignored; --any-source takes it"),
+        _ => printer.note(&format!("{count} datagrams came from elsewhere and were ignored; --any-source takes them")),
+    }
 }
 
 /// Says which payloads are longer than the path takes in one piece.

@@ -32,6 +32,17 @@ on h ip address add 10.2.0.0/31 dev eth1
 on h ip address add 10.3.0.1 peer 10.3.0.2/32 dev eth1
 ";
 
+/// A host with a network on an interface whose name would steer a terminal.
+const HOSTILE_NAME: &str = r#"
+host h
+steering=$(printf '\033[31mX\007')
+on h ip link add "$steering" type veth peer name peer
+on h ip address add 10.1.0.1/24 dev "$steering"
+on h ip link set "$steering" up
+on h ip link set peer up
+usable h peer
+"#;
+
 fn snapshot(name: &str) -> Data {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
     Data::read_from(&path, None).raw()
@@ -119,6 +130,28 @@ fn interfaces_are_listed_with_their_addresses() {
         {"address": "fe80::ff:fe00:1", "prefix_length": 64},
     ]);
     assert_eq!(eth1["addresses"], addresses);
+}
+
+#[test]
+fn the_name_of_an_interface_cannot_steer_a_terminal() {
+    let Some(lan) = Lan::new(HOSTILE_NAME) else { return };
+    let h = Place::On(&lan, "h");
+    let (listener, _) = h.waiting(&["listen", "--count", "1"]);
+    let cases: [&[&str]; 6] = [
+        &["interfaces"],
+        &["broadcast", "hi", "--wait", "0", "-v"],
+        &["broadcast", "hi", "--dry-run"],
+        &["broadcast", "-6", "hi", "--dry-run"],
+        &["broadcast", "--to", "239.1.2.3", "hi", "--dry-run"],
+        &["broadcast", "-i", "eth7", "hi"],
+    ];
+    let mut outcomes: Vec<_> = cases.iter().map(|arguments| h.run(arguments)).collect();
+    outcomes.push(listener.finish());
+    for outcome in outcomes {
+        let all = outcome.text() + &outcome.stderr;
+        assert!(all.contains(r"\x1b[31mX\x07"), "{outcome:?}");
+        assert!(!all.contains(['\x1b', '\x07']), "{outcome:?}");
+    }
 }
 
 #[test]

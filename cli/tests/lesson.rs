@@ -213,7 +213,9 @@ fn broadcast_goes_where_it_is_told() {
     let h = Place::On(&lan, "h");
     let mut listeners = NEIGHBOURS.map(|(host, ..)| Place::On(&lan, host).waiting(&["listen"]).0);
     // Which of the hosts hear it, and what they print of its destination and delivery.
-    let cases: [(&[&str], &[usize], &str); 7] = [
+    let cases: [(&[&str], &[usize], &str); 9] = [
+        (&["--to", "255.255.255.255"], &[0, 1, 2, 3], "255.255.255.255:10000  broadcast@eth0"),
+        (&["--to", "[ff02::1%eth2]"], &[2, 3], "[ff02::1]:10000  multicast@eth0"),
         (&["--dry-run"], &[], ""),
         (&["--limited"], &[0, 1, 2, 3], "255.255.255.255:10000  broadcast@eth0"),
         (&["--limited", "-i", "eth2"], &[2, 3], "255.255.255.255:10000  broadcast@eth0"),
@@ -240,6 +242,45 @@ fn broadcast_goes_where_it_is_told() {
     for listener in &mut listeners {
         assert!(listener.stdout_line().ends_with("the end"));
     }
+}
+
+#[test]
+fn broadcast_shows_its_plan_as_data_after_a_look_at_what_it_would_send() {
+    let Some(lan) = two_lans() else { return };
+    let h = Place::On(&lan, "h");
+    let outcome = h.run(&["broadcast", "--dry-run", "hi"]);
+    outcome.assert_status(0);
+    assert_eq!(outcome.text(), "eth1: to 10.1.0.255:10000\neth2: to 10.2.0.255:10000\n");
+    assert!(outcome.stderr.starts_with("lo: left out: loopback\n"), "{outcome:?}");
+    assert_eq!(h.run(&["broadcast", "--dry-run", "-q", "hi"]).lines().len(), 2);
+
+    let to = "[ff02::1%eth1]:10000";
+    let cases: [(&[&str], &str); 4] = [
+        (&["broadcast", "--dry-run", "--hex", "zz"], "udp: 'z' is not a hex digit"),
+        (&["broadcast", "hi", "-p", "0"], "udp: nothing can be sent to port 0"),
+        (
+            &["broadcast", "hi", "--to", to, "-i", "eth2"],
+            "udp: cannot send to ff02::1: the address names one interface",
+        ),
+        (&["send", to, "hi", "-i", "eth2"], "hint: name the interface once: in the address or with -i"),
+    ];
+    for (arguments, words) in cases {
+        let outcome = h.run(arguments);
+        outcome.assert_status(2);
+        outcome.assert_told(&[words]);
+        assert_eq!(outcome.stdout, b"");
+    }
+    h.run(&["send", to, "hi", "-i", "eth1", "--wait", "0"]).assert_status(0);
+}
+
+#[test]
+fn broadcast_on_loopback_goes_where_it_is_told() {
+    let Some(lan) = Lan::new("host alone") else { return };
+    let alone = Place::On(&lan, "alone");
+    let (mut listener, _) = alone.waiting(&["listen"]);
+    alone.run(&["broadcast", "--to", "127.255.255.255", "-i", "lo", "hi", "--wait", "0"]).assert_status(0);
+    let line = listener.stdout_line();
+    assert!(line.ends_with(" -> 127.255.255.255:10000  broadcast@lo  2 B  hi"), "{line}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn every_form_of_payload_arrives_as_it_was_given() {
     let (mut recorder, to) = at_port(RECORDER, "127.0.0.1");
     /// Arguments, standard input, payloads that arrive.
     type Case<'a> = (&'a [&'a str], &'a [u8], &'a [&'a [u8]]);
-    let cases: [Case<'_>; 24] = [
+    let cases: [Case<'_>; 23] = [
         (&["Hello World"], b"", &[b"Hello World"]),
         (&[r"back\nslash\x41"], b"", &[br"back\nslash\x41"]),
         (&["Grüße 👋"], b"", &["Grüße 👋".as_bytes()]),
@@ -96,7 +96,6 @@ fn every_form_of_payload_arrives_as_it_was_given() {
         (&["--lines"], b"one\ntwo", &[b"one", b"two"]),
         (&["--nul"], b"one\0two", &[b"one", b"two"]),
         (&[], b"one\r\n\ntwo\n", &[b"one", b"", b"two"]),
-        (&[], b"", &[]),
         (
             &["--repeat", "2", "--every", "1ms", "--file", &lines, "--lines"],
             b"",
@@ -117,6 +116,19 @@ fn every_form_of_payload_arrives_as_it_was_given() {
     // One too many would have come before this.
     Place::Here.run(&["send", &to, "--wait", "0", "the end"]).assert_status(0);
     assert_eq!(recorder.stdout_line(), format!(":{}", hex(b"the end")));
+}
+
+#[test]
+fn an_input_without_a_payload_is_an_error() {
+    let Some(lan) = hosts(2) else { return };
+    let h1 = Place::On(&lan, "h1");
+    let cases: [&[&str]; 4] =
+        [&["send", "10.1.0.2"], &["send", "10.1.0.2", "--nul"], &["send", "10.1.0.2", "-", "--lines"], &["broadcast"]];
+    for arguments in cases {
+        let outcome = h1.run(arguments);
+        outcome.assert_status(2);
+        outcome.assert_told(&["udp: nothing to send: standard input is empty\n"]);
+    }
 }
 
 #[test]
@@ -161,8 +173,13 @@ fn a_payload_over_the_limit_is_refused_and_nothing_is_sent() {
 
 #[test]
 fn what_makes_no_sense_is_refused_with_what_does() {
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 19] = [
         (&["127.0.0.1", "--hex", "0g"], "'g' is not a hex digit; write bytes as '01 0a ff'"),
+        (&["127.0.0.1", "--hex", "0x"], "'0x' has no hex digits"),
+        (&["127.0.0.1", "x", "--count", "0"], "--count 0 would end before anything is sent"),
+        (&["127.0.0.1", "x", "--lines"], "--lines and --nul cut a file or standard input"),
+        (&["127.0.0.1", "x", "--nul"], "--lines and --nul cut a file or standard input"),
+        (&["127.0.0.1", "--escapes", "-"], "'-' takes standard input as it is"),
         (&["127.0.0.1", "--hex", "012"], "'012' has an odd number of hex digits"),
         (&["127.0.0.1", "--escapes", r"\q"], r"'\q' is no escape; there are \n \r \t \0 \\ \xNN"),
         (&["127.0.0.1", "x", "--wait", "5"], "'5' is not a duration; write one as 500us, 20ms, 1s or 1m30s"),
@@ -210,7 +227,9 @@ fn a_refusal_is_told_at_once_and_apart_from_silence() {
 fn where_nothing_can_be_sent_it_says_why() {
     let Some(lan) = Lan::new(ALONE) else { return };
     let alone = Place::On(&lan, "alone");
-    let cases: [(&[&str], &[&str]); 7] = [
+    let cases: [(&[&str], &[&str]); 9] = [
+        (&["ff01::1"], &["udp: ff01::1 is interface-local: say on which interface"]),
+        (&["ff02::1"], &["udp: ff02::1 is link-local: say on which interface"]),
         (&["nowhere.invalid"], &["udp: cannot resolve 'nowhere.invalid': ", "hint: check the spelling"]),
         (&["six", "-4"], &["udp: 'six' has no IPv4 address"]),
         (&["127.0.0.1", "-i", "eth7"], &["udp: no interface 'eth7'", "hint: interfaces here: lo"]),
@@ -288,6 +307,47 @@ fn an_answer_from_elsewhere_is_counted_and_not_taken() {
     let outcome = Place::Here.run(&["send", &to, "elsewhere", "--wait", "1s", "--json"]);
     outcome.assert_status(1);
     assert_eq!(outcome.summary()["ignored"]["other_source"], 1);
+    let outcome = Place::Here.run(&["send", &to, "elsewhere", "--wait", "1s"]);
+    outcome.assert_status(1);
+    outcome.assert_told(&["1 datagram came from elsewhere and was ignored; --any-source takes it\n"]);
+}
+
+#[test]
+fn a_port_alone_is_one_of_this_host_in_either_family() {
+    for (at, arguments) in [("127.0.0.1:0", [].as_slice()), ("[::1]:0", &["-6"])] {
+        let (_server, addresses) = Place::Here.waiting(&["serve", at]);
+        let to = format!(":{}", addresses[0].port());
+        let outcome = Place::Here.run(&[&["send", &to, "hi"], arguments].concat());
+        outcome.assert_status(0);
+        assert_eq!(without_rtt(&outcome.text()), format!("{}  RTT  16 B  Get off my lawn!\n", addresses[0]));
+    }
+}
+
+#[test]
+fn the_name_of_who_has_a_port_cannot_steer_a_terminal() {
+    if !require("python3") {
+        return;
+    }
+    let mut holder = Place::Here.python(
+        r"
+s = socket(AF_INET, SOCK_DGRAM)
+s.bind(('127.0.0.1', 0))
+with open('/proc/self/comm', 'wb') as name:
+    name.write(b'\x1b[31mX\x07\xff')
+say(s.getsockname()[1])
+sys.stdin.read()
+",
+        &[],
+    );
+    let port = holder.stdout_line();
+    let name = format!("hint: \\x1b[31mX\\x07\u{fffd} (process {}) has the port; choose one with", holder.id());
+    let cases: [(&[&str], &str); 2] =
+        [(&["serve", "127.0.0.1", "-p", &port], "-p"), (&["send", "127.0.0.1:9", "x", "--local", &port], "--local")];
+    for (arguments, flag) in cases {
+        let outcome = Place::Here.run(arguments);
+        outcome.assert_status(2);
+        outcome.assert_told(&[&format!("{name} {flag}, or end that program\n")]);
+    }
 }
 
 #[test]

@@ -488,3 +488,19 @@ fn only_the_named_interface_is_answered() {
     let summary = server.stop().summary();
     assert_eq!((number(&summary["answered"]), ignored(&summary, "other_interface")), (1, 1));
 }
+
+#[test]
+fn an_address_that_is_given_twice_is_one() {
+    for arguments in [["127.0.0.1:0", "127.0.0.1:0"], ["127.0.0.1:0", "[::ffff:127.0.0.1]:0"]] {
+        let (server, addresses) = Place::Here.waiting(&[&["serve"], arguments.as_slice()].concat());
+        assert_eq!(addresses.len(), 1, "{addresses:?}");
+        server.stop().assert_status(0);
+    }
+}
+
+#[test]
+fn a_reply_that_no_datagram_can_carry_is_refused() {
+    let outcome = Place::Here.run(&["serve", "127.0.0.1:0", "--reply", &"x".repeat(65_508)]);
+    outcome.assert_status(2);
+    outcome.assert_told(&["udp: the reply has 65508 bytes; a UDP datagram over IPv4 carries at most 65507\n"]);
+}

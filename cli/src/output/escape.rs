@@ -9,7 +9,7 @@ use std::io::{self, Write};
 /// read back.
 pub(crate) fn write(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     for chunk in bytes.utf8_chunks() {
-        write_text(out, chunk.valid())?;
+        write_text(out, chunk.valid(), "\\\\")?;
         for byte in chunk.invalid() {
             write!(out, "\\x{byte:02x}")?;
         }
@@ -17,7 +17,20 @@ pub(crate) fn write(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn write_text(out: &mut impl Write, text: &str) -> io::Result<()> {
+/// Writes words of ours with names in them that others chose: as [`write`], but a backslash stands for itself.
+pub(crate) fn write_words(out: &mut impl Write, words: &str) -> io::Result<()> {
+    write_text(out, words, "\\")
+}
+
+/// What [`write_words`] writes.
+pub(crate) fn words(words: &str) -> String {
+    let mut out = Vec::with_capacity(words.len());
+    // Writing into memory does not fail.
+    let _ = write_words(&mut out, words);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn write_text(out: &mut impl Write, text: &str, backslash: &str) -> io::Result<()> {
     let mut rest = text;
     while !rest.is_empty() {
         // Runs of plain ASCII, which is most of what there is, go out at once.
@@ -26,7 +39,7 @@ fn write_text(out: &mut impl Write, text: &str) -> io::Result<()> {
         rest = &rest[plain..];
         let Some(letter) = rest.chars().next() else { break };
         match letter {
-            '\\' => out.write_all(b"\\\\")?,
+            '\\' => out.write_all(backslash.as_bytes())?,
             '\n' => out.write_all(b"\\n")?,
             '\r' => out.write_all(b"\\r")?,
             '\t' => out.write_all(b"\\t")?,
@@ -41,11 +54,31 @@ fn write_text(out: &mut impl Write, text: &str) -> io::Result<()> {
 
 /// Whether a character beyond ASCII shows as what it is: neither control, nor invisible, nor unassigned.
 pub(crate) fn is_safe(letter: char) -> bool {
+    if is_blank(letter) {
+        return false;
+    }
     // The standard library keeps the table up to date. Combining marks are escaped only at the start of a text.
     let mut buffer = [b'x', 0, 0, 0, 0];
     let len = 1 + letter.encode_utf8(&mut buffer[1..]).len();
     let text = std::str::from_utf8(&buffer[..len]).unwrap_or_default();
     text.escape_debug().nth(1) == Some(letter)
+}
+
+/// Letters and marks by their category, which show nothing all the same: joiners, fillers, inherent vowels, variation
+/// selectors, the braille pattern without dots. They make different text look alike, and can hide a message.
+fn is_blank(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{34f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{e0100}'..='\u{e01ef}'
+    )
 }
 
 #[cfg(test)]
@@ -82,6 +115,22 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(escaped(bytes), expected);
         }
+    }
+
+    #[test]
+    fn what_shows_nothing_is_escaped() {
+        let mut blanks: Vec<char> = ('\u{fe00}'..='\u{fe0f}').chain('\u{e0100}'..='\u{e01ef}').collect();
+        blanks.extend("\u{3164}\u{115f}\u{1160}\u{34f}\u{180b}\u{180c}\u{180d}\u{180f}\u{2800}\u{ffa0}".chars());
+        blanks.extend("\u{17b4}\u{17b5}\u{200d}\u{2060}".chars());
+        for blank in blanks {
+            assert_eq!(escaped(format!("a{blank}b").as_bytes()), format!("a{}b", blank.escape_unicode()));
+        }
+    }
+
+    #[test]
+    fn words_keep_their_backslashes_and_nothing_that_steers() {
+        assert_eq!(words("read \\n and \\xNN, é"), "read \\n and \\xNN, é");
+        assert_eq!(words("a\x1b[31m\n\u{202e}"), "a\\x1b[31m\\n\\u{202e}");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) numbered: bool,
     /// Whether answers name the interface: where several are asked.
     pub(crate) name_interfaces: bool,
+    /// Whether the plan of a broadcast is all there is to print.
+    pub(crate) dry_run: bool,
     /// The local port of each socket.
     pub(crate) ports: Vec<u16>,
 }
@@ -68,6 +70,7 @@ impl Settings {
             sends: false,
             numbered: false,
             name_interfaces: false,
+            dry_run: false,
             ports: Vec::new(),
         }
     }
@@ -113,6 +116,8 @@ pub(crate) struct Printer<W: Write, N: Write> {
     told: HashSet<(Told, IpAddr)>,
     /// Requests without an answer so far.
     unanswered: usize,
+    /// Refusals so far.
+    unreachable: usize,
     /// The first error of writing, which ended the run.
     failure: Option<io::Error>,
 }
@@ -153,6 +158,7 @@ impl<W: Write, N: Write> Printer<W, N> {
             interfaces: Interfaces::default(),
             told: HashSet::new(),
             unanswered: 0,
+            unreachable: 0,
             failure: None,
         }
     }
@@ -169,15 +175,13 @@ impl<W: Write, N: Write> Printer<W, N> {
     /// Says something for people, unless they want quiet.
     pub(crate) fn note(&mut self, text: &str) {
         if !self.settings.quiet && !self.is_json() {
-            // Nothing can be told where standard error is closed.
-            let _ = writeln!(self.notices, "{text}");
+            tell(&mut self.notices, "", text);
         }
     }
 
     /// Says what went wrong, quiet or not.
     fn complain(&mut self, text: &str) {
-        // Nothing can be told where standard error is closed.
-        let _ = writeln!(self.notices, "udp: {text}");
+        tell(&mut self.notices, "udp: ", text);
     }
 
     /// Tells where datagrams are waited for.
@@ -194,6 +198,9 @@ impl<W: Write, N: Write> Printer<W, N> {
     pub(crate) fn target(&mut self, interface: &str, destination: SocketAddr) {
         if self.is_json() {
             self.object(&Object::Target { interface, destination });
+        } else if self.settings.dry_run {
+            let written = text::target(&mut self.out, interface, destination);
+            self.keep(written);
         } else {
             self.note(&format!("{interface}: to {destination}"));
         }
@@ -249,7 +256,7 @@ impl<W: Write, N: Write> Printer<W, N> {
         }
     }
 
-    fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         if self.failure.is_none() {
             let flushed = self.out.flush();
             self.keep(flushed);
@@ -312,10 +319,16 @@ impl<W: Write, N: Write> Printer<W, N> {
             self.object(&Object::unreachable(*destination, *reporter, *cause));
             return;
         }
+        self.unreachable += 1;
+        let more = match self.unreachable.cmp(&MAX_TOLD) {
+            Ordering::Less => "",
+            Ordering::Equal => "; more of these are only counted",
+            Ordering::Greater => return,
+        };
         let reporter = reporter.map(|ip| format!(" (says {ip})")).unwrap_or_default();
-        self.complain(&format!("cannot reach {destination}: {cause}{reporter}"));
+        self.complain(&format!("cannot reach {destination}: {cause}{reporter}{more}"));
         if *cause == Cause::Port && !self.settings.numbered {
-            let _ = writeln!(self.notices, "hint: nothing listens on UDP port {} there", destination.port());
+            tell(&mut self.notices, HINT, &format!("nothing listens on UDP port {} there", destination.port()));
         }
     }
 
@@ -332,7 +345,7 @@ impl<W: Write, N: Write> Printer<W, N> {
         }
         self.complain(&format!("cannot send to {destination}: {reason}"));
         if let Some(hint) = hint::of_send_error(&failure.error) {
-            let _ = writeln!(self.notices, "hint: {hint}");
+            tell(&mut self.notices, HINT, &hint);
         }
     }
 
@@ -421,9 +434,37 @@ pub(crate) fn error(error: &anyhow::Error) {
     };
     let reasons: Vec<_> = error.chain().map(reason).collect();
     let mut out = io::stderr().lock();
-    // Nothing can be told where standard error is closed.
-    let _ = writeln!(out, "udp: {}", reasons.join(": "));
+    tell(&mut out, "udp: ", &reasons.join(": "));
     if let Some(hint) = hint::hint(error) {
-        let _ = writeln!(out, "hint: {hint}");
+        tell(&mut out, HINT, &hint);
+    }
+}
+
+/// What a line of advice begins with.
+const HINT: &str = "hint: ";
+
+/// Writes a line for people. Whatever names stand in it, of interfaces, programs or hosts, it stays one line, and cannot
+/// steer a terminal.
+fn tell(out: &mut impl Write, start: &str, words: &str) {
+    // Nothing can be told where standard error is closed.
+    let _ = writeln!(out, "{start}{}", escape::words(words));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_up_to_a_bound() {
+        let settings = Settings { sends: true, numbered: true, ..Settings::plain(Format::Text) };
+        let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
+        let destination = "192.0.2.1:9".parse().unwrap();
+        let unreachable = Unreachable::new(destination, None, Cause::Port);
+        for _ in 0..2 * MAX_TOLD {
+            printer.unreachable(&unreachable);
+        }
+        let told = String::from_utf8(printer.notices).unwrap();
+        assert_eq!(told.lines().count(), MAX_TOLD);
+        assert!(told.ends_with("more of these are only counted\n"), "{told}");
     }
 }

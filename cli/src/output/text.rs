@@ -105,7 +105,11 @@ fn head(out: &mut impl Write, shown: &Shown<'_>, clock: &mut Clock, palette: &Pa
     match (meta.delivery, shown.interface) {
         (Delivery::Unknown, None) => {}
         (delivery, None) => write!(out, "  {style}{delivery}{style:#}")?,
-        (delivery, Some(interface)) => write!(out, "  {style}{delivery}@{interface}{style:#}")?,
+        (delivery, Some(interface)) => {
+            write!(out, "  {style}{delivery}@")?;
+            escape::write_words(out, interface)?;
+            write!(out, "{style:#}")?;
+        }
     }
     out.write_all(b"  ")?;
     length(out, &shown.datagram)
@@ -121,7 +125,8 @@ fn answer(
 ) -> io::Result<()> {
     write!(out, "{0}{1}{0:#}  ", palette.address, shown.datagram.meta.source)?;
     if let Some(interface) = shown.interface {
-        write!(out, "{interface}  ")?;
+        escape::write_words(out, interface)?;
+        out.write_all(b"  ")?;
     }
     if let Some(request) = request {
         write!(out, "#{request}  ")?;
@@ -131,6 +136,11 @@ fn answer(
         None => out.write_all(b"- ms  ")?,
     }
     length(out, &shown.datagram)
+}
+
+/// By which interface a broadcast would go, and where.
+pub(super) fn target(out: &mut impl Write, interface: &str, destination: SocketAddr) -> io::Result<()> {
+    writeln!(out, "{}: to {destination}", escape::words(interface))
 }
 
 /// The payload at the end of a line.
@@ -267,7 +277,7 @@ fn rtt(out: &mut impl Write, report: &Report) -> io::Result<()> {
 pub(crate) fn interfaces(out: &mut impl Write, interfaces: &udpkit::Interfaces) -> io::Result<()> {
     for interface in interfaces {
         let state = if interface.up && interface.running { "up" } else { "down" };
-        write!(out, "{:<12} {state:<5}", interface.name)?;
+        write!(out, "{:<12} {state:<5}", escape::words(&interface.name))?;
         if let Some(mtu) = interface.mtu {
             write!(out, " mtu {mtu}")?;
         }
