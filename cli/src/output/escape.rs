@@ -17,7 +17,7 @@ pub(crate) fn write(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes words of ours with names in them that others chose: as [`write`], but a backslash stands for itself.
+/// Writes words of ours with names in them that others chose: as [`write()`], but a backslash stands for itself.
 pub(crate) fn write_words(out: &mut impl Write, words: &str) -> io::Result<()> {
     write_text(out, words, "\\")
 }
