@@ -1,6 +1,6 @@
 //! Whom a responder answers: the guards against reflection, loops and floods, on by default (`docs/security.md`).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use crate::batch::{Delivery, Meta, header_len};
@@ -63,6 +63,8 @@ pub(crate) struct Guard {
     /// Our sockets: a source that is one of them is ourselves.
     own: Vec<SocketAddr>,
     interfaces: Interfaces,
+    /// The broadcast addresses of the attached networks, in order: looked at for every datagram.
+    broadcasts: Vec<IpAddr>,
 }
 
 impl Guard {
@@ -72,11 +74,13 @@ impl Guard {
             RateLimit::PerSecond(rate) => Some(RateLimiter::new(rate)),
             RateLimit::Off => None,
         };
-        Self { conduct, limiter, own: own.to_vec(), interfaces: Interfaces::default() }
+        Self { conduct, limiter, own: own.to_vec(), interfaces: Interfaces::default(), broadcasts: Vec::new() }
     }
 
     pub(crate) fn set_interfaces(&mut self, interfaces: &Interfaces) {
         self.interfaces = interfaces.clone();
+        self.broadcasts = interfaces.broadcasts().map(IpAddr::V4).collect();
+        self.broadcasts.sort_unstable();
     }
 
     /// Whether requests from this source are answered at all, whatever they hold.
@@ -85,7 +89,8 @@ impl Guard {
         if port == 0 {
             return Err(Reason::SourcePortZero);
         }
-        if ip.is_unspecified() || ip.is_multicast() || self.interfaces.is_broadcast(ip) {
+        let limited = ip == Ipv4Addr::BROADCAST;
+        if ip.is_unspecified() || ip.is_multicast() || limited || self.broadcasts.binary_search(&ip).is_ok() {
             return Err(Reason::SourceAddress);
         }
         let ourselves = |own: &SocketAddr| match own.ip() {
@@ -170,6 +175,44 @@ mod tests {
         assert!(RESPONDER_PORTS.is_sorted());
         assert!(is_responder_port(53) && is_responder_port(5353) && is_responder_port(11211));
         assert!(!is_responder_port(10000) && !is_responder_port(47808) && !is_responder_port(40000));
+    }
+
+    #[test]
+    fn broadcast_addresses_of_attached_networks_are_no_sources() {
+        let address = |ip: [u8; 4], prefix_len| crate::InterfaceAddress {
+            ip: ip.into(),
+            prefix_len,
+            broadcast: crate::subnet_broadcast(ip.into(), prefix_len),
+            peer: None,
+            tentative: false,
+        };
+        let interface = crate::Interface {
+            name: "eth0".to_owned(),
+            index: None,
+            up: true,
+            running: true,
+            broadcast: true,
+            loopback: false,
+            point_to_point: false,
+            multicast: true,
+            mtu: None,
+            hardware: None,
+            addresses: vec![address([192, 0, 2, 1], 24), address([10, 0, 0, 1], 8), address([198, 51, 100, 1], 25)],
+        };
+        let mut guard = Guard::new(Conduct::default(), &[]);
+        guard.set_interfaces(&Interfaces::from_iter([interface]));
+        let cases = [
+            ([192, 0, 2, 255], false),
+            ([10, 255, 255, 255], false),
+            ([198, 51, 100, 127], false),
+            ([255, 255, 255, 255], false),
+            ([198, 51, 100, 255], true),
+            ([192, 0, 2, 254], true),
+        ];
+        for (ip, answered) in cases {
+            let meta = Meta::new(SocketAddr::from((ip, 40000)));
+            assert_eq!(guard.source(&meta).is_ok(), answered, "{ip:?}");
+        }
     }
 
     #[test]

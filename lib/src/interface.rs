@@ -50,15 +50,15 @@ pub struct InterfaceAddress {
 }
 
 impl Interface {
-    /// Whether datagrams to this address are broadcasts on this interface.
-    fn broadcasts_to(&self, ip: Ipv4Addr) -> bool {
+    /// The addresses to which datagrams are broadcasts on this interface.
+    fn broadcasts(&self) -> impl Iterator<Item = Ipv4Addr> {
         // Besides the address that it was given, Linux takes that of all ones, on loopback too.
-        self.addresses.iter().any(|address| {
+        self.addresses.iter().flat_map(|address| {
             let all_ones = match address.peer.unwrap_or(address.ip) {
-                IpAddr::V4(network) => subnet_broadcast(network, address.prefix_len),
-                IpAddr::V6(_) => None,
+                IpAddr::V4(network) if self.broadcast || self.loopback => subnet_broadcast(network, address.prefix_len),
+                IpAddr::V4(_) | IpAddr::V6(_) => None,
             };
-            address.broadcast == Some(ip) || (self.broadcast || self.loopback) && all_ones == Some(ip)
+            address.broadcast.into_iter().chain(all_ones)
         })
     }
 
@@ -116,9 +116,14 @@ impl Interfaces {
     #[must_use]
     pub fn is_broadcast(&self, ip: IpAddr) -> bool {
         match ip {
-            IpAddr::V4(v4) => v4.is_broadcast() || self.list.iter().any(|interface| interface.broadcasts_to(v4)),
+            IpAddr::V4(v4) => v4.is_broadcast() || self.broadcasts().any(|broadcast| broadcast == v4),
             IpAddr::V6(_) => false,
         }
+    }
+
+    /// The broadcast addresses of the attached networks.
+    pub(crate) fn broadcasts(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.list.iter().flat_map(Interface::broadcasts)
     }
 
     fn addresses(&self) -> impl Iterator<Item = &InterfaceAddress> {
