@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use udpkit::verbs::{Answer, BroadcastTarget, Limits, Pace, Requests};
+use udpkit::verbs::{BroadcastTarget, Limits, Pace, Requests};
 use udpkit::{
-    Conduct, Group, Interface, InterfaceAddress, InterfaceIndex, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit,
-    Socket, Transmit,
+    Answer, Conduct, Group, Interface, InterfaceAddress, InterfaceIndex, Interfaces, Options, REPLY_HOP_LIMIT,
+    RateLimit, Socket, Transmit,
 };
 
 use crate::address::{Address, Families, Host, check_port, needs_scope};

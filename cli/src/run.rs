@@ -1,6 +1,7 @@
 //! A short function for each verb: open sockets, drive the engine, print, and say how it ended.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::CommandFactory;
@@ -46,6 +47,7 @@ fn serve(args: &ServeArgs) -> Result<Exit> {
         destinations: listening.destinations.clone(),
         limits: args.common.limits(),
         verbose: args.common.verbose,
+        clock: None,
     });
     let ready = ready(&listening, &args.common, &interfaces)?;
     printer.listening("serving", &listening.addresses());
@@ -64,7 +66,7 @@ fn listen(args: &ListenArgs) -> Result<Exit> {
     let matching = args.matching.clone();
     let mut engine = Listen::new(ListenOptions {
         from: args.from.clone(),
-        matching: matching.map(|regex| -> udpkit::verbs::PayloadMatch { Box::new(move |bytes| regex.is_match(bytes)) }),
+        matching: matching.map(|regex| -> udpkit::verbs::PayloadMatch { Arc::new(move |bytes| regex.is_match(bytes)) }),
         interfaces: args.common.interfaces.clone(),
         destinations: listening.destinations.clone(),
         limits: args.common.limits(),

@@ -1,12 +1,14 @@
 //! Whom a responder answers: the guards against reflection, loops and floods, on by default (`docs/security.md`).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::batch::{Delivery, Meta, header_len};
 use crate::event::Reason;
 use crate::interface::Interfaces;
 use crate::rate_limit::RateLimiter;
+use crate::socket::Options;
 
 /// Which guards are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,22 @@ impl Default for Conduct {
     }
 }
 
+impl Conduct {
+    /// What the sockets of a responder must be asked for, so that these guards can work and replies leave from the address
+    /// that was asked.
+    #[must_use]
+    pub fn socket_options(&self) -> Options {
+        Options {
+            destination: true,
+            errors: true,
+            coalesce: true,
+            hop_limits: self.break_loops,
+            hop_limit: self.break_loops.then_some(self.hop_limit),
+            ..Options::default()
+        }
+    }
+}
+
 /// The hop limit that responders' sockets are given: one below the usual 64, so that the answers to fresh requests of
 /// neighbours need none of their own.
 pub const REPLY_HOP_LIMIT: u8 = 63;
@@ -59,7 +77,8 @@ pub const REPLY_HOP_LIMIT: u8 = 63;
 #[derive(Debug)]
 pub(crate) struct Guard {
     conduct: Conduct,
-    limiter: Option<RateLimiter>,
+    /// The same for all workers of a server.
+    limiter: Option<Arc<RateLimiter>>,
     /// Our sockets: a source that is one of them is ourselves.
     own: Vec<SocketAddr>,
     interfaces: Interfaces,
@@ -74,7 +93,20 @@ impl Guard {
             RateLimit::PerSecond(rate) => Some(RateLimiter::new(rate)),
             RateLimit::Off => None,
         };
+        let limiter = limiter.map(Arc::new);
         Self { conduct, limiter, own: own.to_vec(), interfaces: Interfaces::default(), broadcasts: Vec::new() }
+    }
+
+    /// The guard of a further worker: its answers count against the same limit.
+    pub(crate) fn sharing(&self) -> Self {
+        let Self { conduct, limiter, own, interfaces, broadcasts } = self;
+        Self {
+            conduct: *conduct,
+            limiter: limiter.clone(),
+            own: own.clone(),
+            interfaces: interfaces.clone(),
+            broadcasts: broadcasts.clone(),
+        }
     }
 
     pub(crate) fn set_interfaces(&mut self, interfaces: &Interfaces) {
@@ -141,8 +173,8 @@ impl Guard {
     }
 
     /// How many of `wanted` answers to this source may go out now.
-    pub(crate) fn rate(&mut self, now: Instant, source: IpAddr, wanted: usize) -> usize {
-        match &mut self.limiter {
+    pub(crate) fn rate(&self, now: Instant, source: IpAddr, wanted: usize) -> usize {
+        match &self.limiter {
             None => wanted,
             Some(_) if self.conduct.rate_limit == RateLimit::Default && source.is_loopback() => wanted,
             Some(limiter) => limiter.allow(now, source, wanted),

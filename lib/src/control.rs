@@ -1,16 +1,20 @@
-//! The line between a running [`drive`](crate::drive()) and the program around it: payloads in, and the wish to end.
+//! The line between a running [`drive`](crate::drive()) and the program around it: inputs, reports, and the wish to end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::time::Duration;
 
+use crate::drive::now;
 use crate::engine::Input;
+use crate::event::Report;
 use crate::sys::wake::{Waker, Wakeup};
 
 /// The program's end: can be cloned and used from any thread.
 #[derive(Clone, Debug)]
 pub struct Remote {
     sender: SyncSender<Input>,
+    asker: Sender<SyncSender<Report>>,
     stop: Arc<AtomicBool>,
     waker: Arc<Waker>,
 }
@@ -19,6 +23,7 @@ pub struct Remote {
 #[derive(Debug)]
 pub struct Control {
     receiver: Receiver<Input>,
+    asked: Receiver<SyncSender<Report>>,
     stop: Arc<AtomicBool>,
     pub(crate) wakeup: Wakeup,
     ended: bool,
@@ -26,6 +31,8 @@ pub struct Control {
 
 /// Inputs that wait for the drive; a program that is faster waits.
 const QUEUE: usize = 16;
+/// The longest that the wish to end goes unnoticed in a pause.
+const STEP: Duration = Duration::from_millis(50);
 
 /// Opens a line.
 ///
@@ -35,9 +42,10 @@ const QUEUE: usize = 16;
 pub fn control() -> crate::Result<(Remote, Control)> {
     let (waker, wakeup) = crate::sys::wake::pair().map_err(|cause| crate::Error::new("open a pipe", "", cause))?;
     let (sender, receiver) = sync_channel(QUEUE);
+    let (asker, asked) = channel();
     let stop = Arc::new(AtomicBool::new(false));
-    let remote = Remote { sender, stop: Arc::clone(&stop), waker: Arc::new(waker) };
-    Ok((remote, Control { receiver, stop, wakeup, ended: false }))
+    let remote = Remote { sender, asker, stop: Arc::clone(&stop), waker: Arc::new(waker) };
+    Ok((remote, Control { receiver, asked, stop, wakeup, ended: false }))
 }
 
 impl Remote {
@@ -53,12 +61,54 @@ impl Remote {
         self.waker.wake();
         sent
     }
+
+    /// Asks for the report as it is now. The answer comes without any delay but that of the drive's turn; where the run
+    /// is over, it never comes.
+    pub(crate) fn ask_report(&self) -> Receiver<Report> {
+        let (sender, report) = sync_channel(1);
+        // If the run is over, the sender is dropped with the request, which ends the wait for it.
+        let _ = self.asker.send(sender);
+        self.waker.wake();
+        report
+    }
+
+    /// The report as it is now; `None` if the run is over, or does not answer in this time.
+    #[must_use]
+    pub fn report(&self, patience: Duration) -> Option<Report> {
+        self.ask_report().recv_timeout(patience).ok()
+    }
 }
 
 impl Control {
     /// Whether the run shall end.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Acquire)
+    }
+
+    /// Gives the report to those who asked for it.
+    pub(crate) fn tell(&mut self, report: impl Fn() -> Report) {
+        for asked in self.asked.try_iter() {
+            // Whoever asked may have given up.
+            let _ = asked.try_send(report());
+        }
+    }
+
+    /// Waits, and gives the report to those who ask for it meanwhile; true if the run shall end.
+    pub(crate) fn pause(&mut self, pause: Duration, report: impl Fn() -> Report) -> bool {
+        let until = now() + pause;
+        loop {
+            let left = until.saturating_duration_since(now());
+            if self.is_stopped() || left.is_zero() {
+                return self.is_stopped();
+            }
+            match self.asked.recv_timeout(left.min(STEP)) {
+                // Whoever asked may have given up.
+                Ok(asked) => drop(asked.try_send(report())),
+                Err(RecvTimeoutError::Timeout) => {}
+                // Nobody is left who could end it.
+                Err(RecvTimeoutError::Disconnected) => return true,
+            }
+        }
     }
 
     /// The next input, if one waits. When the last [`Remote`] is gone, that is the end of the input.

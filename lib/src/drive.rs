@@ -66,37 +66,66 @@ const LONGEST_BLIND_WAIT: Duration = Duration::from_millis(20);
 pub fn drive<E: Engine, S: Sink>(
     sockets: &[Socket],
     engine: &mut E,
-    drive: Drive,
+    mut drive: Drive,
     sink: &mut S,
 ) -> Result<(Report, End)> {
-    let started = now();
-    let Drive { mut control, mut memberships } = drive;
+    let account = Account::new();
+    let end = run(sockets, engine, &mut drive, &account, sink).map_err(|broken| broken.error)?;
+    Ok((report(sockets, engine, &account), end))
+}
+
+/// What ended a run before its time.
+pub(crate) struct Broken {
+    /// The socket that cannot be received from any more; `None` if it was something else.
+    pub(crate) via: Option<usize>,
+    pub(crate) error: Error,
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self { via: None, error }
+    }
+}
+
+/// What the report of a run holds that its engine does not know.
+pub(crate) struct Account {
+    started: Instant,
+    /// What the kernel dropped at sockets that are closed.
+    pub(crate) drops: u64,
+}
+
+impl Account {
+    pub(crate) fn new() -> Self {
+        Self { started: now(), drops: 0 }
+    }
+}
+
+/// [`drive()`], for those who can go on with another socket where one is broken.
+pub(crate) fn run<E: Engine, S: Sink>(
+    sockets: &[Socket],
+    engine: &mut E,
+    drive: &mut Drive,
+    account: &Account,
+    sink: &mut S,
+) -> std::result::Result<End, Broken> {
+    let Drive { control, memberships } = drive;
     // A sandbox may forbid to ask for interfaces; whoever needs none of them works all the same.
     let watch = InterfaceWatch::new().ok();
     let interfaces = Interfaces::list()
         .or_else(|error| if memberships.is_empty() { Ok(Interfaces::default()) } else { Err(error) })?;
     let refusals = memberships.update(sockets, &interfaces)?;
     engine.interfaces(&interfaces);
-    let mut wire = Wire {
-        sockets,
-        batches: sockets.iter().map(|_| SendBatch::default()).collect(),
-        failures: Vec::new(),
-        sink,
-        flow: ControlFlow::Continue(()),
-        drops: 0,
-        drops_asked: started,
-        received: false,
-    };
+    let mut wire = Wire::new(sockets, sink);
     for error in &refusals {
         wire.emit(Event::Trouble { error });
     }
     let mut batch = ReceiveBatch::default();
-    let mut waiting = Waiting::new(sockets, watch.as_ref(), &control);
+    let mut waiting = Waiting::new(sockets, watch.as_ref(), control);
     let end = loop {
         let moment = now();
         engine.tick(moment, &mut wire);
         wire.flush(engine, moment);
-        let fed = take_input(engine, &mut control, moment, &mut wire);
+        let fed = take_input(engine, control, moment, &mut wire);
         let timeout = match engine.next() {
             _ if wire.flow.is_break() => break End::SinkClosed,
             _ if control.is_stopped() => break End::Stopped,
@@ -121,31 +150,32 @@ pub fn drive<E: Engine, S: Sink>(
                 wire.errors(engine, via, moment);
             }
             if waiting.ready(via) {
-                turn(socket, via, engine, &mut batch, &mut wire)?;
+                turn(socket, via, engine, &mut batch, &mut wire).map_err(|error| Broken { via: Some(via), error })?;
             }
         }
         if waiting.woken() {
             control.wakeup.clear();
+            control.tell(|| report(sockets, engine, account));
         }
         if waiting.interfaces_changed() && watch.as_ref().is_some_and(InterfaceWatch::changed) {
-            interfaces_changed(sockets, engine, &mut memberships, &mut wire);
+            interfaces_changed(sockets, engine, memberships, &mut wire);
         }
     };
-    wire.flush(engine, now());
-    for via in 0..sockets.len() {
-        wire.errors(engine, via, now());
-    }
-    wire.ask_drops(now(), true);
-    wire.idle();
+    wire.finish(engine);
+    Ok(end)
+}
+
+/// What an engine has to report, and its sockets.
+pub(crate) fn report<E: Engine>(sockets: &[Socket], engine: &E, account: &Account) -> Report {
     let drops = sockets.iter().map(Socket::kernel_drops).sum::<Option<u64>>();
+    let drops = drops.map(|drops| drops + account.drops);
     let coalesced = drops > Some(0) && sockets.iter().any(|socket| socket.capabilities().coalesce);
-    let report = Report {
+    Report {
         kernel_drops: drops,
         kernel_drops_at_least: coalesced,
-        elapsed: now().saturating_duration_since(started),
+        elapsed: now().saturating_duration_since(account.started),
         ..engine.report()
-    };
-    Ok((report, end))
+    }
 }
 
 /// Receives from one socket until it is empty, or its turn is over.
@@ -217,7 +247,7 @@ fn interfaces_changed<E: Engine, S: Sink>(
 }
 
 #[expect(clippy::disallowed_methods, reason = "the drive is where the time comes from")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
@@ -291,7 +321,31 @@ struct Wire<'a, S> {
     received: bool,
 }
 
-impl<S: Sink> Wire<'_, S> {
+impl<'a, S: Sink> Wire<'a, S> {
+    fn new(sockets: &'a [Socket], sink: &'a mut S) -> Self {
+        Self {
+            sockets,
+            batches: sockets.iter().map(|_| SendBatch::default()).collect(),
+            failures: Vec::new(),
+            sink,
+            flow: ControlFlow::Continue(()),
+            drops: 0,
+            drops_asked: now(),
+            received: false,
+        }
+    }
+
+    /// Ends the run: nothing that was received, refused or dropped stays untold.
+    fn finish<E: Engine>(&mut self, engine: &mut E) {
+        self.flush(engine, now());
+        for via in 0..self.sockets.len() {
+            self.errors(engine, via, now());
+        }
+        engine.finish(now(), self);
+        self.ask_drops(now(), true);
+        self.idle();
+    }
+
     /// Sends what waits, and tells the engine what could not be sent.
     fn flush<E: Engine>(&mut self, engine: &mut E, moment: Instant) {
         for via in 0..self.sockets.len() {

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use crate::answer::Answer;
 use crate::batch::{Datagram, SendFailure, Train, Transmit};
-use crate::event::{Event, Report};
+use crate::event::{Event, Reason, Report};
 use crate::interface::Interfaces;
 use crate::socket::Unreachable;
 
@@ -38,12 +39,21 @@ pub enum Next {
 }
 
 /// What comes to an engine from the program around it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// A payload to send.
     Payload(Vec<u8>),
     /// No payload will follow.
     End,
+    /// What to answer from now on.
+    Answer(Answer),
+    /// The reply to a [question](Event::Question), or why there is none.
+    Reply {
+        /// The ticket of the question.
+        ticket: u64,
+        /// The reply's payload.
+        reply: Result<Vec<u8>, Reason>,
+    },
 }
 
 /// One verb. Owns no socket, reads no clock, prints nothing.
@@ -79,6 +89,9 @@ pub trait Engine {
 
     /// Takes what the program around it has to say; only after [`wants_input`](Self::wants_input).
     fn input(&mut self, _now: Instant, _input: Input, _out: &mut impl Outbox) {}
+
+    /// Takes the news that the run ends: what still waits is given up, and counted.
+    fn finish(&mut self, _now: Instant, _out: &mut impl Outbox) {}
 
     /// Takes the interfaces of this host, at the start and whenever they change.
     fn interfaces(&mut self, _interfaces: &Interfaces) {}

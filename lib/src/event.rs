@@ -1,12 +1,13 @@
 //! Everything that a verb can say: events as they happen, and the report at the end.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::batch::{Datagram, Meta, SendFailure, Transmit};
 use crate::interface::Interfaces;
 use crate::socket::Unreachable;
-use crate::stats::Spread;
+use crate::stats::{Peers, Spread};
 
 /// Something that happened, told while it is fresh; what it borrows is gone afterwards.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,16 @@ pub enum Event<'a> {
         datagram: Datagram<'a>,
         /// The answer's payload.
         reply: &'a [u8],
+    },
+    /// A datagram is to be answered by the program around the engine, with
+    /// [`Input::Reply`](crate::Input::Reply).
+    Question {
+        /// What the reply must name.
+        ticket: u64,
+        /// Place of the socket it came through.
+        via: usize,
+        /// What is asked.
+        datagram: Datagram<'a>,
     },
     /// A datagram was sent. Told only where the engine was asked for it.
     Sent {
@@ -86,6 +97,11 @@ pub enum Event<'a> {
         /// All of them, as they are now.
         interfaces: &'a Interfaces,
     },
+    /// A socket that had broken was opened again.
+    Reopened {
+        /// The address that it is bound to.
+        local: SocketAddr,
+    },
     /// Something went wrong that does not end the run.
     Trouble {
         /// What.
@@ -113,6 +129,24 @@ pub enum Reason {
     Amplification,
     /// Its source's network had its share of answers.
     RateLimit,
+    /// As many as may wait for their reply do so already.
+    Busy,
+    /// No rule matches it.
+    NoRule,
+    /// The rule that it matches has no reply.
+    RuleSilent,
+    /// The rule that it matches leaves out some replies, and this was one.
+    RuleLoss,
+    /// There was no reply to it: who was asked had none.
+    NoReply,
+    /// Making its reply failed.
+    ReplyError,
+    /// Making its reply took too long.
+    ReplyLate,
+    /// Its reply is longer than a datagram.
+    ReplyTooLong,
+    /// The run ended before its reply was due.
+    Unfinished,
     /// It was cut off on receipt.
     Truncated,
     /// It came in on an interface that was not asked for.
@@ -133,7 +167,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 25] = [
         Self::SourcePortZero,
         Self::SourceAddress,
         Self::OwnSocket,
@@ -142,6 +176,15 @@ impl Reason {
         Self::HopsSpent,
         Self::Amplification,
         Self::RateLimit,
+        Self::Busy,
+        Self::NoRule,
+        Self::RuleSilent,
+        Self::RuleLoss,
+        Self::NoReply,
+        Self::ReplyError,
+        Self::ReplyLate,
+        Self::ReplyTooLong,
+        Self::Unfinished,
         Self::Truncated,
         Self::OtherInterface,
         Self::OtherDestination,
@@ -164,6 +207,15 @@ impl Reason {
             Self::HopsSpent => "hops_spent",
             Self::Amplification => "amplification",
             Self::RateLimit => "rate_limit",
+            Self::Busy => "busy",
+            Self::NoRule => "no_rule",
+            Self::RuleSilent => "rule_silent",
+            Self::RuleLoss => "rule_loss",
+            Self::NoReply => "no_reply",
+            Self::ReplyError => "reply_error",
+            Self::ReplyLate => "reply_late",
+            Self::ReplyTooLong => "reply_too_long",
+            Self::Unfinished => "unfinished",
             Self::Truncated => "truncated",
             Self::OtherInterface => "other_interface",
             Self::OtherDestination => "other_destination",
@@ -187,6 +239,15 @@ impl fmt::Display for Reason {
             Self::HopsSpent => "hop limit used up (a loop)",
             Self::Amplification => "reply too large for the request",
             Self::RateLimit => "over the rate limit",
+            Self::Busy => "too many wait for their reply already",
+            Self::NoRule => "no rule matches",
+            Self::RuleSilent => "a rule without a reply",
+            Self::RuleLoss => "left out by chance, as its rule says",
+            Self::NoReply => "no reply was made",
+            Self::ReplyError => "making the reply failed",
+            Self::ReplyLate => "making the reply took too long",
+            Self::ReplyTooLong => "reply longer than a datagram",
+            Self::Unfinished => "the end came before the reply",
             Self::Truncated => "truncated",
             Self::OtherInterface => "other interface",
             Self::OtherDestination => "other destination",
@@ -262,6 +323,13 @@ pub struct Report {
     pub delivered: u64,
     /// Of it: received and not used.
     pub ignored: Ignored,
+    /// Of it: not decided yet, since its reply is not due or not made.
+    pub waiting: u64,
+    /// Copies of broadcasts and multicasts that the kernel made for a further worker, where the first one decides; they
+    /// are not in `received`.
+    pub copies: u64,
+    /// Different sources of what was received.
+    pub peers: Peers,
     /// Of all received: longer than the slot they were received into.
     pub truncated: u64,
     /// What was sent: handed to the kernel without an error.
@@ -290,7 +358,40 @@ impl Report {
     /// Whether every datagram received ended in exactly one counter.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
-        let used = self.answered + self.reply_failed + self.sunk + self.delivered;
+        let used = self.answered + self.reply_failed + self.sunk + self.delivered + self.waiting;
         self.received.datagrams == used + self.ignored.total()
+    }
+
+    /// Adds what another worker of the same run came to.
+    pub fn merge(&mut self, other: &Self) {
+        let sums = [
+            (&mut self.received.datagrams, other.received.datagrams),
+            (&mut self.received.bytes, other.received.bytes),
+            (&mut self.answered, other.answered),
+            (&mut self.reply_failed, other.reply_failed),
+            (&mut self.sunk, other.sunk),
+            (&mut self.delivered, other.delivered),
+            (&mut self.waiting, other.waiting),
+            (&mut self.copies, other.copies),
+            (&mut self.truncated, other.truncated),
+            (&mut self.sent.datagrams, other.sent.datagrams),
+            (&mut self.sent.bytes, other.sent.bytes),
+            (&mut self.send_failed, other.send_failed),
+            (&mut self.requests, other.requests),
+            (&mut self.requests_answered, other.requests_answered),
+            (&mut self.retries, other.retries),
+            (&mut self.unreachable, other.unreachable),
+        ];
+        for (ours, theirs) in sums {
+            *ours += theirs;
+        }
+        for (ours, theirs) in self.ignored.counts.iter_mut().zip(other.ignored.counts) {
+            *ours += theirs;
+        }
+        self.peers.merge(&other.peers);
+        self.rtt.merge(&other.rtt);
+        self.kernel_drops = self.kernel_drops.zip(other.kernel_drops).map(|(ours, theirs)| ours + theirs);
+        self.kernel_drops_at_least |= other.kernel_drops_at_least;
+        self.elapsed = self.elapsed.max(other.elapsed);
     }
 }

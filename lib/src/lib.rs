@@ -65,13 +65,11 @@
 //!
 //! ```
 //! use std::ops::ControlFlow;
-//! use udpkit::verbs::{Answer, Serve, ServeOptions};
-//! use udpkit::{Drive, End, Event, Memberships, Options, REPLY_HOP_LIMIT, Socket, control, drive};
+//! use udpkit::verbs::{Serve, ServeOptions};
+//! use udpkit::{Answer, Conduct, Drive, End, Event, Memberships, Socket, control, drive};
 //!
 //! # fn main() -> udpkit::Result<()> {
-//! let options =
-//!     Options { destination: true, hop_limits: true, hop_limit: Some(REPLY_HOP_LIMIT), ..Options::default() };
-//! let sockets = [Socket::bind("127.0.0.1:0".parse().unwrap(), &options)?];
+//! let sockets = [Socket::bind("127.0.0.1:0".parse().unwrap(), &Conduct::default().socket_options())?];
 //! let mut engine = Serve::new(ServeOptions::new(Answer::Echo, vec![sockets[0].local_address()]));
 //! let (remote, control) = control()?;
 //! # remote.stop();
@@ -90,6 +88,7 @@
 //! its source, and whether it was truncated. [`Socket::capabilities`] says what a socket really has, and
 //! [`Options::portable`] shows on Linux what a program would get elsewhere.
 
+mod answer;
 mod batch;
 mod conduct;
 mod control;
@@ -100,11 +99,15 @@ mod event;
 mod interface;
 mod membership;
 mod rate_limit;
+mod rules;
+mod server;
 mod socket;
 mod stats;
 mod sys;
+mod template;
 pub mod verbs;
 
+pub use answer::{Answer, ReplyMaker};
 pub use batch::{
     Datagram, Delivery, InterfaceIndex, MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Meta, ReceiveBatch, SendBatch, SendFailure,
     Train, Transmit, header_len, max_payload,
@@ -118,5 +121,8 @@ pub use event::{Count, Event, Ignored, Reason, Report};
 pub use interface::{Interface, InterfaceAddress, InterfaceWatch, Interfaces, subnet_broadcast};
 pub use membership::{Group, Memberships};
 pub use rate_limit::RateLimiter;
+pub use rules::{Rule, Rules};
+pub use server::Server;
 pub use socket::{Capabilities, Cause, Options, Socket, Unreachable, Wait, any_address, path_mtu};
-pub use stats::Spread;
+pub use stats::{Peers, Spread};
+pub use template::{Template, TemplateError};

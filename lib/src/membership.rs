@@ -67,6 +67,12 @@ impl Memberships {
         Ok(refusals)
     }
 
+    /// Takes the news that a socket was closed, and with it its memberships ended.
+    pub(crate) fn forget(&mut self, via: usize) {
+        let groups = &self.groups;
+        self.joined.retain(|(place, _)| groups[*place].via != via);
+    }
+
     /// Whether there is anything to keep up.
     #[must_use]
     pub fn is_empty(&self) -> bool {

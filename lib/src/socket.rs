@@ -160,14 +160,13 @@ impl Unreachable {
 pub struct Socket {
     inner: socket2::Socket,
     local: SocketAddr,
-    portable: bool,
     capabilities: Capabilities,
     /// Datagrams longer than this are not sent as trains; lowered at a refusal, zero where trains are impossible.
     train_limit: AtomicUsize,
     /// The kernel's 32-bit total of drops, widened.
     drops: AtomicU64,
     receive_buffer: usize,
-    send_wait: Duration,
+    options: Options,
 }
 
 impl Socket {
@@ -189,17 +188,41 @@ impl Socket {
         let receive_buffer = inner.recv_buffer_size().map_err(error)?;
         capabilities.segmentation &= !options.portable;
         let train_limit = AtomicUsize::new(if capabilities.segmentation { usize::MAX } else { 0 });
-        let (portable, send_wait) = (options.portable, options.send_wait);
         Ok(Self {
             inner,
             local,
-            portable,
+            options: options.clone(),
             capabilities,
             train_limit,
             drops: AtomicU64::new(0),
             receive_buffer,
-            send_wait,
         })
+    }
+
+    /// Another socket at the same address, with the same options; the system hands each peer's datagrams to one of them,
+    /// by a hash of both addresses and ports (`SO_REUSEPORT`). Linux only.
+    ///
+    /// The first socket took the address for itself, so that it was free; from here on, other programs of the same user
+    /// that set the option can share it. Broadcasts and multicasts go to every sibling.
+    ///
+    /// # Errors
+    ///
+    /// The system's; elsewhere, that it cannot share.
+    pub fn sibling(&mut self) -> Result<Self> {
+        let share = |socket: &socket2::Socket| {
+            #[cfg(target_os = "linux")]
+            return socket.set_reuse_port(true);
+            #[cfg(not(target_os = "linux"))]
+            Err::<(), _>(io::Error::new(io::ErrorKind::Unsupported, format!("{socket:?}: not on this system")))
+        };
+        share(&self.inner).map_err(|cause| Error::new("share", self.local, cause))?;
+        self.options.reuse_port = true;
+        Self::bind(self.local, &self.options)
+    }
+
+    /// What the socket was asked for.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The address and port that the socket is bound to.
@@ -235,8 +258,11 @@ impl Socket {
         };
         let mut transients = 0;
         loop {
-            let received =
-                if self.portable { portable::receive(&self.inner, batch) } else { native::receive(&self.inner, batch) };
+            let received = if self.options.portable {
+                portable::receive(&self.inner, batch)
+            } else {
+                native::receive(&self.inner, batch)
+            };
             match received {
                 Ok(()) => {
                     batch.clock = Some(clock());
@@ -266,10 +292,10 @@ impl Socket {
             return 0;
         }
         let total = batch.len();
-        if self.portable {
-            portable::send(&self.inner, batch, &self.train_limit, self.send_wait);
+        if self.options.portable {
+            portable::send(&self.inner, batch, &self.train_limit, self.options.send_wait);
         } else {
-            native::send(&self.inner, batch, &self.train_limit, self.send_wait);
+            native::send(&self.inner, batch, &self.train_limit, self.options.send_wait);
         }
         batch.clear();
         total - batch.failures.iter().map(|failure| failure.count).sum::<usize>()
@@ -321,7 +347,7 @@ impl Socket {
     ///
     /// The interface cannot do multicast, has no address of the family, is gone, or joined the group before.
     pub fn join(&self, group: IpAddr, interface: &crate::Interface, source: Option<IpAddr>) -> Result<()> {
-        let joined = if self.portable {
+        let joined = if self.options.portable {
             portable::join(&self.inner, group, interface, source)
         } else {
             native::join(&self.inner, group, interface, source)

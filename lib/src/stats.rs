@@ -1,5 +1,6 @@
-//! Summaries of measured times, each with its definition.
+//! Summaries of measured times, and an estimate of how many peers there were, each with its definition.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Smallest, mean, largest and spread of a series of times, as ping gives them.
@@ -24,6 +25,24 @@ impl Spread {
         let distance = nanoseconds - self.mean_ns;
         self.mean_ns += distance / self.count as f64;
         self.squares += distance * (nanoseconds - self.mean_ns);
+    }
+
+    /// Adds all that another holds (Chan et al.).
+    #[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
+    pub fn merge(&mut self, other: &Self) {
+        if other.count == 0 || self.count == 0 {
+            if self.count == 0 {
+                *self = *other;
+            }
+            return;
+        }
+        let (ours, theirs) = (self.count as f64, other.count as f64);
+        let distance = other.mean_ns - self.mean_ns;
+        self.squares += other.squares + distance * distance * ours * theirs / (ours + theirs);
+        self.mean_ns += distance * theirs / (ours + theirs);
+        self.count += other.count;
+        self.smallest = self.smallest.min(other.smallest);
+        self.largest = self.largest.max(other.largest);
     }
 
     /// How many times were added.
@@ -61,9 +80,101 @@ impl Spread {
     }
 }
 
+/// An estimate of how many different peers there were, in a kibibyte, however many (HyperLogLog, Flajolet et al. 2007).
+///
+/// Nearly exact up to some hundred, then within 3.3 % (one standard error).
+#[derive(Clone, Default, PartialEq)]
+pub struct Peers {
+    /// For each part of the hashes, the longest run of leading zeros seen, and one; nothing before the first peer.
+    registers: Option<Box<[u8; REGISTERS]>>,
+}
+
+/// Parts into which the hashes fall; a power of two.
+const REGISTERS: usize = 1024;
+const REGISTER_BITS: u32 = REGISTERS.trailing_zeros();
+
+impl Peers {
+    /// Adds a peer by its hash, which must be keyed: else strangers could choose what is counted.
+    pub(crate) fn add(&mut self, hash: u64) {
+        let registers = self.registers.get_or_insert_with(|| Box::new([0; REGISTERS]));
+        // The bit set at the end bounds the run.
+        let run = (hash << REGISTER_BITS | 1 << (REGISTER_BITS - 1)).leading_zeros() + 1;
+        let run = u8::try_from(run).unwrap_or(u8::MAX);
+        let register = &mut registers[(hash >> (u64::BITS - REGISTER_BITS)) as usize];
+        *register = run.max(*register);
+    }
+
+    /// Adds all that another holds, whose hashes have the same key.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        let Some(theirs) = &other.registers else { return };
+        let ours = self.registers.get_or_insert_with(|| Box::new([0; REGISTERS]));
+        for (ours, theirs) in ours.iter_mut().zip(theirs.iter()) {
+            *ours = (*ours).max(*theirs);
+        }
+    }
+
+    /// How many there were, about.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate"
+    )]
+    pub fn estimate(&self) -> u64 {
+        let Some(registers) = &self.registers else { return 0 };
+        let most = REGISTERS as f64;
+        let empty = registers.iter().filter(|register| **register == 0).count();
+        let sum: f64 = registers.iter().map(|register| (-f64::from(*register)).exp2()).sum();
+        let estimate = 0.7213 / (1.0 + 1.079 / most) * most * most / sum;
+        let estimate = if estimate <= 2.5 * most && empty > 0 { most * (most / empty as f64).ln() } else { estimate };
+        estimate.round() as u64
+    }
+}
+
+impl fmt::Debug for Peers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Peers(about {})", self.estimate())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::hash::{BuildHasher, RandomState};
+
+    #[test]
+    fn peers_are_estimated_within_what_is_claimed() {
+        for count in [0u32, 1, 2, 10, 100, 1000, 10_000, 100_000] {
+            let key = RandomState::new();
+            let (mut one, mut other) = (Peers::default(), Peers::default());
+            for peer in 0..count {
+                // Every peer twice, some of them seen by both.
+                one.add(key.hash_one(peer));
+                let side = if peer % 2 == 0 { &mut one } else { &mut other };
+                side.add(key.hash_one(peer));
+            }
+            one.merge(&other);
+            let off = (one.estimate() as f64 - f64::from(count)).abs();
+            // Six standard errors.
+            assert!(off <= f64::from(count) * 0.2, "{count}: {one:?}");
+        }
+    }
+
+    #[test]
+    fn merged_spreads_are_as_one() {
+        let (mut all, mut one, mut other) = (Spread::default(), Spread::default(), Spread::default());
+        for milliseconds in [2, 4, 4, 4, 5, 5, 7, 9] {
+            let time = Duration::from_millis(milliseconds);
+            all.add(time);
+            if milliseconds < 5 { one.add(time) } else { other.add(time) }
+        }
+        one.merge(&other);
+        assert_eq!((one.count(), one.mean(), one.deviation()), (8, all.mean(), all.deviation()));
+        assert_eq!((one.smallest(), one.largest()), (all.smallest(), all.largest()));
+        one.merge(&Spread::default());
+        assert_eq!(one.count(), 8);
+    }
 
     #[test]
     fn of_a_known_series() {

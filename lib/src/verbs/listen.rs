@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Ending, Gate, Limits, is_other_destination};
@@ -43,8 +44,8 @@ impl Network {
     }
 }
 
-/// A test on payloads.
-pub type PayloadMatch = Box<dyn Fn(&[u8]) -> bool + Send>;
+/// A test on payloads; the workers of a server share it.
+pub type PayloadMatch = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
 /// What `listen` is asked for.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! The verbs: a file each, named as on the command line; all are pure state machines.
 
 mod broadcast;
+mod later;
 mod listen;
 mod requests;
 mod send;
@@ -10,7 +11,7 @@ pub use broadcast::{Broadcast, BroadcastOptions, BroadcastTarget};
 pub use listen::{Listen, ListenOptions, Network, PayloadMatch};
 pub use requests::{Pace, Requests};
 pub use send::{SendOptions, Sender};
-pub use serve::{Answer, Serve, ServeOptions};
+pub use serve::{Serve, ServeOptions};
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

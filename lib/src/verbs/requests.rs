@@ -131,6 +131,7 @@ impl Schedule {
         match input {
             Input::Payload(payload) => self.queue.push_back(payload.into()),
             Input::End => self.stream_ended = true,
+            Input::Answer(_) | Input::Reply { .. } => {}
         }
     }
 

@@ -1,26 +1,22 @@
 //! `serve`: answers every datagram that arrives, each peer from one socket, from the address that was asked.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::{Ending, Gate, Limits, is_other_destination};
-use crate::batch::{Datagram, Meta, SendFailure, Train, Transmit};
+use super::later::{Later, Pending};
+use super::{Ending, Gate, Limits, is_other_destination, later};
+use crate::answer::Answer;
+use crate::batch::{Datagram, Delivery, Meta, SendFailure, Train, Transmit, max_payload};
 use crate::conduct::{Conduct, Guard};
-use crate::engine::{Engine, Next, Outbox};
+use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Reason, Report};
 use crate::interface::Interfaces;
+use crate::rules::Reply;
 use crate::socket::Unreachable;
-
-/// What to answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Always this payload.
-    Fixed(Vec<u8>),
-    /// The payload of the request.
-    Echo,
-    /// Nothing: datagrams are taken and counted.
-    Sink,
-}
+use crate::template::Known;
 
 /// What `serve` is asked for.
 #[derive(Clone, Debug)]
@@ -39,6 +35,8 @@ pub struct ServeOptions {
     pub limits: Limits,
     /// Whether to tell of each answer ([`Event::Answered`]).
     pub verbose: bool,
+    /// One moment on both clocks, for replies that tell the time where the system does not tell that of arrival.
+    pub clock: Option<(Instant, SystemTime)>,
 }
 
 impl ServeOptions {
@@ -53,6 +51,7 @@ impl ServeOptions {
             destinations: Vec::new(),
             limits: Limits::default(),
             verbose: false,
+            clock: None,
         }
     }
 }
@@ -60,15 +59,30 @@ impl ServeOptions {
 /// The engine of `serve`.
 #[derive(Debug)]
 pub struct Serve {
-    answer: Answer,
+    options: ServeOptions,
     /// A fixed answer, written as often as fits one train: a run of requests is answered with a part of it.
     fixed_train: Vec<u8>,
     guard: Guard,
     gate: Gate,
-    destinations: Vec<Option<IpAddr>>,
     ending: Ending,
-    verbose: bool,
+    later: Later,
+    interfaces: Interfaces,
+    random: fastrand::Rng,
+    shared: Arc<Shared>,
+    /// Whether this is the worker that decides on broadcasts and multicasts, of which each worker gets a copy.
+    decides_groups: bool,
+    /// Where replies are made.
+    scratch: Vec<u8>,
     report: Report,
+}
+
+/// What the workers of a server have in common.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Replies that told their number.
+    count: AtomicU64,
+    /// Key of the hashes by which peers are counted.
+    key: RandomState,
 }
 
 /// Copies of a fixed answer that are kept ready; the kernel coalesces no more than 64 datagrams.
@@ -78,41 +92,74 @@ impl Serve {
     /// An engine with these options.
     #[must_use]
     pub fn new(options: ServeOptions) -> Self {
-        let fixed_train = match &options.answer {
-            Answer::Fixed(reply) => reply.repeat(FIXED_COPIES.min(1 + 65_000 / reply.len().max(1))),
-            Answer::Echo | Answer::Sink => Vec::new(),
-        };
-        Self {
-            answer: options.answer,
-            fixed_train,
-            guard: Guard::new(options.conduct, &options.own),
-            gate: Gate::new(options.interfaces),
-            destinations: options.destinations,
-            ending: Ending::new(options.limits),
-            verbose: options.verbose,
-            report: Report::default(),
-        }
+        let guard = Guard::new(options.conduct, &options.own);
+        Self::make(options, guard, Arc::default(), true)
     }
 
-    /// Whether a request is answered, and if so how; `request_len` is that of each datagram of a run.
-    fn judge(&self, via: usize, meta: &Meta, request: &[u8], request_len: usize) -> Result<Transmit, Reason> {
+    /// The engine of a further worker of the same server, with sockets at the same places.
+    ///
+    /// Rate limits and numbers of replies are those of the server, whichever worker replies. Broadcasts and multicasts,
+    /// of which each worker gets a copy, are left to the first one.
+    #[must_use]
+    pub fn worker(&self) -> Self {
+        Self::make(self.options.clone(), self.guard.sharing(), Arc::clone(&self.shared), false)
+    }
+
+    fn make(options: ServeOptions, guard: Guard, shared: Arc<Shared>, decides_groups: bool) -> Self {
+        let mut serve = Self {
+            fixed_train: Vec::new(),
+            guard,
+            gate: Gate::new(options.interfaces.clone()),
+            ending: Ending::new(options.limits),
+            later: Later::default(),
+            interfaces: Interfaces::default(),
+            random: fastrand::Rng::new(),
+            shared,
+            decides_groups,
+            scratch: Vec::new(),
+            report: Report::default(),
+            options,
+        };
+        serve.set_answer(serve.options.answer.clone());
+        serve
+    }
+
+    fn set_answer(&mut self, answer: Answer) {
+        self.fixed_train = match &answer {
+            Answer::Fixed(reply) => reply.repeat(FIXED_COPIES.min(1 + 65_000 / reply.len().max(1))),
+            _ => Vec::new(),
+        };
+        if let Answer::Rules(rules) = &answer {
+            self.random = rules.random();
+        }
+        self.options.answer = answer;
+    }
+
+    /// Whether what a datagram came to is what is answered here.
+    fn admit(&self, via: usize, meta: &Meta) -> Result<(), Reason> {
         if !self.gate.admits(meta) {
             return Err(Reason::OtherInterface);
         }
-        if is_other_destination(&self.destinations, via, meta) {
+        if is_other_destination(&self.options.destinations, via, meta) {
             return Err(Reason::OtherDestination);
         }
+        Ok(())
+    }
+
+    /// Whether a request has a plain answer, and if so how it goes; `request_len` is that of each datagram of a run.
+    fn judge(&self, via: usize, meta: &Meta, request: &[u8], request_len: usize) -> Result<Transmit, Reason> {
+        self.admit(via, meta)?;
         let mut transmit = meta.reply();
-        let reply_len = match &self.answer {
-            Answer::Sink => return Ok(transmit),
-            Answer::Echo => request_len,
+        let reply_len = match &self.options.answer {
             Answer::Fixed(reply) => reply.len(),
+            Answer::Echo => request_len,
+            _ => return Ok(transmit),
         };
         self.guard.source(meta)?;
-        match &self.answer {
+        match &self.options.answer {
             Answer::Fixed(reply) => self.guard.own_reply(request, reply)?,
-            Answer::Echo if request.len() < request_len => return Err(Reason::Truncated),
-            Answer::Echo | Answer::Sink => {}
+            _ if request.len() < request_len => return Err(Reason::Truncated),
+            _ => {}
         }
         transmit.hop_limit = self.guard.hop_limit(meta)?;
         self.guard.amplification(meta.source.ip(), request_len, reply_len)?;
@@ -121,59 +168,231 @@ impl Serve {
 
     /// Whether a run can be judged and answered as one: nothing in it calls for a look at each datagram.
     fn as_one(&self, train: &Train<'_>) -> bool {
-        let own_reply = matches!(&self.answer, Answer::Fixed(reply) if reply.len() == train.segment_len()
-            && train.payload().chunks(reply.len().max(1)).any(|payload| payload == reply));
+        let fits = match &self.options.answer {
+            Answer::Fixed(reply) => {
+                let own_reply = reply.len() == train.segment_len()
+                    && train.payload().chunks(reply.len().max(1)).any(|payload| payload == reply);
+                !own_reply && !reply.is_empty() && self.fixed_train.len() >= train.count() * reply.len()
+            }
+            answer => answer.is_plain(),
+        };
         let even = train.wire_len() == train.segment_len() * train.count();
-        let fits = matches!(self.answer, Answer::Echo | Answer::Sink)
-            || self.fixed_train.len() >= train.count() * self.fixed_len() && self.fixed_len() > 0;
-        !self.verbose && even && fits && !own_reply && !train.is_truncated() && self.ending.limits.count.is_none()
+        let alone = self.options.verbose || self.options.limits.count.is_some();
+        fits && even && !alone && !train.is_truncated()
     }
 
-    fn fixed_len(&self) -> usize {
-        match &self.answer {
-            Answer::Fixed(reply) => reply.len(),
-            Answer::Echo | Answer::Sink => 0,
+    /// Counts datagrams as received; false for copies of what another worker decides on.
+    fn take(&mut self, meta: &Meta, count: usize, wire_len: usize) -> bool {
+        if !self.decides_groups && matches!(meta.delivery, Delivery::Broadcast | Delivery::Multicast) {
+            self.report.copies += count as u64;
+            return false;
         }
+        self.report.received.add(count, wire_len);
+        self.report.peers.add(self.shared.key.hash_one(meta.source));
+        true
     }
 
     fn ignore(&mut self, meta: &Meta, reason: Reason, count: usize, out: &mut impl Outbox) {
         self.report.ignored.add(reason, count);
         out.emit(Event::Ignored { meta, reason, count });
     }
-}
 
-impl Engine for Serve {
-    fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+    /// Answers with what costs nothing to make.
+    fn answer_plainly(
+        &mut self,
+        now: Instant,
+        via: usize,
+        datagram: &Datagram<'_>,
+        out: &mut impl Outbox,
+    ) -> Result<(), Reason> {
         let meta = datagram.meta;
-        self.report.received.add(1, datagram.wire_len);
-        self.report.truncated += u64::from(datagram.is_truncated());
-        if self.ending.over {
-            self.ignore(meta, Reason::AfterEnd, 1, out);
-            return;
-        }
-        let transmit = match self.judge(via, meta, datagram.payload, datagram.wire_len) {
-            Ok(transmit) => transmit,
-            Err(reason) => return self.ignore(meta, reason, 1, out),
-        };
-        let reply = match &self.answer {
-            Answer::Sink => {
+        let transmit = self.judge(via, meta, datagram.payload, datagram.wire_len)?;
+        let reply = match &self.options.answer {
+            Answer::Fixed(reply) => reply,
+            Answer::Echo => datagram.payload,
+            _ => {
                 self.report.sunk += 1;
                 self.ending.count(self.report.sunk);
-                return;
+                return Ok(());
             }
-            Answer::Echo => datagram.payload,
-            Answer::Fixed(reply) => reply,
         };
         if self.guard.rate(now, meta.source.ip(), 1) == 0 {
-            return self.ignore(meta, Reason::RateLimit, 1, out);
+            return Err(Reason::RateLimit);
         }
         out.send(via, &transmit, reply);
-        if self.verbose {
+        if self.options.verbose {
             out.emit(Event::Answered { via, datagram: *datagram, reply });
         }
         self.report.answered += 1;
         self.report.sent.add(1, reply.len());
         self.ending.count(self.report.answered);
+        Ok(())
+    }
+
+    /// Answers with what must be made for this very datagram.
+    fn answer_one(
+        &mut self,
+        now: Instant,
+        via: usize,
+        datagram: &Datagram<'_>,
+        out: &mut impl Outbox,
+    ) -> Result<(), Reason> {
+        let meta = datagram.meta;
+        self.admit(via, meta)?;
+        self.guard.source(meta)?;
+        let transmit = Transmit { hop_limit: self.guard.hop_limit(meta)?, ..meta.reply() };
+        if datagram.is_truncated() {
+            return Err(Reason::Truncated);
+        }
+        let request = self.options.verbose.then(|| datagram.payload.to_vec());
+        let pending = Pending { via, transmit, meta: *meta, request_len: datagram.wire_len, request };
+        if let Answer::Ask { most } = self.options.answer {
+            return self.ask(now, pending, datagram, most, out);
+        }
+        let mut reply = std::mem::take(&mut self.scratch);
+        reply.clear();
+        let outcome = match self.make_reply(now, datagram, &mut reply) {
+            Ok(Duration::ZERO) => self.reply(now, &pending, &reply, true, out),
+            Ok(wait) => self.hold_back(now, wait, pending, &reply),
+            Err(reason) => Err(reason),
+        };
+        self.scratch = reply;
+        outcome
+    }
+
+    /// Hands a datagram to the program around the engine. The rate counts beforehand, since making a reply is dear.
+    fn ask(
+        &mut self,
+        now: Instant,
+        pending: Pending,
+        datagram: &Datagram<'_>,
+        most: usize,
+        out: &mut impl Outbox,
+    ) -> Result<(), Reason> {
+        if self.later.asked() >= most {
+            return Err(Reason::Busy);
+        }
+        if self.guard.rate(now, pending.meta.source.ip(), 1) == 0 {
+            return Err(Reason::RateLimit);
+        }
+        let via = pending.via;
+        let ticket = self.later.ask(pending);
+        self.report.waiting += 1;
+        out.emit(Event::Question { ticket, via, datagram: *datagram });
+        Ok(())
+    }
+
+    /// Makes the reply to a datagram; returns how long it is to be held back.
+    fn make_reply(&mut self, now: Instant, datagram: &Datagram<'_>, reply: &mut Vec<u8>) -> Result<Duration, Reason> {
+        let (template, wait) = match &self.options.answer {
+            Answer::Template(template) => (template, Duration::ZERO),
+            Answer::Rules(rules) => {
+                let rule = rules.first(datagram).ok_or(Reason::NoRule)?;
+                if *rule.answer() != Reply::Nothing && rule.is_lost(&mut self.random) {
+                    return Err(Reason::RuleLoss);
+                }
+                let wait = rule.wait(&mut self.random);
+                match rule.answer() {
+                    Reply::Nothing => return Err(Reason::RuleSilent),
+                    Reply::Template(template) => (template, wait),
+                    Reply::Echo => {
+                        reply.extend_from_slice(datagram.payload);
+                        return Ok(wait);
+                    }
+                }
+            }
+            Answer::With(make) => {
+                *reply = make(datagram).ok_or(Reason::NoReply)?;
+                return Ok(Duration::ZERO);
+            }
+            Answer::Fixed(_) | Answer::Echo | Answer::Sink | Answer::Ask { .. } => return Err(Reason::NoReply),
+        };
+        let meta = datagram.meta;
+        let known = Known {
+            datagram,
+            count: if template.counts() { self.shared.count.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 },
+            time: meta.received.or_else(|| self.options.clock.map(|(then, time)| time + now.duration_since(then))),
+            interface: meta.interface.and_then(|index| self.interfaces.numbered(index)).map(|it| it.name.as_str()),
+        };
+        template.render(&known, reply, max_payload(meta.source.ip()));
+        Ok(wait)
+    }
+
+    /// Whether a reply of this length may go out at all.
+    fn admit_reply(&self, pending: &Pending, len: usize) -> Result<(), Reason> {
+        let source = pending.meta.source.ip();
+        if len > max_payload(source) {
+            return Err(Reason::ReplyTooLong);
+        }
+        self.guard.amplification(source, pending.request_len, len)
+    }
+
+    /// Sends a reply now; `charge` counts it against the rate, where that was not done when it was asked for.
+    fn reply(
+        &mut self,
+        now: Instant,
+        pending: &Pending,
+        reply: &[u8],
+        charge: bool,
+        out: &mut impl Outbox,
+    ) -> Result<(), Reason> {
+        self.admit_reply(pending, reply.len())?;
+        if charge && self.guard.rate(now, pending.meta.source.ip(), 1) == 0 {
+            return Err(Reason::RateLimit);
+        }
+        out.send(pending.via, &pending.transmit, reply);
+        if let Some(request) = &pending.request {
+            let datagram = Datagram { payload: request, wire_len: pending.request_len, meta: &pending.meta };
+            out.emit(Event::Answered { via: pending.via, datagram, reply });
+        }
+        self.report.answered += 1;
+        self.report.sent.add(1, reply.len());
+        self.ending.count(self.report.answered);
+        Ok(())
+    }
+
+    fn hold_back(&mut self, now: Instant, wait: Duration, pending: Pending, reply: &[u8]) -> Result<(), Reason> {
+        self.admit_reply(&pending, reply.len())?;
+        if self.guard.rate(now, pending.meta.source.ip(), 1) == 0 {
+            return Err(Reason::RateLimit);
+        }
+        if !self.later.delay(later(now, wait), pending, reply) {
+            return Err(Reason::Busy);
+        }
+        self.report.waiting += 1;
+        Ok(())
+    }
+
+    /// Sends a reply that was waited for, or counts why there is none.
+    fn settle(&mut self, now: Instant, pending: &Pending, reply: Result<&[u8], Reason>, out: &mut impl Outbox) {
+        self.report.waiting -= 1;
+        let outcome = match reply {
+            _ if self.ending.over => Err(Reason::AfterEnd),
+            Ok(reply) => self.reply(now, pending, reply, false, out),
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = outcome {
+            self.ignore(&pending.meta, reason, 1, out);
+        }
+    }
+}
+
+impl Engine for Serve {
+    fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+        if !self.take(datagram.meta, 1, datagram.wire_len) {
+            return;
+        }
+        self.report.truncated += u64::from(datagram.is_truncated());
+        let outcome = if self.ending.over {
+            Err(Reason::AfterEnd)
+        } else if self.options.answer.is_plain() {
+            self.answer_plainly(now, via, datagram, out)
+        } else {
+            self.answer_one(now, via, datagram, out)
+        };
+        if let Err(reason) = outcome {
+            self.ignore(datagram.meta, reason, 1, out);
+        }
     }
 
     fn receive_train(&mut self, now: Instant, via: usize, train: Train<'_>, out: &mut impl Outbox) {
@@ -185,12 +404,14 @@ impl Engine for Serve {
             return;
         }
         let meta = train.meta();
-        self.report.received.add(count, train.wire_len());
+        if !self.take(meta, count, train.wire_len()) {
+            return;
+        }
         let transmit = match self.judge(via, meta, &train.payload()[..train.segment_len()], train.segment_len()) {
             Ok(transmit) => transmit,
             Err(reason) => return self.ignore(meta, reason, count, out),
         };
-        if self.answer == Answer::Sink {
+        if matches!(self.options.answer, Answer::Sink) {
             self.report.sunk += count as u64;
             return;
         }
@@ -198,21 +419,28 @@ impl Engine for Serve {
         if allowed < count {
             self.ignore(meta, Reason::RateLimit, count - allowed, out);
         }
-        let (payload, segment) = match &self.answer {
+        let (payload, segment) = match &self.options.answer {
             Answer::Fixed(reply) => (&self.fixed_train[..reply.len() * allowed], reply.len()),
-            Answer::Echo | Answer::Sink => (&train.payload()[..train.segment_len() * allowed], train.segment_len()),
+            _ => (&train.payload()[..train.segment_len() * allowed], train.segment_len()),
         };
         out.send_train(via, &transmit, payload, segment);
         self.report.answered += allowed as u64;
         self.report.sent.add(allowed, payload.len());
     }
 
-    fn tick(&mut self, now: Instant, _out: &mut impl Outbox) {
+    fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
         self.ending.tick(now);
+        while let Some((pending, reply)) = self.later.pop_due(now) {
+            self.settle(now, &pending, Ok(&reply), out);
+        }
     }
 
     fn next(&self) -> Next {
-        self.ending.next()
+        match (self.ending.next(), self.later.next_due()) {
+            (Next::At(end), Some(due)) => Next::At(end.min(due)),
+            (Next::Datagram, Some(due)) => Next::At(due),
+            (next, _) => next,
+        }
     }
 
     fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
@@ -228,9 +456,33 @@ impl Engine for Serve {
         out.emit(Event::SendFailed { failure });
     }
 
+    fn wants_input(&self) -> bool {
+        true
+    }
+
+    fn input(&mut self, now: Instant, input: Input, out: &mut impl Outbox) {
+        match input {
+            Input::Answer(answer) => self.set_answer(answer),
+            Input::Reply { ticket, reply } => {
+                if let Some(pending) = self.later.answered(ticket) {
+                    self.settle(now, &pending, reply.as_deref().map_err(|reason| *reason), out);
+                }
+            }
+            Input::Payload(_) | Input::End => {}
+        }
+    }
+
+    fn finish(&mut self, _now: Instant, out: &mut impl Outbox) {
+        for pending in std::mem::take(&mut self.later).into_pending() {
+            self.report.waiting -= 1;
+            self.ignore(&pending.meta, Reason::Unfinished, 1, out);
+        }
+    }
+
     fn interfaces(&mut self, interfaces: &Interfaces) {
         self.guard.set_interfaces(interfaces);
         self.gate.set_interfaces(interfaces);
+        self.interfaces = interfaces.clone();
     }
 
     fn report(&self) -> Report {

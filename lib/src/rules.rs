@@ -1,0 +1,210 @@
+//! Rules: which datagram gets which reply, when, and how surely.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::batch::Datagram;
+use crate::template::Template;
+use crate::verbs::{Network, PayloadMatch};
+
+/// What a responder does with which datagrams: the first rule that matches decides, and without one there is no reply.
+///
+/// ```
+/// # use udpkit::{Rule, Rules, Template};
+/// # fn main() -> Result<(), udpkit::TemplateError> {
+/// let rules = Rules::from_iter([
+///     Rule::any().payload("GET temperature").reply(Template::text("21.5")?),
+///     Rule::any().prefix("SET ").length(5..=64).reply(Template::text("OK {payload[4..]}")?).loses(0.1),
+/// ]);
+/// # let _ = rules;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    list: Vec<Rule>,
+    seed: Option<u64>,
+}
+
+/// What a datagram must be, and what is done with it.
+#[derive(Clone)]
+pub struct Rule {
+    pattern: Pattern,
+    /// Bytes of payload.
+    length: RangeInclusive<usize>,
+    /// Networks of the source; all where there are none.
+    from: Vec<Network>,
+    reply: Reply,
+    delay: RangeInclusive<Duration>,
+    /// Chance that there is no reply, from 0 to 1.
+    loss: f64,
+}
+
+/// What a payload must be.
+#[derive(Clone)]
+enum Pattern {
+    Any,
+    Exact(Vec<u8>),
+    Prefix(Vec<u8>),
+    Test(PayloadMatch),
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Template(Template),
+    Echo,
+    Nothing,
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { length, from, reply, delay, loss, .. } = self;
+        write!(f, "Rule {{ length: {length:?}, from: {from:?}, reply: {reply:?}, delay: {delay:?}, loss: {loss} }}")
+    }
+}
+
+impl Rule {
+    /// Every datagram, and no reply to it.
+    #[must_use]
+    pub fn any() -> Self {
+        Self {
+            pattern: Pattern::Any,
+            length: 0..=usize::MAX,
+            from: Vec::new(),
+            reply: Reply::Nothing,
+            delay: Duration::ZERO..=Duration::ZERO,
+            loss: 0.0,
+        }
+    }
+
+    /// Only this payload.
+    #[must_use]
+    pub fn payload(self, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { pattern: Pattern::Exact(bytes.into()), ..self }
+    }
+
+    /// Only payloads that begin so.
+    #[must_use]
+    pub fn prefix(self, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { pattern: Pattern::Prefix(bytes.into()), ..self }
+    }
+
+    /// Only payloads for which this holds.
+    #[must_use]
+    pub fn test(self, test: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Self {
+        Self { pattern: Pattern::Test(Arc::new(test)), ..self }
+    }
+
+    /// Only payloads of as many bytes.
+    #[must_use]
+    pub fn length(self, length: RangeInclusive<usize>) -> Self {
+        Self { length, ..self }
+    }
+
+    /// Only sources in this network, or in one of those named before.
+    #[must_use]
+    pub fn from(mut self, network: Network) -> Self {
+        self.from.push(network);
+        self
+    }
+
+    /// Replies with this.
+    #[must_use]
+    pub fn reply(self, template: Template) -> Self {
+        Self { reply: Reply::Template(template), ..self }
+    }
+
+    /// Replies with what was received.
+    #[must_use]
+    pub fn echo(self) -> Self {
+        Self { reply: Reply::Echo, ..self }
+    }
+
+    /// Replies after a time between these two, each as likely as the other.
+    #[must_use]
+    pub fn delay(self, delay: RangeInclusive<Duration>) -> Self {
+        Self { delay, ..self }
+    }
+
+    /// Leaves out the reply with this probability, from 0 to 1.
+    #[must_use]
+    pub fn loses(self, probability: f64) -> Self {
+        Self { loss: probability.clamp(0.0, 1.0), ..self }
+    }
+
+    fn matches(&self, datagram: &Datagram<'_>) -> bool {
+        let source = datagram.meta.source.ip();
+        self.length.contains(&datagram.wire_len)
+            && (self.from.is_empty() || self.from.iter().any(|network| network.contains(source)))
+            && match &self.pattern {
+                Pattern::Any => true,
+                Pattern::Exact(bytes) => datagram.payload == bytes,
+                Pattern::Prefix(bytes) => datagram.payload.starts_with(bytes),
+                Pattern::Test(test) => test(datagram.payload),
+            }
+    }
+
+    pub(crate) fn answer(&self) -> &Reply {
+        &self.reply
+    }
+
+    /// Whether this reply is one of those that are left out.
+    pub(crate) fn is_lost(&self, random: &mut fastrand::Rng) -> bool {
+        self.loss > 0.0 && random.f64() < self.loss
+    }
+
+    /// How long this reply is held back.
+    pub(crate) fn wait(&self, random: &mut fastrand::Rng) -> Duration {
+        let (least, most) = (*self.delay.start(), *self.delay.end());
+        if least >= most { least } else { least + (most - least).mul_f64(random.f64()) }
+    }
+
+    fn tells_time(&self) -> bool {
+        matches!(&self.reply, Reply::Template(template) if template.tells_time())
+    }
+}
+
+impl Rules {
+    /// Draws all chances from this seed: the same datagrams in the same order get the same replies from one worker.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Whether a reply tells the time of arrival.
+    #[must_use]
+    pub fn tell_time(&self) -> bool {
+        self.list.iter().any(Rule::tells_time)
+    }
+
+    /// The first rule that a datagram matches.
+    pub(crate) fn first(&self, datagram: &Datagram<'_>) -> Option<&Rule> {
+        self.list.iter().find(|rule| rule.matches(datagram))
+    }
+
+    /// Where chance comes from.
+    pub(crate) fn random(&self) -> fastrand::Rng {
+        self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)
+    }
+}
+
+impl FromIterator<Rule> for Rules {
+    fn from_iter<T: IntoIterator<Item = Rule>>(rules: T) -> Self {
+        Self { list: rules.into_iter().collect(), seed: None }
+    }
+}

@@ -1,0 +1,282 @@
+//! A server to embed: one or more workers, each with its own sockets and thread, answering until they are stopped.
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::answer::Answer;
+use crate::conduct::Conduct;
+use crate::control::{Remote, control};
+use crate::drive::{Account, Broken, Drive, End, Sink, now, report, run};
+use crate::engine::Input;
+use crate::error::{Error, Result};
+use crate::event::{Event, Report};
+use crate::membership::Memberships;
+use crate::socket::{Options, Socket};
+use crate::verbs::{Serve, ServeOptions};
+
+/// How long the workers have to say what they did so far. They never wait for anything for as long.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The first and the longest wait before a socket that broke is opened again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
+
+/// Answers datagrams in threads of its own until it is stopped or dropped.
+///
+/// A fake of whatever a program talks to, in a test of that program:
+///
+/// ```
+/// use std::net::UdpSocket;
+/// use udpkit::{Answer, Rule, Rules, Server, Template};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let thermostat = Rules::from_iter([
+///     Rule::any().payload("GET temperature").reply(Template::text("21.5")?),
+///     Rule::any().prefix("SET ").reply(Template::text("OK {payload[4..]}")?),
+/// ]);
+/// let server = Server::start("127.0.0.1:0".parse()?, thermostat)?;
+///
+/// let client = UdpSocket::bind("127.0.0.1:0")?;
+/// let mut ask = |question: &str| -> std::io::Result<String> {
+///     let mut reply = [0; 100];
+///     client.send_to(question.as_bytes(), server.addresses()[0])?;
+///     let length = client.recv(&mut reply)?;
+///     Ok(String::from_utf8_lossy(&reply[..length]).into_owned())
+/// };
+/// assert_eq!(ask("GET temperature")?, "21.5");
+/// assert_eq!(ask("SET 19")?, "OK 19");
+///
+/// // From now on it answers something else.
+/// server.set_answer(Answer::with(|datagram| Some(datagram.payload.to_ascii_uppercase())));
+/// assert_eq!(ask("hello")?, "HELLO");
+///
+/// let report = server.stop();
+/// assert_eq!((report.received.datagrams, report.answered), (3, 3));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    workers: Vec<Worker>,
+    /// The workers' ends, each when it comes.
+    ends: Receiver<End>,
+}
+
+/// A worker, seen from outside.
+#[derive(Debug)]
+struct Worker {
+    remote: Remote,
+    thread: Option<JoinHandle<()>>,
+    /// What it last said; in the end, all that it did.
+    last: Arc<Mutex<Report>>,
+}
+
+impl Server {
+    /// Answers at this address, with every guard on, in one thread; port 0 is any free one.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound, or the system has no thread or descriptor left.
+    pub fn start(address: SocketAddr, answer: impl Into<Answer>) -> Result<Self> {
+        let answer = answer.into();
+        let options = Options { timestamps: answer.tells_time(), ..Conduct::default().socket_options() };
+        let sockets = vec![Socket::bind(address, &options)?];
+        let options = ServeOptions::new(answer, vec![sockets[0].local_address()]);
+        Self::launch(sockets, options, Memberships::default(), 1, |_, _| |_: Event<'_>| ControlFlow::Continue(()))
+    }
+
+    /// Answers through these sockets; each further worker gets a [sibling](Socket::sibling) of each, and only the first
+    /// one multicasts and broadcasts.
+    ///
+    /// `sinks` makes what takes the events of each worker, from its number, beginning with 0, and the line to it. When
+    /// one worker ends because its sink wants no more, the others go on: [`wait`](Self::wait) tells.
+    ///
+    /// # Errors
+    ///
+    /// Ports cannot be shared on this system, an address cannot be bound, or no thread or descriptor is left.
+    pub fn launch<S: Sink + Send + 'static>(
+        mut sockets: Vec<Socket>,
+        mut options: ServeOptions,
+        memberships: Memberships,
+        workers: usize,
+        mut sinks: impl FnMut(usize, &Remote) -> S,
+    ) -> Result<Self> {
+        options.clock.get_or_insert_with(clock);
+        let addresses = sockets.iter().map(Socket::local_address).collect();
+        let mut shares = Vec::new();
+        for _ in 1..workers.max(1) {
+            shares.push(sockets.iter_mut().map(Socket::sibling).collect::<Result<Vec<_>>>()?);
+        }
+        let first = Serve::new(options);
+        let mut engines: Vec<_> = shares.iter().map(|_| first.worker()).collect();
+        shares.insert(0, sockets);
+        engines.insert(0, first);
+        let (ended, ends) = channel();
+        let mut server = Self { addresses, workers: Vec::new(), ends };
+        let mut memberships = Some(memberships);
+        for (number, (sockets, engine)) in shares.into_iter().zip(engines).enumerate() {
+            let (remote, control) = control()?;
+            let sink = sinks(number, &remote);
+            let drive = Drive { control, memberships: memberships.take().unwrap_or_default() };
+            let last = Arc::<Mutex<Report>>::default();
+            let work = Work { sockets, engine, drive, account: Account::new(), sink, broken: None };
+            let (result, ended) = (Arc::clone(&last), ended.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("serve-{number}"))
+                .spawn(move || work.go(&result, &ended))
+                .map_err(|cause| Error::new("start a thread", "", cause))?;
+            server.workers.push(Worker { remote, thread: Some(thread), last });
+        }
+        Ok(server)
+    }
+
+    /// The addresses that it answers at.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A line to each worker.
+    pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
+        self.workers.iter().map(|worker| &worker.remote)
+    }
+
+    /// Answers this from now on. No datagram is lost meanwhile; replies that are held back still go out.
+    pub fn set_answer(&self, answer: impl Into<Answer>) {
+        let answer = answer.into();
+        for remote in self.remotes() {
+            remote.input(Input::Answer(answer.clone()));
+        }
+    }
+
+    /// What it did so far, all workers together.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let asked: Vec<_> = self.remotes().map(Remote::ask_report).collect();
+        for (worker, asked) in self.workers.iter().zip(asked) {
+            // Where a worker has ended, its last word stands already.
+            if let Ok(report) = asked.recv_timeout(PATIENCE) {
+                worker.keep(report);
+            }
+        }
+        self.last_report()
+    }
+
+    /// Waits until a worker has ended, for this time at most; then, why it ended.
+    #[must_use]
+    pub fn wait(&self, patience: Duration) -> Option<End> {
+        self.ends.recv_timeout(patience).ok()
+    }
+
+    /// Stops all workers, and returns what they did.
+    #[must_use]
+    pub fn stop(mut self) -> Report {
+        self.end();
+        self.last_report()
+    }
+
+    fn last_report(&self) -> Report {
+        let mut reports = self.workers.iter().map(Worker::last);
+        let mut all = reports.next().unwrap_or_default();
+        reports.for_each(|report| all.merge(&report));
+        all
+    }
+
+    fn end(&mut self) {
+        self.remotes().for_each(Remote::stop);
+        for worker in &mut self.workers {
+            // A worker that panicked said so on standard error.
+            let _ = worker.thread.take().map(JoinHandle::join);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Worker {
+    fn keep(&self, report: Report) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = report;
+    }
+
+    fn last(&self) -> Report {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A worker, seen from inside.
+struct Work<S> {
+    sockets: Vec<Socket>,
+    engine: Serve,
+    drive: Drive,
+    account: Account,
+    sink: S,
+    /// When a socket broke last, and how long was waited then.
+    broken: Option<(Instant, Duration)>,
+}
+
+impl<S: Sink> Work<S> {
+    fn go(mut self, last: &Mutex<Report>, ended: &Sender<End>) {
+        let end = loop {
+            match run(&self.sockets, &mut self.engine, &mut self.drive, &self.account, &mut self.sink) {
+                Ok(end) => break end,
+                Err(broken) => match self.mend(broken) {
+                    None => {}
+                    Some(end) => break end,
+                },
+            }
+        };
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = report(&self.sockets, &self.engine, &self.account);
+        // Nobody may wait for it.
+        let _ = ended.send(end);
+    }
+
+    /// Opens a socket again that broke, as often as it takes; returns how it ended if it did so meanwhile.
+    fn mend(&mut self, broken: Broken) -> Option<End> {
+        let Broken { via, error } = broken;
+        let mut flow = self.sink.event(Event::Trouble { error: &error });
+        let spec = via.map(|via| {
+            let socket = self.sockets.remove(via);
+            self.account.drops += socket.kernel_drops().unwrap_or(0);
+            self.drive.memberships.forget(via);
+            (via, socket.local_address(), socket.options().clone())
+        });
+        let mut pause = match self.broken {
+            Some((when, pause)) if now().saturating_duration_since(when) < 2 * PAUSES.1 => pause * 2,
+            _ => PAUSES.0,
+        };
+        loop {
+            pause = pause.min(PAUSES.1);
+            self.broken = Some((now(), pause));
+            let Self { sockets, engine, drive, account, .. } = self;
+            if flow.is_continue() && drive.control.pause(pause, || report(sockets, engine, account)) {
+                return Some(End::Stopped);
+            }
+            if flow.is_break() {
+                return Some(End::SinkClosed);
+            }
+            let Some((via, local, options)) = &spec else { return None };
+            match Socket::bind(*local, options) {
+                Ok(socket) => {
+                    self.sockets.insert(*via, socket);
+                    flow = self.sink.event(Event::Reopened { local: *local });
+                    return flow.is_break().then_some(End::SinkClosed);
+                }
+                Err(error) if pause == PAUSES.1 => flow = self.sink.event(Event::Trouble { error: &error }),
+                Err(_) => pause *= 2,
+            }
+        }
+    }
+}
+
+/// One moment on both clocks.
+#[expect(clippy::disallowed_methods, reason = "replies may tell the time of day")]
+fn clock() -> (Instant, SystemTime) {
+    (now(), SystemTime::now())
+}

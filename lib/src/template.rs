@@ -1,0 +1,328 @@
+//! Templates of replies: text or bytes, with places for what is known of the datagram that is answered.
+
+use std::fmt;
+use std::io::Write;
+use std::time::SystemTime;
+
+use crate::batch::Datagram;
+
+/// A reply with places to be filled in.
+///
+/// A place is a name in braces; [`Template::FIELDS`] lists them. A brace before anything but a name stands for itself, so
+/// that JSON needs no care, and `{{` is a brace before a name, too. `{payload[2..4]}` is a part of the payload, counted in
+/// bytes from 0, the second number excluded; either number may be left out, and what is past the end is nothing.
+///
+/// ```
+/// # use udpkit::Template;
+/// assert!(Template::text("pong {count} from {source}").is_ok());
+/// assert!(Template::bytes("{payload[0..2]} 81 80").is_ok());
+/// let error = Template::text("{sorce}").unwrap_err();
+/// assert_eq!(error.at(), 0);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Bytes(Vec<u8>),
+    Source,
+    /// Bytes of the payload, from and to.
+    Payload(usize, usize),
+    /// The same, as hex digits.
+    PayloadHex(usize, usize),
+    Length,
+    Count,
+    Time,
+    Interface,
+}
+
+/// Why a template cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateError {
+    at: usize,
+    message: String,
+}
+
+impl TemplateError {
+    /// Where in the template, in bytes from 0.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+/// What a template is filled in with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) datagram: &'a Datagram<'a>,
+    /// Number of the reply, from 1.
+    pub(crate) count: u64,
+    pub(crate) time: Option<SystemTime>,
+    pub(crate) interface: Option<&'a str>,
+}
+
+impl Template {
+    /// The names of the places: source address and port, payload, payload as hex, its length in bytes, number of the
+    /// reply from 1, time of arrival (UTC, RFC 3339), interface it came by.
+    pub const FIELDS: [&'static str; 7] = ["source", "payload", "payload_hex", "length", "count", "time", "interface"];
+
+    /// Reads a template of text.
+    ///
+    /// # Errors
+    ///
+    /// A place that is not closed, has no such name, or a part of a payload that is none.
+    pub fn text(template: &str) -> Result<Self, TemplateError> {
+        Self::read(template, |text, _| Ok(text.as_bytes().to_vec()))
+    }
+
+    /// Reads a template of bytes: pairs of hex digits, spaces between them as you like, and places.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`text`](Self::text), and what is no pair of hex digits.
+    pub fn bytes(template: &str) -> Result<Self, TemplateError> {
+        Self::read(template, hex)
+    }
+
+    /// The reply, if it is always the same.
+    #[must_use]
+    pub fn as_fixed(&self) -> Option<&[u8]> {
+        match self.parts.as_slice() {
+            [] => Some(&[]),
+            [Part::Bytes(bytes)] => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Whether it tells how many replies there were.
+    pub(crate) fn counts(&self) -> bool {
+        self.parts.contains(&Part::Count)
+    }
+
+    /// Whether it tells the time of arrival.
+    #[must_use]
+    pub fn tells_time(&self) -> bool {
+        self.parts.contains(&Part::Time)
+    }
+
+    /// Writes the reply to the end of `out`; stops once `limit` bytes are passed, since no datagram carries them.
+    pub(crate) fn render(&self, known: &Known<'_>, out: &mut Vec<u8>, limit: usize) {
+        for part in &self.parts {
+            if out.len() > limit {
+                return;
+            }
+            part.render(known, out);
+        }
+    }
+
+    /// Reads a template whose bytes between the places are read by `literal`, which is told where they begin.
+    fn read(
+        template: &str,
+        literal: impl Fn(&str, usize) -> Result<Vec<u8>, TemplateError>,
+    ) -> Result<Self, TemplateError> {
+        let mut parts = Vec::new();
+        let mut bytes = Vec::new();
+        let mut at = 0;
+        while at < template.len() {
+            let rest = &template[at..];
+            if let Some(after) = rest.strip_prefix("{{") {
+                bytes.extend(literal("{", at)?);
+                at = template.len() - after.len();
+            } else if is_place(rest) {
+                let Some((place, after)) = rest[1..].split_once('}') else {
+                    return Err(TemplateError { at, message: format!("'{rest}' has no closing brace") });
+                };
+                if !bytes.is_empty() {
+                    parts.push(Part::Bytes(std::mem::take(&mut bytes)));
+                }
+                parts.push(Part::read(place).map_err(|message| TemplateError { at, message })?);
+                at = template.len() - after.len();
+            } else {
+                let first = rest.chars().next().map_or(1, char::len_utf8);
+                let next = rest[first..].find('{').map_or(rest.len(), |next| next + first);
+                bytes.extend(literal(&rest[..next], at)?);
+                at += next;
+            }
+        }
+        if !bytes.is_empty() {
+            parts.push(Part::Bytes(bytes));
+        }
+        Ok(Self { parts })
+    }
+}
+
+impl Part {
+    fn read(place: &str) -> Result<Self, String> {
+        let (name, part) = match place.split_once('[') {
+            Some((name, part)) => {
+                (name, Some(part.strip_suffix(']').ok_or_else(|| format!("'{place}' has no closing ]"))?))
+            }
+            None => (place, None),
+        };
+        let (from, to) = match part {
+            Some(_) if !name.starts_with("payload") => return Err(format!("'{name}' has no parts; 'payload' has")),
+            Some(part) => range(part).ok_or_else(|| format!("'{part}' is no part; write 0..2, ..2 or 12.."))?,
+            None => (0, usize::MAX),
+        };
+        Ok(match name {
+            "source" => Self::Source,
+            "payload" => Self::Payload(from, to),
+            "payload_hex" => Self::PayloadHex(from, to),
+            "length" => Self::Length,
+            "count" => Self::Count,
+            "time" => Self::Time,
+            "interface" => Self::Interface,
+            _ => {
+                let known = Template::FIELDS.map(|field| format!("{{{field}}}")).join(" ");
+                return Err(format!("'{{{name}}}' is not known; there are {known}, and {{{{ is a plain brace"));
+            }
+        })
+    }
+
+    fn render(&self, known: &Known<'_>, out: &mut Vec<u8>) {
+        let payload = known.datagram.payload;
+        let part = |from: usize, to: usize| &payload[from.min(payload.len())..to.min(payload.len())];
+        // Writing into memory does not fail; a time past the year 9999 leaves nothing.
+        let _ = match self {
+            Self::Bytes(bytes) => out.write_all(bytes),
+            Self::Source => write!(out, "{}", known.datagram.meta.source),
+            Self::Payload(from, to) => out.write_all(part(*from, *to)),
+            Self::PayloadHex(from, to) => part(*from, *to).iter().try_for_each(|byte| write!(out, "{byte:02x}")),
+            Self::Length => write!(out, "{}", known.datagram.wire_len),
+            Self::Count => write!(out, "{}", known.count),
+            Self::Time => match known.time {
+                Some(time) => {
+                    write!(out, "{}", humantime::format_rfc3339_nanos(time.max(SystemTime::UNIX_EPOCH)))
+                }
+                None => out.write_all(b"-"),
+            },
+            Self::Interface => out.write_all(known.interface.unwrap_or("-").as_bytes()),
+        };
+    }
+}
+
+/// Whether a text begins with a place: a brace and a letter.
+fn is_place(text: &str) -> bool {
+    text.strip_prefix('{').is_some_and(|name| name.starts_with(|letter: char| letter.is_ascii_lowercase()))
+}
+
+/// `2..4`, `..4`, `2..` or `..`, the first not after the second.
+fn range(part: &str) -> Option<(usize, usize)> {
+    let (from, to) = part.split_once("..")?;
+    let number = |text: &str, default| if text.is_empty() { Some(default) } else { text.parse().ok() };
+    let (from, to) = (number(from, 0)?, number(to, usize::MAX)?);
+    (from <= to).then_some((from, to))
+}
+
+/// Bytes from pairs of hex digits with spaces between them; `at` is where they begin in the template.
+fn hex(text: &str, at: usize) -> Result<Vec<u8>, TemplateError> {
+    let mut bytes = Vec::new();
+    let mut letters = text.char_indices().filter(|(_, letter)| !letter.is_whitespace());
+    while let Some((place, high)) = letters.next() {
+        let pair = high.to_digit(16).zip(letters.next().and_then(|(_, low)| low.to_digit(16)));
+        let byte = pair.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        bytes.push(byte.ok_or_else(|| TemplateError {
+            at: at + place,
+            message: format!("'{}' is no pair of hex digits", text[place..].chars().take(2).collect::<String>()),
+        })?);
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Meta;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn rendered(template: &Template, payload: &[u8]) -> String {
+        let mut meta = Meta::new("192.0.2.1:40000".parse().unwrap());
+        meta.received = Some(SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 5));
+        let datagram = Datagram { payload, wire_len: payload.len(), meta: &meta };
+        let known = Known { datagram: &datagram, count: 7, time: meta.received, interface: Some("eth0") };
+        let mut out = Vec::new();
+        template.render(&known, &mut out, usize::MAX);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_place_is_filled_in() {
+        let cases = [
+            ("", ""),
+            ("Get off my lawn!", "Get off my lawn!"),
+            ("{source}", "192.0.2.1:40000"),
+            ("<{payload}>", "<Hello>"),
+            ("{payload_hex}", "48656c6c6f"),
+            ("{payload[1..3]}|{payload[..2]}|{payload[3..]}|{payload[9..]}|{payload[2..2]}", "el|He|lo||"),
+            ("{payload_hex[4..99]}", "6f"),
+            ("{length} {count} {interface}", "5 7 eth0"),
+            ("{time}", "2023-11-14T22:13:20.000000005Z"),
+            (r#"{"count":{count},"nested":{"a":{}}}"#, r#"{"count":7,"nested":{"a":{}}}"#),
+            ("{{count} { {", "{count} { {"),
+            ("ä{count}ö", "ä7ö"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(rendered(&Template::text(text).unwrap(), b"Hello"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_and_places_mix() {
+        for text in ["41 {payload[0..1]} 42", "41{payload[0..1]}42", " 4 1{payload[0..1]}\n42 "] {
+            assert_eq!(rendered(&Template::bytes(text).unwrap(), b"Hello"), "AHB", "{text}");
+        }
+        for (text, at) in [("4", 0), ("41 {count} 4x", 11), ("zz", 0), ("{{count}", 0)] {
+            assert_eq!(Template::bytes(text).unwrap_err().at(), at, "{text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place() {
+        let cases = [
+            ("pong {sorce}", 5, "'{sorce}' is not known; there are {source} {payload}"),
+            ("{count", 0, "'{count' has no closing brace"),
+            ("{source[1..2]}", 0, "'source' has no parts"),
+            ("{payload[3..1]}", 0, "'3..1' is no part"),
+            ("{payload[1]}", 0, "'1' is no part"),
+            ("{payload[0..2}", 0, "'payload[0..2' has no closing ]"),
+        ];
+        for (text, at, message) in cases {
+            let error = Template::text(text).unwrap_err();
+            assert_eq!(error.at(), at, "{text}");
+            assert!(error.to_string().starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_reply_stops_growing_past_its_limit() {
+        let template = Template::text(&"{payload}".repeat(1000)).unwrap();
+        let meta = Meta::new("192.0.2.1:40000".parse().unwrap());
+        let datagram = Datagram { payload: &[b'x'; 1000], wire_len: 1000, meta: &meta };
+        let mut out = Vec::new();
+        template.render(&Known { datagram: &datagram, count: 1, time: None, interface: None }, &mut out, 5000);
+        assert_eq!(out.len(), 6000);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_template_or_an_error_inside_it(text in "[{}a-z\\[\\]0-9. ä]{0,40}") {
+            for read in [Template::text(&text), Template::bytes(&text)] {
+                match read {
+                    Ok(template) => drop(rendered(&template, b"Hello")),
+                    Err(error) => prop_assert!(error.at() < text.len()),
+                }
+            }
+        }
+    }
+}
