@@ -17,6 +17,7 @@ use crate::args::{
 };
 use crate::hint::{self, Hint, interface_names};
 use crate::payload::Payloads;
+use crate::rules;
 use crate::units::Rate;
 
 /// What sockets ask the system for; most systems permit less without being told to.
@@ -25,6 +26,9 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 const SEND_WAIT: Duration = Duration::from_secs(1);
 /// The same for replies: a slow link must not keep the other peers waiting, and a reply that finds no room is counted.
 const REPLY_WAIT: Duration = Duration::from_millis(5);
+/// Datagrams that may wait for each command that may run.
+#[cfg(unix)]
+const QUEUED_FOR_A_COMMAND: usize = 8;
 /// Time between datagrams where they are repeated and nothing else is said.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -201,7 +205,7 @@ impl ServeArgs {
             true => ("IPv6", udpkit::MAX_PAYLOAD_V6),
             false => ("IPv4", udpkit::MAX_PAYLOAD_V4),
         };
-        match self.reply.len() {
+        match self.reply.as_fixed().map_or(0, <[u8]>::len) {
             len if len > limit => {
                 bail!("the reply has {len} bytes; a UDP datagram over {family} carries at most {limit}")
             }
@@ -209,27 +213,58 @@ impl ServeArgs {
         }
     }
 
-    pub(crate) fn answer(&self) -> Answer {
-        match () {
-            () if self.sink => Answer::Sink,
-            () if self.echo => Answer::Echo,
-            () => Answer::Fixed(self.reply.clone().into_bytes()),
+    pub(crate) fn answer(&self) -> Result<Answer> {
+        #[cfg(unix)]
+        if self.exec.exec.is_some() {
+            return Ok(Answer::Ask { most: QUEUED_FOR_A_COMMAND * usize::from(self.exec.exec_at_once) });
         }
+        Ok(match &self.rules {
+            Some(file) => rules::read(file)?.into(),
+            None if self.sink => Answer::Sink,
+            None if self.echo => Answer::Echo,
+            None => self.reply.clone().into(),
+        })
     }
 
-    pub(crate) fn socket_options(&self) -> Options {
+    pub(crate) fn socket_options(&self, answer: &Answer) -> Options {
         let conduct = self.conduct.conduct(self.sending.ttl);
-        let guarded = conduct.break_loops;
+        let guarded = conduct.socket_options();
         let sending = self.sending.socket_options(&self.common);
         Options {
-            hop_limits: guarded,
-            hop_limit: if guarded { Some(conduct.hop_limit) } else { self.sending.ttl },
-            errors: true,
+            hop_limit: guarded.hop_limit.or(self.sending.ttl),
             send_wait: REPLY_WAIT,
             // Trains cost a reply's price each, not a datagram's; whoever wants to see each gets each.
             coalesce: !self.common.verbose,
-            timestamps: self.common.verbose,
-            ..sending
+            timestamps: self.common.verbose || answer.tells_time(),
+            traffic_class: sending.traffic_class,
+            receive_buffer: sending.receive_buffer,
+            ..guarded
+        }
+    }
+
+    /// How many workers there shall be.
+    pub(crate) fn workers(&self) -> Result<usize> {
+        match (self.threads, self.common.count) {
+            (Some(threads), Some(_)) if threads > 1 => Err(Hint::on(
+                "--count needs one thread: workers do not know of each other's datagrams",
+                "leave out --threads",
+            )),
+            (Some(threads), _) => Ok(threads.into()),
+            (None, Some(_)) => Ok(1),
+            // Only Linux shares a port between sockets as it is needed here.
+            (None, None) if !cfg!(target_os = "linux") => Ok(1),
+            (None, None) => Ok(std::thread::available_parallelism().map_or(1, Into::into)),
+        }
+    }
+
+    /// Where metrics are served.
+    pub(crate) fn metrics_addresses(&self, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
+        let Some(address) = &self.metrics else { return Ok(Vec::new()) };
+        let port = address.port.unwrap_or(self.common.port);
+        match &address.host {
+            Some(host) => host.resolve(port, self.common.families(), interfaces),
+            None if self.common.ipv6 => Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into()]),
+            None => Ok(vec![(Ipv4Addr::UNSPECIFIED, port).into()]),
         }
     }
 }

@@ -46,8 +46,11 @@ pub(crate) fn interface_names(interfaces: &Interfaces) -> String {
 fn of_system_error(error: &udpkit::Error) -> Option<String> {
     match error.attempt() {
         "bind" if error.is_in_use() => Some(in_use(error, "-p")),
-        "bind" if error.is_permission() => Some(privileged_port()),
-        "bind" if error.is_not_ours() => Some(own_addresses()),
+        "serve metrics on" if error.is_in_use() => {
+            Some("another program has the TCP port; choose one with --metrics HOST:PORT".to_owned())
+        }
+        "bind" | "serve metrics on" if error.is_permission() => Some(privileged_port()),
+        "bind" | "serve metrics on" if error.is_not_ours() => Some(own_addresses()),
         "bind" if error.is_unsupported_family() => Some("this kernel has no IPv6; -4 leaves it out".to_owned()),
         "join" => Some("`udp interfaces` shows which interfaces are up and can multicast; -i NAME chooses".to_owned()),
         _ => of_send_error(error.cause()),

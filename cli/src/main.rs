@@ -2,13 +2,20 @@
 
 mod address;
 mod args;
+#[cfg(unix)]
+mod commands;
 mod config;
+#[cfg(unix)]
+mod exec;
 mod exit;
 mod hint;
 mod input;
+mod metrics;
 mod output;
 mod payload;
+mod rules;
 mod run;
+mod serve;
 mod signals;
 mod units;
 

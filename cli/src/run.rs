@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::CommandFactory;
-use udpkit::verbs::{Broadcast, BroadcastOptions, Listen, ListenOptions, SendOptions, Sender, Serve, ServeOptions};
+use udpkit::verbs::{Broadcast, BroadcastOptions, Listen, ListenOptions, SendOptions, Sender};
 use udpkit::{Drive, End, Engine, Interfaces, Memberships, Reason, Report, Socket, control, drive};
 
 use crate::args::{Args, BroadcastArgs, CommonArgs, CompletionsArgs, Format, InterfacesArgs, ListenArgs, ManArgs};
-use crate::args::{SendArgs, ServeArgs, Verb};
+use crate::args::{SendArgs, Verb};
 use crate::config::{self, Listening};
 use crate::exit::Exit;
 use crate::hint::Hint;
@@ -20,7 +20,7 @@ use crate::signals;
 
 pub(crate) fn run(args: Args) -> Result<Exit> {
     match args.verb {
-        Verb::Serve(args) => serve(&args),
+        Verb::Serve(args) => crate::serve::serve(&args),
         Verb::Send(args) => send(&args),
         Verb::Listen(args) => listen(&args),
         Verb::Broadcast(args) => broadcast(&args),
@@ -28,32 +28,6 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
         Verb::Completions(args) => completions(&args),
         Verb::Man(args) => man(&args),
     }
-}
-
-fn serve(args: &ServeArgs) -> Result<Exit> {
-    check_format(&args.common)?;
-    args.check_reply()?;
-    // Where a sandbox forbids to ask for interfaces, those that are named are not found, and the rest works.
-    let interfaces = Interfaces::list().unwrap_or_default();
-    let options = args.socket_options();
-    let listening = config::listening(&args.addresses, &args.common, &options, None, &interfaces)?;
-    let mut printer = StdPrinter::std(Settings::new(&args.common, listening.ports()));
-    printer.set_interfaces(&interfaces);
-    let mut engine = Serve::new(ServeOptions {
-        answer: args.answer(),
-        conduct: args.conduct.conduct(args.sending.ttl),
-        own: listening.addresses(),
-        interfaces: args.common.interfaces.clone(),
-        destinations: listening.destinations.clone(),
-        limits: args.common.limits(),
-        verbose: args.common.verbose,
-        clock: None,
-    });
-    let ready = ready(&listening, &args.common, &interfaces)?;
-    printer.listening("serving", &listening.addresses());
-    let (report, end) = drive(&listening.sockets, &mut engine, ready, &mut printer)?;
-    printer.summary(&report, |out, report| output::receiver_summary(out, report, buffer_of(&listening.sockets)));
-    finish(&printer, receiver_exit(&report, end, &args.common, report.answered + report.sunk))
 }
 
 fn listen(args: &ListenArgs) -> Result<Exit> {
@@ -252,7 +226,7 @@ fn ready(listening: &Listening, common: &CommonArgs, interfaces: &Interfaces) ->
     let mut memberships = Memberships::new(listening.groups.clone(), common.interfaces.clone());
     memberships.update(&listening.sockets, interfaces)?;
     let (remote, control) = control()?;
-    signals::end_on_signal(remote)?;
+    signals::handle(move || remote.stop(), signals::NO_HANGUP)?;
     Ok(Drive { control, memberships })
 }
 
@@ -265,14 +239,15 @@ fn go<E: Engine>(
     input: Option<(u8, usize)>,
 ) -> Result<((Report, End), bool)> {
     let (remote, control) = control()?;
-    signals::end_on_signal(remote.clone())?;
+    let stop = remote.clone();
+    signals::handle(move || stop.stop(), signals::NO_HANGUP)?;
     let refused = input.map(|(delimiter, limit)| input::feed(remote, delimiter, limit));
     let outcome = drive(sockets, engine, Drive { control, memberships: Memberships::default() }, printer)?;
     Ok((outcome, refused.is_some_and(|refused| refused.any())))
 }
 
 /// How a verb ended that receives until it is told to end: with `--count`, nothing at all is a no.
-fn receiver_exit(report: &Report, end: End, common: &CommonArgs, used: u64) -> Exit {
+pub(crate) fn receiver_exit(report: &Report, end: End, common: &CommonArgs, used: u64) -> Exit {
     match (common.count, end) {
         _ if report.reply_failed > 0 && report.answered == 0 => Exit::Failed,
         (Some(wanted), End::Stopped) if used == 0 && wanted > 0 => Exit::Interrupted,
@@ -282,14 +257,14 @@ fn receiver_exit(report: &Report, end: End, common: &CommonArgs, used: u64) -> E
 }
 
 /// The exit status, unless the output could not be written.
-fn finish(printer: &StdPrinter, exit: Exit) -> Result<Exit> {
+pub(crate) fn finish(printer: &StdPrinter, exit: Exit) -> Result<Exit> {
     match printer.failure() {
         Some(error) => bail!("cannot write to standard output: {}", udpkit::reason(error)),
         None => Ok(exit),
     }
 }
 
-fn check_format(common: &CommonArgs) -> Result<()> {
+pub(crate) fn check_format(common: &CommonArgs) -> Result<()> {
     if common.format() == Format::Raw && io::stdout().is_terminal() && !common.force {
         return Err(Hint::on(
             "raw bytes from the network could take over the terminal",
@@ -299,7 +274,7 @@ fn check_format(common: &CommonArgs) -> Result<()> {
     Ok(())
 }
 
-fn buffer_of(sockets: &[Socket]) -> usize {
+pub(crate) fn buffer_of(sockets: &[Socket]) -> usize {
     sockets.iter().map(Socket::receive_buffer).min().unwrap_or(0)
 }
 

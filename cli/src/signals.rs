@@ -1,44 +1,54 @@
-//! SIGINT and SIGTERM: the first ends the run with its summary, the second at once.
+//! Signals: the first SIGINT or SIGTERM ends the run with its summary, the second at once; SIGHUP reads files again.
 
 use anyhow::{Context, Result};
-use udpkit::Remote;
 
 use crate::exit::Exit;
 
-/// Ends the run at the first signal, and the process at the second.
+/// Ends the run at the first signal, and the process at the second; calls `hangup` at each SIGHUP, if there is one.
 #[cfg(unix)]
-pub(crate) fn end_on_signal(remote: Remote) -> Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+pub(crate) fn handle(stop: impl Fn() + Send + 'static, hangup: Option<impl Fn() + Send + 'static>) -> Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot handle signals")?;
+    if hangup.is_some() {
+        signals.add_signal(SIGHUP).context("cannot handle signals")?;
+    }
     std::thread::spawn(move || {
-        for (number, _) in signals.forever().enumerate() {
-            if number > 0 {
-                std::process::exit(Exit::Interrupted.code().into());
+        let mut stopped = false;
+        for signal in signals.forever() {
+            match &hangup {
+                Some(hangup) if signal == SIGHUP => hangup(),
+                _ if stopped => std::process::exit(Exit::Interrupted.code().into()),
+                _ => {
+                    stopped = true;
+                    stop();
+                }
             }
-            remote.stop();
         }
     });
     Ok(())
 }
 
-/// Ends the run at the first Ctrl-C, and the process at the second.
+/// Ends the run at the first Ctrl-C, and the process at the second; there is no SIGHUP.
 #[cfg(not(unix))]
 #[expect(clippy::disallowed_methods, reason = "Windows hands over no event to wait for")]
-pub(crate) fn end_on_signal(remote: Remote) -> Result<()> {
+pub(crate) fn handle(stop: impl Fn() + Send + 'static, _hangup: Option<impl Fn() + Send + 'static>) -> Result<()> {
     use signal_hook::consts::SIGINT;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
-    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::new(AtomicBool::new(false));
     // In this order: the second signal finds the flag set by the first.
     let code = Exit::Interrupted.code().into();
-    signal_hook::flag::register_conditional_shutdown(SIGINT, code, Arc::clone(&stop))
+    signal_hook::flag::register_conditional_shutdown(SIGINT, code, Arc::clone(&stopped))
         .context("cannot handle signals")?;
-    signal_hook::flag::register(SIGINT, Arc::clone(&stop)).context("cannot handle signals")?;
+    signal_hook::flag::register(SIGINT, Arc::clone(&stopped)).context("cannot handle signals")?;
     std::thread::spawn(move || {
-        while !stop.load(Ordering::Relaxed) {
+        while !stopped.load(Ordering::Relaxed) {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        remote.stop();
+        stop();
     });
     Ok(())
 }
+
+/// No reason to read anything again.
+pub(crate) const NO_HANGUP: Option<fn()> = None;

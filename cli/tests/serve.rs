@@ -6,7 +6,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::netns::{Lan, require, skip};
-use common::{Outcome, Place, Process, hosts, number};
+use common::{FORGE, Outcome, Place, Process, hosts, ignored, number, serve_at};
 use serde_json::Value;
 
 /// Fifty peers with four labelled datagrams each, sent in a burst. Arguments: host, port. Says how many answers came,
@@ -59,34 +59,6 @@ for address in sys.argv[1:]:
         say(payload.decode(), 'from', source[0])
 ";
 
-/// A datagram with a forged source, from a host of which the kernel lets us. Arguments: source, its port, destination,
-/// its port, hop limit, payload.
-const FORGE: &str = "
-import struct
-source, source_port, destination, port, hops, payload = sys.argv[1:]
-def checksum(data):
-    total = sum(struct.unpack('!%dH' % ((len(data) + 1) // 2), data + b'\\0' * (len(data) % 2)))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff or 0xffff
-payload = payload.encode()
-v6 = ':' in destination
-family = AF_INET6 if v6 else AF_INET
-addresses = inet_pton(family, source) + inet_pton(family, destination)
-length = 8 + len(payload)
-udp = struct.pack('!HHHH', int(source_port), int(port), length, 0) + payload
-sum16 = checksum(addresses + struct.pack('!LL', length, 17) + udp)
-udp = udp[:6] + struct.pack('!H', sum16) + udp[8:]
-if v6:
-    ip = struct.pack('!LHBB', 6 << 28, length, 17, int(hops)) + addresses
-else:
-    ip = struct.pack('!BBHHHBBH', 0x45, 0, 20 + length, 1, 0, int(hops), 17, 0) + addresses
-s = socket(family, SOCK_RAW, IPPROTO_RAW)
-if not v6:
-    s.setsockopt(SOL_SOCKET, SO_BROADCAST, 1)
-s.sendto(ip + udp, (destination, 0))
-";
-
 /// Gives hosts of a LAN second addresses, and IPv6 ones that are no link-local ones.
 fn more_addresses(lan: &Lan, hosts: u8) {
     for number in 1..=hosts {
@@ -107,19 +79,6 @@ fn loopbacks() -> Vec<&'static str> {
             vec!["127.0.0.1"]
         }
     }
-}
-
-/// A server at any port of this address, and the port.
-fn serve_at(ip: &str, arguments: &[&str]) -> (Process, String) {
-    let address = if ip.contains(':') { format!("[{ip}]:0") } else { format!("{ip}:0") };
-    let mut all = vec!["serve", &address];
-    all.extend(arguments);
-    let (server, addresses) = Place::Here.waiting(&all);
-    (server, addresses[0].port().to_string())
-}
-
-fn ignored(summary: &Value, reason: &str) -> u64 {
-    summary["ignored"][reason].as_u64().unwrap_or(0)
 }
 
 #[test]
@@ -316,7 +275,8 @@ except BlockingIOError:
         return;
     }
     for (arguments, limited) in [(&["--rate-limit", "10"][..], true), (&["--rate-limit", "off"], false), (&[], false)] {
-        let arguments = [&["--json"], arguments].concat();
+        // The mark is the last that a worker answers only where there is one.
+        let arguments = [&["--json", "--threads", "1"], arguments].concat();
         let (server, port) = serve_at("127.0.0.1", &arguments);
         let answers: u64 = Place::Here.python_says(BURST, &[&port]).trim_end().parse().expect("a number");
         let outcome = server.stop();

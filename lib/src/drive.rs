@@ -1,5 +1,7 @@
 //! The one loop: waits for sockets and deadlines, hands datagrams to an engine, sends what it wants sent.
 
+use std::cell::Cell;
+use std::io;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
@@ -70,13 +72,17 @@ pub fn drive<E: Engine, S: Sink>(
     sink: &mut S,
 ) -> Result<(Report, End)> {
     let account = Account::new();
+    // A group that cannot be joined anywhere ends this here; in a run that goes on it may be joined later.
+    if !drive.memberships.is_empty() {
+        drive.memberships.update(sockets, &Interfaces::list()?)?;
+    }
     let end = run(sockets, engine, &mut drive, &account, sink).map_err(|broken| broken.error)?;
     Ok((report(sockets, engine, &account), end))
 }
 
 /// What ended a run before its time.
 pub(crate) struct Broken {
-    /// The socket that cannot be received from any more; `None` if it was something else.
+    /// The socket that is of no use any more; `None` if it was something else.
     pub(crate) via: Option<usize>,
     pub(crate) error: Error,
 }
@@ -92,11 +98,13 @@ pub(crate) struct Account {
     started: Instant,
     /// What the kernel dropped at sockets that are closed.
     pub(crate) drops: u64,
+    /// Of all drops: those that were told.
+    drops_told: Cell<u64>,
 }
 
 impl Account {
     pub(crate) fn new() -> Self {
-        Self { started: now(), drops: 0 }
+        Self { started: now(), drops: 0, drops_told: Cell::new(0) }
     }
 }
 
@@ -113,19 +121,19 @@ pub(crate) fn run<E: Engine, S: Sink>(
     let watch = InterfaceWatch::new().ok();
     let interfaces = Interfaces::list()
         .or_else(|error| if memberships.is_empty() { Ok(Interfaces::default()) } else { Err(error) })?;
-    let refusals = memberships.update(sockets, &interfaces)?;
+    let mut wire = Wire::new(sockets, account, sink);
+    join(sockets, &interfaces, memberships, &mut wire);
     engine.interfaces(&interfaces);
-    let mut wire = Wire::new(sockets, sink);
-    for error in &refusals {
-        wire.emit(Event::Trouble { error });
-    }
     let mut batch = ReceiveBatch::default();
     let mut waiting = Waiting::new(sockets, watch.as_ref(), control);
     let end = loop {
         let moment = now();
         engine.tick(moment, &mut wire);
-        wire.flush(engine, moment);
         let fed = take_input(engine, control, moment, &mut wire);
+        wire.flush(engine, moment);
+        if let Some(broken) = wire.broken.take() {
+            return Err(broken);
+        }
         let timeout = match engine.next() {
             _ if wire.flow.is_break() => break End::SinkClosed,
             _ if control.is_stopped() => break End::Stopped,
@@ -148,9 +156,13 @@ pub(crate) fn run<E: Engine, S: Sink>(
         for (via, socket) in sockets.iter().enumerate() {
             if waiting.failed(via) {
                 wire.errors(engine, via, moment);
+                if let Some(error) = socket.lost() {
+                    return Err(Broken { via: Some(via), error });
+                }
             }
             if waiting.ready(via) {
-                turn(socket, via, engine, &mut batch, &mut wire).map_err(|error| Broken { via: Some(via), error })?;
+                let turned = turn(socket, via, engine, control, &mut batch, &mut wire);
+                turned.map_err(|error| Broken { via: Some(via), error })?;
             }
         }
         if waiting.woken() {
@@ -183,23 +195,27 @@ fn turn<E: Engine, S: Sink>(
     socket: &Socket,
     via: usize,
     engine: &mut E,
+    control: &mut Control,
     batch: &mut ReceiveBatch,
     wire: &mut Wire<'_, S>,
 ) -> Result<()> {
     for _ in 0..TURN {
         let received = socket.receive(batch, Wait::No)?;
-        for train in batch.trains() {
-            engine.receive_train(batch.arrival(train.meta()), via, train, wire);
-        }
         if received == 0 {
             return Ok(());
         }
         let moment = batch.received_at();
+        // An input holds for every datagram that is sent after it was given.
+        take_input(engine, control, moment, wire);
+        for train in batch.trains() {
+            engine.receive_train(batch.arrival(train.meta()), via, train, wire);
+        }
         wire.flush(engine, moment);
         wire.received = true;
         wire.ask_drops(moment, false);
         // A batch that was not filled emptied the socket; asking again would cost a call to learn it.
-        if received < batch.slots() || wire.flow.is_break() || engine.next() == Next::Done {
+        let over = wire.flow.is_break() || wire.broken.is_some() || engine.next() == Next::Done;
+        if received < batch.slots() || over {
             return Ok(());
         }
     }
@@ -238,12 +254,22 @@ fn interfaces_changed<E: Engine, S: Sink>(
         Ok(interfaces) => interfaces,
         Err(error) => return wire.emit(Event::Trouble { error: &error }),
     };
-    // A group that is joined nowhere now may be joined later: the interface may come back.
-    for error in memberships.update(sockets, &interfaces).unwrap_or_else(|error| vec![error]) {
-        wire.emit(Event::Trouble { error: &error });
-    }
+    join(sockets, &interfaces, memberships, wire);
     engine.interfaces(&interfaces);
     wire.emit(Event::Interfaces { interfaces: &interfaces });
+}
+
+/// Joins groups, and tells what is refused.
+fn join<S: Sink>(
+    sockets: &[Socket],
+    interfaces: &Interfaces,
+    memberships: &mut Memberships,
+    wire: &mut Wire<'_, S>,
+) {
+    // A group that is joined nowhere now may be joined later: the interface may come back.
+    for error in memberships.update(sockets, interfaces).unwrap_or_else(|error| vec![error]) {
+        wire.emit(Event::Trouble { error: &error });
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the drive is where the time comes from")]
@@ -310,26 +336,29 @@ impl Waiting {
 /// The engine's outbox on real sockets.
 struct Wire<'a, S> {
     sockets: &'a [Socket],
+    account: &'a Account,
     batches: Vec<SendBatch>,
     /// What the engine has not been told yet.
     failures: Vec<SendFailure>,
+    /// The socket that turned out to be destroyed when something was to be sent.
+    broken: Option<Broken>,
     sink: &'a mut S,
     flow: ControlFlow<()>,
-    drops: u64,
     drops_asked: Instant,
     /// Whether anything was received since then, so that something may have been dropped.
     received: bool,
 }
 
 impl<'a, S: Sink> Wire<'a, S> {
-    fn new(sockets: &'a [Socket], sink: &'a mut S) -> Self {
+    fn new(sockets: &'a [Socket], account: &'a Account, sink: &'a mut S) -> Self {
         Self {
             sockets,
+            account,
             batches: sockets.iter().map(|_| SendBatch::default()).collect(),
             failures: Vec::new(),
+            broken: None,
             sink,
             flow: ControlFlow::Continue(()),
-            drops: 0,
             drops_asked: now(),
             received: false,
         }
@@ -357,10 +386,17 @@ impl<'a, S: Sink> Wire<'a, S> {
     }
 
     fn flush_one(&mut self, via: usize) {
-        if !self.batches[via].is_empty() {
-            self.sockets[via].send(&mut self.batches[via]);
-            self.failures.append(&mut self.batches[via].failures);
+        if self.batches[via].is_empty() {
+            return;
         }
+        self.sockets[via].send(&mut self.batches[via]);
+        let failures = &mut self.batches[via].failures;
+        // The system says only once that it destroyed a socket, to whichever call comes next.
+        if failures.iter().any(|failure| failure.error.kind() == io::ErrorKind::ConnectionAborted) {
+            let error = Error::new("send on", self.sockets[via].local_address(), io::ErrorKind::ConnectionAborted.into());
+            self.broken = Some(Broken { via: Some(via), error });
+        }
+        self.failures.append(failures);
     }
 
     /// Tells the engine which datagrams were refused.
@@ -381,10 +417,11 @@ impl<'a, S: Sink> Wire<'a, S> {
         }
         self.drops_asked = moment;
         self.received = false;
-        let total = self.sockets.iter().filter_map(Socket::kernel_drops).sum::<u64>();
-        if total > self.drops {
-            let new = total - self.drops;
-            self.drops = total;
+        let open = self.sockets.iter().filter_map(Socket::kernel_drops).sum::<u64>();
+        let (total, told) = (self.account.drops + open, self.account.drops_told.get());
+        if total > told {
+            let new = total - told;
+            self.account.drops_told.set(total);
             self.emit(Event::Dropped { new, total });
         }
     }

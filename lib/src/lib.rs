@@ -120,7 +120,7 @@ pub use error::{Error, Result, reason};
 pub use event::{Count, Event, Ignored, Reason, Report};
 pub use interface::{Interface, InterfaceAddress, InterfaceWatch, Interfaces, subnet_broadcast};
 pub use membership::{Group, Memberships};
-pub use rate_limit::RateLimiter;
+pub use rate_limit::{RateLimiter, source_network};
 pub use rules::{Rule, Rules};
 pub use server::Server;
 pub use socket::{Capabilities, Cause, Options, Socket, Unreachable, Wait, any_address, path_mtu};

@@ -56,7 +56,7 @@ impl RateLimiter {
     pub fn allow(&self, now: Instant, source: IpAddr, wanted: usize) -> usize {
         let epoch = *self.epoch.get_or_init(|| now);
         let now = u64::try_from(now.saturating_duration_since(epoch).as_nanos()).unwrap_or(u64::MAX);
-        let hash = self.hash.hash_one(network(source));
+        let hash = self.hash.hash_one(source_network(source));
         let tag = (hash >> 32) as u32 | 1;
         #[expect(clippy::cast_possible_truncation, reason = "reduced to a row's number")]
         let row = hash as usize % ROWS;
@@ -76,8 +76,9 @@ impl RateLimiter {
     }
 }
 
-/// The network that an account is kept for.
-fn network(source: IpAddr) -> IpAddr {
+/// The network that the limit, and notices, keep an account of: the /24 of an IPv4 address, the /56 of an IPv6 one.
+#[must_use]
+pub fn source_network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & !0xff).into(),
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !(u128::MAX >> 56)).into(),

@@ -62,14 +62,14 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     workers: Vec<Worker>,
     /// The workers' ends, each when it comes.
-    ends: Receiver<End>,
+    ends: Mutex<Receiver<End>>,
 }
 
 /// A worker, seen from outside.
 #[derive(Debug)]
 struct Worker {
     remote: Remote,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     /// What it last said; in the end, all that it did.
     last: Arc<Mutex<Report>>,
 }
@@ -115,7 +115,7 @@ impl Server {
         shares.insert(0, sockets);
         engines.insert(0, first);
         let (ended, ends) = channel();
-        let mut server = Self { addresses, workers: Vec::new(), ends };
+        let mut server = Self { addresses, workers: Vec::new(), ends: Mutex::new(ends) };
         let mut memberships = Some(memberships);
         for (number, (sockets, engine)) in shares.into_iter().zip(engines).enumerate() {
             let (remote, control) = control()?;
@@ -128,7 +128,7 @@ impl Server {
                 .name(format!("serve-{number}"))
                 .spawn(move || work.go(&result, &ended))
                 .map_err(|cause| Error::new("start a thread", "", cause))?;
-            server.workers.push(Worker { remote, thread: Some(thread), last });
+            server.workers.push(Worker { remote, thread: Mutex::new(Some(thread)), last });
         }
         Ok(server)
     }
@@ -168,13 +168,17 @@ impl Server {
     /// Waits until a worker has ended, for this time at most; then, why it ended.
     #[must_use]
     pub fn wait(&self, patience: Duration) -> Option<End> {
-        self.ends.recv_timeout(patience).ok()
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(patience).ok()
     }
 
     /// Stops all workers, and returns what they did.
-    #[must_use]
-    pub fn stop(mut self) -> Report {
-        self.end();
+    pub fn stop(&self) -> Report {
+        self.remotes().for_each(Remote::stop);
+        for worker in &self.workers {
+            let thread = worker.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // A worker that panicked said so on standard error.
+            let _ = thread.map(JoinHandle::join);
+        }
         self.last_report()
     }
 
@@ -184,19 +188,11 @@ impl Server {
         reports.for_each(|report| all.merge(&report));
         all
     }
-
-    fn end(&mut self) {
-        self.remotes().for_each(Remote::stop);
-        for worker in &mut self.workers {
-            // A worker that panicked said so on standard error.
-            let _ = worker.thread.take().map(JoinHandle::join);
-        }
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.end();
+        self.stop();
     }
 }
 

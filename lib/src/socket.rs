@@ -341,6 +341,19 @@ impl Socket {
         Some(total)
     }
 
+    /// Why the socket has no port any more, if that is so: somebody destroyed it (`ss -K`).
+    ///
+    /// The error that says so is gone where a report of the error queue was read after it.
+    pub(crate) fn lost(&self) -> Option<Error> {
+        let local = self.inner.local_addr().ok().and_then(|local| local.as_socket());
+        if local.is_some_and(|local| local.port() == self.local.port()) {
+            return None;
+        }
+        let told = self.inner.take_error().ok().flatten();
+        let cause = told.unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into());
+        Some(Error::new("receive on", self.local, cause))
+    }
+
     /// Joins a multicast group on an interface, of one source alone where it is given.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 use udpkit::{Cause, Delivery, Interface, Meta, Report, Transmit};
 
-use super::{Shown, escape};
+use super::{Shown, Status, escape};
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -82,6 +82,19 @@ pub(crate) enum Object<'a> {
     Trouble {
         error: String,
     },
+    Reopened {
+        address: SocketAddr,
+    },
+    Metrics {
+        addresses: &'a [SocketAddr],
+    },
+    Rules {
+        count: usize,
+    },
+    NotShown {
+        count: u64,
+    },
+    Status(Box<StatusObject>),
     Interface(InterfaceObject<'a>),
     Summary(Box<Summary>),
 }
@@ -209,7 +222,10 @@ pub(crate) struct Summary {
     reply_failed: u64,
     taken: u64,
     delivered: u64,
+    waiting: u64,
     ignored: BTreeMap<&'static str, u64>,
+    copies: u64,
+    peers_estimate: u64,
     truncated: u64,
     dropped_by_kernel: Option<u64>,
     dropped_by_kernel_at_least: bool,
@@ -221,6 +237,25 @@ pub(crate) struct Summary {
     retries: u64,
     unreachable: u64,
     rtt: Option<RttObject>,
+}
+
+/// How a run goes: the account so far, and the rates since the last time.
+#[derive(Serialize)]
+pub(crate) struct StatusObject {
+    received_per_second: f64,
+    sent_per_second: f64,
+    #[serde(flatten)]
+    summary: Summary,
+}
+
+impl StatusObject {
+    pub(crate) fn new(status: &Status<'_>) -> Self {
+        Self {
+            received_per_second: status.received_per_second(),
+            sent_per_second: status.sent_per_second(),
+            summary: Summary::new(status.now),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -243,6 +278,9 @@ impl Summary {
             reply_failed: report.reply_failed,
             taken: report.sunk,
             delivered: report.delivered,
+            waiting: report.waiting,
+            copies: report.copies,
+            peers_estimate: report.peers.estimate(),
             ignored: report.ignored.iter().map(|(reason, count)| (reason.key(), count)).collect(),
             truncated: report.truncated,
             dropped_by_kernel: report.kernel_drops,

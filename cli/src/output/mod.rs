@@ -3,12 +3,12 @@
 mod escape;
 mod hex;
 mod json;
+mod news;
 mod text;
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use udpkit::{Cause, Datagram, Event, InterfaceIndex, Interfaces, Reason, Report,
 use crate::args::{Color, CommonArgs, Format};
 use crate::hint;
 use json::Object;
+use news::{Bound, MAX_TOLD};
+pub(crate) use news::{News, Told};
+pub(crate) use text::Status;
 
 /// What a printer must know besides the events.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) name_interfaces: bool,
     /// Whether the plan of a broadcast is all there is to print.
     pub(crate) dry_run: bool,
+    /// Whether strangers decide how many lines there are, so that only so many are written a second.
+    pub(crate) bounded: bool,
     /// The local port of each socket.
     pub(crate) ports: Vec<u16>,
 }
@@ -71,6 +76,7 @@ impl Settings {
             numbered: false,
             name_interfaces: false,
             dry_run: false,
+            bounded: false,
             ports: Vec::new(),
         }
     }
@@ -112,8 +118,12 @@ pub(crate) struct Printer<W: Write, N: Write> {
     palette: text::Palette,
     clock: text::Clock,
     interfaces: Interfaces,
-    /// What was told of which network; no more than [`MAX_TOLD`].
-    told: HashSet<(Told, IpAddr)>,
+    news: News,
+    bound: Bound,
+    /// Whether the last line on the terminal is the status, which the next one replaces.
+    status_shown: bool,
+    /// What the kernel dropped so far.
+    drops: u64,
     /// Requests without an answer so far.
     unanswered: usize,
     /// Refusals so far.
@@ -122,28 +132,12 @@ pub(crate) struct Printer<W: Write, N: Write> {
     failure: Option<io::Error>,
 }
 
-/// What is told once for each network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Told {
-    Ignored(Reason),
-    /// By the system's number of the error.
-    SendFailed(i32),
-}
-
-/// Notices that are told; what they tell of is always counted.
-const MAX_TOLD: usize = 256;
-
 /// A printer to the process's own outputs.
-pub(crate) type StdPrinter = Printer<BufWriter<StdoutLock<'static>>, io::Stderr>;
+pub(crate) type StdPrinter = Printer<BufWriter<Stdout>, io::Stderr>;
 
 impl StdPrinter {
     pub(crate) fn std(settings: Settings) -> Self {
-        Self::new(
-            settings,
-            BufWriter::with_capacity(65_536, io::stdout().lock()),
-            io::stderr(),
-            jiff::tz::TimeZone::system(),
-        )
+        Self::new(settings, BufWriter::with_capacity(65_536, io::stdout()), io::stderr(), jiff::tz::TimeZone::system())
     }
 }
 
@@ -156,7 +150,10 @@ impl<W: Write, N: Write> Printer<W, N> {
             notices,
             clock: text::Clock::new(zone),
             interfaces: Interfaces::default(),
-            told: HashSet::new(),
+            news: News::default(),
+            bound: Bound::default(),
+            status_shown: false,
+            drops: 0,
             unanswered: 0,
             unreachable: 0,
             failure: None,
@@ -175,12 +172,14 @@ impl<W: Write, N: Write> Printer<W, N> {
     /// Says something for people, unless they want quiet.
     pub(crate) fn note(&mut self, text: &str) {
         if !self.settings.quiet && !self.is_json() {
+            self.clear_status();
             tell(&mut self.notices, "", text);
         }
     }
 
     /// Says what went wrong, quiet or not.
-    fn complain(&mut self, text: &str) {
+    pub(crate) fn complain(&mut self, text: &str) {
+        self.clear_status();
         tell(&mut self.notices, "udp: ", text);
     }
 
@@ -192,6 +191,26 @@ impl<W: Write, N: Write> Printer<W, N> {
         }
         let list: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
         self.note(&format!("{what} on {}", list.join(" and ")));
+    }
+
+    /// Tells where metrics are served.
+    pub(crate) fn metrics(&mut self, addresses: &[SocketAddr]) {
+        if self.is_json() && !addresses.is_empty() {
+            self.object(&Object::Metrics { addresses });
+        }
+        for address in addresses {
+            self.note(&format!("metrics at http://{address}/metrics"));
+        }
+    }
+
+    /// Tells that new rules are followed.
+    pub(crate) fn rules(&mut self, count: usize) {
+        if self.is_json() {
+            self.object(&Object::Rules { count });
+            self.flush();
+        } else {
+            self.note(&format!("rules read again: {count}"));
+        }
     }
 
     /// Tells by which interface a broadcast goes, and where.
@@ -215,11 +234,41 @@ impl<W: Write, N: Write> Printer<W, N> {
         }
     }
 
+    /// Tells how a run goes: on a terminal, in a line that the next one replaces.
+    pub(crate) fn status(&mut self, status: &Status<'_>) {
+        if self.is_json() {
+            self.object(&Object::Status(Box::new(json::StatusObject::new(status))));
+            self.flush();
+            return;
+        }
+        let width = terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0));
+        let line = status.to_string();
+        match width {
+            Some(width) => {
+                let line: String = line.chars().take(width.saturating_sub(1)).collect();
+                // Nothing can be told where standard error is closed.
+                let _ = write!(self.notices, "{CLEAR_LINE}{line}");
+                self.status_shown = true;
+            }
+            None => tell(&mut self.notices, "", &line),
+        }
+    }
+
+    /// Takes the status off the terminal, so that something else can stand there.
+    fn clear_status(&mut self) {
+        if std::mem::take(&mut self.status_shown) {
+            let _ = write!(self.notices, "{CLEAR_LINE}");
+        }
+    }
+
     /// Ends with the account of the run, in the words of `text` or as JSON.
     pub(crate) fn summary(&mut self, report: &Report, text: impl FnOnce(&mut Vec<u8>, &Report) -> io::Result<()>) {
         if self.is_json() {
+            self.tell_held();
             self.object(&Object::Summary(Box::new(json::Summary::new(report))));
         } else if !self.settings.quiet {
+            self.tell_held();
+            self.clear_status();
             let mut lines = Vec::new();
             // Writing into memory does not fail.
             let _ = text(&mut lines, report);
@@ -265,6 +314,10 @@ impl<W: Write, N: Write> Printer<W, N> {
 
     /// Prints a datagram in the format chosen.
     fn datagram(&mut self, via: usize, datagram: Datagram<'_>, role: &Role<'_>) {
+        if self.is_held() {
+            return;
+        }
+        self.clear_status();
         let Self { settings, out, clock, palette, interfaces, .. } = self;
         let shown = Shown {
             datagram,
@@ -288,15 +341,34 @@ impl<W: Write, N: Write> Printer<W, N> {
     }
 
     fn ignored(&mut self, source: SocketAddr, reason: Reason, count: usize) {
-        let expected = matches!(reason, Reason::AfterEnd | Reason::OwnCopy | Reason::Duplicate)
-            || matches!(reason, Reason::NoMatch | Reason::OtherSource | Reason::OtherInterface);
-        if !self.settings.verbose && (expected || !self.is_news(Told::Ignored(reason), source.ip())) {
+        let mut is_news = || News::is_surprising(reason) && self.news.is_news(Told::Ignored(reason), source.ip());
+        if !self.settings.verbose && !is_news() || self.is_held() {
             return;
         }
         if self.is_json() {
             self.object(&Object::Ignored { source, reason: reason.key(), count });
         } else {
             self.note(&format!("ignored {count} from {source}: {reason}"));
+        }
+    }
+
+    /// Whether a line is one too many in this second; when a new one has begun, tells how many there were.
+    fn is_held(&mut self) -> bool {
+        if !self.settings.bounded {
+            return false;
+        }
+        let held = !self.bound.passes();
+        if !held {
+            self.tell_held();
+        }
+        held
+    }
+
+    fn tell_held(&mut self) {
+        match self.bound.take_held() {
+            0 => {}
+            count if self.is_json() => self.object(&Object::NotShown { count }),
+            count => self.note(&format!("{count} more datagrams, not shown one by one")),
         }
     }
 
@@ -335,7 +407,7 @@ impl<W: Write, N: Write> Printer<W, N> {
     fn send_failed(&mut self, failure: &SendFailure) {
         let destination = failure.transmit.destination;
         let number = failure.error.raw_os_error().unwrap_or(0);
-        if !self.is_news(Told::SendFailed(number), destination.ip()) && !self.settings.verbose {
+        if !self.news.is_news(Told::SendFailed(number), destination.ip()) && !self.settings.verbose {
             return;
         }
         let reason = udpkit::reason(&failure.error);
@@ -347,15 +419,6 @@ impl<W: Write, N: Write> Printer<W, N> {
         if let Some(hint) = hint::of_send_error(&failure.error) {
             tell(&mut self.notices, HINT, &hint);
         }
-    }
-
-    /// Whether this was not told yet of the network of an address: so that a flood is not answered with one of lines.
-    fn is_news(&mut self, what: Told, ip: IpAddr) -> bool {
-        let network = match ip {
-            IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & !0xff).into(),
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !(u128::MAX >> 56)).into(),
-        };
-        self.told.len() < MAX_TOLD && self.told.insert((what, network))
     }
 }
 
@@ -392,7 +455,10 @@ impl<W: Write, N: Write> Sink for Printer<W, N> {
             Event::Ignored { meta, reason, count } => self.ignored(meta.source, reason, count),
             Event::Unreachable { unreachable } => self.unreachable(unreachable),
             Event::SendFailed { failure } => self.send_failed(failure),
-            Event::Dropped { new, total } => {
+            // The total is that of one worker; here they come together.
+            Event::Dropped { new, total: _ } => {
+                self.drops += new;
+                let total = self.drops;
                 if self.is_json() {
                     self.object(&Object::Dropped { new, total });
                 } else {
@@ -400,9 +466,16 @@ impl<W: Write, N: Write> Sink for Printer<W, N> {
                 }
             }
             Event::Interfaces { interfaces } => {
-                self.set_interfaces(interfaces);
-                if self.settings.verbose {
+                if self.settings.verbose && self.interfaces != *interfaces {
                     self.note("interfaces changed");
+                }
+                self.set_interfaces(interfaces);
+            }
+            Event::Reopened { local } => {
+                if self.is_json() {
+                    self.object(&Object::Reopened { address: local });
+                } else {
+                    self.note(&format!("waiting for datagrams on {local} again"));
                 }
             }
             Event::Trouble { error } => {
@@ -426,20 +499,27 @@ impl<W: Write, N: Write> Sink for Printer<W, N> {
 
 pub(crate) use text::{broadcast_summary, receiver_summary, sender_summary};
 
-/// Tells an error, and what to do about it.
-pub(crate) fn error(error: &anyhow::Error) {
+/// The words of an error and its causes.
+pub(crate) fn words_of(error: &anyhow::Error) -> String {
     let reason = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<io::Error>() {
         Some(system) => udpkit::reason(system),
         None => cause.to_string(),
     };
     let reasons: Vec<_> = error.chain().map(reason).collect();
+    reasons.join(": ")
+}
+
+/// Tells an error, and what to do about it.
+pub(crate) fn error(error: &anyhow::Error) {
     let mut out = io::stderr().lock();
-    tell(&mut out, "udp: ", &reasons.join(": "));
+    tell(&mut out, "udp: ", &words_of(error));
     if let Some(hint) = hint::hint(error) {
         tell(&mut out, HINT, &hint);
     }
 }
 
+/// Goes back to the start of the line and clears it (ECMA-48: CR, EL).
+const CLEAR_LINE: &str = "\r\x1b[2K";
 /// What a line of advice begins with.
 const HINT: &str = "hint: ";
 

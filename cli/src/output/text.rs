@@ -1,5 +1,6 @@
 //! Text: a line for each datagram, and the summary at the end.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
@@ -162,6 +163,56 @@ fn length(out: &mut impl Write, datagram: &Datagram<'_>) -> io::Result<()> {
 
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
+}
+
+/// How a run goes: two reports, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Status<'a> {
+    pub(crate) before: &'a Report,
+    pub(crate) now: &'a Report,
+}
+
+impl Status<'_> {
+    /// Datagrams received in a second.
+    pub(crate) fn received_per_second(&self) -> f64 {
+        self.per_second(self.now.received.datagrams, self.before.received.datagrams)
+    }
+
+    /// Datagrams sent in a second.
+    pub(crate) fn sent_per_second(&self) -> f64 {
+        self.per_second(self.now.sent.datagrams, self.before.sent.datagrams)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
+    fn per_second(&self, now: u64, before: u64) -> f64 {
+        let time = self.now.elapsed.saturating_sub(self.before.elapsed).as_secs_f64();
+        if time > 0.0 { now.saturating_sub(before) as f64 / time } else { 0.0 }
+    }
+}
+
+impl fmt::Display for Status<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.now;
+        let (received, sent) = (self.received_per_second(), self.sent_per_second());
+        let peers = report.peers.estimate();
+        let plural = if peers == 1 { "" } else { "s" };
+        write!(f, "{received:.0}/s in, {sent:.0}/s out, {peers} peer{plural}")?;
+        if report.waiting > 0 {
+            write!(f, ", {} wait for a reply", report.waiting)?;
+        }
+        write!(f, ", {} ignored", report.ignored.total())?;
+        for (place, (reason, count)) in report.ignored.iter().enumerate() {
+            let before = if place == 0 { " (" } else { ", " };
+            write!(f, "{before}{count} {reason}")?;
+        }
+        if report.ignored.total() > 0 {
+            f.write_str(")")?;
+        }
+        match report.kernel_drops {
+            Some(drops) => write!(f, ", {drops} dropped by the kernel"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What `serve` or `listen` came to.

@@ -35,6 +35,34 @@ def ask(to, payload, family=AF_INET):
     return s.recvfrom(65536)
 ";
 
+/// A datagram with a forged source, from a host of which the kernel lets us. Arguments: source, its port, destination,
+/// its port, hop limit, payload.
+pub(crate) const FORGE: &str = "
+import struct
+source, source_port, destination, port, hops, payload = sys.argv[1:]
+def checksum(data):
+    total = sum(struct.unpack('!%dH' % ((len(data) + 1) // 2), data + b'\\0' * (len(data) % 2)))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff or 0xffff
+payload = payload.encode()
+v6 = ':' in destination
+family = AF_INET6 if v6 else AF_INET
+addresses = inet_pton(family, source) + inet_pton(family, destination)
+length = 8 + len(payload)
+udp = struct.pack('!HHHH', int(source_port), int(port), length, 0) + payload
+sum16 = checksum(addresses + struct.pack('!LL', length, 17) + udp)
+udp = udp[:6] + struct.pack('!H', sum16) + udp[8:]
+if v6:
+    ip = struct.pack('!LHBB', 6 << 28, length, 17, int(hops)) + addresses
+else:
+    ip = struct.pack('!BBHHHBBH', 0x45, 0, 20 + length, 1, 0, int(hops), 17, 0) + addresses
+s = socket(family, SOCK_RAW, IPPROTO_RAW)
+if not v6:
+    s.setsockopt(SOL_SOCKET, SO_BROADCAST, 1)
+s.sendto(ip + udp, (destination, 0))
+";
+
 /// Where a program runs.
 #[derive(Clone, Copy)]
 pub(crate) enum Place<'a> {
@@ -389,6 +417,20 @@ impl Drop for Scratch {
         // What is left over is in the directory for such things.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// A server at any port of this address, and the port.
+pub(crate) fn serve_at(ip: &str, arguments: &[&str]) -> (Process, String) {
+    let address = if ip.contains(':') { format!("[{ip}]:0") } else { format!("{ip}:0") };
+    let mut all = vec!["serve", &address];
+    all.extend(arguments);
+    let (server, addresses) = Place::Here.waiting(&all);
+    (server, addresses[0].port().to_string())
+}
+
+/// How many datagrams a summary says were ignored for this reason.
+pub(crate) fn ignored(summary: &Value, reason: &str) -> u64 {
+    summary["ignored"][reason].as_u64().unwrap_or(0)
 }
 
 /// A number of a JSON object.

@@ -272,11 +272,21 @@ pub(crate) fn send(socket: &Socket, batch: &mut SendBatch, train_limit: &AtomicU
             _ => is_icmp_error(&error) && tries < PENDING_TRIES,
         };
         if !again {
-            failures.push(SendFailure { transmit: piece.transmit, count: piece.count, bytes: piece.len, error });
+            // Whatever a destroyed socket still sent would leave from another port.
+            let destroyed = error.raw_os_error().filter(|code| *code == libc::ECONNABORTED);
+            failures.push(failure(&piece, error));
             done += 1;
             tries = 0;
+            if let Some(code) = destroyed {
+                let rest = scratch.pieces.drain(done..);
+                failures.extend(rest.map(|piece| failure(&piece, io::Error::from_raw_os_error(code))));
+            }
         }
     }
+}
+
+fn failure(piece: &Entry, error: io::Error) -> SendFailure {
+    SendFailure { transmit: piece.transmit, count: piece.count, bytes: piece.len, error }
 }
 
 /// After this error of a train, whether it must go datagram by datagram, and how long those of later trains may be.

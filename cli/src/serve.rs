@@ -1,0 +1,200 @@
+//! `udp serve`: workers that answer, and what watches and steers them.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use udpkit::verbs::ServeOptions;
+use udpkit::{End, Event, Interfaces, Memberships, Remote, Report, Server, Sink};
+
+use crate::args::ServeArgs;
+#[cfg(unix)]
+use crate::commands::Commands;
+use crate::config;
+use crate::exit::Exit;
+use crate::metrics;
+use crate::output::{self, News, Settings, Status, StdPrinter, Told};
+use crate::rules;
+use crate::run::{buffer_of, check_format, finish, receiver_exit};
+use crate::signals;
+
+/// The state is told as often as this on a terminal.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the end is waited for where no state is told; then it is waited for again.
+const LONG: Duration = Duration::from_secs(3600);
+
+pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
+    check_format(&args.common)?;
+    args.check_reply()?;
+    let answer = args.answer()?;
+    // Where a sandbox forbids to ask for interfaces, those that are named are not found, and the rest works.
+    let interfaces = Interfaces::list().unwrap_or_default();
+    let options = args.socket_options(&answer);
+    let listening = config::listening(&args.addresses, &args.common, &options, None, &interfaces)?;
+    let (addresses, buffer) = (listening.addresses(), buffer_of(&listening.sockets));
+    let settings = Settings { bounded: true, ..Settings::new(&args.common, listening.ports()) };
+    let printer = Shared::new(StdPrinter::std(settings), &interfaces);
+    let options = ServeOptions {
+        conduct: args.conduct.conduct(args.sending.ttl),
+        interfaces: args.common.interfaces.clone(),
+        destinations: listening.destinations.clone(),
+        limits: args.common.limits(),
+        verbose: args.common.verbose,
+        ..ServeOptions::new(answer, addresses.clone())
+    };
+    let mut memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
+    memberships.update(&listening.sockets, &interfaces)?;
+    #[cfg(unix)]
+    let commands = args.exec.commands(&printer, listening.ports())?;
+    // Whatever the workers have to say, they say it after this.
+    let mut told = printer.lock();
+    let server = Server::launch(listening.sockets, options, memberships, args.workers()?, |_, remote| WorkerSink {
+        printer: printer.clone(),
+        news: News::default(),
+        verbose: args.common.verbose,
+        told: false,
+        #[cfg(unix)]
+        commands: commands.clone(),
+        interfaces: interfaces.clone(),
+        remote: remote.clone(),
+    })?;
+    let server = Arc::new(server);
+    signals::handle(stop(&server), args.rules.clone().map(|file| reload(&server, &printer, file)))?;
+    told.listening("serving", server.addresses());
+    let metrics = metrics::serve(&args.metrics_addresses(&interfaces)?, {
+        let server = Arc::clone(&server);
+        move || server.report()
+    })?;
+    told.metrics(metrics.addresses());
+    told.flush();
+    drop(told);
+    let end = watch(&server, &printer, args.status_interval());
+    let report = server.stop();
+    let mut printer = printer.lock();
+    printer.summary(&report, |out, report| output::receiver_summary(out, report, buffer));
+    finish(&printer, receiver_exit(&report, end, &args.common, report.answered + report.sunk))
+}
+
+/// Waits for the end, and tells the state meanwhile.
+fn watch(server: &Server, printer: &Shared, interval: Option<Duration>) -> End {
+    let mut before = Report::default();
+    loop {
+        if let Some(end) = server.wait(interval.unwrap_or(LONG)) {
+            return end;
+        }
+        if interval.is_some() {
+            let now = server.report();
+            printer.lock().status(&Status { before: &before, now: &now });
+            before = now;
+        }
+    }
+}
+
+/// Stops all workers.
+fn stop(server: &Server) -> impl Fn() + Send + use<> {
+    let remotes: Vec<Remote> = server.remotes().cloned().collect();
+    move || remotes.iter().for_each(Remote::stop)
+}
+
+/// Reads the rules again; where they hold a mistake, the old ones stay.
+fn reload(server: &Arc<Server>, printer: &Shared, file: PathBuf) -> impl Fn() + Send + use<> {
+    let (server, printer) = (Arc::clone(server), printer.clone());
+    move || match rules::read(&file) {
+        Ok(rules) => {
+            let count = rules.len();
+            server.set_answer(rules);
+            printer.lock().rules(count);
+        }
+        Err(error) => printer.lock().complain(&format!("the old rules stay: {}", output::words_of(&error))),
+    }
+}
+
+impl ServeArgs {
+    /// How often the state is told, if at all.
+    fn status_interval(&self) -> Option<Duration> {
+        use std::io::IsTerminal;
+        let lines = self.common.verbose || self.common.format() == crate::args::Format::Json;
+        let watched = std::io::stderr().is_terminal() && !lines;
+        match self.status {
+            _ if self.common.quiet => None,
+            Some(interval) if interval.is_zero() => None,
+            None => watched.then_some(STATUS_INTERVAL),
+            given => given,
+        }
+    }
+}
+
+/// The printer of all workers.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Mutex<StdPrinter>>);
+
+impl Shared {
+    fn new(mut printer: StdPrinter, interfaces: &Interfaces) -> Self {
+        printer.set_interfaces(interfaces);
+        Self(Arc::new(Mutex::new(printer)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, StdPrinter> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the events of a worker. What will not be told is dropped here, so that workers do not wait for one another.
+struct WorkerSink {
+    printer: Shared,
+    news: News,
+    verbose: bool,
+    /// Whether something was told that may not be written yet.
+    told: bool,
+    #[cfg(unix)]
+    commands: Option<Commands>,
+    interfaces: Interfaces,
+    remote: Remote,
+}
+
+impl WorkerSink {
+    /// Whether the printer is to see an event at all.
+    fn is_news(&mut self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Ignored { meta, reason, .. } => {
+                let what = Told::Ignored(*reason);
+                self.verbose || News::is_surprising(*reason) && self.news.is_news(what, meta.source.ip())
+            }
+            Event::SendFailed { failure } => {
+                let what = Told::SendFailed(failure.error.raw_os_error().unwrap_or(0));
+                self.verbose || self.news.is_news(what, failure.transmit.destination.ip())
+            }
+            // Of replies, which anybody can make us send: counted.
+            Event::Unreachable { .. } => self.verbose,
+            _ => true,
+        }
+    }
+}
+
+impl Sink for WorkerSink {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        if let Event::Interfaces { interfaces } = event {
+            self.interfaces = interfaces.clone();
+        }
+        #[cfg(unix)]
+        if let (Event::Question { ticket, via, datagram }, Some(commands)) = (event, &self.commands) {
+            let interface = datagram.meta.interface.and_then(|index| self.interfaces.numbered(index));
+            commands.run(ticket, via, &datagram, interface.map_or("", |it| it.name.as_str()), &self.remote);
+            return ControlFlow::Continue(());
+        }
+        if !self.is_news(&event) {
+            return ControlFlow::Continue(());
+        }
+        self.told = true;
+        self.printer.lock().event(event)
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        if !std::mem::take(&mut self.told) {
+            return ControlFlow::Continue(());
+        }
+        self.printer.lock().idle()
+    }
+}
