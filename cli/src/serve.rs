@@ -14,7 +14,7 @@ use crate::args::ServeArgs;
 use crate::commands::Commands;
 use crate::config;
 use crate::exit::Exit;
-use crate::metrics;
+use crate::metrics::{self, Metrics};
 use crate::output::{self, News, Settings, Status, StdPrinter, Told};
 use crate::rules;
 use crate::run::{buffer_of, check_format, finish, receiver_exit};
@@ -48,9 +48,9 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     memberships.update(&listening.sockets, &interfaces)?;
     #[cfg(unix)]
     let commands = args.exec.commands(&printer, listening.ports())?;
-    // Whatever the workers have to say, they say it after this.
+    // Whatever the workers have to say, they say it after what is told here.
     let mut told = printer.lock();
-    let server = Server::launch(listening.sockets, options, memberships, args.workers()?, |_, remote| WorkerSink {
+    let launched = Server::launch(listening.sockets, options, memberships, args.workers()?, |_, remote| WorkerSink {
         printer: printer.clone(),
         news: News::default(),
         verbose: args.common.verbose,
@@ -59,22 +59,35 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
         commands: commands.clone(),
         interfaces: interfaces.clone(),
         remote: remote.clone(),
-    })?;
-    let server = Arc::new(server);
-    signals::handle(stop(&server), args.rules.clone().map(|file| reload(&server, &printer, file)))?;
-    told.listening("serving", server.addresses());
-    let metrics = metrics::serve(&args.metrics_addresses(&interfaces)?, {
-        let server = Arc::clone(&server);
-        move || server.report()
-    })?;
-    told.metrics(metrics.addresses());
-    told.flush();
+    });
+    let server = Arc::new(launched?);
+    let begun = begin(args, &server, &printer, &interfaces, &mut told);
+    // Workers wait for it, even to end.
     drop(told);
+    let _metrics = begun?;
     let end = watch(&server, &printer, args.status_interval());
     let report = server.stop();
     let mut printer = printer.lock();
     printer.summary(&report, |out, report| output::receiver_summary(out, report, buffer));
     finish(&printer, receiver_exit(&report, end, &args.common, report.answered + report.sunk))
+}
+
+/// Hears signals and serves metrics, and then tells that it serves: whoever is told may send to it, or end it, at once.
+fn begin(
+    args: &ServeArgs,
+    server: &Arc<Server>,
+    printer: &Shared,
+    interfaces: &Interfaces,
+    told: &mut StdPrinter,
+) -> Result<Metrics> {
+    signals::handle(stop(server), args.rules.clone().map(|file| reload(server, printer, file)))?;
+    let addresses = args.metrics_addresses(interfaces)?;
+    let watched = Arc::clone(server);
+    let metrics = metrics::serve(&addresses, move || watched.report())?;
+    told.listening("serving", server.addresses());
+    told.metrics(metrics.addresses());
+    told.flush();
+    Ok(metrics)
 }
 
 /// Waits for the end, and tells the state meanwhile.

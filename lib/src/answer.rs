@@ -26,9 +26,10 @@ pub enum Answer {
     Rules(Arc<Rules>),
     /// What this function returns; called by each worker of a server, at the same time.
     With(ReplyMaker),
-    /// What the program around the engine makes of each [question](Event::Question), in its own time.
+    /// What the program around the engine makes of each [question](crate::Event::Question), in its own time. Each must be
+    /// told, be it that there is none ([`Input::Reply`](crate::Input::Reply)): a question stays open until then.
     Ask {
-        /// Questions that each worker may have open; further datagrams are ignored ([`Reason::Busy`]).
+        /// Questions that each worker may have open; further datagrams are ignored ([`Reason::Busy`](crate::Reason::Busy)).
         most: usize,
     },
 }

@@ -260,12 +260,7 @@ fn interfaces_changed<E: Engine, S: Sink>(
 }
 
 /// Joins groups, and tells what is refused.
-fn join<S: Sink>(
-    sockets: &[Socket],
-    interfaces: &Interfaces,
-    memberships: &mut Memberships,
-    wire: &mut Wire<'_, S>,
-) {
+fn join<S: Sink>(sockets: &[Socket], interfaces: &Interfaces, memberships: &mut Memberships, wire: &mut Wire<'_, S>) {
     // A group that is joined nowhere now may be joined later: the interface may come back.
     for error in memberships.update(sockets, interfaces).unwrap_or_else(|error| vec![error]) {
         wire.emit(Event::Trouble { error: &error });
@@ -393,7 +388,8 @@ impl<'a, S: Sink> Wire<'a, S> {
         let failures = &mut self.batches[via].failures;
         // The system says only once that it destroyed a socket, to whichever call comes next.
         if failures.iter().any(|failure| failure.error.kind() == io::ErrorKind::ConnectionAborted) {
-            let error = Error::new("send on", self.sockets[via].local_address(), io::ErrorKind::ConnectionAborted.into());
+            let error =
+                Error::new("send on", self.sockets[via].local_address(), io::ErrorKind::ConnectionAborted.into());
             self.broken = Some(Broken { via: Some(via), error });
         }
         self.failures.append(failures);

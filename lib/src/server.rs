@@ -8,12 +8,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::answer::Answer;
+use crate::batch::Transmit;
 use crate::conduct::Conduct;
 use crate::control::{Remote, control};
 use crate::drive::{Account, Broken, Drive, End, Sink, now, report, run};
-use crate::engine::Input;
+use crate::engine::{Engine, Input, Outbox};
 use crate::error::{Error, Result};
 use crate::event::{Event, Report};
+use crate::interface::Interfaces;
 use crate::membership::Memberships;
 use crate::socket::{Options, Socket};
 use crate::verbs::{Serve, ServeOptions};
@@ -96,16 +98,20 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Ports cannot be shared on this system, an address cannot be bound, or no thread or descriptor is left.
+    /// Ports cannot be shared on this system, an address cannot be bound, a group cannot be joined anywhere, or no thread
+    /// or descriptor is left.
     pub fn launch<S: Sink + Send + 'static>(
         mut sockets: Vec<Socket>,
         mut options: ServeOptions,
-        memberships: Memberships,
+        mut memberships: Memberships,
         workers: usize,
         mut sinks: impl FnMut(usize, &Remote) -> S,
     ) -> Result<Self> {
         options.clock.get_or_insert_with(clock);
         let addresses = sockets.iter().map(Socket::local_address).collect();
+        if !memberships.is_empty() {
+            memberships.update(&sockets, &Interfaces::list()?)?;
+        }
         let mut shares = Vec::new();
         for _ in 1..workers.max(1) {
             shares.push(sockets.iter_mut().map(Socket::sibling).collect::<Result<Vec<_>>>()?);
@@ -197,8 +203,12 @@ impl Drop for Server {
 }
 
 impl Worker {
+    /// Keeps what the worker said, unless it has said more since then: it may have ended meanwhile.
     fn keep(&self, report: Report) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = report;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if report.elapsed >= last.elapsed {
+            *last = report;
+        }
     }
 
     fn last(&self) -> Report {
@@ -224,7 +234,11 @@ impl<S: Sink> Work<S> {
                 Ok(end) => break end,
                 Err(broken) => match self.mend(broken) {
                     None => {}
-                    Some(end) => break end,
+                    Some(end) => {
+                        let sink = (end != End::SinkClosed).then_some(&mut self.sink);
+                        self.engine.finish(now(), &mut Farewell(sink));
+                        break end;
+                    }
                 },
             }
         };
@@ -271,8 +285,36 @@ impl<S: Sink> Work<S> {
     }
 }
 
+/// Where a worker puts what is left to say when it ends without its sockets. Nothing is sent.
+struct Farewell<'a, S>(Option<&'a mut S>);
+
+impl<S: Sink> Outbox for Farewell<'_, S> {
+    fn send(&mut self, _via: usize, _transmit: &Transmit, _payload: &[u8]) {}
+
+    fn emit(&mut self, event: Event<'_>) {
+        if self.0.as_mut().is_some_and(|sink| sink.event(event).is_break()) {
+            self.0 = None;
+        }
+    }
+}
+
 /// One moment on both clocks.
 #[expect(clippy::disallowed_methods, reason = "replies may tell the time of day")]
 fn clock() -> (Instant, SystemTime) {
     (now(), SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_word_is_not_replaced_by_an_earlier_one() {
+        let (remote, _control) = control().expect("there are descriptors");
+        let worker = Worker { remote, thread: Mutex::default(), last: Arc::default() };
+        for (seconds, answered) in [(1, 10), (3, 30), (2, 20)] {
+            worker.keep(Report { answered, elapsed: Duration::from_secs(seconds), ..Report::default() });
+        }
+        assert_eq!(worker.last().answered, 30);
+    }
 }

@@ -253,7 +253,7 @@ mod tests {
         let known = Known { datagram: &datagram, count: 7, time: meta.received, interface: Some("eth0") };
         let mut out = Vec::new();
         template.render(&known, &mut out, usize::MAX);
-        String::from_utf8(out).unwrap()
+        String::from_utf8_lossy(&out).into_owned()
     }
 
     #[test]

@@ -18,20 +18,6 @@ use udpkit::{Delivery, InterfaceIndex, Options, SendBatch, Socket, Transmit, any
 /// Ports are free in a namespace of one's own.
 const PORT: u16 = 10_000;
 
-/// This host and h2, on one cable.
-const TWO_HOSTS: &str = "
-host h2
-ip link add eth0 type veth peer name eth0 netns h2
-ip address add 10.1.0.1/24 dev eth0
-ip address add fd01::1/64 dev eth0 nodad
-on h2 ip address add 10.1.0.2/24 dev eth0
-on h2 ip address add fd01::2/64 dev eth0 nodad
-ip link set eth0 up
-on h2 ip link set eth0 up
-usable - eth0
-usable h2 eth0
-";
-
 /// Three interfaces of this host, with nobody else on their cables.
 const THREE_INTERFACES: &str = "
 host h2
@@ -165,7 +151,7 @@ fn without_checksum_offload_nothing_is_lost_or_doubled() {
         }
         return;
     }
-    if !netns::require("ethtool") || !netns::enter(TEST, TWO_HOSTS) {
+    if !netns::require("ethtool") || !netns::enter(TEST, netns::TWO_HOSTS) {
         return;
     }
     // Up to Linux 6.10, such a device refuses trains with EIO; later ones compute the checksums themselves.
@@ -304,7 +290,7 @@ fn whatever_another_host_asks_of_many_is_answered_from_our_own_address() {
         }
         return;
     }
-    if !netns::enter(TEST, TWO_HOSTS) {
+    if !netns::enter(TEST, netns::TWO_HOSTS) {
         return;
     }
     let servers = [V4, V6].map(|ip| bind_to(SocketAddr::new(any_address(ip), PORT), &told_all()));
@@ -492,7 +478,7 @@ fn link_local_addresses_are_answered_by_their_interface() {
         assert_eq!(receive_one(&client).meta.source, to.into());
         return;
     }
-    if !netns::enter(TEST, TWO_HOSTS) {
+    if !netns::enter(TEST, netns::TWO_HOSTS) {
         return;
     }
     let eth0 = interface("eth0");

@@ -241,17 +241,17 @@ impl<W: Write, N: Write> Printer<W, N> {
             self.flush();
             return;
         }
-        let width = terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| usize::from(width.0));
         let line = status.to_string();
-        match width {
-            Some(width) => {
-                let line: String = line.chars().take(width.saturating_sub(1)).collect();
-                // Nothing can be told where standard error is closed.
-                let _ = write!(self.notices, "{CLEAR_LINE}{line}");
-                self.status_shown = true;
-            }
-            None => tell(&mut self.notices, "", &line),
+        if !io::stderr().is_terminal() {
+            tell(&mut self.notices, "", &line);
+            return;
         }
+        let width = terminal_size::terminal_size_of(io::stderr()).map_or(DEFAULT_WIDTH, |(width, _)| width.0);
+        // A line that the terminal broke could not be replaced.
+        let line: String = line.chars().take(usize::from(width).saturating_sub(1)).collect();
+        // Nothing can be told where standard error is closed.
+        let _ = write!(self.notices, "{CLEAR_LINE}{line}");
+        self.status_shown = true;
     }
 
     /// Takes the status off the terminal, so that something else can stand there.
@@ -520,6 +520,8 @@ pub(crate) fn error(error: &anyhow::Error) {
 
 /// Goes back to the start of the line and clears it (ECMA-48: CR, EL).
 const CLEAR_LINE: &str = "\r\x1b[2K";
+/// Columns of a terminal that does not say how many it has.
+const DEFAULT_WIDTH: u16 = 80;
 /// What a line of advice begins with.
 const HINT: &str = "hint: ";
 

@@ -8,8 +8,8 @@ use crate::batch::{Meta, Transmit};
 
 /// Replies that are held back at once.
 const MOST_DELAYED: usize = 16_384;
-/// Bytes of replies that are held back at once.
-const MOST_DELAYED_BYTES: usize = 16 << 20;
+/// Bytes of replies and requests that are kept at once.
+const MOST_BYTES: usize = 16 << 20;
 
 /// A datagram whose reply does not go out at once.
 #[derive(Debug)]
@@ -20,6 +20,13 @@ pub(super) struct Pending {
     pub(super) request_len: usize,
     /// What was asked, kept only where it will be told.
     pub(super) request: Option<Vec<u8>>,
+}
+
+impl Pending {
+    /// Bytes of the request that are kept.
+    fn kept(&self) -> usize {
+        self.request.as_ref().map_or(0, Vec::len)
+    }
 }
 
 /// A reply that is held back.
@@ -36,6 +43,7 @@ struct Delayed {
 #[derive(Debug, Default)]
 pub(super) struct Later {
     delayed: BinaryHeap<Delayed>,
+    /// Of the replies that are held back, and of all requests that are kept.
     bytes: usize,
     /// By ticket.
     asked: BTreeMap<u64, Pending>,
@@ -45,11 +53,12 @@ pub(super) struct Later {
 impl Later {
     /// Holds a reply back until it is due; false, and nothing kept, where as many are held back as may be.
     pub(super) fn delay(&mut self, due: Instant, pending: Pending, reply: &[u8]) -> bool {
-        if self.delayed.len() >= MOST_DELAYED || self.bytes + reply.len() > MOST_DELAYED_BYTES {
+        let bytes = reply.len() + pending.kept();
+        if self.delayed.len() >= MOST_DELAYED || self.bytes + bytes > MOST_BYTES {
             return false;
         }
         self.order += 1;
-        self.bytes += reply.len();
+        self.bytes += bytes;
         self.delayed.push(Delayed { due, order: self.order, pending, reply: reply.to_vec() });
         true
     }
@@ -60,7 +69,7 @@ impl Later {
             return None;
         }
         let Delayed { pending, reply, .. } = self.delayed.pop()?;
-        self.bytes -= reply.len();
+        self.bytes -= reply.len() + pending.kept();
         Some((pending, reply))
     }
 
@@ -69,21 +78,24 @@ impl Later {
         self.delayed.peek().map(|delayed| delayed.due)
     }
 
+    /// Whether one more datagram may wait for its reply to be made, if this many may.
+    pub(super) fn may_ask(&self, pending: &Pending, most: usize) -> bool {
+        self.asked.len() < most && self.bytes + pending.kept() <= MOST_BYTES
+    }
+
     /// Keeps a datagram until its reply was made; returns its ticket.
     pub(super) fn ask(&mut self, pending: Pending) -> u64 {
         self.order += 1;
+        self.bytes += pending.kept();
         self.asked.insert(self.order, pending);
         self.order
     }
 
     /// The datagram of a ticket; each ticket is good once.
     pub(super) fn answered(&mut self, ticket: u64) -> Option<Pending> {
-        self.asked.remove(&ticket)
-    }
-
-    /// How many wait for their reply to be made.
-    pub(super) fn asked(&self) -> usize {
-        self.asked.len()
+        let pending = self.asked.remove(&ticket)?;
+        self.bytes -= pending.kept();
+        Some(pending)
     }
 
     /// All that still waits.

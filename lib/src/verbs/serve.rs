@@ -269,7 +269,7 @@ impl Serve {
         most: usize,
         out: &mut impl Outbox,
     ) -> Result<(), Reason> {
-        if self.later.asked() >= most {
+        if !self.later.may_ask(&pending, most) {
             return Err(Reason::Busy);
         }
         if self.guard.rate(now, pending.meta.source.ip(), 1) == 0 {

@@ -57,6 +57,11 @@ pub(crate) fn is_over(deadline: Instant) -> bool {
     Instant::now() >= deadline
 }
 
+/// The moment.
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
 /// A datagram and all that was told of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {

@@ -75,6 +75,20 @@ echo ready
 exec cat
 ";
 
+/// This host and h2, on one cable.
+pub(crate) const TWO_HOSTS: &str = "
+host h2
+ip link add eth0 type veth peer name eth0 netns h2
+ip address add 10.1.0.1/24 dev eth0
+ip address add fd01::1/64 dev eth0 nodad
+on h2 ip address add 10.1.0.2/24 dev eth0
+on h2 ip address add fd01::2/64 dev eth0 nodad
+ip link set eth0 up
+on h2 ip link set eth0 up
+usable - eth0
+usable h2 eth0
+";
+
 /// A network that lasts as long as this value.
 #[derive(Debug)]
 pub(crate) struct Lan {

@@ -2,18 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod balance;
 mod network;
+mod serve;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use network::{Flying, Link, Network, Said};
-use proptest::prelude::*;
 use udpkit::verbs::{
     Broadcast, BroadcastOptions, BroadcastTarget, Limits, Listen, ListenOptions, Pace, Requests, SendOptions, Sender,
     Serve, ServeOptions,
 };
-use udpkit::{Answer, Conduct, Engine, REPLY_HOP_LIMIT, RateLimit, Reason, Transmit};
+use udpkit::{Answer, Conduct, Engine, REPLY_HOP_LIMIT, RateLimit, Reason, Rule, Rules, Template, Transmit};
 
 const CLIENT: &str = "10.0.0.1:40000";
 const SERVER: &str = "10.0.0.2:10000";
@@ -236,7 +237,7 @@ fn answers_of_others_are_not_ours_unless_asked_for() {
 }
 
 /// Two servers, and a datagram to one that says it is from the other. Returns how many datagrams there were, and
-/// whether they ended within 15,000 steps.
+/// whether they ended within 3000 steps.
 fn face_to_face(one: Answer, other: Answer, conduct: Conduct, payload: &str, hops: u8) -> (u64, bool) {
     let options = |answer, at| ServeOptions { conduct, ..ServeOptions::new(answer, vec![address(at)]) };
     let mut one = Serve::new(options(one, SERVER));
@@ -246,7 +247,7 @@ fn face_to_face(one: Answer, other: Answer, conduct: Conduct, payload: &str, hop
     net.add(OTHER, REPLY_HOP_LIMIT, &mut other);
     let payload = payload.as_bytes().to_vec();
     net.inject(Flying { from: address(OTHER), to: address(SERVER), hop_limit: 255, payload });
-    let rest = net.run(15_000);
+    let rest = net.run(3000);
     let sent = net.truth.sent;
     assert!(one.report().is_balanced() && other.report().is_balanced());
     (sent, rest)
@@ -254,7 +255,20 @@ fn face_to_face(one: Answer, other: Answer, conduct: Conduct, payload: &str, hop
 
 #[test]
 fn two_servers_facing_each_other_fall_silent_in_every_mode() {
-    let modes = [Answer::Echo, fixed("Get off my lawn!"), fixed("Go away"), fixed("")];
+    let template = |text: &str| Answer::Template(Template::text(text).unwrap());
+    let late = |rule: Rule| rule.echo().delay(Duration::from_millis(1)..=Duration::from_millis(5));
+    let modes = [
+        Answer::Echo,
+        fixed("Get off my lawn!"),
+        fixed("Go away"),
+        fixed(""),
+        template("{payload}"),
+        template("{count}"),
+        Rules::from_iter([Rule::any().prefix("nobody says this"), Rule::any().echo()]).into(),
+        Rules::from_iter([late(Rule::any())]).into(),
+        Rules::from_iter([Rule::any().reply(Template::text("{length}").unwrap())]).into(),
+        Answer::with(|datagram| Some(datagram.payload.to_vec())),
+    ];
     let off = RateLimit::Off;
     for one in &modes {
         for other in &modes {
@@ -266,7 +280,7 @@ fn two_servers_facing_each_other_fall_silent_in_every_mode() {
             let unguarded =
                 Conduct { rate_limit: off, break_loops: false, max_amplification: None, ..Conduct::default() };
             let (sent, rest) = face_to_face(one.clone(), other.clone(), unguarded, "spoofed", 0);
-            assert!(!rest && sent > 10_000, "the test must see a loop where there is no guard: {one:?} and {other:?}");
+            assert!(!rest && sent > 1000, "the test must see a loop where there is no guard: {one:?} and {other:?}");
         }
     }
 }
@@ -285,7 +299,8 @@ fn a_client_that_repeats_itself_is_answered_every_time() {
 
 #[test]
 fn a_network_gets_no_more_than_its_rate() {
-    let mut client = Sender::new(every(Duration::from_micros(100)), repeated(&["x"], 30_000));
+    let options = SendOptions { wait: Duration::from_millis(3), ..every(Duration::from_micros(100)) };
+    let mut client = Sender::new(options, repeated(&["x"], 30_000));
     let mut serve = server(Answer::Echo, SERVER);
     let mut net = Network::new(Link::PERFECT, 1);
     net.add(CLIENT, 64, &mut client);
@@ -372,106 +387,4 @@ fn listening_ends_after_the_count_and_counts_the_rest() {
     let report = listen.report();
     assert_eq!((report.received.datagrams, report.delivered), (5, 3));
     assert_eq!((report.ignored.of(Reason::OtherSource), report.ignored.of(Reason::AfterEnd)), (1, 1));
-}
-
-fn link() -> impl Strategy<Value = Link> {
-    (0u64..20, 0u64..20, 0u64..400, 0u64..400, 0u8..10).prop_map(|(delay, jitter, loss, duplicate, hops)| Link {
-        delay: Duration::from_millis(delay),
-        jitter: Duration::from_millis(jitter),
-        loss_per_mille: loss,
-        duplicate_per_mille: duplicate,
-        hops,
-    })
-}
-
-proptest! {
-    #[test]
-    fn a_train_is_answered_as_its_datagrams_would_be(
-        segment_len in 1usize..40,
-        len in 0usize..600,
-        holds_own_reply: bool,
-        reply in prop_oneof![Just(None), Just(Some("")), Just(Some("Get off my lawn!"))],
-        sink: bool,
-        rate in 1u32..40,
-        source in prop_oneof![Just(CLIENT), Just("10.0.0.1:53"), Just(SERVER)],
-    ) {
-        let answer = match reply {
-            _ if sink => Answer::Sink,
-            None => Answer::Echo,
-            Some(reply) => fixed(reply),
-        };
-        let conduct = Conduct { rate_limit: RateLimit::PerSecond(rate), ..Conduct::default() };
-        let options = ServeOptions { conduct, ..ServeOptions::new(answer, vec![address(SERVER)]) };
-        let mut payload = vec![b'x'; len];
-        if holds_own_reply && segment_len == 16 && len >= 48 {
-            payload[16..32].copy_from_slice(b"Get off my lawn!");
-        }
-        let mut meta = udpkit::Meta::new(address(source));
-        meta.local = Some(address(SERVER).ip());
-        let train = udpkit::Train::new(&meta, &payload, segment_len);
-        let now = Network::new(Link::PERFECT, 0).now;
-
-        let (mut whole, mut whole_mail) = (Serve::new(options.clone()), network::Mail::default());
-        whole.receive_train(now, 0, train, &mut whole_mail);
-        let (mut single, mut single_mail) = (Serve::new(options), network::Mail::default());
-        for datagram in train.datagrams() {
-            single.receive(now, 0, &datagram, &mut single_mail);
-        }
-        prop_assert_eq!(whole_mail.sent, single_mail.sent);
-        let (mut whole, mut single) = (whole.report(), single.report());
-        prop_assert!(whole.is_balanced());
-        // Hashes of peers have a key of their own in each.
-        prop_assert_eq!(whole.peers.estimate(), single.peers.estimate());
-        (whole.peers, single.peers) = Default::default();
-        prop_assert_eq!(&whole, &single);
-        prop_assert_eq!(whole.received.datagrams, train.count() as u64);
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn every_datagram_ends_in_exactly_one_counter(
-        link in link(),
-        seed: u64,
-        echo: bool,
-        any_source: bool,
-        retries in 0u32..3,
-        replies in 0u64..3,
-        rate in 1u32..200,
-        count in prop::option::of(1u64..50),
-        payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..4),
-        spoofed in prop::collection::vec((any::<u32>(), any::<u16>(), any::<u8>()), 0..20),
-    ) {
-        let options = SendOptions {
-            retries,
-            replies,
-            any_source,
-            pace: Some(Pace::Interval(Duration::from_millis(3))),
-            wait: Duration::from_millis(30),
-            ..SendOptions::new(address(SERVER))
-        };
-        let mut client = Sender::new(options, Requests::Fixed { payloads, repeat: Some(20) });
-        let answer = if echo { Answer::Echo } else { fixed("Get off my lawn!") };
-        let conduct = Conduct { rate_limit: RateLimit::PerSecond(rate), ..Conduct::default() };
-        let limits = Limits { count, duration: None };
-        let mut serve =
-            Serve::new(ServeOptions { conduct, limits, ..ServeOptions::new(answer, vec![address(SERVER)]) });
-        let mut net = Network::new(link, seed);
-        net.add(CLIENT, 64, &mut client);
-        net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
-        for (ip, port, hop_limit) in spoofed {
-            let from = SocketAddr::from((ip.to_be_bytes(), port));
-            net.inject(Flying { from, to: address(SERVER), hop_limit, payload: b"spoofed".to_vec() });
-        }
-        prop_assert!(net.run(1_000_000));
-        let truth = net.truth;
-        prop_assert_eq!(truth.sent + truth.duplicated, truth.lost + truth.undeliverable + truth.delivered);
-        let (client, serve) = (client.report(), serve.report());
-        prop_assert!(client.is_balanced(), "{client:?}");
-        prop_assert!(serve.is_balanced(), "{serve:?}");
-        prop_assert_eq!(client.received.datagrams + serve.received.datagrams, truth.delivered);
-        prop_assert!(client.requests_answered <= client.requests);
-    }
 }

@@ -37,9 +37,18 @@ impl Link {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Said {
     Received(SocketAddr, Vec<u8>),
-    Reply { source: SocketAddr, payload: Vec<u8>, request: Option<u64>, rtt: Option<Duration> },
+    Reply {
+        source: SocketAddr,
+        payload: Vec<u8>,
+        request: Option<u64>,
+        rtt: Option<Duration>,
+    },
     Unanswered(u64),
     Ignored(Reason, usize),
+    /// Ticket and payload.
+    Question(u64, Vec<u8>),
+    /// Request and reply.
+    Answered(Vec<u8>, Vec<u8>),
     Other,
 }
 
@@ -63,6 +72,8 @@ impl Outbox for Mail {
             }
             Event::Unanswered { request } => Said::Unanswered(request),
             Event::Ignored { reason, count, .. } => Said::Ignored(reason, count),
+            Event::Question { ticket, datagram, .. } => Said::Question(ticket, datagram.payload.to_vec()),
+            Event::Answered { datagram, reply, .. } => Said::Answered(datagram.payload.to_vec(), reply.to_vec()),
             _ => Said::Other,
         });
     }
@@ -105,6 +116,8 @@ pub(crate) struct Truth {
     pub(crate) lost: u64,
     pub(crate) duplicated: u64,
     pub(crate) undeliverable: u64,
+    /// Further hosts that heard a broadcast.
+    pub(crate) copied: u64,
     pub(crate) delivered: u64,
 }
 
@@ -138,7 +151,8 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Adds a host that sends with this hop limit where its engine sets none.
+    /// Adds a host that sends with this hop limit where its engine sets none. Hosts at one address are workers: each
+    /// source's datagrams go to one of them, and broadcasts to all.
     pub(crate) fn add(&mut self, address: &str, hop_limit: u8, host: &'a mut dyn Host) {
         self.hosts.push((address.parse().unwrap(), hop_limit, host));
         self.mail.push(Mail::default());
@@ -211,14 +225,18 @@ impl<'a> Network<'a> {
 
     fn deliver(&mut self, flying: &Flying) {
         let broadcast = matches!(flying.to.ip(), IpAddr::V4(v4) if v4.octets()[3] == 255);
-        let mut heard = false;
-        for place in 0..self.hosts.len() {
+        let heard = |address: SocketAddr| {
+            if broadcast { address.port() == flying.to.port() } else { address == flying.to }
+        };
+        let mut places: Vec<_> = (0..self.hosts.len()).filter(|&place| heard(self.hosts[place].0)).collect();
+        self.truth.undeliverable += u64::from(places.is_empty());
+        if !broadcast && places.len() > 1 {
+            places = vec![places[usize::from(flying.from.port()) % places.len()]];
+        }
+        // A copy for each is not a datagram more.
+        self.truth.copied += places.len().saturating_sub(1) as u64;
+        for place in places {
             let (address, _, _) = self.hosts[place];
-            let same = if broadcast { address.port() == flying.to.port() } else { address == flying.to };
-            if !same {
-                continue;
-            }
-            heard = true;
             self.truth.delivered += 1;
             let mut meta = Meta::new(flying.from);
             meta.destination = Some(flying.to.ip());
@@ -228,19 +246,22 @@ impl<'a> Network<'a> {
             self.hosts[place].2.receive(self.now, &meta, &flying.payload, &mut self.mail[place]);
             self.post(place);
         }
-        self.truth.undeliverable += u64::from(!heard);
     }
 
     fn chance(&mut self, per_mille: u64) -> bool {
         self.random() % 1000 < per_mille
     }
 
-    /// SplitMix64.
     fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        random(&mut self.random)
     }
+}
+
+/// SplitMix64.
+pub(crate) fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
