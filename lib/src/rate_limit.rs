@@ -108,6 +108,27 @@ mod tests {
         assert_eq!(limiter.allow(start + Duration::from_secs(10), A, 64), 10);
     }
 
+    #[test]
+    fn threads_that_share_a_limit_get_no_more_than_it_together() {
+        const RATE: u32 = 1000;
+        const SECONDS: u64 = 3;
+        let start = Instant::now();
+        for _ in 0..10 {
+            let limiter = RateLimiter::new(RATE);
+            // Each has its own idea of the time, which is as good as the order in which they are let in.
+            let ask = |step: u64| {
+                let moments = (0..=SECONDS * NANOSECONDS / step).map(|count| Duration::from_nanos(count * step));
+                moments.map(|at| limiter.allow(start + at, A, 3)).sum::<usize>() as u64
+            };
+            let allowed = std::thread::scope(|scope| {
+                let threads = [100_000, 120_000].map(|step| scope.spawn(move || ask(step)));
+                threads.into_iter().map(|thread| thread.join().expect("it does not panic")).sum::<u64>()
+            });
+            // A second's worth at once, and the rate.
+            assert_eq!(allowed, u64::from(RATE) * (SECONDS + 1));
+        }
+    }
+
     proptest! {
         #[test]
         fn never_more_than_the_rate_and_a_second(

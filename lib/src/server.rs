@@ -243,7 +243,8 @@ impl<S: Sink> Work<S> {
             }
         };
         *last.lock().unwrap_or_else(PoisonError::into_inner) = report(&self.sockets, &self.engine, &self.account);
-        // Nobody may wait for it.
+        // Once the end is told, no peer comes here any more. Nobody may wait for it.
+        self.sockets.clear();
         let _ = ended.send(end);
     }
 
@@ -275,6 +276,8 @@ impl<S: Sink> Work<S> {
             match Socket::bind(*local, options) {
                 Ok(socket) => {
                     self.sockets.insert(*via, socket);
+                    // Before it is said to be open; what is refused is told when the run goes on.
+                    let _ = Interfaces::list().map(|now| self.drive.memberships.update(&self.sockets, &now));
                     flow = self.sink.event(Event::Reopened { local: *local });
                     return flow.is_break().then_some(End::SinkClosed);
                 }
