@@ -44,8 +44,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
         verbose: args.common.verbose,
         ..ServeOptions::new(answer, addresses.clone())
     };
-    let mut memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
-    memberships.update(&listening.sockets, &interfaces)?;
+    let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     #[cfg(unix)]
     let commands = args.exec.commands(&printer, listening.ports())?;
     // Whatever the workers have to say, they say it after what is told here.

@@ -55,7 +55,8 @@ impl Remote {
         self.waker.wake();
     }
 
-    /// Hands something to the engine; waits while it is busy. False if the run is over.
+    /// Hands something to the engine; waits while it is busy, so the thread that runs it must not call this. False if the
+    /// run is over.
     pub fn input(&self, input: Input) -> bool {
         let sent = self.sender.send(input).is_ok();
         self.waker.wake();

@@ -41,6 +41,9 @@ pub enum End {
     Stopped,
     /// The sink wanted no more.
     SinkClosed,
+    /// A worker of a [`Server`](crate::Server) panicked, and said so on standard error: its sink, or a function that makes
+    /// replies.
+    Panicked,
 }
 
 /// What a run is given besides its sockets and its engine.

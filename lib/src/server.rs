@@ -1,8 +1,10 @@
 //! A server to embed: one or more workers, each with its own sockets and thread, answering until they are stopped.
 
+use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -94,12 +96,13 @@ impl Server {
     /// one multicasts and broadcasts.
     ///
     /// `sinks` makes what takes the events of each worker, from its number, beginning with 0, and the line to it. When
-    /// one worker ends because its sink wants no more, the others go on: [`wait`](Self::wait) tells.
+    /// one worker ends because its sink wants no more, or panicked, the others go on: [`wait`](Self::wait) tells.
     ///
     /// # Errors
     ///
-    /// Ports cannot be shared on this system, an address cannot be bound, a group cannot be joined anywhere, or no thread
-    /// or descriptor is left.
+    /// Ports cannot be shared on this system, the sockets of several workers do not tell of destinations
+    /// ([`Options::destination`]), an address cannot be bound, a group cannot be joined anywhere, or no thread or descriptor
+    /// is left.
     pub fn launch<S: Sink + Send + 'static>(
         mut sockets: Vec<Socket>,
         mut options: ServeOptions,
@@ -111,6 +114,11 @@ impl Server {
         let addresses = sockets.iter().map(Socket::local_address).collect();
         if !memberships.is_empty() {
             memberships.update(&sockets, &Interfaces::list()?)?;
+        }
+        if let Some(socket) = sockets.iter().find(|socket| workers > 1 && !socket.capabilities().destination) {
+            // Each worker would answer each broadcast.
+            let cause = io::Error::new(io::ErrorKind::Unsupported, "its socket does not tell of destinations");
+            return Err(Error::new("share", socket.local_address(), cause));
         }
         let mut shares = Vec::new();
         for _ in 1..workers.max(1) {
@@ -132,7 +140,12 @@ impl Server {
             let (result, ended) = (Arc::clone(&last), ended.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("serve-{number}"))
-                .spawn(move || work.go(&result, &ended))
+                .spawn(move || {
+                    // What panics is the program's own: a sink, or a function that makes replies.
+                    let end = catch_unwind(AssertUnwindSafe(|| work.go(&result))).unwrap_or(End::Panicked);
+                    // By now its sockets are closed: no peer comes here any more. Nobody may wait for it.
+                    let _ = ended.send(end);
+                })
                 .map_err(|cause| Error::new("start a thread", "", cause))?;
             server.workers.push(Worker { remote, thread: Mutex::new(Some(thread)), last });
         }
@@ -182,7 +195,7 @@ impl Server {
         self.remotes().for_each(Remote::stop);
         for worker in &self.workers {
             let thread = worker.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // A worker that panicked said so on standard error.
+            // Panics end before the thread does.
             let _ = thread.map(JoinHandle::join);
         }
         self.last_report()
@@ -228,7 +241,7 @@ struct Work<S> {
 }
 
 impl<S: Sink> Work<S> {
-    fn go(mut self, last: &Mutex<Report>, ended: &Sender<End>) {
+    fn go(mut self, last: &Mutex<Report>) -> End {
         let end = loop {
             match run(&self.sockets, &mut self.engine, &mut self.drive, &self.account, &mut self.sink) {
                 Ok(end) => break end,
@@ -243,9 +256,7 @@ impl<S: Sink> Work<S> {
             }
         };
         *last.lock().unwrap_or_else(PoisonError::into_inner) = report(&self.sockets, &self.engine, &self.account);
-        // Once the end is told, no peer comes here any more. Nobody may wait for it.
-        self.sockets.clear();
-        let _ = ended.send(end);
+        end
     }
 
     /// Opens a socket again that broke, as often as it takes; returns how it ended if it did so meanwhile.

@@ -417,3 +417,21 @@ fn a_group_that_can_be_joined_nowhere_keeps_a_server_from_starting() {
     let refused = Server::launch(vec![socket], options, Memberships::new(vec![group], Vec::new()), 2, sink);
     assert_eq!(refused.expect_err("nobody could be heard").attempt(), "join");
 }
+
+#[test]
+fn a_worker_that_panics_says_that_it_ended_and_the_server_can_still_be_stopped() {
+    let server = Server::start((V4, 0).into(), Answer::with(|_| panic!("as asked"))).expect("there are free ports");
+    bind(V4, &Options::default()).send_to(b"panic", server.addresses()[0]).expect("loopback takes it");
+    assert_eq!(server.wait(PATIENCE), Some(End::Panicked));
+    let _ = server.stop();
+}
+
+#[test]
+fn workers_need_sockets_that_tell_of_broadcasts() {
+    let sockets = vec![bind(V4, &Options::default())];
+    let launched = Server::launch(sockets, at(V4, Answer::Echo), Memberships::default(), 2, |_, _| {
+        |_: Event<'_>| ControlFlow::Continue(())
+    });
+    let error = launched.expect_err("each would answer each broadcast");
+    assert!(error.to_string().ends_with("its socket does not tell of destinations"), "{error}");
+}
