@@ -106,6 +106,19 @@ impl Listening {
         self.sockets.iter().map(Socket::local_address).collect()
     }
 
+    /// Puts sockets with groups behind the others: they are one worker's alone.
+    fn groups_last(&mut self) {
+        let has_group = |place: usize| self.groups.iter().any(|group| group.via == place);
+        let mut order: Vec<_> = (0..self.sockets.len()).collect();
+        order.sort_by_key(|place| has_group(*place));
+        let mut sockets: Vec<_> = self.sockets.drain(..).map(Some).collect();
+        self.sockets = order.iter().filter_map(|place| sockets[*place].take()).collect();
+        self.destinations = order.iter().map(|place| self.destinations[*place]).collect();
+        for group in &mut self.groups {
+            group.via = order.iter().position(|place| *place == group.via).unwrap_or(group.via);
+        }
+    }
+
     pub(crate) fn ports(&self) -> Vec<u16> {
         self.addresses().iter().map(SocketAddr::port).collect()
     }
@@ -141,6 +154,7 @@ pub(crate) fn listening(
     if source.is_some() && listening.groups.is_empty() {
         bail!("--source chooses the source of a multicast group: listen to one, as in 232.1.2.3:5000");
     }
+    listening.groups_last();
     Ok(listening)
 }
 

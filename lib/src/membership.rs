@@ -73,6 +73,11 @@ impl Memberships {
         self.joined.retain(|(place, _)| groups[*place].via != via);
     }
 
+    /// The first socket that has a group.
+    pub(crate) fn first_via(&self) -> Option<usize> {
+        self.groups.iter().map(|group| group.via).min()
+    }
+
     /// Whether there is anything to keep up.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -92,8 +92,8 @@ impl Server {
         Self::launch(sockets, options, Memberships::default(), 1, |_, _| |_: Event<'_>| ControlFlow::Continue(()))
     }
 
-    /// Answers through these sockets; each further worker gets a [sibling](Socket::sibling) of each, and only the first
-    /// one multicasts and broadcasts.
+    /// Answers through these sockets; each further worker gets a [sibling](Socket::sibling) of each. The first one alone
+    /// has the sockets from the first with a group on, and decides on multicasts and broadcasts: put those with groups last.
     ///
     /// `sinks` makes what takes the events of each worker, from its number, beginning with 0, and the line to it. When
     /// one worker ends because its sink wants no more, or panicked, the others go on: [`wait`](Self::wait) tells.
@@ -121,8 +121,11 @@ impl Server {
             return Err(Error::new("share", socket.local_address(), cause));
         }
         let mut shares = Vec::new();
+        // The kernel hands a multicast for which it finds one receiver to any sibling of it, joined or not (seen in 6.18,
+        // inet_steal_sock). So sockets with groups have none.
+        let shared = memberships.first_via().unwrap_or(sockets.len());
         for _ in 1..workers.max(1) {
-            shares.push(sockets.iter_mut().map(Socket::sibling).collect::<Result<Vec<_>>>()?);
+            shares.push(sockets[..shared].iter_mut().map(Socket::sibling).collect::<Result<Vec<_>>>()?);
         }
         let first = Serve::new(options);
         let mut engines: Vec<_> = shares.iter().map(|_| first.worker()).collect();

@@ -407,7 +407,8 @@ impl<W: Write, N: Write> Printer<W, N> {
     fn send_failed(&mut self, failure: &SendFailure) {
         let destination = failure.transmit.destination;
         let number = failure.error.raw_os_error().unwrap_or(0);
-        if !self.news.is_news(Told::SendFailed(number), destination.ip()) && !self.settings.verbose {
+        let is_news = self.news.is_news(Told::SendFailed(number), destination.ip());
+        if !is_news && !self.settings.verbose || self.is_held() {
             return;
         }
         let reason = udpkit::reason(&failure.error);
