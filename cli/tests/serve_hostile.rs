@@ -72,7 +72,7 @@ fn a_flood_from_a_hundred_thousand_networks_leaves_memory_as_it_was() {
     let outcome = server.stop();
     outcome.assert_status(0);
     let summary = outcome.summary();
-    println!("resident after 20,000, 100,000, 200,000 and 300,000 datagrams, in KiB: {resident:?}; {summary}");
+    println!("resident after 20,000, 100,000, 200,000 and 220,000 datagrams, in KiB: {resident:?}; {summary}");
     assert!(resident[3] <= resident[0] + MOST_GROWTH_KIB, "{resident:?}");
     // A cable may lose some where the machine is busy.
     assert!(got > sent / 10 * 9, "{got} of {sent}");
