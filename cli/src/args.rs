@@ -81,11 +81,11 @@ pub(crate) struct ServeArgs {
     /// Workers, each with a thread and a socket [default: the cores there are; 1 with --count]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
-    /// Serve metrics for Prometheus over HTTP at this address
+    /// Serve metrics for Prometheus over HTTP at this address; without a host, on loopback
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics: Option<Address>,
-    /// Tell the state as often as this [default: 1s on a terminal, else never]
-    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    /// Tell the state as often as this, 10ms or more; 0: never [default: 1s on a terminal, else never]
+    #[arg(long, value_name = "DURATION", value_parser = status_interval)]
     pub(crate) status: Option<Duration>,
     #[command(flatten)]
     pub(crate) conduct: ConductArgs,
@@ -100,7 +100,7 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, ArgGroup)]
 pub(crate) struct ExecArgs {
     /// Reply with what this command prints, run by sh with the payload on standard input and UDP_* variables
-    #[arg(long, value_name = "COMMAND", group = "answer")]
+    #[arg(long, value_name = "COMMAND", group = "answer", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) exec: Option<String>,
     /// Commands at once; eight times as many datagrams may wait for each worker
     #[arg(long, value_name = "N", default_value = "8", requires = "exec", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -411,6 +411,13 @@ fn number_or_off(text: &str) -> Result<NumberOrOff, String> {
         _ if text == "off" => Ok(NumberOrOff::Off),
         Ok(number) if number > 0 => Ok(NumberOrOff::Number(number)),
         _ => Err(format!("'{text}' is neither a number from 1 on nor 'off'")),
+    }
+}
+
+fn status_interval(text: &str) -> Result<Duration, String> {
+    match units::duration(text)? {
+        interval if interval.is_zero() || interval >= Duration::from_millis(10) => Ok(interval),
+        _ => Err(format!("'{text}' is too often; write 10ms or more, or 0 for never")),
     }
 }
 

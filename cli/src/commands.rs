@@ -5,12 +5,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use udpkit::{Datagram, Input, MAX_PAYLOAD_V6, Reason, Remote};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use udpkit::{Datagram, Event, Input, Interfaces, MAX_PAYLOAD_V6, Reason, Remote};
 
 use crate::args::ExecArgs;
 use crate::exec::{Failure, Job, Pool};
+use crate::hint::Hint;
 use crate::serve::Shared;
 
+/// Descriptors for sockets and what else there is, and those of a command while it is started.
+const DESCRIPTORS_OF_OURS: u64 = 128;
+const DESCRIPTORS_OF_A_COMMAND: u64 = 10;
 /// Ways in which commands fail that are told; all are counted.
 const MAX_TOLD: usize = 16;
 
@@ -36,6 +41,7 @@ impl ExecArgs {
     /// The commands that make replies, if they do.
     pub(crate) fn commands(&self, printer: &Shared, ports: Vec<u16>) -> Result<Option<Commands>> {
         let Some(command) = self.exec.clone() else { return Ok(None) };
+        make_room(self.exec_at_once.into())?;
         let pool = Pool::new(command, self.exec_at_once.into(), self.exec_limit, MAX_PAYLOAD_V6)
             .context("cannot start a thread for commands")?;
         let failures = Failures { printer: printer.clone(), told: Arc::default() };
@@ -43,11 +49,59 @@ impl ExecArgs {
     }
 }
 
+/// Runs commands for one worker.
+pub(crate) struct WorkerCommands {
+    commands: Commands,
+    remote: Remote,
+    interfaces: Interfaces,
+}
+
+/// Makes sure that so many commands at once do not want for descriptors: raises our own limit, as far as the system lets.
+fn make_room(at_once: u64) -> Result<()> {
+    let wanted = DESCRIPTORS_OF_OURS + at_once * DESCRIPTORS_OF_A_COMMAND;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return Ok(());
+    }
+    let raised = Rlimit { current: Some(limit.maximum.map_or(wanted, |most| most.min(wanted))), ..limit };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) if raised.current == Some(wanted) => Ok(()),
+        _ => Err(Hint::on(
+            format!(
+                "{at_once} commands at once may need {wanted} descriptors, which is more than this process may have"
+            ),
+            "fewer with --exec-at-once N, or more descriptors with ulimit -n",
+        )),
+    }
+}
+
 impl Commands {
-    /// Has a command make the reply to a datagram, which `remote` is then told.
-    pub(crate) fn run(&self, ticket: u64, via: usize, datagram: &Datagram<'_>, interface: &str, remote: &Remote) {
+    /// Those for a worker, who is told the replies.
+    pub(crate) fn for_worker(&self, remote: &Remote, interfaces: &Interfaces) -> WorkerCommands {
+        WorkerCommands { commands: self.clone(), remote: remote.clone(), interfaces: interfaces.clone() }
+    }
+}
+
+impl WorkerCommands {
+    /// Takes an event, if it is a question; false if it is somebody else's.
+    pub(crate) fn take(&mut self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Question { ticket, via, datagram } => self.run(*ticket, *via, datagram),
+            Event::Interfaces { interfaces } => {
+                self.interfaces = (*interfaces).clone();
+                return false;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Has a command make the reply to a datagram.
+    fn run(&self, ticket: u64, via: usize, datagram: &Datagram<'_>) {
+        let Commands { pool, failures, ports } = &self.commands;
         let meta = datagram.meta;
-        let port = self.ports.get(via).copied().unwrap_or(0);
+        let interface = meta.interface.and_then(|index| self.interfaces.numbered(index)).map(|it| it.name.clone());
+        let port = ports.get(via).copied().unwrap_or(0);
         let destination = meta.destination.map(|ip| SocketAddr::new(ip, port));
         let environment = vec![
             ("UDP_SOURCE", meta.source.to_string()),
@@ -56,16 +110,16 @@ impl Commands {
             ("UDP_DESTINATION", destination.map(|address| address.to_string()).unwrap_or_default()),
             ("UDP_DESTINATION_ADDRESS", meta.destination.map(|ip| ip.to_string()).unwrap_or_default()),
             ("UDP_DESTINATION_PORT", port.to_string()),
-            ("UDP_INTERFACE", interface.to_owned()),
+            ("UDP_INTERFACE", interface.unwrap_or_default()),
             ("UDP_LENGTH", datagram.wire_len.to_string()),
         ];
-        let (failures, remote) = (self.failures.clone(), remote.clone());
+        let (failures, remote) = (failures.clone(), self.remote.clone());
         let done = move |reply: std::result::Result<Vec<u8>, Failure>| {
             let reply = reply.map_err(|failure| failures.reason(&failure));
             // A run that is over wants no reply any more.
             remote.input(Input::Reply { ticket, reply });
         };
-        self.pool.submit(Job { payload: datagram.payload.to_vec(), environment, done: Box::new(done) });
+        pool.submit(Job { payload: datagram.payload.to_vec(), environment, done: Box::new(done) });
     }
 }
 

@@ -277,8 +277,9 @@ impl ServeArgs {
         let port = address.port.unwrap_or(self.common.port);
         match &address.host {
             Some(host) => host.resolve(port, self.common.families(), interfaces),
-            None if self.common.ipv6 => Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into()]),
-            None => Ok(vec![(Ipv4Addr::UNSPECIFIED, port).into()]),
+            // There is no password: who wants strangers to read says so.
+            None if self.common.ipv6 => Ok(vec![(Ipv6Addr::LOCALHOST, port).into()]),
+            None => Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]),
         }
     }
 }

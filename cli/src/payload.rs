@@ -202,12 +202,13 @@ pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The most memory that a compiled regular expression may take, in bytes; a rules file holds many.
+/// The most memory that a compiled regular expression may take, in bytes, and as much again in each thread that uses it; a
+/// rules file holds many.
 const MAX_REGEX: usize = 1 << 20;
 
 /// A regular expression on payloads. They are bytes: without `(?u)` a dot is any byte.
 pub(crate) fn regex(text: &str) -> Result<regex::bytes::Regex, regex::Error> {
-    regex::bytes::RegexBuilder::new(text).unicode(false).size_limit(MAX_REGEX).build()
+    regex::bytes::RegexBuilder::new(text).unicode(false).size_limit(MAX_REGEX).dfa_size_limit(MAX_REGEX).build()
 }
 
 #[cfg(test)]

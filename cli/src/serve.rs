@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use udpkit::{End, Event, Interfaces, Memberships, Remote, Report, Server, Sink};
 
 use crate::args::ServeArgs;
 #[cfg(unix)]
-use crate::commands::Commands;
+use crate::commands::WorkerCommands;
 use crate::config;
 use crate::exit::Exit;
 use crate::metrics::{self, Metrics};
@@ -49,15 +50,17 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     let commands = args.exec.commands(&printer, listening.ports())?;
     // Whatever the workers have to say, they say it after what is told here.
     let mut told = printer.lock();
-    let launched = Server::launch(listening.sockets, options, memberships, args.workers()?, |_, remote| WorkerSink {
-        printer: printer.clone(),
-        news: News::default(),
-        verbose: args.common.verbose,
-        told: false,
-        #[cfg(unix)]
-        commands: commands.clone(),
-        interfaces: interfaces.clone(),
-        remote: remote.clone(),
+    let launched = Server::launch(listening.sockets, options, memberships, args.workers()?, |_, remote| {
+        #[cfg(not(unix))]
+        let _ = remote;
+        WorkerSink {
+            printer: printer.clone(),
+            news: News::default(),
+            verbose: args.common.verbose,
+            told: false,
+            #[cfg(unix)]
+            commands: commands.as_ref().map(|commands| commands.for_worker(remote, &interfaces)),
+        }
     });
     let server = Arc::new(launched?);
     let begun = begin(args, &server, &printer, &interfaces, &mut told);
@@ -110,16 +113,27 @@ fn stop(server: &Server) -> impl Fn() + Send + use<> {
     move || remotes.iter().for_each(Remote::stop)
 }
 
-/// Reads the rules again; where they hold a mistake, the old ones stay.
+/// Reads the rules again whenever what is returned is called; where they hold a mistake, the old ones stay.
+///
+/// It is done in a thread of its own, which may have to wait: for a file that is a pipe, or a reader that stalls.
 fn reload(server: &Arc<Server>, printer: &Shared, file: PathBuf) -> impl Fn() + Send + use<> {
     let (server, printer) = (Arc::clone(server), printer.clone());
-    move || match rules::read(&file) {
-        Ok(rules) => {
-            let count = rules.len();
-            server.set_answer(rules);
-            printer.lock().rules(count);
+    // Once more is enough, however often it is asked for meanwhile.
+    let (ask, asked) = sync_channel(1);
+    std::thread::spawn(move || {
+        for () in asked {
+            match rules::read(&file) {
+                Ok(rules) => {
+                    let count = rules.len();
+                    server.set_answer(rules);
+                    printer.lock().rules(count);
+                }
+                Err(error) => printer.lock().complain(&format!("the old rules stay: {}", output::words_of(&error))),
+            }
         }
-        Err(error) => printer.lock().complain(&format!("the old rules stay: {}", output::words_of(&error))),
+    });
+    move || {
+        let _ = ask.try_send(());
     }
 }
 
@@ -161,9 +175,7 @@ struct WorkerSink {
     /// Whether something was told that may not be written yet.
     told: bool,
     #[cfg(unix)]
-    commands: Option<Commands>,
-    interfaces: Interfaces,
-    remote: Remote,
+    commands: Option<WorkerCommands>,
 }
 
 impl WorkerSink {
@@ -187,13 +199,8 @@ impl WorkerSink {
 
 impl Sink for WorkerSink {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
-        if let Event::Interfaces { interfaces } = event {
-            self.interfaces = interfaces.clone();
-        }
         #[cfg(unix)]
-        if let (Event::Question { ticket, via, datagram }, Some(commands)) = (event, &self.commands) {
-            let interface = datagram.meta.interface.and_then(|index| self.interfaces.numbered(index));
-            commands.run(ticket, via, &datagram, interface.map_or("", |it| it.name.as_str()), &self.remote);
+        if self.commands.as_mut().is_some_and(|commands| commands.take(&event)) {
             return ControlFlow::Continue(());
         }
         if !self.is_news(&event) {

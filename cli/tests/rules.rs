@@ -403,3 +403,14 @@ fn a_reply_that_is_held_back_outlives_the_rule_that_made_it() {
     assert_eq!(client.finish().text(), "old");
     assert_eq!(number(&server.stop().summary()["answered"]), 2);
 }
+
+#[test]
+fn a_file_that_has_become_a_pipe_keeps_no_server_from_ending() {
+    let scratch = Scratch::new();
+    let file = scratch.file("rules.toml", "[[rule]]\nreply = \"old\"");
+    let (server, port) = serve_rules(&file, &[]);
+    Place::Here.shell(&format!("rm {file}; mkfifo {file}"));
+    server.signal("HUP");
+    assert_eq!(answer(&port, "question"), "old");
+    server.stop().assert_status(0);
+}

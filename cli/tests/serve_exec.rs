@@ -287,3 +287,13 @@ fn a_command_that_is_a_file_runs_where_the_server_does_with_its_environment() {
     assert_eq!(reply, format!("kept {} 0 {}\n", "x".repeat(20), directory.display()));
     server.stop().assert_status(0);
 }
+
+#[test]
+fn more_commands_than_there_can_be_descriptors_for_are_refused_at_the_start() {
+    let mut command = Place::Here.command("sh");
+    command.args(["-c", "ulimit -n 200; exec \"$0\" serve 127.0.0.1:0 --exec cat --exec-at-once 100"]);
+    command.arg(env!("CARGO_BIN_EXE_udp"));
+    let outcome = Process::start(command).finish();
+    outcome.assert_status(2);
+    outcome.assert_told(&["udp: 100 commands at once may need 1128 descriptors", "hint: fewer with --exec-at-once N"]);
+}

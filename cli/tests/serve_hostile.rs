@@ -17,7 +17,7 @@ head = struct.pack('!BBHHHBBH', 0x45, 0, 29, 0, 0, 64, 17, 0)
 rest = inet_aton('10.1.0.1') + struct.pack('!HHHHB', port, 10000, 9, 0, 63)
 s = socket(AF_INET, SOCK_RAW, IPPROTO_RAW)
 s.connect(('10.1.0.1', 0))
-for source in rounds * list(range(first, first + count * step, step)):
+for source in rounds * [first + place * step for place in range(count)]:
     s.send(head + source.to_bytes(4, 'big') + rest)
 ";
 
@@ -118,6 +118,23 @@ fn a_flood_whose_replies_cannot_be_sent_fills_no_log() {
         let seconds = number(&summary["elapsed_ns"]) / 1_000_000_000;
         assert!((1..=a_second * (seconds + 1)).contains(&told), "{told} in {seconds} s");
         assert_eq!(outcome.stderr, "");
+    }
+}
+
+#[test]
+fn a_flood_whose_replies_are_refused_fills_no_log() {
+    for arguments in [&["-v", "--json"][..], &["-v"], &["--json"]] {
+        let Some(lan) = hosts(2) else { return };
+        let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
+        // Its kernel refuses every one, and says so each time.
+        h2.shell("echo 0 > /proc/sys/net/ipv4/icmp_ratemask");
+        let (server, _) = h1.waiting(&[&["serve", "--rate-limit", "off"], arguments].concat());
+        h2.python_says(FLOOD, &["10.1.0.2", "0", "1", "5000", "40000"]);
+        let mut mark = h2.udp(&["send", "10.1.0.1", "the end", "--wait", "10s", "--raw"]);
+        assert_eq!(mark.stdout_line(), "Get off my lawn!");
+        let outcome = server.stop();
+        let told = outcome.text().matches("\"unreachable\",").count() + outcome.stderr.matches("cannot reach").count();
+        println!("{told} of {arguments:?} {}", outcome.stderr.lines().last().unwrap_or("").len() as u64 + 0); if arguments.contains(&"--json") { println!("{}", outcome.summary()); } else { println!("{}", &outcome.stderr[outcome.stderr.len() - 300..]); }
     }
 }
 

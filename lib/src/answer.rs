@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::batch::Datagram;
-use crate::rules::Rules;
+use crate::rules::{Reply, Rules};
 use crate::template::Template;
 
 /// Makes replies inside the program; `None` is no reply.
@@ -59,7 +59,12 @@ impl From<Template> for Answer {
 
 impl From<Rules> for Answer {
     fn from(rules: Rules) -> Self {
-        Self::Rules(Arc::new(rules))
+        // One rule for everything is answered as fast as without rules.
+        match rules.for_everything() {
+            Some(Reply::Echo) => Self::Echo,
+            Some(Reply::Template(template)) if template.as_fixed().is_some() => template.clone().into(),
+            _ => Self::Rules(Arc::new(rules)),
+        }
     }
 }
 
@@ -89,5 +94,30 @@ impl Answer {
     /// Whether equal requests have equal replies, which are made at no cost, so that a run of them can be answered as one.
     pub(crate) fn is_plain(&self) -> bool {
         matches!(self, Self::Fixed(_) | Self::Echo | Self::Sink)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Rule;
+    use std::time::Duration;
+
+    #[test]
+    fn one_rule_for_everything_is_a_plain_answer() {
+        let of = |rule: Rule| Answer::from(Rules::from_iter([rule]));
+        let pong = || Rule::any().reply(Template::text("pong").expect("it has no places"));
+        assert!(of(pong()).is_plain() && of(Rule::any().echo()).is_plain());
+        let others = [
+            Rule::any(),
+            pong().payload("ping"),
+            pong().length(0..=10),
+            pong().delay(Duration::ZERO..=Duration::from_millis(1)),
+            pong().loses(0.1),
+            Rule::any().reply(Template::text("{count}").expect("a place that there is")),
+        ];
+        for rule in others {
+            assert!(!of(rule.clone()).is_plain(), "{rule:?}");
+        }
     }
 }

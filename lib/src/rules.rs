@@ -192,6 +192,15 @@ impl Rules {
         self.list.iter().any(Rule::tells_time)
     }
 
+    /// The reply to every datagram, where the first rule matches all and neither delays nor leaves out.
+    pub(crate) fn for_everything(&self) -> Option<&Reply> {
+        let first = self.list.first()?;
+        let matches_all =
+            matches!(first.pattern, Pattern::Any) && first.length == (0..=usize::MAX) && first.from.is_empty();
+        let at_once = first.delay.end().is_zero() && first.loss == 0.0;
+        (matches_all && at_once).then_some(&first.reply)
+    }
+
     /// The first rule that a datagram matches.
     pub(crate) fn first(&self, datagram: &Datagram<'_>) -> Option<&Rule> {
         self.list.iter().find(|rule| rule.matches(datagram))

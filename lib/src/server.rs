@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -22,7 +22,7 @@ use crate::membership::Memberships;
 use crate::socket::{Options, Socket};
 use crate::verbs::{Serve, ServeOptions};
 
-/// How long the workers have to say what they did so far. They never wait for anything for as long.
+/// How long the workers have, all together, to say what they did so far. They never wait for anything for as long.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The first and the longest wait before a socket that broke is opened again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
@@ -132,6 +132,8 @@ impl Server {
         shares.insert(0, sockets);
         engines.insert(0, first);
         let (ended, ends) = channel();
+        // Nobody begins before all can: else a failure here would wait for sinks, which may wait for our caller.
+        let mut gates = Vec::new();
         let mut server = Self { addresses, workers: Vec::new(), ends: Mutex::new(ends) };
         let mut memberships = Some(memberships);
         for (number, (sockets, engine)) in shares.into_iter().zip(engines).enumerate() {
@@ -141,9 +143,13 @@ impl Server {
             let last = Arc::<Mutex<Report>>::default();
             let work = Work { sockets, engine, drive, account: Account::new(), sink, broken: None };
             let (result, ended) = (Arc::clone(&last), ended.clone());
+            let (gate, opened) = sync_channel(1);
             let thread = std::thread::Builder::new()
                 .name(format!("serve-{number}"))
                 .spawn(move || {
+                    if opened.recv().is_err() {
+                        return;
+                    }
                     // What panics is the program's own: a sink, or a function that makes replies.
                     let end = catch_unwind(AssertUnwindSafe(|| work.go(&result))).unwrap_or(End::Panicked);
                     // By now its sockets are closed: no peer comes here any more. Nobody may wait for it.
@@ -151,6 +157,11 @@ impl Server {
                 })
                 .map_err(|cause| Error::new("start a thread", "", cause))?;
             server.workers.push(Worker { remote, thread: Mutex::new(Some(thread)), last });
+            gates.push(gate);
+        }
+        for gate in gates {
+            // Its thread is there and waits.
+            let _ = gate.send(());
         }
         Ok(server)
     }
@@ -178,9 +189,10 @@ impl Server {
     #[must_use]
     pub fn report(&self) -> Report {
         let asked: Vec<_> = self.remotes().map(Remote::ask_report).collect();
+        let until = now() + PATIENCE;
         for (worker, asked) in self.workers.iter().zip(asked) {
             // Where a worker has ended, its last word stands already.
-            if let Ok(report) = asked.recv_timeout(PATIENCE) {
+            if let Ok(report) = asked.recv_timeout(until.saturating_duration_since(now())) {
                 worker.keep(report);
             }
         }

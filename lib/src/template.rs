@@ -73,7 +73,7 @@ pub(crate) struct Known<'a> {
 
 impl Template {
     /// The names of the places: source address and port, payload, payload as hex, its length in bytes, number of the
-    /// reply from 1, time of arrival (UTC, RFC 3339), interface it came by.
+    /// reply from 1 (with gaps where one is withheld), time of arrival (UTC, RFC 3339), interface it came by.
     pub const FIELDS: [&'static str; 7] = ["source", "payload", "payload_hex", "length", "count", "time", "interface"];
 
     /// Reads a template of text.
@@ -118,7 +118,10 @@ impl Template {
     /// Writes the reply to the end of `out`; stops once `limit` bytes are passed, since no datagram carries them.
     pub(crate) fn render(&self, known: &Known<'_>, out: &mut Vec<u8>, limit: usize) {
         for part in &self.parts {
-            if out.len() > limit {
+            if out.len() + part.least(known) > limit {
+                // Too long, whatever follows: nothing is worth writing.
+
+                out.resize(limit + 1, 0);
                 return;
             }
             part.render(known, out);
@@ -189,15 +192,27 @@ impl Part {
         })
     }
 
+    /// How many bytes it writes, at least.
+    fn least(&self, known: &Known<'_>) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Payload(from, to) => part(known, *from, *to).len(),
+            Self::PayloadHex(from, to) => 2 * part(known, *from, *to).len(),
+            Self::Source | Self::Length | Self::Count | Self::Time | Self::Interface => 0,
+        }
+    }
+
     fn render(&self, known: &Known<'_>, out: &mut Vec<u8>) {
-        let payload = known.datagram.payload;
-        let part = |from: usize, to: usize| &payload[from.min(payload.len())..to.min(payload.len())];
         // Writing into memory does not fail; a time past the year 9999 leaves nothing.
         let _ = match self {
             Self::Bytes(bytes) => out.write_all(bytes),
             Self::Source => write!(out, "{}", known.datagram.meta.source),
-            Self::Payload(from, to) => out.write_all(part(*from, *to)),
-            Self::PayloadHex(from, to) => part(*from, *to).iter().try_for_each(|byte| write!(out, "{byte:02x}")),
+            Self::Payload(from, to) => out.write_all(part(known, *from, *to)),
+            Self::PayloadHex(from, to) => {
+                let digits = |byte: &u8| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+                out.extend(part(known, *from, *to).iter().flat_map(digits));
+                Ok(())
+            }
             Self::Length => write!(out, "{}", known.datagram.wire_len),
             Self::Count => write!(out, "{}", known.count),
             Self::Time => match known.time {
@@ -209,6 +224,15 @@ impl Part {
             Self::Interface => out.write_all(known.interface.unwrap_or("-").as_bytes()),
         };
     }
+}
+
+/// The digits, by their value.
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// A part of the payload that is answered.
+fn part<'a>(known: &Known<'a>, from: usize, to: usize) -> &'a [u8] {
+    let payload = known.datagram.payload;
+    &payload[from.min(payload.len())..to.min(payload.len())]
 }
 
 /// Whether a text begins with a place: a brace and a letter.
@@ -311,7 +335,13 @@ mod tests {
         let datagram = Datagram { payload: &[b'x'; 1000], wire_len: 1000, meta: &meta };
         let mut out = Vec::new();
         template.render(&Known { datagram: &datagram, count: 1, time: None, interface: None }, &mut out, 5000);
-        assert_eq!(out.len(), 6000);
+        assert_eq!(out.len(), 5001);
+        let template = Template::text("{payload_hex}").unwrap();
+        for (limit, expected) in [(2000, 2000), (1999, 2000), (10, 11)] {
+            out.clear();
+            template.render(&Known { datagram: &datagram, count: 1, time: None, interface: None }, &mut out, limit);
+            assert_eq!(out.len(), expected, "{limit}");
+        }
     }
 
     proptest! {

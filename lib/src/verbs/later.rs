@@ -27,6 +27,11 @@ impl Pending {
     fn kept(&self) -> usize {
         self.request.as_ref().map_or(0, Vec::len)
     }
+
+    /// The same, and what is kept by whoever makes the reply.
+    fn kept_while_asked(&self) -> usize {
+        self.kept() + self.request_len
+    }
 }
 
 /// A reply that is held back.
@@ -80,13 +85,13 @@ impl Later {
 
     /// Whether one more datagram may wait for its reply to be made, if this many may.
     pub(super) fn may_ask(&self, pending: &Pending, most: usize) -> bool {
-        self.asked.len() < most && self.bytes + pending.kept() <= MOST_BYTES
+        self.asked.len() < most && self.bytes + pending.kept_while_asked() <= MOST_BYTES
     }
 
     /// Keeps a datagram until its reply was made; returns its ticket.
     pub(super) fn ask(&mut self, pending: Pending) -> u64 {
         self.order += 1;
-        self.bytes += pending.kept();
+        self.bytes += pending.kept_while_asked();
         self.asked.insert(self.order, pending);
         self.order
     }
@@ -94,7 +99,7 @@ impl Later {
     /// The datagram of a ticket; each ticket is good once.
     pub(super) fn answered(&mut self, ticket: u64) -> Option<Pending> {
         let pending = self.asked.remove(&ticket)?;
-        self.bytes -= pending.kept();
+        self.bytes -= pending.kept_while_asked();
         Some(pending)
     }
 

@@ -367,7 +367,7 @@ impl Serve {
     fn settle(&mut self, now: Instant, pending: &Pending, reply: Result<&[u8], Reason>, out: &mut impl Outbox) {
         self.report.waiting -= 1;
         let outcome = match reply {
-            _ if self.ending.over => Err(Reason::AfterEnd),
+            _ if self.ending.over => Err(Reason::Unfinished),
             Ok(reply) => self.reply(now, pending, reply, false, out),
             Err(reason) => Err(reason),
         };
