@@ -132,9 +132,10 @@ impl Server {
         shares.insert(0, sockets);
         engines.insert(0, first);
         let (ended, ends) = channel();
-        // Nobody begins before all can: else a failure here would wait for sinks, which may wait for our caller.
-        let mut gates = Vec::new();
         let mut server = Self { addresses, workers: Vec::new(), ends: Mutex::new(ends) };
+        // Nobody begins before all can: else a failure here would wait for sinks, which may wait for our caller. Behind the
+        // server, so that they are gone before it waits for its threads.
+        let mut gates = Vec::new();
         let mut memberships = Some(memberships);
         for (number, (sockets, engine)) in shares.into_iter().zip(engines).enumerate() {
             let (remote, control) = control()?;

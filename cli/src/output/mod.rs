@@ -388,7 +388,9 @@ impl<W: Write, N: Write> Printer<W, N> {
             return;
         }
         if self.is_json() {
-            self.object(&Object::unreachable(*destination, *reporter, *cause));
+            if !self.is_held() {
+                self.object(&Object::unreachable(*destination, *reporter, *cause));
+            }
             return;
         }
         self.unreachable += 1;

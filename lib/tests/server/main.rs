@@ -12,6 +12,7 @@ mod netns;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -434,4 +435,17 @@ fn workers_need_sockets_that_tell_of_broadcasts() {
     });
     let error = launched.expect_err("each would answer each broadcast");
     assert!(error.to_string().ends_with("its socket does not tell of destinations"), "{error}");
+}
+
+#[test]
+fn a_start_that_fails_half_way_ends_all_the_same() {
+    let sockets = vec![bind(V4, &Conduct::default().socket_options())];
+    let launched = catch_unwind(AssertUnwindSafe(|| {
+        Server::launch(sockets, at(V4, Answer::Echo), Memberships::default(), 3, |number, _| {
+            // As if the system had no more to give. The first two have their threads by now.
+            assert!(number < 2, "no third one");
+            |_: Event<'_>| ControlFlow::Continue(())
+        })
+    }));
+    assert!(launched.is_err());
 }
