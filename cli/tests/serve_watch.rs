@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::netns::require;
-use common::{Outcome, Place, Process, ignored, number, serve_at};
+use common::{Outcome, Place, Process, hosts, ignored, number, serve_at};
 use serde_json::Value;
 
 /// Four clients that send and receive until nobody listens any more; `ready` once each has an answer. Argument: port. Says
@@ -114,6 +114,14 @@ from urllib.request import urlopen
 with urlopen(sys.argv[1]) as page:
     assert page.status == 200, page.status
     print(page.read().decode(), end='')
+";
+
+/// Sends to port 10000 of this host without end.
+const TRAFFIC: &str = "
+s = socket(AF_INET, SOCK_DGRAM)
+say('ready')
+while True:
+    s.sendto(b'question', ('127.0.0.1', 10000))
 ";
 
 /// The reply of a hundred bytes.
@@ -360,6 +368,20 @@ fn metrics_where_somebody_else_serves_are_an_error() {
     assert!(Place::Here.python_says(FETCH, &[&url]).contains("udp_serve_received_datagrams_total 0\n"));
     Place::Here.python_says(TWO_AND_THREE, &[&port]);
     first.stop().assert_told(&["5 received"]);
+}
+
+#[test]
+fn a_start_that_fails_under_load_ends_with_its_error() {
+    let Some(lan) = hosts(1) else { return };
+    let h1 = Place::On(&lan, "h1");
+    let (_first, _) = h1.waiting(&["serve", ":9999", "--metrics", "127.0.0.1:9100"]);
+    let _traffic = h1.python_ready(TRAFFIC, &[]);
+    for _ in 0..10 {
+        let outcome = h1.run(&["serve", "-v", "--threads", "4", "--metrics", "127.0.0.1:9100"]);
+        outcome.assert_status(2);
+        outcome.assert_told(&["udp: cannot serve metrics on 127.0.0.1:9100: address already in use"]);
+        assert!(!outcome.stderr.contains("serving on"), "{outcome:?}");
+    }
 }
 
 #[test]

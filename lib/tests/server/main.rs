@@ -273,17 +273,22 @@ fn questions_are_answered_by_whoever_hears_them_at_the_worker_that_asked() {
     assert!(clients.iter().all(is_silent));
 }
 
+fn group_at(via: usize, address: IpAddr) -> Group {
+    Group { via, address, source: None, interface: None }
+}
+
 #[test]
 fn a_broadcast_is_answered_once_by_two_workers_from_the_address_of_its_network() {
     const TEST: &str = "a_broadcast_is_answered_once_by_two_workers_from_the_address_of_its_network";
     const ROUNDS: u64 = 50;
-    let group = IpAddr::from([239, 255, 1, 2]);
-    let asked = [IpAddr::from([10, 1, 0, 255]), IpAddr::from([255, 255, 255, 255]), group];
+    const GROUP: [u8; 4] = [239, 255, 1, 2];
+    let asked = [[10, 1, 0, 255], [255, 255, 255, 255], GROUP].map(IpAddr::from);
     let ours = SocketAddr::from(([10, 1, 0, 1], PORT));
-    if netns::role() == "asker" {
+    if netns::role().starts_with("asker") {
+        let is_asked = |ip: &IpAddr| ip.is_multicast() == (netns::role() == "asker of a group");
         let eth0 = common::interface("eth0").index;
         for round in 0..ROUNDS {
-            for ip in asked {
+            for ip in asked.into_iter().filter(is_asked) {
                 let client = bind(any_address(V4), &Options { broadcast: true, ..Options::default() });
                 let to = Transmit { interface: eth0, ..Transmit::to(SocketAddr::new(ip, PORT)) };
                 let question = format!("{ip} {round}");
@@ -299,15 +304,19 @@ fn a_broadcast_is_answered_once_by_two_workers_from_the_address_of_its_network()
     if !netns::enter(TEST, netns::TWO_HOSTS) {
         return;
     }
-    let group = Group { via: 0, address: group, source: None, interface: None };
-    let options = ServeOptions::new(Answer::Echo, vec![SocketAddr::new(any_address(V4), PORT)]);
-    let (server, _said) = launch(options, Memberships::new(vec![group], vec!["eth0".to_owned()]), 2);
-    let output = netns::cast("h2", TEST, "asker").output().expect("nsenter can be run");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let report = server.stop();
-    let groups = asked.len() as u64 * ROUNDS;
-    assert_eq!((report.received.datagrams, report.answered, report.copies), (2 * groups, 2 * groups, groups));
-    assert!(report.is_balanced());
+    // A socket with a group is the first worker's alone; the other address is everybody's.
+    for (addresses, copies) in [(&[[10, 1, 0, 1], GROUP][..], 0), (&[[0; 4]], 2 * ROUNDS)] {
+        let at = addresses.iter().map(|ip| SocketAddr::from((*ip, PORT))).collect();
+        let groups = addresses.iter().position(|ip| *ip == GROUP).map(|via| group_at(via, GROUP.into()));
+        let memberships = Memberships::new(groups.into_iter().collect(), vec!["eth0".to_owned()]);
+        let (server, _said) = launch(ServeOptions::new(Answer::Echo, at), memberships, 2);
+        let asked = if addresses.len() == 1 { "asker of broadcasts" } else { "asker of a group" };
+        let output = netns::cast("h2", TEST, asked).output().expect("nsenter can be run");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report = server.stop();
+        assert!(report.is_balanced());
+        assert_eq!((report.answered, report.copies), (report.received.datagrams, copies), "{report:?}");
+    }
 }
 
 #[test]
