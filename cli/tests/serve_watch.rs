@@ -227,11 +227,20 @@ fn the_state_is_a_line_on_standard_error() {
 #[test]
 fn without_a_terminal_no_state_is_told_unless_asked_for() {
     for arguments in
-        [&[][..], &["--status", "0s"], &["-q", "--status", "1ms"], &["--json"], &["--json", "--status", "0s"]]
+        [&[][..], &["--status", "0s"], &["-q", "--status", "10ms"], &["--json"], &["--json", "--status", "0s"]]
     {
         let outcome = Place::Here.run(&[&["serve", "127.0.0.1:0", "--for", "1200ms"], arguments].concat());
         outcome.assert_status(0);
         assert!(!outcome.stderr.contains("/s in") && !outcome.text().contains("status"), "{arguments:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_state_that_nobody_could_read_is_an_error() {
+    for wrong in ["1ms", "9ms", "1us", "soon"] {
+        let outcome = Place::Here.run(&["serve", "127.0.0.1:0", "--status", wrong]);
+        outcome.assert_status(2);
+        outcome.assert_told(&[&format!("invalid value '{wrong}' for '--status <DURATION>'")]);
     }
 }
 

@@ -162,7 +162,7 @@ impl Serve {
             _ => {}
         }
         transmit.hop_limit = self.guard.hop_limit(meta)?;
-        self.guard.amplification(meta.source.ip(), request_len, reply_len)?;
+        self.admit_reply(meta.source.ip(), request_len, reply_len)?;
         Ok(transmit)
     }
 
@@ -319,12 +319,11 @@ impl Serve {
     }
 
     /// Whether a reply of this length may go out at all.
-    fn admit_reply(&self, pending: &Pending, len: usize) -> Result<(), Reason> {
-        let source = pending.meta.source.ip();
+    fn admit_reply(&self, source: IpAddr, request_len: usize, len: usize) -> Result<(), Reason> {
         if len > max_payload(source) {
             return Err(Reason::ReplyTooLong);
         }
-        self.guard.amplification(source, pending.request_len, len)
+        self.guard.amplification(source, request_len, len)
     }
 
     /// Sends a reply now; `charge` counts it against the rate, where that was not done when it was asked for.
@@ -336,7 +335,7 @@ impl Serve {
         charge: bool,
         out: &mut impl Outbox,
     ) -> Result<(), Reason> {
-        self.admit_reply(pending, reply.len())?;
+        self.admit_reply(pending.meta.source.ip(), pending.request_len, reply.len())?;
         if charge && self.guard.rate(now, pending.meta.source.ip(), 1) == 0 {
             return Err(Reason::RateLimit);
         }
@@ -352,7 +351,7 @@ impl Serve {
     }
 
     fn hold_back(&mut self, now: Instant, wait: Duration, pending: Pending, reply: &[u8]) -> Result<(), Reason> {
-        self.admit_reply(&pending, reply.len())?;
+        self.admit_reply(pending.meta.source.ip(), pending.request_len, reply.len())?;
         if self.guard.rate(now, pending.meta.source.ip(), 1) == 0 {
             return Err(Reason::RateLimit);
         }
