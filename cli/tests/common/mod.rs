@@ -20,13 +20,13 @@ use netns::Lan;
 use serde_json::Value;
 
 /// No program of a test needs as long as this; it is killed then, which ends whatever waits for it.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What programs of the lesson begin with. They end by themselves, too, when nothing comes.
 const PRELUDE: &str = "
 import sys, time
 from socket import *
-setdefaulttimeout(15)
+setdefaulttimeout(45)
 def say(*words):
     print(*words, flush=True)
 def ask(to, payload, family=AF_INET):
@@ -35,32 +35,34 @@ def ask(to, payload, family=AF_INET):
     return s.recvfrom(65536)
 ";
 
-/// A datagram with a forged source, from a host of which the kernel lets us. Arguments: source, its port, destination,
-/// its port, hop limit, payload.
+/// Datagrams with forged sources, from a host of which the kernel lets us. Arguments, for each: source, its port,
+/// destination, its port, hop limit, payload.
 pub(crate) const FORGE: &str = "
 import struct
-source, source_port, destination, port, hops, payload = sys.argv[1:]
 def checksum(data):
     total = sum(struct.unpack('!%dH' % ((len(data) + 1) // 2), data + b'\\0' * (len(data) % 2)))
     while total >> 16:
         total = (total & 0xffff) + (total >> 16)
     return ~total & 0xffff or 0xffff
-payload = payload.encode()
-v6 = ':' in destination
-family = AF_INET6 if v6 else AF_INET
-addresses = inet_pton(family, source) + inet_pton(family, destination)
-length = 8 + len(payload)
-udp = struct.pack('!HHHH', int(source_port), int(port), length, 0) + payload
-sum16 = checksum(addresses + struct.pack('!LL', length, 17) + udp)
-udp = udp[:6] + struct.pack('!H', sum16) + udp[8:]
-if v6:
-    ip = struct.pack('!LHBB', 6 << 28, length, 17, int(hops)) + addresses
-else:
-    ip = struct.pack('!BBHHHBBH', 0x45, 0, 20 + length, 1, 0, int(hops), 17, 0) + addresses
-s = socket(family, SOCK_RAW, IPPROTO_RAW)
-if not v6:
-    s.setsockopt(SOL_SOCKET, SO_BROADCAST, 1)
-s.sendto(ip + udp, (destination, 0))
+def forge(source, source_port, destination, port, hops, payload):
+    payload = payload.encode()
+    v6 = ':' in destination
+    family = AF_INET6 if v6 else AF_INET
+    addresses = inet_pton(family, source) + inet_pton(family, destination)
+    length = 8 + len(payload)
+    udp = struct.pack('!HHHH', int(source_port), int(port), length, 0) + payload
+    sum16 = checksum(addresses + struct.pack('!LL', length, 17) + udp)
+    udp = udp[:6] + struct.pack('!H', sum16) + udp[8:]
+    if v6:
+        ip = struct.pack('!LHBB', 6 << 28, length, 17, int(hops)) + addresses
+    else:
+        ip = struct.pack('!BBHHHBBH', 0x45, 0, 20 + length, 1, 0, int(hops), 17, 0) + addresses
+    s = socket(family, SOCK_RAW, IPPROTO_RAW)
+    if not v6:
+        s.setsockopt(SOL_SOCKET, SO_BROADCAST, 1)
+    s.sendto(ip + udp, (destination, 0))
+for first in range(1, len(sys.argv), 6):
+    forge(*sys.argv[first:first + 6])
 ";
 
 /// Where a program runs.
