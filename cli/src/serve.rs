@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use udpkit::verbs::ServeOptions;
 use udpkit::{End, Event, Interfaces, Memberships, Remote, Report, Server, Sink};
 
@@ -82,7 +82,8 @@ fn begin(
     interfaces: &Interfaces,
     told: &mut StdPrinter,
 ) -> Result<Metrics> {
-    signals::handle(stop(server), args.rules.clone().map(|file| reload(server, printer, file)))?;
+    let hangup = args.rules.clone().map(|file| reload(server, printer, file)).transpose()?;
+    signals::handle(stop(server), hangup)?;
     let addresses = args.metrics_addresses(interfaces)?;
     let watched = Arc::clone(server);
     let metrics = metrics::serve(&addresses, move || watched.report())?;
@@ -116,11 +117,11 @@ fn stop(server: &Server) -> impl Fn() + Send + use<> {
 /// Reads the rules again whenever what is returned is called; where they hold a mistake, the old ones stay.
 ///
 /// It is done in a thread of its own, which may have to wait: for a file that is a pipe, or a reader that stalls.
-fn reload(server: &Arc<Server>, printer: &Shared, file: PathBuf) -> impl Fn() + Send + use<> {
+fn reload(server: &Arc<Server>, printer: &Shared, file: PathBuf) -> Result<impl Fn() + Send + use<>> {
     let (server, printer) = (Arc::clone(server), printer.clone());
     // Once more is enough, however often it is asked for meanwhile.
     let (ask, asked) = sync_channel(1);
-    std::thread::spawn(move || {
+    let read = move || {
         for () in asked {
             match rules::read(&file) {
                 Ok(rules) => {
@@ -131,10 +132,11 @@ fn reload(server: &Arc<Server>, printer: &Shared, file: PathBuf) -> impl Fn() + 
                 Err(error) => printer.lock().complain(&format!("the old rules stay: {}", output::words_of(&error))),
             }
         }
-    });
-    move || {
+    };
+    std::thread::Builder::new().spawn(read).context("cannot start a thread for rules")?;
+    Ok(move || {
         let _ = ask.try_send(());
-    }
+    })
 }
 
 impl ServeArgs {

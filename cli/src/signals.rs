@@ -12,7 +12,7 @@ pub(crate) fn handle(stop: impl Fn() + Send + 'static, hangup: Option<impl Fn() 
     if hangup.is_some() {
         signals.add_signal(SIGHUP).context("cannot handle signals")?;
     }
-    std::thread::spawn(move || {
+    let hear = move || {
         let mut stopped = false;
         for signal in signals.forever() {
             match &hangup {
@@ -24,7 +24,8 @@ pub(crate) fn handle(stop: impl Fn() + Send + 'static, hangup: Option<impl Fn() 
                 }
             }
         }
-    });
+    };
+    std::thread::Builder::new().spawn(hear).context("cannot start a thread for signals")?;
     Ok(())
 }
 
