@@ -2,6 +2,8 @@
 
 mod address;
 mod args;
+#[allow(dead_code, unused_imports, reason = "`listen --write` and `replay` are to use it")]
+mod capture;
 #[cfg(unix)]
 mod commands;
 mod config;

@@ -1,0 +1,85 @@
+//! The blocks of pcapng that we write and read (draft-ietf-opsawg-pcapng).
+
+/// Begins a section: where it comes from, and its byte order.
+pub(crate) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+/// Describes an interface, which packets then name by its place among the interfaces of the section.
+pub(crate) const INTERFACE_DESCRIPTION: u32 = 1;
+/// A packet as old programs wrote it.
+pub(crate) const OBSOLETE_PACKET: u32 = 2;
+/// A packet of the first interface, without a time.
+pub(crate) const SIMPLE_PACKET: u32 = 3;
+/// What an interface received and lost.
+pub(crate) const INTERFACE_STATISTICS: u32 = 5;
+/// A packet.
+pub(crate) const ENHANCED_PACKET: u32 = 6;
+
+/// Tells the byte order of a section.
+pub(crate) const BYTE_ORDER: u32 = 0x1a2b_3c4d;
+/// Type and length before a block's content, and its length again after it.
+pub(crate) const FRAME: usize = 12;
+
+/// Options of any block.
+pub(crate) const END_OF_OPTIONS: u16 = 0;
+pub(crate) const COMMENT: u16 = 1;
+/// Options of a section header.
+pub(crate) const SECTION_OS: u16 = 3;
+pub(crate) const SECTION_APPLICATION: u16 = 4;
+/// Options of an interface description.
+pub(crate) const INTERFACE_NAME: u16 = 2;
+pub(crate) const INTERFACE_WORDS: u16 = 3;
+pub(crate) const INTERFACE_IPV4: u16 = 4;
+pub(crate) const INTERFACE_IPV6: u16 = 5;
+pub(crate) const INTERFACE_HARDWARE: u16 = 6;
+pub(crate) const TIME_RESOLUTION: u16 = 9;
+pub(crate) const TIME_OFFSET: u16 = 14;
+/// Options of an enhanced packet.
+pub(crate) const PACKET_FLAGS: u16 = 2;
+pub(crate) const PACKET_DROPS: u16 = 4;
+/// Options of interface statistics.
+pub(crate) const STATISTICS_START: u16 = 2;
+pub(crate) const STATISTICS_END: u16 = 3;
+pub(crate) const STATISTICS_RECEIVED: u16 = 4;
+pub(crate) const STATISTICS_DROPPED: u16 = 5;
+pub(crate) const STATISTICS_DELIVERED: u16 = 8;
+
+/// Appends a block of this type, in little-endian order, whose content the function appends.
+pub(crate) fn append(out: &mut Vec<u8>, kind: u32, content: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&kind.to_le_bytes());
+    out.extend_from_slice(&[0; 4]);
+    content(out);
+    pad(out, start);
+    let len = u32::try_from(out.len() - start + 4).expect("a block is far shorter than 4 GiB").to_le_bytes();
+    out[start + 4..start + 8].copy_from_slice(&len);
+    out.extend_from_slice(&len);
+}
+
+/// Appends an option, or nothing if its value is too long for one.
+pub(crate) fn append_option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
+    let Ok(len) = u16::try_from(value.len()) else { return };
+    out.extend_from_slice(&code.to_le_bytes());
+    out.extend_from_slice(&len.to_le_bytes());
+    let start = out.len();
+    out.extend_from_slice(value);
+    pad(out, start);
+}
+
+/// Appends zeros up to a multiple of four bytes since `start`.
+pub(crate) fn pad(out: &mut Vec<u8>, start: usize) {
+    let len = out.len() - start;
+    out.resize(start + len.next_multiple_of(4), 0);
+}
+
+/// The whole blocks at the beginning of bytes that [`append`] made: how many bytes, and how many packets among them.
+pub(crate) fn whole(bytes: &[u8]) -> (usize, u64) {
+    let (mut len, mut packets) = (0, 0);
+    while let Some(&[a, b, c, d, e, f, g, h]) = bytes.get(len..).and_then(<[u8]>::first_chunk) {
+        let end = len + u32::from_le_bytes([e, f, g, h]) as usize;
+        if end > bytes.len() || end == len {
+            break;
+        }
+        packets += u64::from(u32::from_le_bytes([a, b, c, d]) == ENHANCED_PACKET);
+        len = end;
+    }
+    (len, packets)
+}
