@@ -3,9 +3,14 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use udpkit::{Delivery, Interface, InterfaceAddress, InterfaceIndex, Interfaces, Meta};
+use udpkit::{Datagram, Delivery, Interface, InterfaceAddress, InterfaceIndex, Interfaces, Meta};
+
+use super::blocks;
+use super::packet::Packet;
+use super::records::Order;
 
 #[path = "../../../lib/tests/netns/mod.rs"]
 #[allow(unfulfilled_lint_expectations, reason = "unit tests may print, so nothing is to be expected there")]
@@ -66,7 +71,9 @@ pub(crate) struct Scratch(PathBuf);
 impl Scratch {
     /// A directory whose name has this word in it.
     pub(crate) fn new(word: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("udp-capture-{}-{word}", std::process::id()));
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("udp-capture-{}-{}-{word}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -109,3 +116,104 @@ pub(crate) fn tshark(file: &Path, options: &[&str], fields: &[&str]) -> Vec<Vec<
     arguments.extend(fields.iter().flat_map(|field| ["-e", field]));
     run("tshark", &arguments).lines().map(|line| line.split('|').map(str::to_owned).collect()).collect()
 }
+
+/// The Ethernet frame of a datagram to port 5000.
+pub(crate) fn frame(source: &str, destination: &str, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let meta = meta(source, destination, 0);
+    Packet::new(&Datagram { payload, wire_len: payload.len(), meta: &meta }, 5000).append(&mut out);
+    out
+}
+
+/// A capture file by hand, in either order of bytes.
+#[derive(Debug)]
+pub(crate) struct Maker {
+    order: Order,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Maker {
+    /// An empty pcap file.
+    pub(crate) fn pcap(order: Order, magic: u32, link: u32) -> Self {
+        let mut maker = Self { order, bytes: Vec::new() };
+        maker.u32s(&[magic]);
+        maker.u16s(&[2, 4]);
+        maker.u32s(&[0, 0, 65_535, link]);
+        maker
+    }
+
+    /// A pcapng file that has the header of a section.
+    pub(crate) fn pcapng(order: Order) -> Self {
+        let mut maker = Self { order, bytes: Vec::new() };
+        maker.section(order);
+        maker
+    }
+
+    /// Adds a section of its own order.
+    pub(crate) fn section(&mut self, order: Order) {
+        self.order = order;
+        self.block(blocks::SECTION_HEADER, |maker| {
+            maker.u32s(&[blocks::BYTE_ORDER]);
+            maker.u16s(&[1, 0]);
+            maker.u32s(&[u32::MAX, u32::MAX]);
+        });
+    }
+
+    /// Adds an interface with this resolution and offset, in seconds.
+    pub(crate) fn interface(&mut self, link: u16, snaplen: u32, resolution: u8, offset: i64) {
+        self.block(blocks::INTERFACE_DESCRIPTION, |maker| {
+            maker.u16s(&[link, 0]);
+            maker.u32s(&[snaplen]);
+            maker.u16s(&[blocks::TIME_RESOLUTION, 1]);
+            maker.bytes.extend([resolution, 0, 0, 0]);
+            maker.u16s(&[blocks::TIME_OFFSET, 8]);
+            let offset = if maker.order == Order::Little { offset.to_le_bytes() } else { offset.to_be_bytes() };
+            maker.bytes.extend(offset);
+            maker.u16s(&[blocks::END_OF_OPTIONS, 0]);
+        });
+    }
+
+    /// Adds a packet to a pcapng file.
+    pub(crate) fn enhanced(&mut self, interface: u32, units: u64, frame: &[u8]) {
+        let len = u32::try_from(frame.len()).unwrap();
+        let [high, low] = [units >> 32, units & 0xffff_ffff].map(|half| u32::try_from(half).unwrap());
+        self.block(blocks::ENHANCED_PACKET, |maker| {
+            maker.u32s(&[interface, high, low, len, len]);
+            maker.bytes.extend(frame);
+        });
+    }
+
+    /// Adds a block whose content the function appends.
+    pub(crate) fn block(&mut self, kind: u32, content: impl FnOnce(&mut Self)) {
+        let start = self.bytes.len();
+        self.u32s(&[kind, 0]);
+        content(self);
+        blocks::pad(&mut self.bytes, start);
+        let len = u32::try_from(self.bytes.len() - start + 4).unwrap();
+        self.u32s(&[len]);
+        let len: [u8; 4] = *self.bytes.last_chunk().unwrap();
+        self.bytes[start + 4..start + 8].copy_from_slice(&len);
+    }
+
+    /// Adds a packet to a pcap file, with some numbers more in its header.
+    pub(crate) fn packet(&mut self, seconds: u32, fraction: u32, frame: &[u8], wire_len: usize, more: &[u32]) {
+        self.u32s(&[seconds, fraction, u32::try_from(frame.len()).unwrap(), u32::try_from(wire_len).unwrap()]);
+        self.u32s(more);
+        self.bytes.extend(frame);
+    }
+
+    pub(crate) fn u32s(&mut self, numbers: &[u32]) {
+        for number in numbers {
+            self.bytes.extend(if self.order == Order::Little { number.to_le_bytes() } else { number.to_be_bytes() });
+        }
+    }
+
+    pub(crate) fn u16s(&mut self, numbers: &[u16]) {
+        for number in numbers {
+            self.bytes.extend(if self.order == Order::Little { number.to_le_bytes() } else { number.to_be_bytes() });
+        }
+    }
+}
+
+/// Both orders of bytes.
+pub(crate) const ORDERS: [Order; 2] = [Order::Little, Order::Big];

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use udpkit::{Datagram, Delivery, max_payload};
 
 /// Protocol number of UDP.
-const UDP: u8 = 17;
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86dd;
+pub(crate) const UDP: u8 = 17;
+pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
+pub(crate) const ETHERTYPE_IPV6: u16 = 0x86dd;
 /// Hop limit that is written where the kernel did not tell the real one: what most systems send with.
 const DEFAULT_HOP_LIMIT: u8 = 64;
 const DONT_FRAGMENT: u16 = 0x4000;

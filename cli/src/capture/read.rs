@@ -1,0 +1,587 @@
+//! Reads the UDP datagrams of a capture, whatever program made it, and accounts for all that is none.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use super::decode::{self, Packet, Udp, Unusable};
+use super::reassembly::Reassembly;
+use super::records::{ReadError, Record, Records};
+
+/// A datagram of a capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Captured<'a> {
+    /// When it was captured, since 1970; of one that came in fragments, the last of them. `None` where the file does not
+    /// tell (simple packet blocks of pcapng). Times can go backwards.
+    pub(crate) time: Option<Duration>,
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    pub(crate) hop_limit: u8,
+    pub(crate) traffic_class: u8,
+    pub(crate) payload: &'a [u8],
+}
+
+/// What became of the packets of a capture: each stands in exactly one of these, dropped ones aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// Packets in the file.
+    pub(crate) packets: u64,
+    /// Datagrams that were read.
+    pub(crate) datagrams: u64,
+    /// Fragments of them, beyond one for each datagram.
+    pub(crate) joined: u64,
+    /// Packets that were dropped, as the file tells, when it was made.
+    pub(crate) dropped: u64,
+    unusable: [u64; Unusable::ALL.len()],
+}
+
+impl Account {
+    /// How many packets were unusable for this reason.
+    pub(crate) fn unusable(&self, why: Unusable) -> u64 {
+        self.unusable[why as usize]
+    }
+
+    /// Whether every packet stands in it once.
+    pub(crate) fn is_balanced(&self) -> bool {
+        self.packets == self.datagrams + self.joined + self.unusable.iter().sum::<u64>()
+    }
+}
+
+/// Reads a capture from its beginning to its end: pcap or pcapng, of either byte order, of Ethernet and other links.
+///
+/// Memory is bounded, however long the file is and whatever is in it. After an error, which is returned once, it is at its
+/// end.
+#[derive(Debug)]
+pub(crate) struct Reader<R> {
+    records: Records<R>,
+    fragments: Reassembly,
+    account: Account,
+    is_over: bool,
+}
+
+/// A datagram, and where its payload stands.
+struct Found {
+    packet: Packet,
+    time: Option<Duration>,
+    udp: Udp,
+    place: Place,
+}
+
+enum Place {
+    /// In the record, whose body begins there.
+    Frame(Record, usize),
+    /// In the datagram that was put together last.
+    Whole,
+}
+
+impl Reader<File> {
+    /// Opens a file.
+    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
+        let file = File::open(path).map_err(|error| ReadError::Input(0, error))?;
+        Self::new(file)
+    }
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the beginning, which says what it is. The input need not be buffered.
+    pub(crate) fn new(input: R) -> Result<Self, ReadError> {
+        let records = Records::new(input)?;
+        Ok(Self { records, fragments: Reassembly::default(), account: Account::default(), is_over: false })
+    }
+
+    /// The next datagram; `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Captured<'_>>, ReadError> {
+        let found = match self.find() {
+            Ok(Some(found)) => found,
+            end => {
+                self.is_over = true;
+                return end.map(|_| None);
+            }
+        };
+        self.account.datagrams += 1;
+        let Found { packet, time, udp, place } = found;
+        let payload = match &place {
+            Place::Frame(record, start) => {
+                let range = Range { start: start + udp.payload.start, end: start + udp.payload.end };
+                self.records.frame(record).and_then(|frame| frame.get(range))
+            }
+            Place::Whole => self.fragments.body().get(udp.payload),
+        };
+        Ok(Some(Captured {
+            time,
+            source: SocketAddr::new(packet.source, udp.source_port),
+            destination: SocketAddr::new(packet.destination, udp.destination_port),
+            hop_limit: packet.hop_limit,
+            traffic_class: packet.traffic_class,
+            payload: payload.expect("the header was found in these bytes"),
+        }))
+    }
+
+    /// What became of the packets so far; fragments that wait for others count as missing those.
+    pub(crate) fn account(&self) -> Account {
+        let mut account = self.account.clone();
+        account.unusable[Unusable::MissingFragments as usize] += self.fragments.missing();
+        account.unusable[Unusable::OverlappingFragments as usize] += self.fragments.overlapping();
+        account
+    }
+
+    /// Reads packets up to the next that is a datagram, or completes one.
+    fn find(&mut self) -> Result<Option<Found>, ReadError> {
+        while !self.is_over
+            && let Some(record) = self.records.next()?
+        {
+            self.account.packets += 1;
+            self.account.dropped = self.account.dropped.saturating_add(record.dropped_before);
+            match self.datagram(record) {
+                Ok(Some(found)) => return Ok(Some(found)),
+                Ok(None) => {}
+                Err((why, packets)) => self.account.unusable[why as usize] += packets,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The datagram that a packet is or completes; or why there is none, and to how many packets that applies.
+    fn datagram(&mut self, record: Record) -> Result<Option<Found>, (Unusable, u64)> {
+        let one = |why| (why, 1);
+        let Some(frame) = self.records.frame(&record) else { return Err((Unusable::TooLong, 1)) };
+        let mut packet = decode::packet(record.link, frame, record.wire_len).map_err(one)?;
+        let body = &frame[packet.body.clone()];
+        let time = record.time;
+        let Some(fragment) = packet.fragment else {
+            let udp = decode::udp(packet.protocol, body).map_err(one)?;
+            let place = Place::Frame(record, packet.body.start);
+            return Ok(Some(Found { packet, time, udp, place }));
+        };
+        let Some(whole) = self.fragments.add(record.interface, time, &packet, fragment, body) else { return Ok(None) };
+        let udp = decode::udp(whole.protocol, self.fragments.body()).map_err(|why| (why, whole.packets))?;
+        self.account.joined += whole.packets - 1;
+        (packet.hop_limit, packet.traffic_class) = (whole.hop_limit, whole.traffic_class);
+        Ok(Some(Found { packet, time, udp, place: Place::Whole }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    use udpkit::{Datagram, Options, Socket};
+
+    use super::super::Writer;
+    use super::super::oracle::netns;
+    use super::super::oracle::{Maker, ORDERS, START, Scratch, at, frame, interfaces, meta, require, run};
+    use super::super::records::Order;
+    use super::*;
+
+    const V4: [&str; 2] = ["10.0.0.1:4000", "10.0.0.2"];
+    const V6: [&str; 2] = ["[fd01::1]:4000", "fd01::2"];
+
+    /// Times and payloads of datagrams.
+    type Datagrams = Vec<(Option<Duration>, Vec<u8>)>;
+
+    /// The datagrams of a capture, what became of its packets, and why it could not be read to its end.
+    fn read(capture: &[u8]) -> (Datagrams, Account, Option<ReadError>) {
+        let mut datagrams = Vec::new();
+        let mut reader = match Reader::new(capture) {
+            Ok(reader) => reader,
+            Err(error) => return (datagrams, Account::default(), Some(error)),
+        };
+        let error = loop {
+            match reader.next() {
+                Ok(Some(datagram)) => datagrams.push((datagram.time, datagram.payload.to_vec())),
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        assert!(matches!(reader.next(), Ok(None)), "an error is told once");
+        let account = reader.account();
+        assert!(account.is_balanced() && account.datagrams == datagrams.len() as u64, "{account:?}");
+        (datagrams, account, error)
+    }
+
+    /// The payloads of a capture that can be read whole.
+    fn payloads(capture: &[u8]) -> Vec<Vec<u8>> {
+        let (datagrams, _, error) = read(capture);
+        assert!(error.is_none(), "{error:?}");
+        datagrams.into_iter().map(|(_, payload)| payload).collect()
+    }
+
+    /// What `udp` writes of these datagrams, a microsecond and a nanosecond apart.
+    fn written(datagrams: &[([&str; 2], &[u8])]) -> Vec<u8> {
+        let file = Scratch::new("written");
+        let path = file.file("capture.pcapng");
+        let mut writer = Writer::new(File::create(&path).unwrap(), interfaces(), at(START));
+        for (number, ([source, destination], payload)) in (0..).zip(datagrams) {
+            let mut meta = meta(source, destination, 0);
+            (meta.hop_limit, meta.traffic_class) = (Some(7), Some(0xb9));
+            let datagram = Datagram { payload, wire_len: payload.len(), meta: &meta };
+            writer.datagram(&datagram, 5000, at(START + 1001 * number), 2).unwrap();
+        }
+        writer.finish(datagrams.len() as u64, 0, at(START)).unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let bytes: Vec<u8> = (0..65_527).map(|place| u8::try_from(place * 7 % 256).unwrap()).collect();
+        let lengths = (0..70).chain([1471, 1472, 1473, 8999, 65_506, 65_507, 65_527]);
+        let datagrams: Vec<_> =
+            lengths.flat_map(|len| [(V4, &bytes[..len.min(65_507)]), (V6, &bytes[..len])]).collect();
+        let capture = written(&datagrams);
+        let mut reader = Reader::new(&capture[..]).unwrap();
+        for (number, ([source, destination], payload)) in (0..).zip(&datagrams) {
+            let expected = Captured {
+                time: Some(Duration::from_nanos(START + 1001 * number)),
+                source: source.parse().unwrap(),
+                destination: SocketAddr::new(destination.parse().unwrap(), 5000),
+                hop_limit: 7,
+                traffic_class: 0xb9,
+                payload,
+            };
+            assert_eq!(reader.next().unwrap(), Some(expected));
+        }
+        assert_eq!(reader.next().unwrap(), None);
+        let account = reader.account();
+        let count = datagrams.len() as u64;
+        assert_eq!((account.packets, account.datagrams, account.dropped), (count, count, 2 * count));
+    }
+
+    #[test]
+    fn pcap_of_every_kind_is_read() {
+        let frame = frame(V4[0], V4[1], b"hello");
+        for order in ORDERS {
+            for (magic, unit, more) in
+                [(0xa1b2_c3d4, 1000, &[][..]), (0xa1b2_3c4d, 1, &[]), (0xa1b2_cd34, 1000, &[1, 2])]
+            {
+                // The upper bits of the link type say how long the checksum of each frame is.
+                let mut maker = Maker::pcap(order, magic, 0x2400_0001);
+                maker.packet(1_722_000_000, 999_999, &frame, frame.len(), more);
+                maker.packet(1_721_000_000, 0, &frame, frame.len(), more);
+                let (datagrams, _, error) = read(&maker.bytes);
+                let times = [Duration::new(1_722_000_000, 999_999 * unit), Duration::from_secs(1_721_000_000)];
+                assert_eq!(datagrams, times.map(|time| (Some(time), b"hello".to_vec())));
+                assert!(error.is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn pcapng_of_every_kind_is_read() {
+        let ethernet = frame(V4[0], V4[1], b"hello");
+        for order in ORDERS {
+            let mut maker = Maker::pcapng(order);
+            maker.interface(1, 0, 6, 0);
+            maker.interface(101, 0, 0x80 | 10, -5);
+            maker.enhanced(0, 1_500_000, &ethernet);
+            maker.enhanced(1, 10 << 10, &ethernet[14..]);
+            maker.block(0xbad, |maker| maker.bytes.extend([0xff; 7]));
+            // A second section begins with no interface, in the other order.
+            maker.section(if order == Order::Big { Order::Little } else { Order::Big });
+            maker.interface(1, 60, 9, 0);
+            maker.enhanced(0, 7, &ethernet);
+            maker.block(super::super::blocks::SIMPLE_PACKET, |maker| {
+                maker.u32s(&[u32::try_from(ethernet.len()).unwrap()]);
+                maker.bytes.extend(&ethernet);
+            });
+            maker.block(super::super::blocks::OBSOLETE_PACKET, |maker| {
+                let len = u32::try_from(ethernet.len()).unwrap();
+                maker.u16s(&[0, 3]);
+                maker.u32s(&[0, 9, len, len]);
+                maker.bytes.extend(&ethernet);
+            });
+            let (datagrams, account, error) = read(&maker.bytes);
+            assert!(error.is_none(), "{error:?}");
+            let times: Vec<_> = datagrams.iter().map(|(time, _)| *time).collect();
+            let nanos = |nanos| Some(Duration::from_nanos(nanos));
+            assert_eq!(times, [nanos(1_500_000_000), nanos(5_000_000_000), nanos(7), None, nanos(9)]);
+            assert!(datagrams.iter().all(|(_, payload)| payload == b"hello"));
+            assert_eq!(account.dropped, 3);
+        }
+    }
+
+    #[test]
+    fn a_simple_packet_is_as_long_as_the_interface_takes() {
+        let ethernet = frame(V4[0], V4[1], &[1; 100]);
+        let mut maker = Maker::pcapng(Order::Little);
+        maker.interface(1, 60, 9, 0);
+        maker.block(super::super::blocks::SIMPLE_PACKET, |maker| {
+            maker.u32s(&[u32::try_from(ethernet.len()).unwrap()]);
+            maker.bytes.extend(&ethernet[..60]);
+        });
+        let (datagrams, account, error) = read(&maker.bytes);
+        assert!(datagrams.is_empty() && error.is_none());
+        assert_eq!(account.unusable(Unusable::CutShort), 1);
+    }
+
+    /// A frame's IPv4 packet in fragments of this many bytes.
+    fn fragments(frame: &[u8], len: usize) -> Vec<Vec<u8>> {
+        let (head, body) = frame.split_at(34);
+        let count = body.chunks(len).count();
+        let fragment = |(number, part): (usize, &[u8])| {
+            let mut fragment = [head, part].concat();
+            let more = if number + 1 < count { 0x2000 } else { 0 };
+            let place = u16::try_from(number * len / 8).unwrap() | more;
+            fragment[16..18].copy_from_slice(&u16::try_from(20 + part.len()).unwrap().to_be_bytes());
+            fragment[20..22].copy_from_slice(&place.to_be_bytes());
+            fragment
+        };
+        body.chunks(len).enumerate().map(fragment).collect()
+    }
+
+    #[test]
+    fn fragments_are_joined_and_lost_ones_counted() {
+        let whole = frame(V4[0], V4[1], &[5; 4000]);
+        let mut maker = Maker::pcap(Order::Little, 0xa1b2_c3d4, 1);
+        let parts = fragments(&whole, 1480);
+        assert_eq!(parts.len(), 3);
+        for (number, part) in (0..).zip(parts.iter().rev()) {
+            maker.packet(number, 0, part, part.len(), &[]);
+        }
+        maker.packet(9, 0, &parts[1], parts[1].len(), &[]);
+        let (datagrams, account, _) = read(&maker.bytes);
+        assert_eq!(datagrams, [(Some(Duration::from_secs(2)), vec![5; 4000])]);
+        assert_eq!((account.packets, account.joined), (4, 2));
+        assert_eq!(account.unusable(Unusable::MissingFragments), 1);
+    }
+
+    #[test]
+    fn fragments_that_make_no_datagram_are_all_counted() {
+        let mut whole = frame(V4[0], V4[1], &[5; 4000]);
+        // A UDP header that says more than there is.
+        whole[38] = 0xff;
+        let mut maker = Maker::pcap(Order::Little, 0xa1b2_c3d4, 1);
+        for part in fragments(&whole, 1480) {
+            maker.packet(0, 0, &part, part.len(), &[]);
+        }
+        let (datagrams, account, _) = read(&maker.bytes);
+        assert_eq!((datagrams.len(), account.unusable(Unusable::BadHeader)), (0, 3));
+    }
+
+    #[test]
+    fn what_is_no_capture_is_told_as_such() {
+        let message = |bytes: &[u8]| read(bytes).2.map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!(message(b""), "it is empty");
+        assert_eq!(message(b"\n"), "it is neither pcap nor pcapng");
+        assert_eq!(message(b"Hello World, this is text"), "it is neither pcap nor pcapng");
+        assert_eq!(message(b"\x1f\x8b\x08\0\0\0\0\0"), "it is compressed with gzip");
+        assert_eq!(
+            message(b"\x0a\x0d\x0d\x0a\x0a\x0d\x0d\x0a\x0a\x0d\x0d\x0a"),
+            "it is corrupt at byte 0: the section does not tell its byte order"
+        );
+    }
+
+    #[test]
+    fn a_directory_cannot_be_read() {
+        let error = Reader::open(&std::env::temp_dir()).map(|_| ()).unwrap_err();
+        assert!(matches!(error, ReadError::Input(0, _)), "{error}");
+    }
+
+    /// Captures of both formats with a bit of everything, among it what is longer than the window.
+    fn samples() -> Vec<Vec<u8>> {
+        let (v4, v6) = (frame(V4[0], V4[1], b"hello"), frame(V6[0], V6[1], &[9; 100]));
+        let mut samples = vec![written(&[(V4, b"one"), (V6, b"two"), (V4, b""), (V6, &[3; 300])])];
+        for order in ORDERS {
+            let mut pcap = Maker::pcap(order, 0xa1b2_3c4d, 1);
+            for part in fragments(&frame(V4[0], V4[1], &[5; 200]), 64).iter().chain([&v4, &v6]) {
+                pcap.packet(1, 2, part, part.len(), &[]);
+            }
+            let mut pcapng = Maker::pcapng(order);
+            pcapng.interface(1, 0, 9, 0);
+            pcapng.enhanced(0, START, &v4);
+            pcapng.interface(101, 0, 6, 0);
+            pcapng.enhanced(1, START, &v6[14..]);
+            samples.extend([pcap.bytes, pcapng.bytes]);
+        }
+        samples
+    }
+
+    #[test]
+    fn a_capture_that_is_cut_gives_all_before_the_cut() {
+        for sample in samples() {
+            let all = payloads(&sample);
+            let mut most = 0;
+            for len in 0..sample.len() {
+                let (datagrams, _, error) = read(&sample[..len]);
+                let found: Vec<_> = datagrams.into_iter().map(|(_, payload)| payload).collect();
+                assert!(all.starts_with(&found) && found.len() >= most, "{len}");
+                most = found.len();
+                match error {
+                    None | Some(ReadError::NotACapture(_)) => {}
+                    Some(ReadError::Cut(offset)) => assert!(offset < len as u64 || len < 24, "{offset} of {len}"),
+                    Some(error) => panic!("{len}: {error}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_capture_with_any_byte_changed_is_read_to_an_end() {
+        for sample in samples() {
+            for place in 0..sample.len() {
+                for change in [0x01, 0x80, 0xff, 0x20] {
+                    let mut bytes = sample.clone();
+                    bytes[place] ^= change;
+                    read(&bytes);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn noise_is_read_to_an_end() {
+        let mut state = 1_u64;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state.to_be_bytes()[0]
+        };
+        for link in [0, 1, 12, 113, 276, 999] {
+            let mut pcap = Maker::pcap(Order::Big, 0xa1b2_c3d4, link);
+            for len in 0..2000 {
+                let mut packet: Vec<u8> = (0..len % 200).map(|_| noise()).collect();
+                // Near to what goes on being looked at.
+                if let Some(byte) = packet.get_mut([0, 14, 16, 4][len % 4]) {
+                    *byte = [0x45, 0x60][len % 2];
+                }
+                pcap.packet(0, 0, &packet, packet.len() + len % 3, &[]);
+            }
+            assert_eq!(read(&pcap.bytes).1.packets, 2000);
+        }
+    }
+
+    #[test]
+    fn blocks_that_are_longer_than_the_window_are_passed() {
+        let v4 = frame(V4[0], V4[1], b"hello");
+        let mut maker = Maker::pcapng(Order::Little);
+        maker.interface(1, 0, 9, 0);
+        maker.block(0xbad, |maker| maker.bytes.resize(maker.bytes.len() + (5 << 20), 0));
+        maker.enhanced(0, 1, &v4);
+        maker.enhanced(0, 2, &vec![0; 2 << 20]);
+        maker.enhanced(0, 3, &v4);
+        let (datagrams, account, error) = read(&maker.bytes);
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!((datagrams.len(), account.unusable(Unusable::TooLong)), (2, 1));
+        maker.bytes.truncate(3 << 20);
+        assert!(matches!(read(&maker.bytes).2, Some(ReadError::Cut(_))));
+    }
+
+    #[test]
+    fn input_in_small_pieces_is_read_like_any() {
+        struct Drip<'a>(&'a [u8]);
+        impl Read for Drip<'_> {
+            fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+                let len = out.len().min(1);
+                self.0.read(&mut out[..len])
+            }
+        }
+        for sample in samples() {
+            let mut reader = Reader::new(Drip(&sample)).unwrap();
+            let mut found = Vec::new();
+            while let Some(datagram) = reader.next().unwrap() {
+                found.push(datagram.payload.to_vec());
+            }
+            assert_eq!(found, payloads(&sample));
+        }
+    }
+
+    #[test]
+    fn every_format_that_editcap_makes_is_read() {
+        if !require("editcap") {
+            return;
+        }
+        let scratch = Scratch::new("editcap");
+        let original = written(&[(V4, b"one"), (V6, b"two"), (V4, b""), (V6, &[3; 300])]);
+        let from = scratch.with("from.pcapng", &original);
+        for format in ["pcapng", "pcap", "nsecpcap", "modpcap"] {
+            let to = scratch.file("to");
+            run("editcap", &["-F", format, from.to_str().unwrap(), to.to_str().unwrap()]);
+            let (datagrams, _, error) = read(&std::fs::read(to).unwrap());
+            assert!(error.is_none(), "{format}: {error:?}");
+            let (mut expected, _, _) = read(&original);
+            if matches!(format, "pcap" | "modpcap") {
+                for (time, _) in &mut expected {
+                    *time = time.map(|time| time - Duration::from_nanos(u64::from(time.subsec_nanos() % 1000)));
+                }
+            }
+            assert_eq!(datagrams, expected, "{format}");
+        }
+    }
+
+    #[test]
+    fn what_tcpdump_captures_is_read_whole() {
+        if !require("tcpdump") {
+            return;
+        }
+        if !netns::enter("capture::read::tests::what_tcpdump_captures_is_read_whole", netns::TWO_HOSTS) {
+            return;
+        }
+        let scratch = Scratch::new("tcpdump-read");
+        for arguments in [&["-i", "eth0"][..], &["-i", "any"], &["-i", "any", "-y", "LINUX_SLL"]] {
+            for precision in ["micro", "nano"] {
+                let file = scratch.file("capture.pcap");
+                let sent = tcpdump(arguments, precision, &file);
+                let (found, account, error) = read(&std::fs::read(&file).unwrap());
+                assert!(error.is_none(), "{error:?}");
+                let payloads: Vec<_> = found.into_iter().map(|(_, payload)| payload).collect();
+                assert_eq!(payloads, sent, "{arguments:?} {account:?}");
+                assert_eq!(account.unusable(Unusable::MissingFragments), 0, "{account:?}");
+                assert_eq!(account.unusable(Unusable::OverlappingFragments), 0, "{account:?}");
+            }
+        }
+    }
+
+    /// Captures with tcpdump what is sent then.
+    fn tcpdump(arguments: &[&str], precision: &str, file: &Path) -> Vec<Vec<u8>> {
+        let mut command = Command::new("timeout");
+        command
+            .args([
+                "30",
+                "tcpdump",
+                "-n",
+                "-l",
+                "-U",
+                "-Z",
+                "root",
+                "--immediate-mode",
+                "-B",
+                "32768",
+                "-s",
+                "2000",
+                "--print",
+                "-w",
+            ])
+            .arg(file)
+            .args(arguments);
+        command.args(["--time-stamp-precision", precision]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut tcpdump = command.spawn().unwrap();
+        let mut says = BufReader::new(tcpdump.stderr.take().unwrap()).lines();
+        assert!(says.any(|line| line.unwrap().contains("listening on ")));
+        let mut sent = Vec::new();
+        for len in [0_usize, 1, 1472, 1473, 5000, 65_507] {
+            for destination in ["10.1.0.2:5000", "[fd01::2]:5000"] {
+                let mut payload = vec![u8::try_from(len % 251).unwrap(); len];
+                payload.extend(destination.bytes().take(65_507 - len));
+                send(&payload, destination);
+                sent.push(payload);
+            }
+        }
+        send(b"the last", "10.1.0.2:9999");
+        sent.push(b"the last".to_vec());
+        let mut packets = BufReader::new(tcpdump.stdout.take().unwrap()).lines();
+        assert!(packets.any(|line| line.unwrap().contains(" > 10.1.0.2.9999: ")));
+        assert!(Command::new("kill").args(["-INT", &tcpdump.id().to_string()]).status().unwrap().success());
+        packets.for_each(drop);
+        says.for_each(drop);
+        assert!(tcpdump.wait().unwrap().success());
+        sent
+    }
+
+    fn send(payload: &[u8], destination: &str) {
+        let destination: SocketAddr = destination.parse().unwrap();
+        let local = SocketAddr::new(udpkit::any_address(destination.ip()), 0);
+        Socket::bind(local, &Options::default()).unwrap().send_to(payload, destination).unwrap();
+    }
+}
