@@ -10,10 +10,12 @@ mod pcapng;
 mod read;
 mod reassembly;
 mod records;
+mod rotate;
 mod source;
 mod write;
 
 pub(crate) use decode::Unusable;
 pub(crate) use read::{Account, Captured, Reader};
 pub(crate) use records::ReadError;
+pub(crate) use rotate::{CaptureFiles, Limit, Rotation};
 pub(crate) use write::{Output, Writer};

@@ -20,6 +20,8 @@ const LINK_ETHERNET: u16 = 1;
 const SNAPLEN: u32 = 262_144;
 /// Times are in units of 10 to the power of minus this, seconds.
 const NANOSECONDS: u8 = 9;
+/// Bytes of a packet's block besides the packet, with all its options.
+const PACKET: usize = 56;
 /// Bytes of the statistics of an interface, without the comment.
 const STATISTICS: usize = 88;
 
@@ -58,8 +60,8 @@ pub(crate) struct Writer<W> {
     pending: Vec<u8>,
     /// Datagrams among them.
     waiting: u64,
-    /// Whether `out` has failed.
-    broken: bool,
+    /// Whether `out` has failed, or the capture is finished.
+    is_over: bool,
     interfaces: Interfaces,
     /// Those that were described, by their number in the file.
     described: Vec<Described>,
@@ -88,7 +90,7 @@ impl<W: Output> Writer<W> {
             written: 0,
             pending,
             waiting: 0,
-            broken: false,
+            is_over: false,
             interfaces,
             described: Vec::new(),
             recent: 0,
@@ -106,7 +108,7 @@ impl<W: Output> Writer<W> {
         received: SystemTime,
         dropped_before: u64,
     ) -> io::Result<()> {
-        if self.broken {
+        if self.is_over {
             return Ok(());
         }
         let id = self.describe(datagram.meta.interface);
@@ -119,7 +121,7 @@ impl<W: Output> Writer<W> {
 
     /// Hands over all that is written so far.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        if self.broken {
+        if self.is_over {
             return Ok(());
         }
         let (count, result) = write_counted(&mut self.out, &self.pending);
@@ -130,7 +132,7 @@ impl<W: Output> Writer<W> {
         self.waiting = 0;
         self.pending.clear();
         if result.is_err() {
-            self.broken = true;
+            self.is_over = true;
             // Where it is not possible, readers find an unfinished block, and all before it.
             let _ = self.out.cut(self.len);
         }
@@ -143,7 +145,7 @@ impl<W: Output> Writer<W> {
     /// interface has those that were written of it and those that were dropped before them; the rest, of which nobody
     /// knows where it came in, is laid to the first.
     pub(crate) fn finish(&mut self, received: u64, dropped: u64, ended: SystemTime) -> io::Result<()> {
-        if self.broken {
+        if self.is_over {
             return Ok(());
         }
         let unplaced = [
@@ -160,7 +162,7 @@ impl<W: Output> Writer<W> {
             append_statistics(&mut self.pending, id, [self.started, nanoseconds(ended)], counts, several);
         }
         let result = self.flush();
-        self.broken = true;
+        self.is_over = true;
         result
     }
 
@@ -174,9 +176,16 @@ impl<W: Output> Writer<W> {
         self.described.iter().fold(0, |sum, interface| sum.saturating_add(interface.dropped))
     }
 
-    /// Bytes of the capture if it were finished now.
-    pub(crate) fn len(&self) -> u64 {
-        self.len + (self.pending.len() + self.described.len() * (STATISTICS + comment_len())) as u64
+    /// Bytes of the capture if it were finished after this datagram, with the description of a new interface on top.
+    pub(crate) fn len_with(&self, datagram: &Datagram<'_>) -> u64 {
+        let packet = PACKET + Packet::new(datagram, 0).captured_len().next_multiple_of(4);
+        let statistics = self.described.len() * (STATISTICS + comment_len());
+        self.len + (self.pending.len() + packet + statistics) as u64
+    }
+
+    /// Whether nothing can be written any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// The interface's number in the file; described there if it is new.
