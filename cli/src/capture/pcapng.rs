@@ -64,6 +64,9 @@ impl Pcapng {
             };
             let block = source.passed(len);
             match kind {
+                blocks::SECTION_HEADER if self.order.u16(block, 12) != Some(1) => {
+                    return Err(ReadError::Corrupt(at, "the version of the format is unknown"));
+                }
                 blocks::SECTION_HEADER => self.interfaces.clear(),
                 blocks::INTERFACE_DESCRIPTION => self.describe(block, at)?,
                 blocks::SIMPLE_PACKET => return self.simple_packet(block, at).map(Some),

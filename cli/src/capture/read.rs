@@ -390,6 +390,17 @@ mod tests {
     }
 
     #[test]
+    fn other_versions_of_the_formats_are_refused() {
+        let (mut pcapng, mut pcap) = (written(&[]), Maker::pcap(Order::Big, 0xa1b2_c3d4, 1).bytes);
+        (pcapng[12], pcap[5]) = (2, 3);
+        for (bytes, offset) in [(pcapng, 0), (pcap, 4)] {
+            assert!(
+                matches!(read(&bytes).2, Some(ReadError::Corrupt(at, words)) if at == offset && words.contains("version"))
+            );
+        }
+    }
+
+    #[test]
     fn a_directory_cannot_be_read() {
         let error = Reader::open(&std::env::temp_dir()).map(|_| ()).unwrap_err();
         assert!(matches!(error, ReadError::Input(0, _)), "{error}");

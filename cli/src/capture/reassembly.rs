@@ -222,6 +222,8 @@ impl Unfinished {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
 
     fn packet(source: u8, hop_limit: u8) -> Packet {
@@ -241,11 +243,11 @@ mod tests {
     fn part(reassembly: &mut Reassembly, start: usize, len: usize, more: bool) -> Option<Whole> {
         let fragment = Fragment { identification: 7, offset: start, more };
         let hop_limit = if start == 0 { 64 } else { 1 };
-        reassembly.add(0, None, &packet(1, hop_limit), fragment, &bytes(start + len)[start..])
+        reassembly.add(0, None, &packet(1, hop_limit), fragment, &bytes(start..start + len))
     }
 
-    fn bytes(len: usize) -> Vec<u8> {
-        (0..len).map(|place| u8::try_from(place % 251).unwrap()).collect()
+    fn bytes(places: Range<usize>) -> Vec<u8> {
+        places.map(|place| u8::try_from(place % 251).unwrap()).collect()
     }
 
     #[test]
@@ -260,7 +262,7 @@ mod tests {
                     assert_eq!((whole.protocol, whole.hop_limit, whole.packets), (17, 64, 3));
                 }
             }
-            assert_eq!(reassembly.body(), bytes(29));
+            assert_eq!(reassembly.body(), bytes(0..29));
             assert_eq!((reassembly.missing(), reassembly.overlapping(), reassembly.held), (0, 0, 0));
         }
     }
@@ -271,7 +273,7 @@ mod tests {
         assert!(part(&mut reassembly, 0, 16, true).is_none());
         assert!(part(&mut reassembly, 0, 16, true).is_none());
         assert_eq!(part(&mut reassembly, 16, 1, false).map(|whole| whole.packets), Some(3));
-        assert_eq!(reassembly.body(), bytes(17));
+        assert_eq!(reassembly.body(), bytes(0..17));
     }
 
     #[test]
@@ -337,7 +339,7 @@ mod tests {
         let mut reassembly = Reassembly::default();
         let mut number = 0;
         for (offset, len) in [(0, 8), (65_520, 8), (0, 60_000)] {
-            for _ in 0..5000 {
+            for _ in 0..1500 {
                 number += 1;
                 let fragment = Fragment { identification: number, offset, more: true };
                 assert!(reassembly.add(0, None, &packet(1, 64), fragment, &vec![0; len]).is_none());
