@@ -124,5 +124,5 @@ pub use rate_limit::{RateLimiter, source_network};
 pub use rules::{Rule, Rules};
 pub use server::Server;
 pub use socket::{Capabilities, Cause, Options, Socket, Unreachable, Wait, any_address, path_mtu};
-pub use stats::{Peers, Spread};
+pub use stats::{Peers, Quantiles, Spread};
 pub use template::{Template, TemplateError};
