@@ -14,6 +14,7 @@ use crate::interface::{InterfaceWatch, Interfaces};
 use crate::membership::Memberships;
 use crate::socket::{Socket, Wait};
 use crate::sys::poll::Poller;
+use crate::sys::timer_slack::TimerSlack;
 
 /// Takes what a run has to say.
 pub trait Sink {
@@ -129,6 +130,7 @@ pub(crate) fn run<E: Engine, S: Sink>(
     engine.interfaces(&interfaces);
     let mut batch = ReceiveBatch::default();
     let mut waiting = Waiting::new(sockets, watch.as_ref(), control);
+    let alarm = Alarm::new(engine.precision());
     let end = loop {
         let moment = now();
         engine.tick(moment, &mut wire);
@@ -153,7 +155,9 @@ pub(crate) fn run<E: Engine, S: Sink>(
                 break End::SinkClosed;
             }
         }
-        if !waiting.wait(earlier(timeout, wire.drops_due(moment)))? {
+        let asleep = timeout.map(|timeout| alarm.asleep(timeout));
+        if !waiting.wait(earlier(asleep, wire.drops_due(moment)))? {
+            alarm.watch(engine.next());
             continue;
         }
         for (via, socket) in sockets.iter().enumerate() {
@@ -223,6 +227,44 @@ fn turn<E: Engine, S: Sink>(
         }
     }
     Ok(())
+}
+
+/// How exactly an engine is called at the moment that it wants.
+struct Alarm {
+    precision: Option<Duration>,
+    /// Held for the time of the run.
+    _slack: Option<TimerSlack>,
+}
+
+/// The part of a longer wait by which Linux lets `ppoll(2)` be late, however small the slack: up to a thousandth, and
+/// for a process that is nice a two-hundredth (`select_estimate_accuracy` in the kernel); twice that is taken off.
+const POLL_INACCURACY: u32 = 100;
+/// From this on a wait is made in parts: less, and its inaccuracy would not be seen.
+const LONG_WAIT: Duration = Duration::from_millis(2);
+
+impl Alarm {
+    fn new(precision: Option<Duration>) -> Self {
+        Self { precision, _slack: precision.map(|_| TimerSlack::minimise()) }
+    }
+
+    /// Of a wait, the part to be slept at once.
+    fn asleep(&self, wait: Duration) -> Duration {
+        let Some(precision) = self.precision else { return wait };
+        let rest = wait.saturating_sub(precision);
+        if rest < LONG_WAIT { rest } else { rest - rest / POLL_INACCURACY }
+    }
+
+    /// Lets the last of a wait pass without sleeping, if it is that short.
+    fn watch(&self, next: Next) {
+        let (Some(precision), Next::At(deadline)) = (self.precision, next) else { return };
+        let mut moment = now();
+        if deadline.saturating_duration_since(moment) <= precision {
+            while moment < deadline {
+                std::hint::spin_loop();
+                moment = now();
+            }
+        }
+    }
 }
 
 /// The shorter of two waits, of which each may be without end.
@@ -453,5 +495,39 @@ impl<S: Sink> Outbox for Wire<'_, S> {
         if self.flow.is_continue() {
             self.flow = self.sink.event(event);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_slept_in_few_parts_that_leave_what_is_to_be_watched() {
+        for precision in [0, 100, 5000].map(Duration::from_micros) {
+            let alarm = Alarm::new(Some(precision));
+            for wait in [0, 1, 100, 1999, 2000, 1_000_000, 86_400_000_000].map(Duration::from_micros) {
+                let (mut left, mut parts) = (wait, 0);
+                while !alarm.asleep(left).is_zero() {
+                    left -= alarm.asleep(left);
+                    parts += 1;
+                }
+                assert_eq!(left, wait.min(precision), "of {wait:?}");
+                assert!(parts <= 6, "{wait:?} in {parts} parts");
+            }
+        }
+        let imprecise = Alarm::new(None);
+        assert_eq!(imprecise.asleep(Duration::from_secs(1)), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn only_the_end_of_a_wait_is_watched() {
+        let alarm = Alarm::new(Some(Duration::from_millis(1)));
+        let soon = now() + Duration::from_micros(500);
+        alarm.watch(Next::At(soon));
+        assert!(now() >= soon);
+        let later = now() + Duration::from_secs(3600);
+        alarm.watch(Next::At(later));
+        assert!(now() < later);
     }
 }

@@ -1,6 +1,6 @@
 //! What a verb must implement: a state machine that is handed time and bytes, and owns no socket.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::answer::Answer;
 use crate::batch::{Datagram, SendFailure, Train, Transmit};
@@ -75,6 +75,15 @@ pub trait Engine {
 
     /// When [`tick`](Self::tick) is wanted next.
     fn next(&self) -> Next;
+
+    /// How long before [`next`](Self::next) to stop sleeping and watch the clock, so as to be called within a microsecond
+    /// of it: some 100 µs do on most systems, and cost so much of a processor each time. Zero: sleep, but let the system
+    /// wake up as exactly as it can. `None`: some tenths of a millisecond, or a thousandth of a long wait, do not matter.
+    ///
+    /// Asked for once, at the start.
+    fn precision(&self) -> Option<Duration> {
+        None
+    }
 
     /// Takes the news that a datagram of ours was refused.
     fn unreachable(&mut self, now: Instant, unreachable: &Unreachable, out: &mut impl Outbox);

@@ -12,7 +12,7 @@
 //! | `errors(socket, report)` | empties the error queue |
 //! | `kernel_drops(socket)` | datagrams the kernel discarded at this socket, where it can tell |
 //!
-//! Beside them stand `poll` (waiting), `wake` (ending a wait) and `interfaces` (what there is, and what changes).
+//! Beside them stand `poll` (waiting), `timer_slack` (how late), `wake` (ending a wait) and `interfaces` (what there is, and what changes).
 #![expect(unsafe_code, reason = "system calls; nothing outside this folder may contain any")]
 
 #[cfg(target_os = "linux")]
@@ -24,6 +24,11 @@ pub(crate) mod poll;
 #[path = "poll_windows.rs"]
 pub(crate) mod poll;
 pub(crate) mod portable;
+#[cfg(target_os = "linux")]
+pub(crate) mod timer_slack;
+#[cfg(not(target_os = "linux"))]
+#[path = "timer_slack_none.rs"]
+pub(crate) mod timer_slack;
 pub(crate) mod wake;
 
 #[cfg(target_os = "linux")]
