@@ -38,6 +38,26 @@ pub enum Pace {
     Bitrate(f64),
 }
 
+impl Pace {
+    /// How long after the first payload the next is due, where so many, of so many bytes, came before it.
+    pub(super) fn after(self, made: u64, made_bytes: u64) -> Duration {
+        match self {
+            Self::Interval(interval) => {
+                let nanoseconds = interval.as_nanos().saturating_mul(u128::from(made));
+                Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+            }
+            #[expect(clippy::cast_precision_loss, reason = "exact up to a petabyte")]
+            Self::Bitrate(rate) => Duration::try_from_secs_f64(made_bytes as f64 * 8.0 / rate).unwrap_or(Duration::MAX),
+        }
+    }
+
+    /// The bytes of which a payload of this length takes the time: an empty one counts as a byte, or a bitrate would not
+    /// bound them.
+    pub(super) fn bytes(len: usize) -> u64 {
+        len.max(1) as u64
+    }
+}
+
 /// The most payloads of a stream that wait to be sent.
 const MAX_QUEUED: usize = 64;
 
@@ -101,8 +121,7 @@ impl Schedule {
         }
         let payload = self.queue.pop_front()?;
         self.made += 1;
-        // An empty one counts as a byte, or a bitrate would not bound them.
-        self.made_bytes += payload.len().max(1) as u64;
+        self.made_bytes += Pace::bytes(payload.len());
         Some(payload)
     }
 
@@ -143,17 +162,7 @@ impl Schedule {
     fn due(&self) -> Option<Instant> {
         let origin = self.origin?;
         // From the origin, not added up: an interval that was slept too long does not delay those after it.
-        let after = match self.pace {
-            None => Duration::ZERO,
-            Some(Pace::Interval(interval)) => {
-                let nanoseconds = interval.as_nanos().saturating_mul(u128::from(self.made));
-                Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
-            }
-            #[expect(clippy::cast_precision_loss, reason = "exact up to a petabyte")]
-            Some(Pace::Bitrate(rate)) => {
-                Duration::try_from_secs_f64(self.made_bytes as f64 * 8.0 / rate).unwrap_or(Duration::MAX)
-            }
-        };
+        let after = self.pace.map_or(Duration::ZERO, |pace| pace.after(self.made, self.made_bytes));
         Some(later(origin, after))
     }
 
