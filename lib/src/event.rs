@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::batch::{Datagram, Meta, SendFailure, Transmit};
 use crate::interface::Interfaces;
 use crate::socket::Unreachable;
-use crate::stats::{Peers, Spread};
+use crate::stats::{Peers, Quantiles, Spread};
 
 /// Something that happened, told while it is fresh; what it borrows is gone afterwards.
 #[derive(Clone, Copy, Debug)]
@@ -336,6 +336,14 @@ pub struct Report {
     pub sent: Count,
     /// Datagrams that could not be sent, replies not counted.
     pub send_failed: u64,
+    /// How long after the time in the schedule each datagram was sent, whether it could be or not.
+    pub lateness: Quantiles,
+    /// Pauses of a capture that were longer than allowed, and made shorter.
+    pub gaps_shortened: u64,
+    /// Datagrams whose time in the capture is before that of one that stands before them.
+    pub times_decreasing: u64,
+    /// Datagrams that left by the socket of another source, since each of them had its own already.
+    pub sources_shared: u64,
     /// Requests made; their retries are not counted again.
     pub requests: u64,
     /// Of them: answered at least once.
@@ -377,6 +385,9 @@ impl Report {
             (&mut self.sent.datagrams, other.sent.datagrams),
             (&mut self.sent.bytes, other.sent.bytes),
             (&mut self.send_failed, other.send_failed),
+            (&mut self.gaps_shortened, other.gaps_shortened),
+            (&mut self.times_decreasing, other.times_decreasing),
+            (&mut self.sources_shared, other.sources_shared),
             (&mut self.requests, other.requests),
             (&mut self.requests_answered, other.requests_answered),
             (&mut self.retries, other.retries),
@@ -389,6 +400,7 @@ impl Report {
             *ours += theirs;
         }
         self.peers.merge(&other.peers);
+        self.lateness.merge(&other.lateness);
         self.rtt.merge(&other.rtt);
         self.kernel_drops = self.kernel_drops.zip(other.kernel_drops).map(|(ours, theirs)| ours + theirs);
         self.kernel_drops_at_least |= other.kernel_drops_at_least;

@@ -3,15 +3,19 @@
 mod broadcast;
 mod later;
 mod listen;
+mod replay;
 mod requests;
 mod send;
 mod serve;
+mod timetable;
 
 pub use broadcast::{Broadcast, BroadcastOptions, BroadcastTarget};
 pub use listen::{Listen, ListenOptions, Network, PayloadMatch};
+pub use replay::{Replay, ReplayDatagram, ReplayOptions, Sources};
 pub use requests::{Pace, Requests};
 pub use send::{SendOptions, Sender};
 pub use serve::{Serve, ServeOptions};
+pub use timetable::ReplayPace;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

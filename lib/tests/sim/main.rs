@@ -4,6 +4,7 @@
 
 mod balance;
 mod network;
+mod replay;
 mod serve;
 
 use std::net::SocketAddr;

@@ -1,0 +1,355 @@
+//! `replay` in virtual time: what leaves when, by which socket, whatever the capture is like.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use udpkit::verbs::{Limits, Listen, ListenOptions, Pace, Replay, ReplayDatagram, ReplayOptions, ReplayPace, Sources};
+use udpkit::{Delivery, Engine, Error, Event, Meta, Next, Outbox, Reason, Report, Result, Train, Transmit};
+
+use crate::network::{Link, Mail, Network, Said};
+use crate::{CLIENT, SERVER, address};
+
+const OTHER_CLIENT: &str = "10.0.0.1:40001";
+
+/// What left: when, after the first call; by which socket, where to, and the payload.
+#[derive(Clone, Debug, PartialEq)]
+struct Sent {
+    after: Duration,
+    via: usize,
+    to: SocketAddr,
+    payload: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Records {
+    after: Duration,
+    /// The socket of this turn: each turn is flushed, so another would not keep the order.
+    via: Option<usize>,
+    sent: Vec<Sent>,
+    told: Vec<(u64, Vec<u8>)>,
+}
+
+impl Outbox for Records {
+    fn send(&mut self, via: usize, transmit: &Transmit, payload: &[u8]) {
+        assert_eq!(*self.via.get_or_insert(via), via, "two sockets in one turn");
+        self.sent.push(Sent { after: self.after, via, to: transmit.destination, payload: payload.to_vec() });
+    }
+
+    fn emit(&mut self, event: Event<'_>) {
+        if let Event::Sent { request, payload, .. } = event {
+            self.told.push((request, payload.to_vec()));
+        }
+    }
+}
+
+/// Runs a replay by itself in virtual time, each turn this much later than it asked for, at the most so many turns.
+fn run(engine: &mut impl Engine, late: Duration, turns: usize) -> (Records, Duration) {
+    let started = Network::new(Link::PERFECT, 0).now;
+    let mut records = Records::default();
+    let mut now = started;
+    for _ in 0..turns {
+        records.after = now - started;
+        records.via = None;
+        engine.tick(now, &mut records);
+        match engine.next() {
+            Next::At(moment) if moment > now => now = moment + late,
+            Next::At(_) => {}
+            Next::Datagram => panic!("nothing will come"),
+            Next::Done => break,
+        }
+    }
+    assert!(engine.report().is_balanced());
+    (records, now - started)
+}
+
+fn captured(at: Duration, payload: impl Into<Vec<u8>>) -> ReplayDatagram {
+    ReplayDatagram { at, source: address(CLIENT), destination: address("10.9.9.9:53"), payload: payload.into() }
+}
+
+/// A capture of these times in milliseconds; each payload is the number of its datagram.
+fn at(milliseconds: &[u64]) -> Vec<ReplayDatagram> {
+    let numbered = milliseconds.iter().enumerate();
+    numbered.map(|(number, at)| captured(Duration::from_millis(*at), number.to_string())).collect()
+}
+
+fn options() -> ReplayOptions {
+    ReplayOptions::new(address(SERVER))
+}
+
+fn recorded(speed: f64) -> ReplayOptions {
+    ReplayOptions { pace: ReplayPace::Recorded { speed }, ..options() }
+}
+
+type Capture = std::vec::IntoIter<Result<ReplayDatagram>>;
+
+/// Opens the same capture each time.
+fn opens(capture: Vec<ReplayDatagram>) -> impl FnMut() -> Result<Capture> {
+    move || Ok(capture.iter().cloned().map(Ok).collect::<Vec<_>>().into_iter())
+}
+
+fn broken() -> Error {
+    Error::new("read", "capture.pcap", io::ErrorKind::UnexpectedEof.into())
+}
+
+/// When what left, in milliseconds, and the report.
+fn times(options: ReplayOptions, capture: Vec<ReplayDatagram>) -> (Vec<u64>, Report) {
+    let mut replay = Replay::new(options, Sources::new(1), opens(capture));
+    let (records, _) = run(&mut replay, Duration::ZERO, 10_000);
+    let report = replay.report();
+    assert_eq!(report.sent.datagrams, records.sent.len() as u64);
+    (records.sent.iter().map(|sent| u64::try_from(sent.after.as_millis()).unwrap()).collect(), report)
+}
+
+#[test]
+fn the_schedule_is_as_recorded_from_whatever_moment_the_times_count() {
+    for start in [0, 5, 1_700_000_000_000] {
+        let capture = at(&[start, start + 1, start + 1, start + 4000, start + 100_000]);
+        let (times, report) = times(options(), capture);
+        assert_eq!(times, [0, 1, 1, 4000, 100_000]);
+        assert_eq!((report.lateness.count(), report.lateness.largest()), (5, Duration::ZERO));
+        assert_eq!((report.times_decreasing, report.gaps_shortened, report.sources_shared), (0, 0, 0));
+    }
+}
+
+#[test]
+fn speed_divides_every_pause() {
+    assert_eq!(times(recorded(2.0), at(&[0, 10, 30])).0, [0, 5, 15]);
+    assert_eq!(times(recorded(0.25), at(&[0, 10, 30])).0, [0, 40, 120]);
+}
+
+#[test]
+fn a_rate_and_a_bitrate_ignore_the_recorded_times() {
+    let paced = |pace| ReplayOptions { pace: ReplayPace::Fixed(pace), ..options() };
+    let capture = at(&[0, 500, 2, 900]);
+    let (rate, report) = times(paced(Pace::Interval(Duration::from_millis(3))), capture.clone());
+    assert_eq!(rate, [0, 3, 6, 9]);
+    assert_eq!((report.times_decreasing, report.lateness.count()), (0, 4));
+    // A byte each.
+    assert_eq!(times(paced(Pace::Bitrate(800.0)), capture).0, [0, 10, 20, 30]);
+}
+
+#[test]
+fn unpaced_sends_all_at_once_and_has_no_schedule_to_be_late_for() {
+    let unpaced = ReplayOptions { pace: ReplayPace::Unpaced, ..options() };
+    let (times, report) = times(unpaced, at(&[0, 500, 900_000].repeat(1000)));
+    assert_eq!(times, [0; 3000]);
+    assert_eq!(report.lateness.count(), 0);
+}
+
+#[test]
+fn what_is_late_is_sent_at_once_and_nothing_adds_up() {
+    let late = Duration::from_micros(2700);
+    let mut replay = Replay::new(options(), Sources::new(1), opens(at(&(0..1000).collect::<Vec<_>>())));
+    let (records, _) = run(&mut replay, late, 10_000);
+    for (number, sent) in (0..).zip(&records.sent) {
+        let lateness = sent.after - Duration::from_millis(number);
+        assert!(lateness <= late, "{number} is {lateness:?} late");
+        assert_eq!(sent.payload, number.to_string().into_bytes());
+    }
+    let lateness = replay.report().lateness;
+    assert_eq!((lateness.count(), lateness.largest()), (1000, late));
+    assert!(lateness.at(0.5) < late && lateness.at(0.99) <= late);
+}
+
+#[test]
+fn long_gaps_are_shortened_and_counted() {
+    let longest_gap = Some(Duration::from_millis(100));
+    let capture = at(&[0, 100, 201, 210, 86_400_000, 86_400_001]);
+    let (paused, report) = times(ReplayOptions { longest_gap, ..options() }, capture.clone());
+    assert_eq!((paused, report.gaps_shortened), (vec![0, 100, 200, 209, 309, 310], 2));
+    // As it would be at this pace.
+    let (paused, report) = times(ReplayOptions { longest_gap, ..recorded(10.0) }, capture);
+    assert_eq!((paused, report.gaps_shortened), (vec![0, 10, 20, 21, 121, 121], 1));
+}
+
+#[test]
+fn decreasing_times_are_sent_at_once_in_order_and_counted() {
+    // Disorder does not move what follows.
+    let (disordered, report) = times(options(), at(&[0, 10, 7, 9, 11, 20]));
+    assert_eq!((disordered, report.times_decreasing), (vec![0, 10, 10, 10, 11, 20], 2));
+    // A clock that was set does: the hour is not waited for again, nor sent at once.
+    let (set, report) = times(options(), at(&[3_600_000, 3_600_010, 5, 6, 3_600_000]));
+    assert_eq!((set, report.times_decreasing), (vec![0, 10, 10, 11, 3_600_005], 1));
+}
+
+#[test]
+fn a_loop_sends_the_capture_again_right_after_its_end() {
+    let rounds = |rounds, count| ReplayOptions { rounds, limits: Limits { count, duration: None }, ..options() };
+    let capture = at(&[5, 6, 9]);
+    assert_eq!(times(rounds(Some(3), None), capture.clone()).0, [0, 1, 4, 4, 5, 8, 8, 9, 12]);
+    assert_eq!(times(rounds(None, Some(7)), capture.clone()).0, [0, 1, 4, 4, 5, 8, 8]);
+    assert!(times(rounds(Some(0), None), capture).0.is_empty());
+    // Nothing, without end, is nothing.
+    assert!(times(rounds(None, None), Vec::new()).0.is_empty());
+}
+
+#[test]
+fn limits_end_it() {
+    let limited = |count, duration| ReplayOptions { limits: Limits { count, duration }, ..options() };
+    assert_eq!(times(limited(Some(2), None), at(&[0, 1, 2])).0, [0, 1]);
+    assert!(times(limited(Some(0), None), at(&[0, 1, 2])).0.is_empty());
+    let half_a_second = Some(Duration::from_millis(500));
+    let mut replay = Replay::new(limited(None, half_a_second), Sources::new(1), opens(at(&[0, 400, 86_400_000])));
+    let (records, took) = run(&mut replay, Duration::ZERO, 1000);
+    assert_eq!((records.sent.len(), took), (2, Duration::from_millis(500)));
+}
+
+#[test]
+fn a_capture_that_breaks_off_is_sent_as_far_as_it_goes() {
+    let capture = || at(&[0, 10, 20]).into_iter().map(Ok).chain([Err(broken())]).chain(at(&[30]).into_iter().map(Ok));
+    let mut replay = Replay::new(ReplayOptions { rounds: None, ..options() }, Sources::new(1), || {
+        Ok(capture().collect::<Vec<_>>().into_iter())
+    });
+    let (records, took) = run(&mut replay, Duration::ZERO, 1000);
+    assert_eq!((records.sent.len(), took), (3, Duration::from_millis(20)));
+    assert_eq!(replay.failure().unwrap().to_string(), "cannot read capture.pcap: unexpected end of file");
+
+    // A file that is gone when it is to be read again.
+    let mut opened = 0;
+    let again = || {
+        opened += 1;
+        if opened > 2 { Err(broken()) } else { opens(at(&[0, 1]))() }
+    };
+    let mut replay = Replay::new(ReplayOptions { rounds: Some(5), ..options() }, Sources::new(1), again);
+    let (records, _) = run(&mut replay, Duration::ZERO, 1000);
+    assert_eq!(records.sent.len(), 4);
+    assert!(replay.failure().is_some());
+}
+
+#[test]
+fn little_is_read_before_it_is_due() {
+    let read = Cell::new(0u64);
+    let endless = || {
+        let read = &read;
+        Ok((0..).map(move |number| {
+            read.set(number);
+            Ok(captured(Duration::from_millis(number), vec![0; 65_507]))
+        }))
+    };
+    let mut replay = Replay::new(options(), Sources::new(1), endless);
+    let (records, _) = run(&mut replay, Duration::ZERO, 5000);
+    let sent = records.sent.len() as u64;
+    assert!(sent > 1000 && (sent..=sent + 64).contains(&read.get()), "{sent} sent, {} read", read.get());
+}
+
+#[test]
+fn each_source_has_a_socket_while_there_are_any_and_order_is_kept() {
+    let from =
+        |source: &str, number: u8| ReplayDatagram { source: address(source), ..captured(Duration::ZERO, [number]) };
+    let third = "10.0.0.7:1";
+    let capture = vec![
+        from(CLIENT, 0),
+        from(OTHER_CLIENT, 1),
+        from(CLIENT, 2),
+        from(third, 3),
+        from(third, 4),
+        from(OTHER_CLIENT, 5),
+    ];
+    let mut sources = Sources::new(2);
+    let vias: Vec<_> = capture.iter().map(|datagram| sources.via(datagram.source)).collect();
+    assert_eq!(sources.owners(), [address(CLIENT), address(OTHER_CLIENT)]);
+    assert_eq!((vias[0], vias[1], vias[2], vias[5]), (0, 1, 0, 1));
+    assert!(vias[3] == vias[4] && vias[3] < 2);
+
+    for sources in [sources, Sources::new(3)] {
+        let shares = sources.owners().len() == 2;
+        let mut replay = Replay::new(options(), sources, opens(capture.clone()));
+        let (records, _) = run(&mut replay, Duration::ZERO, 1000);
+        assert_eq!(records.sent.iter().map(|sent| sent.payload[0]).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+        let expected = if shares { vias.clone() } else { vec![0, 1, 0, 2, 2, 1] };
+        assert_eq!(records.sent.iter().map(|sent| sent.via).collect::<Vec<_>>(), expected);
+        assert_eq!(replay.report().sources_shared, if shares { 2 } else { 0 });
+    }
+}
+
+#[test]
+fn everything_goes_to_one_address_and_keeps_its_port_if_asked() {
+    for (keeps_ports, to) in [(false, SERVER), (true, "10.0.0.2:53")] {
+        let options = ReplayOptions { keeps_ports, verbose: true, ..options() };
+        let mut replay = Replay::new(options, Sources::new(1), opens(at(&[0, 1])));
+        let (records, _) = run(&mut replay, Duration::ZERO, 1000);
+        assert!(records.sent.iter().all(|sent| sent.to == address(to)), "{:?}", records.sent);
+        assert_eq!(records.told, [(1, b"0".to_vec()), (2, b"1".to_vec())]);
+    }
+}
+
+#[test]
+fn what_a_listener_hears_is_the_capture() {
+    let payloads: Vec<_> = [0, 1, 1472, 1473, 65_507].map(|len| vec![b'x'; len]).into();
+    let capture = payloads.iter().map(|payload| captured(Duration::from_millis(3), payload.clone())).collect();
+    let mut replay = Replay::new(options(), Sources::new(1), opens(capture));
+    let mut listen = Listen::new(ListenOptions::default());
+    let mut net = Network::new(Link::PERFECT, 1);
+    net.add(CLIENT, 64, &mut replay);
+    net.add(SERVER, 64, &mut listen);
+    assert!(net.run(1000));
+    let heard: Vec<_> = payloads.into_iter().map(|payload| Said::Received(address(CLIENT), payload)).collect();
+    assert_eq!(net.mail[1].said, heard);
+}
+
+fn answer(replay: &mut impl Engine, now: Instant, from: &str, mail: &mut Mail) {
+    let mut meta = Meta::new(address(from));
+    meta.delivery = Delivery::Unicast;
+    replay.receive_train(now, 0, Train::new(&meta, b"answer", 6), mail);
+}
+
+#[test]
+fn answers_are_told_while_they_are_awaited_and_counted_always() {
+    let options = ReplayOptions { wait: Duration::from_secs(1), own: vec![address(CLIENT)], ..options() };
+    let mut replay = Replay::new(options, Sources::new(1), opens(at(&[0])));
+    let (mut mail, mut now) = (Mail::default(), Network::new(Link::PERFECT, 0).now);
+    for from in [SERVER, "10.0.0.2:10001", CLIENT] {
+        replay.tick(now, &mut mail);
+        answer(&mut replay, now, from, &mut mail);
+    }
+    let Next::At(ends) = replay.next() else { panic!("it awaits answers") };
+    assert_eq!((mail.sent.len(), ends - now), (1, Duration::from_secs(1)));
+    now = ends;
+    replay.tick(now, &mut mail);
+    assert_eq!(replay.next(), Next::Done);
+    answer(&mut replay, now, SERVER, &mut mail);
+    let report = replay.report();
+    let ignored = [Reason::OtherSource, Reason::OwnCopy, Reason::AfterEnd].map(|reason| report.ignored.of(reason));
+    assert_eq!((report.received.datagrams, report.delivered, ignored), (4, 1, [1, 1, 1]));
+    assert!(report.is_balanced());
+}
+
+proptest! {
+    #[test]
+    fn any_capture_is_sent_whole_in_order_and_no_sooner_than_due(
+        times in prop::collection::vec((any::<u64>(), 0u32..64, any::<u32>(), 0u16..5), 0..200),
+        speed in prop_oneof![Just(1.0), 1e-300f64..1e300, Just(f64::MIN_POSITIVE)],
+        longest_gap in prop::option::of(0u64..1_000_000_000),
+        sockets in 1usize..4,
+        rounds in 1u64..4,
+        late in 0u64..10_000_000,
+    ) {
+        let source = |host: u16| SocketAddr::from(([10, 0, 0, 1], host));
+        let capture: Vec<_> = (0..).zip(&times).map(|(number, &(bits, shift, nanoseconds, host))| ReplayDatagram {
+            at: Duration::new(bits >> shift, nanoseconds % 1_000_000_000),
+            source: source(host),
+            ..captured(Duration::ZERO, u32::to_be_bytes(number))
+        }).collect();
+        let longest_gap = longest_gap.map(Duration::from_nanos);
+        let options = ReplayOptions { longest_gap, rounds: Some(rounds), ..recorded(speed) };
+        let mut replay = Replay::new(options, Sources::new(sockets), opens(capture.clone()));
+        let (records, _) = run(&mut replay, Duration::from_nanos(late), 10_000);
+        let expected: Vec<_> = capture.iter().cycle().take(capture.len() * usize::try_from(rounds).unwrap()).collect();
+        let report = replay.report();
+        // What is due in over a century, and all that follows, is due in a century.
+        prop_assert_eq!(records.sent.len(), expected.len());
+        for (sent, captured) in records.sent.iter().zip(&expected) {
+            prop_assert_eq!(&sent.payload, &captured.payload);
+        }
+        prop_assert!(records.sent.is_sorted_by_key(|sent| sent.after));
+        prop_assert_eq!(report.lateness.count(), expected.len() as u64);
+        prop_assert!(report.lateness.largest() <= Duration::from_nanos(late));
+        if let Some(longest) = longest_gap {
+            let most = longest + Duration::from_nanos(late);
+            prop_assert!(records.sent.windows(2).all(|pair| pair[1].after - pair[0].after <= most));
+        }
+    }
+}
