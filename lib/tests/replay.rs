@@ -1,0 +1,115 @@
+//! `replay` in real time on loopback: everything arrives in order, and how late it left is printed (`--nocapture`).
+
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+mod netns;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use common::{Received, V4, bind, families, numbered, receive, told_all};
+use udpkit::verbs::{Replay, ReplayDatagram, ReplayOptions, ReplayPace, Sources};
+use udpkit::{Drive, End, Event, Memberships, Options, Quantiles, Report, Socket, control, drive};
+
+fn from(source: u16, at: Duration, payload: Vec<u8>) -> ReplayDatagram {
+    let source = SocketAddr::from(([192, 0, 2, 1], source));
+    ReplayDatagram { at, source, destination: SocketAddr::from(([192, 0, 2, 2], 9)), payload }
+}
+
+/// Replays these from so many sockets in this thread.
+fn replay(options: ReplayOptions, sockets: &[Socket], capture: &[ReplayDatagram]) -> Report {
+    let mut replay = Replay::new(options, Sources::new(sockets.len()), || Ok(capture.iter().cloned().map(Ok)));
+    let (_remote, control) = control().unwrap();
+    let drive_with = Drive { control, memberships: Memberships::default() };
+    let mut sink = |_: Event<'_>| ControlFlow::Continue(());
+    let (report, end) = drive(sockets, &mut replay, drive_with, &mut sink).unwrap();
+    assert_eq!(end, End::Done);
+    assert!(report.is_balanced() && replay.failure().is_none());
+    report
+}
+
+/// Processor time of this thread.
+fn processor_time() -> Option<Duration> {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    stat.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
+
+/// By how much each was later than the schedule, by the receiving kernel's clock; the one that was soonest is its origin.
+fn schedule_errors(received: &[Received], interval: Duration) -> Quantiles {
+    let begun = received[0].meta.received.unwrap_or(SystemTime::UNIX_EPOCH) - Duration::from_secs(1);
+    let after = |at: Option<SystemTime>| at.and_then(|at| at.duration_since(begun).ok()).unwrap_or_default();
+    let numbered = (0..).zip(received);
+    let delays = numbered.map(|(number, received)| after(received.meta.received).saturating_sub(interval * number));
+    let soonest = delays.clone().min().unwrap_or_default();
+    let mut errors = Quantiles::default();
+    delays.for_each(|delay| errors.add(delay - soonest));
+    errors
+}
+
+/// Sends numbered datagrams with this interval; prints how late they were by our account and by the receiver's kernel.
+#[expect(clippy::print_stdout, reason = "what was measured, for who asks")]
+fn keep_time(name: &str, count: u32, interval: Duration, busy_wait: Duration) {
+    let receiver = bind(V4, &told_all());
+    let options = ReplayOptions { busy_wait, ..ReplayOptions::new(receiver.local_address()) };
+    let capture: Vec<_> = (0..count).map(|number| from(1, interval * number, numbered(number.into(), 32))).collect();
+    let expected = usize::try_from(count).unwrap();
+    let received = thread::spawn(move || receive(&receiver, expected));
+    let before = processor_time();
+    let report = replay(options, &[bind(V4, &Options::default())], &capture);
+    let spent = processor_time().zip(before).map(|(after, before)| after - before).unwrap_or_default();
+    let received = received.join().unwrap();
+    for (received, sent) in received.iter().zip(&capture) {
+        assert!(received.payload == sent.payload, "a datagram that was not sent then");
+    }
+    assert_eq!((report.sent.datagrams, report.send_failed), (count.into(), 0));
+    assert_eq!(report.lateness.count(), u64::from(count));
+    let errors = schedule_errors(&received, interval);
+    let shown = |all: &Quantiles| format!("p50 {:?} p99 {:?} max {:?}", all.at(0.5), all.at(0.99), all.largest());
+    let share = spent.as_secs_f64() / report.elapsed.as_secs_f64() * 100.0;
+    println!("{name}: late {}; received {}; processor {share:.1} %", shown(&report.lateness), shown(&errors));
+    // Whatever this machine does meanwhile, nothing adds up.
+    assert!(report.lateness.at(0.5) < Duration::from_millis(100), "{:?}", report.lateness);
+}
+
+#[test]
+fn three_thousand_at_a_millisecond_arrive_in_order_and_in_time() {
+    keep_time("1 ms", 3000, Duration::from_millis(1), ReplayOptions::BUSY_WAIT);
+}
+
+#[test]
+#[ignore = "measures, and takes as long"]
+fn lateness_by_interval_and_busy_wait() {
+    for (count, interval) in [(30_000, 100), (3000, 1000), (300, 10_000), (20, 500_000)] {
+        for busy_wait in [0, 50, 100, 200, 400] {
+            let name = format!("{count} at {interval} µs, watching {busy_wait} µs");
+            keep_time(&name, count, Duration::from_micros(interval), Duration::from_micros(busy_wait));
+        }
+    }
+}
+
+#[test]
+fn order_is_kept_among_sockets_and_payloads_are_whole() {
+    for ip in families() {
+        let receiver = bind(ip, &told_all());
+        let options = ReplayOptions { pace: ReplayPace::Unpaced, ..ReplayOptions::new(receiver.local_address()) };
+        let sockets = [0; 3].map(|_| bind(ip, &Options::default()));
+        // One of the largest: no more of them is sure to fit the receiver's buffer.
+        let lens = [0, 1, 1472, 1473, 32, 32, 32].into_iter().cycle().take(39).chain([65_507]);
+        let capture: Vec<_> = (0..)
+            .zip(lens)
+            .map(|(number, len)| from(u16::try_from(number / 2 % 3).unwrap(), Duration::ZERO, numbered(number, len)))
+            .collect();
+        let received = thread::spawn(move || receive(&receiver, 40));
+        let report = replay(options, &sockets, &capture);
+        assert_eq!(report.sent.datagrams, 40);
+        for (number, (received, sent)) in received.join().unwrap().iter().zip(&capture).enumerate() {
+            assert!(received.payload == sent.payload, "datagram {number} is another");
+            let socket = &sockets[usize::from(sent.source.port())];
+            assert_eq!(received.meta.source, socket.local_address(), "of datagram {number}");
+        }
+    }
+}
