@@ -1,12 +1,14 @@
 //! The command line: every flag and its help, nothing else.
 #![allow(rustdoc::broken_intra_doc_links, reason = "brackets in help texts are no links")]
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 
 use crate::address::{Address, DEFAULT_PORT};
+use crate::capture::Limit;
 use crate::{payload, units};
 
 /// UDP done right: answer, send, listen, broadcast.
@@ -180,7 +182,9 @@ Examples:
   udp listen 239.1.2.3:5000 -i eth0        a multicast group on one interface
   udp listen [ff02::fb]:5353               an IPv6 group on every interface
   udp listen --from 10.1.0.0/16 --json     one network's datagrams, as JSON Lines
-  udp listen --count 1 --raw > payload     the bytes of the next datagram")]
+  udp listen --count 1 --raw > payload     the bytes of the next datagram
+  udp listen --write hour.pcapng --rotate 1h --keep 24
+                                           the last day, as captures of an hour each")]
 pub(crate) struct ListenArgs {
     /// Where: HOST, HOST:PORT, :PORT, PORT, [V6]:PORT or a multicast group [default: every address, port 10000]
     #[arg(value_name = "ADDRESS")]
@@ -194,8 +198,32 @@ pub(crate) struct ListenArgs {
     /// Join multicast groups for this source only (source-specific multicast)
     #[arg(long, value_name = "ADDR")]
     pub(crate) source: Option<std::net::IpAddr>,
+    /// Receive what one sender sends in a row as one, where the system can: faster, but drops are then told as "at least",
+    /// and times are those of the row
+    #[arg(long)]
+    pub(crate) coalesce: bool,
+    #[command(flatten)]
+    pub(crate) capture: CaptureArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+}
+
+/// Where datagrams are written to.
+#[derive(Debug, ArgGroup)]
+#[command(next_help_heading = "Capture file")]
+pub(crate) struct CaptureArgs {
+    /// Write the datagrams to a capture file, which Wireshark and tcpdump read, instead of printing them
+    #[arg(long, value_name = "FILE.pcapng")]
+    pub(crate) write: Option<PathBuf>,
+    /// Print them all the same
+    #[arg(long, requires = "write")]
+    pub(crate) print: bool,
+    /// Begin another file at this size or time: FILE-00001.pcapng, FILE-00002.pcapng, ...
+    #[arg(long, value_name = "SIZE|DURATION", requires = "write", value_parser = units::limit)]
+    pub(crate) rotate: Option<Limit>,
+    /// Keep the newest N of these files
+    #[arg(long, value_name = "N", requires = "rotate")]
+    pub(crate) keep: Option<NonZeroUsize>,
 }
 
 /// Send to every host on every attached network, collect the answers

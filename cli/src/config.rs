@@ -303,18 +303,6 @@ impl ConductArgs {
     }
 }
 
-/// Options of a socket that only listens.
-pub(crate) fn listen_options(common: &CommonArgs) -> Options {
-    Options {
-        reuse_address: true,
-        timestamps: true,
-        hop_limits: true,
-        traffic_classes: true,
-        drops: true,
-        ..common.socket_options()
-    }
-}
-
 impl PaceArgs {
     /// How fast requests follow one another; `None`: as fast as they come.
     pub(crate) fn pace(&self, common: &CommonArgs) -> Option<Pace> {

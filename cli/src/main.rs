@@ -2,7 +2,7 @@
 
 mod address;
 mod args;
-#[allow(dead_code, unused_imports, reason = "`listen --write` and `replay` are to use it")]
+#[allow(dead_code, unused_imports, reason = "`replay` is to use what reads")]
 mod capture;
 #[cfg(unix)]
 mod commands;
@@ -12,9 +12,11 @@ mod exec;
 mod exit;
 mod hint;
 mod input;
+mod listen;
 mod metrics;
 mod output;
 mod payload;
+mod queue;
 mod rules;
 mod run;
 mod serve;

@@ -1,16 +1,14 @@
 //! A short function for each verb: open sockets, drive the engine, print, and say how it ended.
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::CommandFactory;
-use udpkit::verbs::{Broadcast, BroadcastOptions, Listen, ListenOptions, SendOptions, Sender};
+use udpkit::verbs::{Broadcast, BroadcastOptions, SendOptions, Sender};
 use udpkit::{Drive, End, Engine, Interfaces, Memberships, Reason, Report, Socket, control, drive};
 
-use crate::args::{Args, BroadcastArgs, CommonArgs, CompletionsArgs, Format, InterfacesArgs, ListenArgs, ManArgs};
+use crate::args::{Args, BroadcastArgs, CommonArgs, CompletionsArgs, Format, InterfacesArgs, ManArgs};
 use crate::args::{SendArgs, Verb};
-use crate::config::{self, Listening};
 use crate::exit::Exit;
 use crate::hint::Hint;
 use crate::input;
@@ -22,34 +20,12 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
     match args.verb {
         Verb::Serve(args) => crate::serve::serve(&args),
         Verb::Send(args) => send(&args),
-        Verb::Listen(args) => listen(&args),
+        Verb::Listen(args) => crate::listen::listen(&args),
         Verb::Broadcast(args) => broadcast(&args),
         Verb::Interfaces(args) => interfaces(&args),
         Verb::Completions(args) => completions(&args),
         Verb::Man(args) => man(&args),
     }
-}
-
-fn listen(args: &ListenArgs) -> Result<Exit> {
-    check_format(&args.common)?;
-    let interfaces = Interfaces::list().unwrap_or_default();
-    let options = config::listen_options(&args.common);
-    let listening = config::listening(&args.addresses, &args.common, &options, args.source, &interfaces)?;
-    let mut printer = StdPrinter::std(Settings::new(&args.common, listening.ports()));
-    printer.set_interfaces(&interfaces);
-    let matching = args.matching.clone();
-    let mut engine = Listen::new(ListenOptions {
-        from: args.from.clone(),
-        matching: matching.map(|regex| -> udpkit::verbs::PayloadMatch { Arc::new(move |bytes| regex.is_match(bytes)) }),
-        interfaces: args.common.interfaces.clone(),
-        destinations: listening.destinations.clone(),
-        limits: args.common.limits(),
-    });
-    let ready = ready(&listening, &args.common, &interfaces)?;
-    printer.listening("listening", &listening.addresses());
-    let (report, end) = drive(&listening.sockets, &mut engine, ready, &mut printer)?;
-    printer.summary(&report, |out, report| output::receiver_summary(out, report, buffer_of(&listening.sockets)));
-    finish(&printer, receiver_exit(&report, end, &args.common, report.delivered))
 }
 
 fn send(args: &SendArgs) -> Result<Exit> {
@@ -218,16 +194,6 @@ fn man(args: &ManArgs) -> Result<Exit> {
     clap_mangen::generate_to(Args::command(), &args.directory)
         .with_context(|| format!("cannot write man pages to '{}'", args.directory.display()))?;
     Ok(Exit::Done)
-}
-
-/// What a receiver is driven with. Its groups are joined and signals are heard from now on: whoever is told that it
-/// listens may send to it, or end it, at once.
-fn ready(listening: &Listening, common: &CommonArgs, interfaces: &Interfaces) -> Result<Drive> {
-    let mut memberships = Memberships::new(listening.groups.clone(), common.interfaces.clone());
-    memberships.update(&listening.sockets, interfaces)?;
-    let (remote, control) = control()?;
-    signals::handle(move || remote.stop(), signals::NO_HANGUP)?;
-    Ok(Drive { control, memberships })
 }
 
 /// Drives a sender until it ends or a signal comes; `input` feeds standard input to it, cut at a byte, up to a length.

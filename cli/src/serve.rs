@@ -16,7 +16,7 @@ use crate::commands::WorkerCommands;
 use crate::config;
 use crate::exit::Exit;
 use crate::metrics::{self, Metrics};
-use crate::output::{self, News, Settings, Status, StdPrinter, Told};
+use crate::output::{self, News, Settings, Status, StdPrinter};
 use crate::rules;
 use crate::run::{buffer_of, check_format, finish, receiver_exit};
 use crate::signals;
@@ -180,32 +180,13 @@ struct WorkerSink {
     commands: Option<WorkerCommands>,
 }
 
-impl WorkerSink {
-    /// Whether the printer is to see an event at all.
-    fn is_news(&mut self, event: &Event<'_>) -> bool {
-        match event {
-            Event::Ignored { meta, reason, .. } => {
-                let what = Told::Ignored(*reason);
-                self.verbose || News::is_surprising(*reason) && self.news.is_news(what, meta.source.ip())
-            }
-            Event::SendFailed { failure } => {
-                let what = Told::SendFailed(failure.error.raw_os_error().unwrap_or(0));
-                self.verbose || self.news.is_news(what, failure.transmit.destination.ip())
-            }
-            // Of replies, which anybody can make us send: counted.
-            Event::Unreachable { .. } => self.verbose,
-            _ => true,
-        }
-    }
-}
-
 impl Sink for WorkerSink {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         #[cfg(unix)]
         if self.commands.as_mut().is_some_and(|commands| commands.take(&event)) {
             return ControlFlow::Continue(());
         }
-        if !self.is_news(&event) {
+        if !self.news.passes(&event, self.verbose) {
             return ControlFlow::Continue(());
         }
         self.told = true;

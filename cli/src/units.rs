@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use udpkit::verbs::Pace;
 
+use crate::capture::Limit;
+
 /// A number of datagrams, or of payload bits, per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Rate {
@@ -79,6 +81,20 @@ pub(crate) fn rate(text: &str) -> Result<Rate, String> {
     Ok(if bits { Rate::Bits(rate) } else { Rate::Datagrams(rate) })
 }
 
+/// What a capture file is not to exceed: a size, or a duration.
+pub(crate) fn limit(text: &str) -> Result<Limit, String> {
+    let wrong = || format!("'{text}' is neither a size nor a duration; write one as 100MiB, 10m or 1h");
+    let limit = match (size(text), duration(text)) {
+        (Ok(size), _) if text.ends_with(|letter: char| letter.is_ascii_alphabetic()) => Limit::Size(size as u64),
+        (_, Ok(duration)) => Limit::Duration(duration),
+        _ => return Err(wrong()),
+    };
+    match limit {
+        Limit::Size(0) | Limit::Duration(Duration::ZERO) => Err(wrong()),
+        limit => Ok(limit),
+    }
+}
+
 /// A number and the unit behind it.
 fn split(text: &str) -> (&str, &str) {
     let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
@@ -126,6 +142,17 @@ mod tests {
         assert_eq!(size("1.5k"), Ok(1500));
         for wrong in ["", "B", "-1", "1.5", "4X", "1e3", "99999999999999999999"] {
             assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        assert_eq!(limit("100MiB"), Ok(Limit::Size(100 << 20)));
+        assert_eq!(limit("10M"), Ok(Limit::Size(10_000_000)));
+        assert_eq!(limit("10m"), Ok(Limit::Duration(Duration::from_secs(600))));
+        assert_eq!(limit("1h30m"), Ok(Limit::Duration(Duration::from_secs(5400))));
+        for wrong in ["", "0", "0B", "0s", "100", "x", "-1M"] {
+            assert!(limit(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -153,6 +153,13 @@ impl<'a> Train<'a> {
         Self { meta, payload, wire_len: payload.len(), segment: segment_len.max(1) }
     }
 
+    /// A datagram as a train of one.
+    #[must_use]
+    pub fn one(datagram: &Datagram<'a>) -> Self {
+        let Datagram { meta, payload, wire_len } = *datagram;
+        Self { meta, payload, wire_len, segment: wire_len.max(1) }
+    }
+
     /// What the kernel told of it; the same for each of its datagrams.
     #[must_use]
     pub fn meta(&self) -> &'a Meta {

@@ -80,6 +80,17 @@ impl fmt::Display for Error {
     }
 }
 
+impl Clone for Error {
+    fn clone(&self) -> Self {
+        // The system's errors are their numbers; others are known by their kind and their words.
+        let cause = self
+            .cause
+            .raw_os_error()
+            .map_or_else(|| io::Error::new(self.cause.kind(), self.cause.to_string()), io::Error::from_raw_os_error);
+        Self { attempt: self.attempt, object: self.object.clone(), cause }
+    }
+}
+
 // What a program shows whose `main` returns an error.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,5 +126,8 @@ mod tests {
         #[cfg(unix)]
         assert_eq!(error.to_string(), "cannot bind 0.0.0.0:80: permission denied");
         assert!(!error.is_in_use());
+        assert_eq!(error.clone().to_string(), error.to_string());
+        let ours = Error::new("read", "", io::Error::other("no words"));
+        assert_eq!(ours.clone().to_string(), ours.to_string());
     }
 }

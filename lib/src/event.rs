@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::batch::{Datagram, Meta, SendFailure, Transmit};
+use crate::batch::{Datagram, Meta, SendFailure, Train, Transmit};
 use crate::interface::Interfaces;
 use crate::socket::Unreachable;
 use crate::stats::{Peers, Quantiles, Spread};
@@ -13,12 +13,12 @@ use crate::stats::{Peers, Quantiles, Spread};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A datagram arrived that was listened for.
+    /// Datagrams of one source arrived that were listened for; most often one.
     Received {
-        /// Place of the socket it came through.
+        /// Place of the socket they came through.
         via: usize,
-        /// It.
-        datagram: Datagram<'a>,
+        /// They.
+        train: Train<'a>,
     },
     /// A datagram was answered. Told only where the engine was asked for it.
     Answered {
@@ -161,13 +161,15 @@ pub enum Reason {
     OwnCopy,
     /// The same answer came before.
     Duplicate,
+    /// The program around had no room for it: its output takes less than what comes in.
+    QueueFull,
     /// It came after enough had come.
     AfterEnd,
 }
 
 impl Reason {
     /// All of them, in order.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::SourcePortZero,
         Self::SourceAddress,
         Self::OwnSocket,
@@ -192,6 +194,7 @@ impl Reason {
         Self::NoMatch,
         Self::OwnCopy,
         Self::Duplicate,
+        Self::QueueFull,
         Self::AfterEnd,
     ];
 
@@ -223,6 +226,7 @@ impl Reason {
             Self::NoMatch => "no_match",
             Self::OwnCopy => "own_copy",
             Self::Duplicate => "duplicate",
+            Self::QueueFull => "queue_full",
             Self::AfterEnd => "after_end",
         }
     }
@@ -255,6 +259,7 @@ impl fmt::Display for Reason {
             Self::NoMatch => "no match",
             Self::OwnCopy => "our own copy",
             Self::Duplicate => "duplicate",
+            Self::QueueFull => "our queue was full (the output is too slow)",
             Self::AfterEnd => "after the end",
         })
     }

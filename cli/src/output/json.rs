@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 use udpkit::{Cause, Delivery, Interface, Meta, Report, Transmit};
 
+use super::ledger::SystemCounters;
 use super::{Shown, Status, escape};
 
 /// The version of the format.
@@ -118,11 +119,19 @@ pub(crate) struct DatagramObject<'a> {
     length: usize,
     #[serde(skip_serializing_if = "is_false")]
     truncated: bool,
+    /// Datagrams that the kernel dropped at the same socket since the one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped_before: Option<u32>,
     #[serde(flatten)]
     payload: Payload<'a>,
 }
 
 impl<'a> DatagramObject<'a> {
+    /// It, where the kernel dropped so many before it.
+    pub(crate) fn after(self, dropped: u32) -> Self {
+        Self { dropped_before: Some(dropped).filter(|count| *count > 0), ..self }
+    }
+
     pub(crate) fn new(shown: &Shown<'a>) -> Self {
         let Meta { source, destination, delivery, received, hop_limit, traffic_class, .. } = *shown.datagram.meta;
         Self {
@@ -140,6 +149,7 @@ impl<'a> DatagramObject<'a> {
             traffic_class,
             length: shown.datagram.wire_len,
             truncated: shown.datagram.is_truncated(),
+            dropped_before: None,
             payload: Payload::new(shown.datagram.payload),
         }
     }
@@ -237,6 +247,22 @@ pub(crate) struct Summary {
     retries: u64,
     unreachable: u64,
     rtt: Option<RttObject>,
+    #[serde(flatten)]
+    ledger: Option<LedgerObject>,
+}
+
+/// What became of the datagrams that `listen` took.
+#[derive(Serialize)]
+pub(crate) struct LedgerObject {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) printed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) written: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_written: Option<u64>,
+    pub(crate) receive_buffer_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) system: Option<SystemCounters>,
 }
 
 /// How a run goes: the account so far, and the rates since the last time.
@@ -268,6 +294,10 @@ struct RttObject {
 }
 
 impl Summary {
+    pub(crate) fn with(self, ledger: LedgerObject) -> Self {
+        Self { ledger: Some(ledger), ..self }
+    }
+
     pub(crate) fn new(report: &Report) -> Self {
         let rtt = &report.rtt;
         Self {
@@ -299,6 +329,7 @@ impl Summary {
                 max_ns: nanoseconds(rtt.largest()),
                 deviation_ns: nanoseconds(rtt.deviation()),
             }),
+            ledger: None,
         }
     }
 }
@@ -399,6 +430,7 @@ mod tests {
                 traffic_class: None,
                 length: bytes.len(),
                 truncated: false,
+                dropped_before: None,
                 payload: Payload::new(bytes),
             },
             reply: Payload::new(b"ok"),

@@ -3,6 +3,7 @@
 mod escape;
 mod hex;
 mod json;
+mod ledger;
 mod news;
 mod text;
 
@@ -12,13 +13,16 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use udpkit::{Cause, Datagram, Event, InterfaceIndex, Interfaces, Reason, Report, SendFailure, Sink, Unreachable};
+use udpkit::{
+    Cause, Datagram, Event, InterfaceIndex, Interfaces, Reason, Report, SendFailure, Sink, Train, Unreachable,
+};
 
 use crate::args::{Color, CommonArgs, Format};
 use crate::hint;
 use json::Object;
-use news::{Bound, MAX_TOLD};
-pub(crate) use news::{News, Told};
+pub(crate) use ledger::{Ledger, SystemCounters, Written};
+pub(crate) use news::News;
+use news::{Bound, MAX_TOLD, Told};
 pub(crate) use text::Status;
 
 /// What a printer must know besides the events.
@@ -94,16 +98,24 @@ pub(crate) struct Shown<'a> {
 /// What a datagram is to the verb that prints it.
 #[derive(Clone, Copy, Debug)]
 enum Role<'a> {
-    Received,
-    Answered { reply: &'a [u8] },
-    Reply { request: Option<u64>, rtt: Option<Duration> },
+    /// It came, after the kernel had dropped this many at the same socket.
+    Received {
+        dropped_before: u32,
+    },
+    Answered {
+        reply: &'a [u8],
+    },
+    Reply {
+        request: Option<u64>,
+        rtt: Option<Duration>,
+    },
 }
 
 impl Role<'_> {
     fn object<'a>(&'a self, shown: &Shown<'a>) -> Object<'a> {
         let datagram = json::DatagramObject::new(shown);
         match *self {
-            Self::Received => Object::Received(datagram),
+            Self::Received { dropped_before } => Object::Received(datagram.after(dropped_before)),
             Self::Answered { reply } => Object::Answered { datagram, reply: json::Payload::new(reply) },
             Self::Reply { request, rtt } => Object::Reply { datagram, request, rtt_ns: rtt.map(json::nanoseconds) },
         }
@@ -191,6 +203,39 @@ impl<W: Write, N: Write> Printer<W, N> {
         }
         let list: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
         self.note(&format!("{what} on {}", list.join(" and ")));
+    }
+
+    /// Whether each datagram is written as it comes, for somebody who watches.
+    pub(crate) fn writes_at_once(&self) -> bool {
+        self.settings.at_once
+    }
+
+    /// Prints datagrams, before which the kernel dropped this many at the same socket.
+    pub(crate) fn received(&mut self, via: usize, train: Train<'_>, dropped_before: u32) -> ControlFlow<()> {
+        for (place, datagram) in train.datagrams().enumerate() {
+            let dropped_before = if place == 0 { dropped_before } else { 0 };
+            self.datagram(via, datagram, &Role::Received { dropped_before });
+        }
+        self.flow()
+    }
+
+    /// Ends with the account of `listen`.
+    pub(crate) fn ledger(&mut self, report: &Report, ledger: &Ledger) {
+        if self.is_json() {
+            self.object(&Object::Summary(Box::new(json::Summary::new(report).with(ledger.object()))));
+            self.flush();
+        } else {
+            self.summary(report, |out, report| ledger.write(out, report));
+        }
+    }
+
+    /// Tells that there was no room for so many notices.
+    pub(crate) fn not_shown(&mut self, count: u64) {
+        match count {
+            0 => {}
+            count if self.is_json() => self.object(&Object::NotShown { count }),
+            count => self.note(&format!("{count} more notices, not shown one by one")),
+        }
     }
 
     /// Tells where metrics are served.
@@ -303,6 +348,11 @@ impl<W: Write, N: Write> Printer<W, N> {
         if let Err(error) = written {
             self.failure.get_or_insert(error);
         }
+    }
+
+    /// The end, once nothing can be written any more.
+    fn flow(&self) -> ControlFlow<()> {
+        if self.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     pub(crate) fn flush(&mut self) {
@@ -432,7 +482,7 @@ fn interface_name(interfaces: &Interfaces, index: InterfaceIndex) -> Option<&str
 impl<W: Write, N: Write> Sink for Printer<W, N> {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         match event {
-            Event::Received { via, datagram } => self.datagram(via, datagram, &Role::Received),
+            Event::Received { via, train } => return self.received(via, train, 0),
             Event::Answered { via, datagram, reply } => self.datagram(via, datagram, &Role::Answered { reply }),
             Event::Reply { via, datagram, request, rtt } => {
                 self.datagram(via, datagram, &Role::Reply { request, rtt });
@@ -491,12 +541,12 @@ impl<W: Write, N: Write> Sink for Printer<W, N> {
             // Events of a later library are none of ours.
             _ => {}
         }
-        if self.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        self.flow()
     }
 
     fn idle(&mut self) -> ControlFlow<()> {
         self.flush();
-        if self.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        self.flow()
     }
 }
 

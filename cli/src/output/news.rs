@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use udpkit::{Reason, source_network};
+use udpkit::{Event, Reason, source_network};
 
 /// Notices that are told; what they tell of is always counted.
 pub(crate) const MAX_TOLD: usize = 256;
@@ -29,6 +29,23 @@ impl News {
     /// Whether this was not told yet of the network of an address: so that a flood is not answered with one of lines.
     pub(crate) fn is_news(&mut self, what: Told, ip: IpAddr) -> bool {
         self.told.len() < MAX_TOLD && self.told.insert((what, source_network(ip)))
+    }
+
+    /// Whether a printer is to see an event at all: all there is where everything is told, and what is news.
+    pub(crate) fn passes(&mut self, event: &Event<'_>, verbose: bool) -> bool {
+        match event {
+            _ if verbose => true,
+            Event::Ignored { meta, reason, .. } => {
+                Self::is_surprising(*reason) && self.is_news(Told::Ignored(*reason), meta.source.ip())
+            }
+            Event::SendFailed { failure } => {
+                let number = failure.error.raw_os_error().unwrap_or(0);
+                self.is_news(Told::SendFailed(number), failure.transmit.destination.ip())
+            }
+            // Of what we answer, which anybody can make us do: counted.
+            Event::Unreachable { .. } => false,
+            _ => true,
+        }
     }
 
     /// Whether datagrams that are ignored for this reason are news at all: not where that is what was asked for.

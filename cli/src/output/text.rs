@@ -77,7 +77,13 @@ pub(super) fn line(
     palette: &Palette,
 ) -> io::Result<()> {
     match *role {
-        Role::Received => head(out, shown, clock, palette),
+        Role::Received { dropped_before } => {
+            head(out, shown, clock, palette)?;
+            match dropped_before {
+                0 => Ok(()),
+                count => write!(out, " ({count} dropped before it)"),
+            }
+        }
         Role::Answered { reply } => {
             head(out, shown, clock, palette)?;
             write!(out, " (answered with {} B)", reply.len())
@@ -215,7 +221,7 @@ impl fmt::Display for Status<'_> {
     }
 }
 
-/// What `serve` or `listen` came to.
+/// What `serve` came to.
 pub(crate) fn receiver_summary(out: &mut impl Write, report: &Report, receive_buffer: usize) -> io::Result<()> {
     let received = report.received;
     let elapsed = units::human(report.elapsed);
@@ -224,7 +230,6 @@ pub(crate) fn receiver_summary(out: &mut impl Write, report: &Report, receive_bu
         (report.answered, "answered"),
         (report.reply_failed, "not answered (the reply could not be sent)"),
         (report.sunk, "taken"),
-        (report.delivered, "printed"),
     ];
     for (count, name) in parts.into_iter().filter(|(count, _)| *count > 0) {
         write!(out, " {count} {name},")?;
@@ -252,7 +257,7 @@ fn dropped(out: &mut impl Write, report: &Report, receive_buffer: usize) -> io::
 }
 
 /// A line for each reason for which datagrams were ignored.
-fn ignored(out: &mut impl Write, report: &Report) -> io::Result<()> {
+pub(super) fn ignored(out: &mut impl Write, report: &Report) -> io::Result<()> {
     for (reason, count) in report.ignored.iter() {
         writeln!(out, "  {count} ignored: {reason}")?;
     }

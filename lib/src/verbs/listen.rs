@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Ending, Gate, Limits, is_other_destination};
-use crate::batch::{Datagram, Meta, SendFailure};
+use crate::batch::{Datagram, Meta, SendFailure, Train};
 use crate::engine::{Engine, Next, Outbox};
 use crate::event::{Event, Reason, Report};
 use crate::interface::Interfaces;
@@ -86,8 +86,8 @@ impl Listen {
         Self { options, gate, ending, report: Report::default() }
     }
 
-    /// Why a datagram is not wanted.
-    fn unwanted(&self, via: usize, meta: &Meta, payload: &[u8]) -> Option<Reason> {
+    /// Why no datagram with these headers is wanted.
+    fn unwanted(&self, via: usize, meta: &Meta) -> Option<Reason> {
         let from = &self.options.from;
         if self.ending.over {
             Some(Reason::AfterEnd)
@@ -97,26 +97,47 @@ impl Listen {
             Some(Reason::OtherDestination)
         } else if !from.is_empty() && !from.iter().any(|network| network.contains(meta.source.ip())) {
             Some(Reason::OtherSource)
-        } else if self.options.matching.as_ref().is_some_and(|matches| !matches(payload)) {
-            Some(Reason::NoMatch)
         } else {
             None
         }
+    }
+
+    /// Whether each datagram is decided on by itself, and not all of a train together.
+    fn is_each_its_own(&self) -> bool {
+        self.options.matching.is_some() || self.options.limits.count.is_some()
+    }
+
+    /// Decides on datagrams that have one fate.
+    fn decide(&mut self, via: usize, train: Train<'_>, out: &mut impl Outbox) {
+        let (meta, count) = (train.meta(), train.count());
+        self.report.received.add(count, train.wire_len());
+        self.report.truncated += u64::from(train.is_truncated());
+        let matching = self.options.matching.as_ref();
+        let no_match = || matching.is_some_and(|matches| !matches(train.payload())).then_some(Reason::NoMatch);
+        if let Some(reason) = self.unwanted(via, meta).or_else(no_match) {
+            self.report.ignored.add(reason, count);
+            return out.emit(Event::Ignored { meta, reason, count });
+        }
+        self.report.delivered += count as u64;
+        self.ending.count(self.report.delivered);
+        out.emit(Event::Received { via, train });
     }
 }
 
 impl Engine for Listen {
     fn receive(&mut self, _now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
-        self.report.received.add(1, datagram.wire_len);
-        self.report.truncated += u64::from(datagram.is_truncated());
-        if let Some(reason) = self.unwanted(via, datagram.meta, datagram.payload) {
-            self.report.ignored.add(reason, 1);
-            out.emit(Event::Ignored { meta: datagram.meta, reason, count: 1 });
-            return;
+        self.decide(via, Train::one(datagram), out);
+    }
+
+    fn receive_train(&mut self, _now: Instant, via: usize, train: Train<'_>, out: &mut impl Outbox) {
+        // Of a train that was cut off, several datagrams may be truncated: each counts.
+        if self.is_each_its_own() || train.is_truncated() {
+            for datagram in train.datagrams() {
+                self.decide(via, Train::one(&datagram), out);
+            }
+        } else {
+            self.decide(via, train, out);
         }
-        self.report.delivered += 1;
-        self.ending.count(self.report.delivered);
-        out.emit(Event::Received { via, datagram: *datagram });
     }
 
     fn tick(&mut self, now: Instant, _out: &mut impl Outbox) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use udpkit::{Delivery, Engine, Event, Meta, Next, Outbox, Reason, Train, Transmit};
+use udpkit::{Datagram, Delivery, Engine, Event, Meta, Next, Outbox, Reason, Train, Transmit};
 
 /// What the network does to what crosses it.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,10 @@ impl Outbox for Mail {
 
     fn emit(&mut self, event: Event<'_>) {
         self.said.push(match event {
-            Event::Received { datagram, .. } => Said::Received(datagram.meta.source, datagram.payload.to_vec()),
+            Event::Received { train, .. } => {
+                let received = |datagram: Datagram<'_>| Said::Received(datagram.meta.source, datagram.payload.to_vec());
+                return self.said.extend(train.datagrams().map(received));
+            }
             Event::Reply { datagram, request, rtt, .. } => {
                 Said::Reply { source: datagram.meta.source, payload: datagram.payload.to_vec(), request, rtt }
             }

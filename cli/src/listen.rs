@@ -1,0 +1,234 @@
+//! `udp listen`: one thread receives and does nothing else, another prints and writes what came.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, anyhow};
+use udpkit::verbs::{Listen, ListenOptions};
+use udpkit::{
+    Drive, End, Event, Interfaces, Memberships, Options, Reason, Remote, Report, Sink, Socket, Train, control, drive,
+};
+
+use crate::args::{CaptureArgs, ListenArgs};
+use crate::capture::{CaptureFiles, Rotation};
+use crate::config::{self, Listening};
+use crate::exit::Exit;
+use crate::output::{self, Ledger, Settings, StdPrinter, SystemCounters, Written};
+use crate::queue::{Part, Queue};
+use crate::run::{buffer_of, check_format, finish, receiver_exit};
+use crate::signals;
+
+/// How often, at most, what came is written out where nobody watches it come: each time costs system calls.
+const WRITE_INTERVAL: Duration = Duration::from_millis(1);
+
+#[expect(clippy::disallowed_methods, reason = "a capture says when it was begun and ended")]
+pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
+    if args.prints() {
+        check_format(&args.common)?;
+    }
+    let interfaces = Interfaces::list().unwrap_or_default();
+    let options = args.socket_options();
+    let listening = config::listening(&args.addresses, &args.common, &options, args.source, &interfaces)?;
+    let capture = args.capture.create(&interfaces, SystemTime::now())?;
+    let mut printer = StdPrinter::std(Settings::new(&args.common, listening.ports()));
+    printer.set_interfaces(&interfaces);
+    let mut engine = Listen::new(args.engine_options(&listening));
+    let (ready, remote) = ready(&listening, args, &interfaces)?;
+    let system = SystemCounters::read();
+    printer.listening("listening", &listening.addresses());
+    printer.flush();
+    let writer = Writer {
+        printer,
+        capture,
+        prints: args.prints(),
+        ports: listening.ports(),
+        dropped_before: vec![0; listening.sockets.len()],
+        printed: 0,
+        failed: false,
+    };
+    let queue = Queue::new();
+    let writing = writer.start(&queue, remote)?;
+    let driven = drive(&listening.sockets, &mut engine, ready, &mut queue.sink(args.common.verbose));
+    queue.end();
+    let mut writer = writing.join().map_err(|_| anyhow!("the thread that writes panicked"))?;
+    let (mut report, end) = driven?;
+    queue.correct(&mut report);
+    writer.finish_capture(&report);
+    let ledger = writer.ledger(&mut report, &listening.sockets, system);
+    let end = if queue.is_closed() { End::SinkClosed } else { end };
+    writer.printer.ledger(&report, &ledger);
+    let exit = receiver_exit(&report, end, &args.common, report.delivered);
+    finish(&writer.printer, if writer.failed { Exit::Failed } else { exit })
+}
+
+impl ListenArgs {
+    /// Whether datagrams are printed: not where they are written to a file instead.
+    fn prints(&self) -> bool {
+        self.capture.write.is_none() || self.capture.print
+    }
+
+    fn socket_options(&self) -> Options {
+        Options {
+            reuse_address: true,
+            timestamps: true,
+            hop_limits: true,
+            traffic_classes: true,
+            drops: true,
+            coalesce: self.coalesce,
+            ..self.common.socket_options()
+        }
+    }
+
+    fn engine_options(&self, listening: &Listening) -> ListenOptions {
+        let matching = self.matching.clone();
+        ListenOptions {
+            from: self.from.clone(),
+            matching: matching
+                .map(|regex| -> udpkit::verbs::PayloadMatch { Arc::new(move |bytes| regex.is_match(bytes)) }),
+            interfaces: self.common.interfaces.clone(),
+            destinations: listening.destinations.clone(),
+            limits: self.common.limits(),
+        }
+    }
+}
+
+impl CaptureArgs {
+    fn rotation(&self) -> Option<Rotation> {
+        self.rotate.map(|limit| Rotation { limit, keep: self.keep })
+    }
+
+    /// The capture that is asked for.
+    fn create(&self, interfaces: &Interfaces, started: SystemTime) -> Result<Option<CaptureFiles>> {
+        let Some(path) = &self.write else { return Ok(None) };
+        CaptureFiles::create(path, self.rotation(), interfaces.clone(), started).map(Some)
+    }
+}
+
+/// What a listener is driven with. Its groups are joined and signals are heard from now on: whoever is told that it
+/// listens may send to it, or end it, at once.
+fn ready(listening: &Listening, args: &ListenArgs, interfaces: &Interfaces) -> Result<(Drive, Remote)> {
+    let mut memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
+    memberships.update(&listening.sockets, interfaces)?;
+    let (remote, control) = control()?;
+    let stop = remote.clone();
+    signals::handle(move || stop.stop(), signals::NO_HANGUP)?;
+    Ok((Drive { control, memberships }, remote))
+}
+
+/// Prints and writes what was received.
+struct Writer {
+    printer: StdPrinter,
+    capture: Option<CaptureFiles>,
+    prints: bool,
+    /// The local port of each socket.
+    ports: Vec<u16>,
+    /// Of each socket, how many datagrams the kernel had dropped before the last one that came.
+    dropped_before: Vec<u32>,
+    /// Datagrams that were printed.
+    printed: u64,
+    /// Whether the capture could not be written.
+    failed: bool,
+}
+
+impl Writer {
+    fn start(mut self, queue: &Queue, remote: Remote) -> Result<JoinHandle<Self>> {
+        let queue = queue.clone();
+        let work = move || {
+            self.work(&queue, &remote);
+            self
+        };
+        std::thread::Builder::new().spawn(work).context("cannot start a thread that writes")
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "how often is written is a matter of time")]
+    fn work(&mut self, queue: &Queue, remote: &Remote) {
+        let mut part = Part::default();
+        while queue.take(&mut part) {
+            let taken = Instant::now();
+            let mut flow = part.events(|event| self.event(event));
+            self.printer.not_shown(part.not_shown());
+            if flow.is_continue() && queue.is_empty() {
+                flow = self.flush();
+            }
+            if flow.is_break() {
+                queue.close();
+                return remote.stop();
+            }
+            if !self.printer.writes_at_once() {
+                queue.rest(taken + WRITE_INTERVAL);
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        let Event::Received { via, train } = event else { return self.printer.event(event) };
+        let mut dropped = 0;
+        if let Some(now) = train.meta().dropped_before {
+            dropped = now.wrapping_sub(std::mem::replace(&mut self.dropped_before[via], now));
+        }
+        self.write(via, train, dropped);
+        if self.prints {
+            self.printer.received(via, train, dropped)?;
+            self.printed += train.count() as u64;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Writes datagrams into the capture, as long as it takes any.
+    #[expect(clippy::disallowed_methods, reason = "where the system tells no time of arrival, it was just now")]
+    fn write(&mut self, via: usize, train: Train<'_>, dropped: u32) {
+        let Some(capture) = self.capture.as_mut().filter(|_| !self.failed) else { return };
+        let received = train.meta().received.unwrap_or_else(SystemTime::now);
+        for (place, datagram) in train.datagrams().enumerate() {
+            let dropped = if place == 0 { dropped } else { 0 };
+            if let Err(error) = capture.datagram(&datagram, self.ports[via], received, dropped.into()) {
+                return self.fail(&error);
+            }
+        }
+    }
+
+    fn flush(&mut self) -> ControlFlow<()> {
+        if let Some(Err(error)) = self.capture.as_mut().filter(|_| !self.failed).map(CaptureFiles::flush) {
+            self.fail(&error);
+        }
+        self.printer.idle()
+    }
+
+    /// Tells that nothing can be written any more; what comes is counted all the same.
+    fn fail(&mut self, error: &anyhow::Error) {
+        self.failed = true;
+        self.printer.complain(&output::words_of(error));
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a capture says when it ended")]
+    fn finish_capture(&mut self, report: &Report) {
+        let Some(capture) = self.capture.as_mut().filter(|_| !self.failed) else { return };
+        let dropped = report.kernel_drops.unwrap_or(0);
+        if let Err(error) = capture.finish(report.received.datagrams, dropped, SystemTime::now()) {
+            self.fail(&error);
+        }
+    }
+
+    /// What became of the datagrams that were handed on.
+    fn ledger(&self, report: &mut Report, sockets: &[Socket], system: Option<SystemCounters>) -> Ledger {
+        if self.prints {
+            // Nobody wanted the rest any more: the reader of our output went away.
+            let abandoned = std::mem::replace(&mut report.delivered, self.printed) - self.printed;
+            report.ignored.add(Reason::AfterEnd, usize::try_from(abandoned).unwrap_or(usize::MAX));
+        }
+        let written = |capture: &CaptureFiles| {
+            let written = capture.written();
+            let failed = report.delivered.saturating_sub(written);
+            Written { path: capture.path().to_owned(), datagrams: written, failed }
+        };
+        Ledger {
+            printed: self.prints.then_some(self.printed),
+            written: self.capture.as_ref().map(written),
+            receive_buffer: buffer_of(sockets),
+            coalesces: sockets.iter().any(|socket| socket.capabilities().coalesce),
+            system: system.and_then(|before| Some(SystemCounters::read()?.since(before))),
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! What the thread that receives has for the thread that writes: a bounded queue, whose lock is held for copies alone.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use udpkit::{Datagram, Error, Event, Interfaces, Meta, Reason, Report, Sink, Train};
+
+use crate::output::News;
+
+/// Bytes of datagrams, with what is known of them, that may wait; beyond, datagrams are counted and let go.
+///
+/// As much again may be in the writer's hands, and both may hold twice of it where they had to grow.
+pub(crate) const LIMIT: usize = 64 << 20;
+/// Memory of an empty part beyond this is given back.
+const KEPT: usize = 4 << 20;
+
+/// One end of the queue; both are alike.
+#[derive(Clone)]
+pub(crate) struct Queue(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// Something waits, or the run has ended.
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Part,
+    /// Whether the writer sleeps until something waits.
+    asleep: bool,
+    /// Whether nothing more will come.
+    ended: bool,
+    /// Whether nothing more is taken.
+    closed: bool,
+    /// Datagrams for which there was no room.
+    lost: u64,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Shared { state: Mutex::default(), filled: Condvar::new() }))
+    }
+
+    /// The end that takes what a drive says.
+    pub(crate) fn sink(&self, verbose: bool) -> QueueSink {
+        QueueSink { queue: self.clone(), news: News::default(), verbose }
+    }
+
+    /// Waits for something, and takes all there is, in exchange for an empty part; false if nothing will come any more.
+    pub(crate) fn take(&self, part: &mut Part) -> bool {
+        part.clear();
+        let mut state = self.lock();
+        while state.waiting.is_empty() && !state.ended {
+            state.asleep = true;
+            state = self.0.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.asleep = false;
+        std::mem::swap(&mut state.waiting, part);
+        !part.is_empty()
+    }
+
+    /// Waits until this moment, or until the run has ended.
+    #[expect(clippy::disallowed_methods, reason = "how often is written is a matter of time")]
+    pub(crate) fn rest(&self, until: Instant) {
+        let mut state = self.lock();
+        while !state.ended {
+            let left = until.saturating_duration_since(Instant::now());
+            if left < Duration::from_micros(1) {
+                return;
+            }
+            (state, _) = self.0.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Tells the writer that nothing more will come.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.0.filled.notify_one();
+    }
+
+    /// Tells the receiver that nothing more is taken.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().waiting.is_empty()
+    }
+
+    /// Corrects an engine's report, which takes what it handed on as used: what found no room here was not.
+    pub(crate) fn correct(&self, report: &mut Report) {
+        let lost = self.lock().lost;
+        report.delivered -= lost;
+        report.ignored.add(Reason::QueueFull, usize::try_from(lost).unwrap_or(usize::MAX));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The end of the queue that takes what a drive says.
+pub(crate) struct QueueSink {
+    queue: Queue,
+    news: News,
+    verbose: bool,
+}
+
+impl Sink for QueueSink {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        if !self.news.passes(&event, self.verbose) {
+            return ControlFlow::Continue(());
+        }
+        let mut state = self.queue.lock();
+        if state.closed {
+            return ControlFlow::Break(());
+        }
+        state.lost += state.waiting.put(&event);
+        ControlFlow::Continue(())
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        let mut state = self.queue.lock();
+        if state.closed {
+            return ControlFlow::Break(());
+        }
+        if state.asleep && !state.waiting.is_empty() {
+            state.asleep = false;
+            drop(state);
+            self.queue.0.filled.notify_one();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A part of what was said, in order.
+#[derive(Default)]
+pub(crate) struct Part {
+    items: Vec<Item>,
+    /// Payloads of all items, one after another.
+    payloads: Vec<u8>,
+    /// What came when there was no room: of these, the sum or the last is kept, and told after the items.
+    drops: Option<(u64, u64)>,
+    interfaces: Option<Interfaces>,
+    not_shown: u64,
+}
+
+enum Item {
+    Received {
+        via: usize,
+        meta: Meta,
+        /// Bytes of payload that are held.
+        held: usize,
+        /// Bytes of payload on the wire.
+        wire_len: usize,
+        segment_len: usize,
+    },
+    Ignored {
+        meta: Meta,
+        reason: Reason,
+        count: usize,
+    },
+    Dropped {
+        new: u64,
+        total: u64,
+    },
+    Interfaces(Box<Interfaces>),
+    Trouble(Box<Error>),
+}
+
+impl Part {
+    fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.drops.is_none() && self.interfaces.is_none() && self.not_shown == 0
+    }
+
+    fn clear(&mut self) {
+        self.items.clear();
+        self.payloads.clear();
+        if self.payloads.capacity() + self.items.capacity() * size_of::<Item>() > KEPT {
+            self.items = Vec::new();
+            self.payloads = Vec::new();
+        }
+        (self.drops, self.interfaces, self.not_shown) = (None, None, 0);
+    }
+
+    fn has_room(&self, payload: usize) -> bool {
+        self.payloads.len() + payload + (self.items.len() + 1) * size_of::<Item>() <= LIMIT
+    }
+
+    /// Puts an event behind the others; returns how many datagrams found no room.
+    fn put(&mut self, event: &Event<'_>) -> u64 {
+        let payload = if let Event::Received { train, .. } = event { train.payload() } else { &[] };
+        if !self.has_room(payload.len()) {
+            return self.overflow(event);
+        }
+        self.payloads.extend_from_slice(payload);
+        self.items.push(match *event {
+            Event::Received { via, train } => Item::Received {
+                via,
+                meta: *train.meta(),
+                held: payload.len(),
+                wire_len: train.wire_len(),
+                segment_len: train.segment_len(),
+            },
+            Event::Ignored { meta, reason, count } => Item::Ignored { meta: *meta, reason, count },
+            Event::Dropped { new, total } => Item::Dropped { new, total },
+            Event::Interfaces { interfaces } => Item::Interfaces(Box::new(interfaces.clone())),
+            Event::Trouble { error } => Item::Trouble(Box::new(error.clone())),
+            // A listener says nothing else: it sends nothing.
+            _ => return 0,
+        });
+        0
+    }
+
+    fn overflow(&mut self, event: &Event<'_>) -> u64 {
+        match *event {
+            Event::Received { train, .. } => return train.count() as u64,
+            Event::Dropped { new, total } => self.drops = Some((self.drops.map_or(0, |(sum, _)| sum) + new, total)),
+            Event::Interfaces { interfaces } => self.interfaces = Some(interfaces.clone()),
+            _ => self.not_shown += 1,
+        }
+        0
+    }
+
+    /// Notices for which there was no room.
+    pub(crate) fn not_shown(&self) -> u64 {
+        self.not_shown
+    }
+
+    /// Tells everything again, in order, until `tell` wants no more.
+    pub(crate) fn events(&self, mut tell: impl FnMut(Event<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+        let mut payloads = self.payloads.as_slice();
+        for item in &self.items {
+            match item {
+                Item::Received { via, meta, held, wire_len, segment_len } => {
+                    let (payload, rest) = payloads.split_at(*held);
+                    payloads = rest;
+                    // What was cut off comes one by one.
+                    let one = Train::one(&Datagram { payload, wire_len: *wire_len, meta });
+                    let train = if held < wire_len { one } else { Train::new(meta, payload, *segment_len) };
+                    tell(Event::Received { via: *via, train })?;
+                }
+                Item::Ignored { meta, reason, count } => tell(Event::Ignored { meta, reason: *reason, count: *count })?,
+                Item::Dropped { new, total } => tell(Event::Dropped { new: *new, total: *total })?,
+                Item::Interfaces(interfaces) => tell(Event::Interfaces { interfaces })?,
+                Item::Trouble(error) => tell(Event::Trouble { error })?,
+            }
+        }
+        if let Some((new, total)) = self.drops {
+            tell(Event::Dropped { new, total })?;
+        }
+        if let Some(interfaces) = &self.interfaces {
+            tell(Event::Interfaces { interfaces })?;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+
+    fn meta(port: u16) -> Meta {
+        Meta::new(SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    /// What a part tells: source port, length and payload of each datagram; port 0 for drops.
+    fn told(part: &Part) -> Vec<(u16, usize, Vec<u8>)> {
+        let mut told = Vec::new();
+        let flow = part.events(|event| {
+            match event {
+                Event::Received { train, .. } => told.extend(
+                    train
+                        .datagrams()
+                        .map(|datagram| (datagram.meta.source.port(), datagram.wire_len, datagram.payload.to_vec())),
+                ),
+                Event::Dropped { new, .. } => told.push((0, usize::try_from(new).unwrap(), Vec::new())),
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        });
+        assert!(flow.is_continue());
+        told
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_in_order() {
+        let queue = Queue::new();
+        let mut sink = queue.sink(false);
+        let (one, two) = (meta(1), meta(2));
+        let cut = Datagram { payload: b"cut", wire_len: 9, meta: &two };
+        let events = [
+            Event::Received { via: 0, train: Train::new(&one, b"aabbc", 2) },
+            Event::Dropped { new: 3, total: 3 },
+            Event::Received { via: 1, train: Train::new(&two, b"", 1) },
+            Event::Received { via: 1, train: Train::one(&cut) },
+        ];
+        for event in events {
+            assert!(sink.event(event).is_continue());
+        }
+        let mut part = Part::default();
+        assert!(queue.take(&mut part));
+        let expected: [(u16, usize, &[u8]); 6] =
+            [(1, 2, b"aa"), (1, 2, b"bb"), (1, 1, b"c"), (0, 3, b""), (2, 0, b""), (2, 9, b"cut")];
+        assert_eq!(told(&part), expected.map(|(port, len, payload)| (port, len, payload.to_vec())));
+        queue.end();
+        assert!(!queue.take(&mut part));
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_memory_has_a_bound() {
+        let queue = Queue::new();
+        let mut sink = queue.sink(true);
+        let source = meta(1);
+        let payload = vec![7; 60_000];
+        let train = Train::new(&source, &payload, 1000);
+        let trains = 2 * LIMIT / payload.len();
+        for _ in 0..trains {
+            assert!(sink.event(Event::Received { via: 0, train }).is_continue());
+        }
+        // What is left of the room takes datagrams without payload.
+        let empty = Train::new(&source, b"", 1);
+        let empties = payload.len();
+        for _ in 0..empties {
+            let _ = sink.event(Event::Received { via: 0, train: empty });
+        }
+        let _ = sink.event(Event::Dropped { new: 2, total: 2 });
+        let _ = sink.event(Event::Dropped { new: 3, total: 5 });
+        let _ = sink.event(Event::Ignored { meta: &source, reason: Reason::NoMatch, count: 1 });
+        let mut report = Report::default();
+        report.received.add(trains * 60 + empties, trains * payload.len());
+        report.delivered = report.received.datagrams;
+        queue.correct(&mut report);
+        let mut part = Part::default();
+        assert!(queue.take(&mut part));
+        assert!(part.payloads.len() <= LIMIT && part.not_shown() == 1);
+        let told = told(&part);
+        let datagrams = told.iter().filter(|(port, ..)| *port == 1).count() as u64;
+        assert!(report.is_balanced());
+        assert_eq!((datagrams, report.ignored.of(Reason::QueueFull)), (report.delivered, report.ignored.total()));
+        assert!(datagrams > 0 && report.ignored.total() > 0);
+        assert_eq!(told.iter().filter(|(port, ..)| *port == 0).map(|(_, new, _)| new).sum::<usize>(), 5);
+    }
+
+    #[test]
+    fn a_closed_queue_ends_the_run() {
+        let queue = Queue::new();
+        let mut sink = queue.sink(false);
+        queue.close();
+        assert!(sink.event(Event::Dropped { new: 1, total: 1 }).is_break() && sink.idle().is_break());
+    }
+}
