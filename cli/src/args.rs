@@ -391,7 +391,7 @@ pub(crate) struct CommonArgs {
     /// End after this time; what is sent last is still waited for
     #[arg(long = "for", value_name = "DURATION", value_parser = units::duration)]
     pub(crate) duration: Option<Duration>,
-    /// Receive buffer, as much of it as the system permits [default: 4MiB]
+    /// Receive buffer, as much of it as the system permits [default: 4MiB; listen: 16MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) recv_buffer: Option<usize>,
     /// Say more: each datagram sent, answered or ignored

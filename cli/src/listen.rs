@@ -11,7 +11,7 @@ use udpkit::{
     Drive, End, Event, Interfaces, Memberships, Options, Reason, Remote, Report, Sink, Socket, Train, control, drive,
 };
 
-use crate::args::{CaptureArgs, ListenArgs};
+use crate::args::{CaptureArgs, CommonArgs, ListenArgs};
 use crate::capture::{CaptureFiles, Rotation};
 use crate::config::{self, Listening};
 use crate::exit::Exit;
@@ -20,6 +20,8 @@ use crate::queue::{Part, Queue};
 use crate::run::{buffer_of, check_format, finish, receiver_exit};
 use crate::signals;
 
+/// What sockets ask the system for: four times what others do, since a datagram that waits costs nothing here.
+const RECEIVE_BUFFER: usize = 16 << 20;
 /// How often, at most, what came is written out where nobody watches it come: each time costs system calls.
 const WRITE_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -38,6 +40,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let (ready, remote) = ready(&listening, args, &interfaces)?;
     let system = SystemCounters::read();
     printer.listening("listening", &listening.addresses());
+    note_buffer(&mut printer, buffer_of(&listening.sockets), &args.common);
     printer.flush();
     let writer = Writer {
         printer,
@@ -77,6 +80,7 @@ impl ListenArgs {
             traffic_classes: true,
             drops: true,
             coalesce: self.coalesce,
+            receive_buffer: Some(self.common.recv_buffer.unwrap_or(RECEIVE_BUFFER)),
             ..self.common.socket_options()
         }
     }
@@ -103,6 +107,16 @@ impl CaptureArgs {
     fn create(&self, interfaces: &Interfaces, started: SystemTime) -> Result<Option<CaptureFiles>> {
         let Some(path) = &self.write else { return Ok(None) };
         CaptureFiles::create(path, self.rotation(), interfaces.clone(), started).map(Some)
+    }
+}
+
+/// Says how large the receive buffer is: always where it is less than was asked for, which can cost datagrams.
+fn note_buffer(printer: &mut StdPrinter, bytes: usize, common: &CommonArgs) {
+    if common.recv_buffer.is_some_and(|asked| bytes < asked) {
+        let words = "the system permits no more without more rights or a larger sysctl net.core.rmem_max";
+        printer.note(&format!("receive buffer: {bytes} B; {words}"));
+    } else if common.verbose {
+        printer.note(&format!("receive buffer: {bytes} B, room for some {} short datagrams", output::room(bytes, 0)));
     }
 }
 

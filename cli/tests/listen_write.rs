@@ -217,7 +217,7 @@ fn a_reader_that_stalls_holds_up_no_socket() {
     command.stdout(writer);
     let mut listener = Process::start_with_output(command);
     let port = listener.stderr_line().trim_end().rsplit_once(':').expect("a port").1.to_owned();
-    // Four times what the socket's buffer takes, and many times what a pipe does.
+    // Nearly three times what the buffer of the socket takes, and many times what a pipe does.
     send(&port, COUNT, 1000);
     let mut lines = BufReader::new(reader).lines();
     for number in 0..COUNT {

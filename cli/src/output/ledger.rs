@@ -29,6 +29,11 @@ fn occupied(len: u64) -> u64 {
 /// Room for less than this time is too little for the pauses that a busy processor makes.
 const SHORT: Duration = Duration::from_millis(20);
 
+/// How many datagrams of this length a receive buffer holds, about.
+pub(crate) fn room(buffer: usize, len: u64) -> u64 {
+    buffer as u64 / occupied(len)
+}
+
 /// What became of the datagrams that a listener took, and what it knows of those that it did not get.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -95,7 +100,7 @@ impl Ledger {
 
     fn write_drops(&self, out: &mut impl Write, report: &Report) -> io::Result<()> {
         let mean_len = report.received.bytes.checked_div(report.received.datagrams).unwrap_or(0);
-        let room = self.receive_buffer as u64 / occupied(mean_len);
+        let room = room(self.receive_buffer, mean_len);
         match report.kernel_drops {
             None => writeln!(out, "  dropped by the kernel: unknown on this system")?,
             Some(0) => {}

@@ -20,7 +20,7 @@ use udpkit::{
 use crate::args::{Color, CommonArgs, Format};
 use crate::hint;
 use json::Object;
-pub(crate) use ledger::{Ledger, SystemCounters, Written};
+pub(crate) use ledger::{Ledger, SystemCounters, Written, room};
 pub(crate) use news::News;
 use news::{Bound, MAX_TOLD, Told};
 pub(crate) use text::Status;
