@@ -131,6 +131,7 @@ pub(crate) fn run<E: Engine, S: Sink>(
     let mut batch = ReceiveBatch::default();
     let mut waiting = Waiting::new(sockets, watch.as_ref(), control);
     let alarm = Alarm::new(engine.precision());
+    let rest = engine.rest();
     let end = loop {
         let moment = now();
         engine.tick(moment, &mut wire);
@@ -154,6 +155,9 @@ pub(crate) fn run<E: Engine, S: Sink>(
             if wire.flow.is_break() {
                 break End::SinkClosed;
             }
+        }
+        if std::mem::take(&mut wire.rests) {
+            pause(earlier(Some(rest), timeout));
         }
         let asleep = timeout.map(|timeout| alarm.asleep(timeout));
         if !waiting.wait(earlier(asleep, wire.drops_due(moment)))? {
@@ -218,7 +222,7 @@ fn turn<E: Engine, S: Sink>(
             engine.receive_train(batch.arrival(train.meta()), via, train, wire);
         }
         wire.flush(engine, moment);
-        wire.received = true;
+        (wire.received, wire.rests) = (true, true);
         wire.ask_drops(moment, false);
         // A batch that was not filled emptied the socket; asking again would cost a call to learn it.
         let over = wire.flow.is_break() || wire.broken.is_some() || engine.next() == Next::Done;
@@ -264,6 +268,14 @@ impl Alarm {
                 moment = now();
             }
         }
+    }
+}
+
+/// Lets datagrams gather in the sockets.
+#[expect(clippy::disallowed_methods, reason = "nothing that comes meanwhile is to end it")]
+fn pause(time: Option<Duration>) {
+    if let Some(time) = time.filter(|time| !time.is_zero()) {
+        std::thread::sleep(time);
     }
 }
 
@@ -387,6 +399,8 @@ struct Wire<'a, S> {
     drops_asked: Instant,
     /// Whether anything was received since then, so that something may have been dropped.
     received: bool,
+    /// Whether anything was received since the last rest.
+    rests: bool,
 }
 
 impl<'a, S: Sink> Wire<'a, S> {
@@ -401,6 +415,7 @@ impl<'a, S: Sink> Wire<'a, S> {
             flow: ControlFlow::Continue(()),
             drops_asked: now(),
             received: false,
+            rests: false,
         }
     }
 

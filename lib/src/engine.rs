@@ -85,6 +85,15 @@ pub trait Engine {
         None
     }
 
+    /// How long datagrams may wait in the socket once others were received, so that one call receives many: for engines
+    /// that answer nobody, to whom only the kernel's time of arrival matters. Some 100 µs make a receiver twice as fast,
+    /// and are far less than what a receive buffer lasts. Zero: not at all.
+    ///
+    /// Asked for once, at the start.
+    fn rest(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Takes the news that a datagram of ours was refused.
     fn unreachable(&mut self, now: Instant, unreachable: &Unreachable, out: &mut impl Outbox);
 
