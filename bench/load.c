@@ -13,13 +13,14 @@
 #include <dirent.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "machine.h"
 
 enum { UDP_LEVEL = 17, SEGMENT = 103, COALESCE = 104, RUN = 64, SLOT = 65536, HEADER = 14 };
 enum { MOST_PEERS = 4096, MOST_BYTES = 60000, FIRST_ADDRESS = 0x7f010001 };
@@ -45,29 +46,6 @@ static struct sockaddr_in server = {.sin_family = AF_INET};
 // Control messages need the alignment of their header.
 static union control { struct cmsghdr header; char bytes[128]; } in_control[RUN], out_control[RUN];
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-// User and system time of a process, its threads and the children that it has waited for (proc(5)).
-static double cpu_seconds(const char *pid) {
-    char path[320], stat[1024] = "";
-    snprintf(path, sizeof path, "/proc/%s/stat", pid);
-    FILE *file = fopen(path, "r");
-    if (!file) return 0;
-    size_t length = fread(stat, 1, sizeof stat - 1, file);
-    fclose(file);
-    stat[length] = 0;
-    char *after_name = strrchr(stat, ')');
-    unsigned long user = 0, system = 0, children_user = 0, children_system = 0;
-    if (after_name)
-        sscanf(after_name + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu", &user, &system,
-               &children_user, &children_system);
-    return (double)(user + system + children_user + children_system) / (double)sysconf(_SC_CLK_TCK);
-}
-
 // The server's, and that of all its children: of every process that we see but ourselves.
 static double server_seconds(void) {
     double sum = 0;
@@ -76,16 +54,6 @@ static double server_seconds(void) {
         if (atoi(entry->d_name) > 0 && atoi(entry->d_name) != getpid()) sum += cpu_seconds(entry->d_name);
     if (processes) closedir(processes);
     return sum;
-}
-
-// What all processors have done but idling and waiting for disks.
-static double machine_seconds(void) {
-    unsigned long user = 0, nice = 0, system = 0, interrupt = 0, soft = 0, stolen = 0;
-    FILE *file = fopen("/proc/stat", "r");
-    if (!file) return 0;
-    int fields = fscanf(file, "cpu %lu %lu %lu %*u %*u %lu %lu %lu", &user, &nice, &system, &interrupt, &soft, &stolen);
-    fclose(file);
-    return fields < 6 ? 0 : (double)(user + nice + system + interrupt + soft + stolen) / (double)sysconf(_SC_CLK_TCK);
 }
 
 static void open_lane(struct lane *lane) {
@@ -215,11 +183,7 @@ int main(int argc, char **argv) {
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (size < 1 || size > MOST_BYTES || window < 1 || peers < 1 || peers > MOST_PEERS)
         return fputs("load: a number is out of range\n", stderr), 2;
-    // Alone on the last processor: were it to move about, it would now and then sit on the server's.
-    cpu_set_t last;
-    CPU_ZERO(&last);
-    CPU_SET((unsigned)sysconf(_SC_NPROCESSORS_ONLN) - 1, &last);
-    sched_setaffinity(0, sizeof last, &last);
+    move_to_last_processor();
     prepare();
     int count = shared ? 1 : peers;
     for (int i = 0; i < count; i++) {
