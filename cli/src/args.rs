@@ -182,7 +182,10 @@ Examples:
   udp listen 239.1.2.3:5000 -i eth0        a multicast group on one interface
   udp listen [ff02::fb]:5353               an IPv6 group on every interface
   udp listen --from 10.1.0.0/16 --json     one network's datagrams, as JSON Lines
+  udp listen --fields source,payload       who sent what, and nothing else
+  udp listen --delta                       how long after the one before each came
   udp listen --count 1 --raw > payload     the bytes of the next datagram
+  udp listen --raw --delimiter '\\n' > log  each payload's bytes on a line
   udp listen --write hour.pcapng --rotate 1h --keep 24
                                            the last day, as captures of an hour each")]
 pub(crate) struct ListenArgs {
@@ -204,6 +207,8 @@ pub(crate) struct ListenArgs {
     pub(crate) coalesce: bool,
     #[command(flatten)]
     pub(crate) capture: CaptureArgs,
+    #[command(flatten)]
+    pub(crate) print: PrintArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
@@ -296,6 +301,31 @@ pub(crate) struct ManArgs {
     /// The directory; it must exist
     pub(crate) directory: PathBuf,
 }
+
+/// What is printed of each datagram.
+#[derive(Debug, Default, ArgGroup)]
+#[command(next_help_heading = "Printing")]
+pub(crate) struct PrintArgs {
+    /// Print only these, in this order [default: time,source,destination,delivery,interface,length,payload]
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
+    pub(crate) fields: Vec<Field>,
+    /// Times in UTC, with the date (RFC 3339) [default: the time of day here]
+    #[arg(long, group = "times")]
+    pub(crate) utc: bool,
+    /// Times in seconds since the first datagram printed
+    #[arg(long, group = "times")]
+    pub(crate) relative: bool,
+    /// Times in seconds since the datagram printed before
+    #[arg(long, group = "times")]
+    pub(crate) delta: bool,
+    /// Write this after each payload with --raw; reads \n \r \t \0 \\ and \xNN
+    #[arg(long, value_name = "TEXT", value_parser = delimiter, allow_hyphen_values = true)]
+    pub(crate) delimiter: Option<Delimiter>,
+}
+
+/// Bytes that part payloads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Delimiter(pub(crate) Vec<u8>);
 
 /// What to send.
 #[derive(Debug, ArgGroup)]
@@ -418,6 +448,33 @@ pub(crate) enum Format {
     Raw,
 }
 
+/// A part of what is known of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Field {
+    /// When the kernel received it
+    Time,
+    /// Address and port of the sender
+    Source,
+    /// Address in the header, and our port
+    Destination,
+    /// Unicast, broadcast or multicast
+    Delivery,
+    /// The interface it came in on
+    Interface,
+    /// Time to live or hop limit on arrival
+    #[value(alias = "hop_limit")]
+    Ttl,
+    /// Type of service or traffic class: DSCP and ECN
+    #[value(alias = "traffic_class")]
+    Tos,
+    /// The upper six bits of tos
+    Dscp,
+    /// Bytes of payload
+    Length,
+    /// The payload; always the last
+    Payload,
+}
+
 /// When colour is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
@@ -447,6 +504,10 @@ fn status_interval(text: &str) -> Result<Duration, String> {
         interval if interval.is_zero() || interval >= Duration::from_millis(10) => Ok(interval),
         _ => Err(format!("'{text}' is too often; write 10ms or more, or 0 for never")),
     }
+}
+
+fn delimiter(text: &str) -> Result<Delimiter, String> {
+    payload::unescape(text).map(Delimiter)
 }
 
 fn template(text: &str) -> Result<udpkit::Template, String> {

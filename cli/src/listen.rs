@@ -30,11 +30,13 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     if args.prints() {
         check_format(&args.common)?;
     }
+    let printing = args.print.printing(args.common.format())?;
     let interfaces = Interfaces::list().unwrap_or_default();
     let options = args.socket_options();
     let listening = config::listening(&args.addresses, &args.common, &options, args.source, &interfaces)?;
     let capture = args.capture.create(&interfaces, SystemTime::now())?;
-    let mut printer = StdPrinter::std(Settings::new(&args.common, listening.ports()));
+    let settings = Settings::new(&args.common, listening.ports());
+    let mut printer = StdPrinter::std(Settings { printing, ..settings });
     printer.set_interfaces(&interfaces);
     let mut engine = Listen::new(args.engine_options(&listening));
     let (ready, remote) = ready(&listening, args, &interfaces)?;

@@ -16,6 +16,7 @@ mod listen;
 mod metrics;
 mod output;
 mod payload;
+mod printing;
 mod queue;
 mod rules;
 mod run;

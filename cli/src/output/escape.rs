@@ -8,10 +8,13 @@ use std::io::{self, Write};
 /// `\x1b` or `\u{202e}`, bytes that are no UTF-8 become `\xNN`, and a backslash is doubled, so that the result can be
 /// read back.
 pub(crate) fn write(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    for chunk in bytes.utf8_chunks() {
-        write_text(out, chunk.valid(), "\\\\")?;
+    // Most payloads are plain, or begin so.
+    let (plain, others) = bytes.split_at(ascii_run_len(bytes, is_plain));
+    out.write_all(plain)?;
+    for chunk in others.utf8_chunks() {
+        write_text(out, chunk.valid(), b"\\\\")?;
         for byte in chunk.invalid() {
-            write!(out, "\\x{byte:02x}")?;
+            write_byte(out, *byte)?;
         }
     }
     Ok(())
@@ -19,7 +22,7 @@ pub(crate) fn write(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
 
 /// Writes words of ours with names in them that others chose: as [`write()`], but a backslash stands for itself.
 pub(crate) fn write_words(out: &mut impl Write, words: &str) -> io::Result<()> {
-    write_text(out, words, "\\")
+    write_text(out, words, b"\\")
 }
 
 /// What [`write_words`] writes.
@@ -30,33 +33,80 @@ pub(crate) fn words(words: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn write_text(out: &mut impl Write, text: &str, backslash: &str) -> io::Result<()> {
+fn write_text(out: &mut impl Write, text: &str, backslash: &[u8]) -> io::Result<()> {
     let mut rest = text;
-    while !rest.is_empty() {
-        // Runs of plain ASCII, which is most of what there is, go out at once.
-        let plain = rest.bytes().take_while(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\').count();
-        out.write_all(&rest.as_bytes()[..plain])?;
-        rest = &rest[plain..];
-        let Some(letter) = rest.chars().next() else { break };
+    loop {
+        let (safe, others) = rest.split_at(run_len(rest, is_plain));
+        out.write_all(safe.as_bytes())?;
+        let Some(letter) = others.chars().next() else { return Ok(()) };
         match letter {
-            '\\' => out.write_all(backslash.as_bytes())?,
+            '\\' => out.write_all(backslash)?,
             '\n' => out.write_all(b"\\n")?,
             '\r' => out.write_all(b"\\r")?,
             '\t' => out.write_all(b"\\t")?,
-            letter if letter.is_ascii() => write!(out, "\\x{:02x}", u32::from(letter))?,
-            letter if is_safe(letter) => write!(out, "{letter}")?,
+            letter if letter.is_ascii() => write_byte(out, others.as_bytes()[0])?,
             letter => write!(out, "{}", letter.escape_unicode())?,
         }
-        rest = &rest[letter.len_utf8()..];
+        rest = &others[letter.len_utf8()..];
     }
-    Ok(())
+}
+
+fn write_byte(out: &mut impl Write, byte: u8) -> io::Result<()> {
+    let [high, low] = hex(byte);
+    out.write_all(&[b'\\', b'x', high, low])
+}
+
+/// The two digits of a byte.
+pub(crate) fn hex(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
+}
+
+/// Whether a byte is printable ASCII, and not what escapes begin with.
+fn is_plain(byte: u8) -> bool {
+    is_printable(byte) && byte != b'\\'
+}
+
+fn is_printable(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~')
+}
+
+/// How many bytes at the start of a text show as what they are.
+pub(crate) fn safe_len(text: &str) -> usize {
+    run_len(text, is_printable)
+}
+
+/// How many bytes at the start are ASCII that passes a test, or characters beyond that show as what they are.
+fn run_len(text: &str, passes: impl Fn(u8) -> bool) -> usize {
+    let mut len = 0;
+    loop {
+        len += ascii_run_len(&text.as_bytes()[len..], &passes);
+        match text[len..].chars().next() {
+            Some(letter) if !letter.is_ascii() && is_safe(letter) => len += letter.len_utf8(),
+            Some(_) | None => return len,
+        }
+    }
+}
+
+/// How many bytes at the start pass a test.
+fn ascii_run_len(bytes: &[u8], passes: impl Fn(u8) -> bool) -> usize {
+    // Without a way out in the middle of a block, the compiler looks at all of it at once.
+    let passing = |bytes: &[u8], block: usize| {
+        let blocks = bytes.chunks_exact(block);
+        block * blocks.take_while(|block| block.iter().fold(true, |all, byte| all & passes(*byte))).count()
+    };
+    let mut len = passing(bytes, 32);
+    len += passing(&bytes[len..], 8);
+    len + bytes[len..].iter().take_while(|byte| passes(**byte)).count()
 }
 
 /// Whether a character beyond ASCII shows as what it is: neither control, nor invisible, nor unassigned.
-pub(crate) fn is_safe(letter: char) -> bool {
-    if is_blank(letter) {
-        return false;
-    }
+fn is_safe(letter: char) -> bool {
+    // Letters and digits are most of what there is, and told apart quickly.
+    !is_blank(letter) && (letter.is_alphanumeric() || is_shown(letter))
+}
+
+fn is_shown(letter: char) -> bool {
     // The standard library keeps the table up to date. Combining marks are escaped only at the start of a text.
     let mut buffer = [b'x', 0, 0, 0, 0];
     let len = 1 + letter.encode_utf8(&mut buffer[1..]).len();
@@ -125,6 +175,12 @@ mod tests {
         for blank in blanks {
             assert_eq!(escaped(format!("a{blank}b").as_bytes()), format!("a{}b", blank.escape_unicode()));
         }
+    }
+
+    #[test]
+    fn every_letter_and_digit_is_one_that_shows() {
+        let letters = ('\u{80}'..=char::MAX).filter(|letter| letter.is_alphanumeric() && !is_blank(*letter));
+        assert_eq!(letters.filter(|letter| !is_shown(*letter)).collect::<Vec<_>>(), []);
     }
 
     #[test]

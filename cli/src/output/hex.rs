@@ -2,22 +2,32 @@
 
 use std::io::{self, Write};
 
+use super::escape;
+
+/// Bytes in a row.
+const BYTES: usize = 16;
+/// Where the bytes begin, and where what of them is ASCII does.
+const FIRST_BYTE: usize = 10;
+const FIRST_ASCII: usize = FIRST_BYTE + 3 * BYTES + 3;
+
 /// Writes the rows of a payload; none for an empty one.
 pub(crate) fn write(out: &mut impl Write, payload: &[u8]) -> io::Result<()> {
-    for (row, bytes) in payload.chunks(16).enumerate() {
-        write!(out, "{:08x} ", row * 16)?;
-        for place in 0..16 {
-            let gap = if place == 8 { " " } else { "" };
-            match bytes.get(place) {
-                Some(byte) => write!(out, "{gap} {byte:02x}")?,
-                None => write!(out, "{gap}   ")?,
-            }
+    for (number, bytes) in payload.chunks(BYTES).enumerate() {
+        let mut row = [b' '; FIRST_ASCII + BYTES + 2];
+        let offset = u32::try_from(number * BYTES).unwrap_or(u32::MAX).to_be_bytes();
+        for (place, byte) in offset.into_iter().enumerate() {
+            row[2 * place..][..2].copy_from_slice(&escape::hex(byte));
         }
-        out.write_all(b"  |")?;
-        for byte in bytes {
-            out.write_all(&[if matches!(byte, b' '..=b'~') { *byte } else { b'.' }])?;
+        row[FIRST_ASCII - 1] = b'|';
+        for (place, byte) in bytes.iter().enumerate() {
+            // There is a gap in the middle.
+            let start = FIRST_BYTE + 3 * place + place / (BYTES / 2);
+            row[start..][..2].copy_from_slice(&escape::hex(*byte));
+            row[FIRST_ASCII + place] = if matches!(byte, b' '..=b'~') { *byte } else { b'.' };
         }
-        out.write_all(b"|\n")?;
+        let end = FIRST_ASCII + bytes.len();
+        row[end..][..2].copy_from_slice(b"|\n");
+        out.write_all(&row[..end + 2])?;
     }
     Ok(())
 }

@@ -6,16 +6,19 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, SystemTime};
+use std::ops::Range;
+use std::time::Duration;
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
-use udpkit::{Cause, Delivery, Interface, Meta, Report, Transmit};
+use udpkit::{Cause, Datagram, Interface, Report, Transmit};
 
 use super::ledger::SystemCounters;
-use super::{Shown, Status, escape};
+use super::shown::{Shown, delivery_name};
+use super::{Columns, Status, escape};
+use crate::args::Field;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -100,14 +103,15 @@ pub(crate) enum Object<'a> {
     Summary(Box<Summary>),
 }
 
-/// A received datagram.
+/// A received datagram, or what was chosen of it.
 #[derive(Serialize)]
 pub(crate) struct DatagramObject<'a> {
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "time")]
-    time: Option<SystemTime>,
-    source: SocketAddr,
     #[serde(skip_serializing_if = "Option::is_none")]
-    destination: Option<SocketAddr>,
+    time: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,14 +120,15 @@ pub(crate) struct DatagramObject<'a> {
     hop_limit: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     traffic_class: Option<u8>,
-    length: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length: Option<usize>,
     #[serde(skip_serializing_if = "is_false")]
     truncated: bool,
     /// Datagrams that the kernel dropped at the same socket since the one before.
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped_before: Option<u32>,
     #[serde(flatten)]
-    payload: Payload<'a>,
+    payload: Option<Payload<'a>>,
 }
 
 impl<'a> DatagramObject<'a> {
@@ -132,25 +137,30 @@ impl<'a> DatagramObject<'a> {
         Self { dropped_before: Some(dropped).filter(|count| *count > 0), ..self }
     }
 
+    /// All of it.
     pub(crate) fn new(shown: &Shown<'a>) -> Self {
-        let Meta { source, destination, delivery, received, hop_limit, traffic_class, .. } = *shown.datagram.meta;
         Self {
-            time: received,
-            source,
-            destination: destination.map(|ip| SocketAddr::new(ip, shown.port)),
-            delivery: match delivery {
-                Delivery::Unicast => Some("unicast"),
-                Delivery::Broadcast => Some("broadcast"),
-                Delivery::Multicast => Some("multicast"),
-                Delivery::Unknown => None,
-            },
-            interface: shown.interface,
-            hop_limit,
-            traffic_class,
-            length: shown.datagram.wire_len,
-            truncated: shown.datagram.is_truncated(),
+            payload: Some(Payload::new(shown.datagram.payload)),
+            ..Self::without_payload(shown, &Columns::default())
+        }
+    }
+
+    /// What was chosen of it, but for its payload.
+    fn without_payload(shown: &Shown<'a>, columns: &Columns) -> Self {
+        let Datagram { meta, wire_len, .. } = shown.datagram;
+        let tells = |field| columns.tell(&[field]);
+        Self {
+            time: shown.time.filter(|_| tells(Field::Time)),
+            source: Some(shown.source).filter(|_| tells(Field::Source)),
+            destination: shown.destination.filter(|_| tells(Field::Destination)),
+            delivery: delivery_name(meta.delivery).filter(|_| tells(Field::Delivery)),
+            interface: shown.interface.filter(|_| tells(Field::Interface)),
+            hop_limit: meta.hop_limit.filter(|_| tells(Field::Ttl)),
+            traffic_class: meta.traffic_class.filter(|_| columns.tell(&[Field::Tos, Field::Dscp])),
+            length: Some(wire_len).filter(|_| tells(Field::Length)),
+            truncated: shown.datagram.is_truncated() && columns.tell(&[Field::Length, Field::Payload]),
             dropped_before: None,
-            payload: Payload::new(shown.datagram.payload),
+            payload: None,
         }
     }
 }
@@ -366,40 +376,73 @@ pub(crate) fn nanoseconds(duration: Duration) -> u64 {
 
 /// Writes an object on a line of its own.
 pub(crate) fn write(out: &mut impl Write, object: &Object<'_>) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Versioned<'a, 'b> {
-        v: u32,
-        #[serde(flatten)]
-        object: &'b Object<'a>,
-    }
-    let versioned = Versioned { v: VERSION, object };
-    versioned.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, TerminalSafe))?;
+    write_value(out, &Versioned { v: VERSION, object }, b"{")?;
     out.write_all(b"\n")
 }
 
-/// JSON that a terminal can be shown: what it must not see is `\u` escaped even where JSON would not need it.
-struct TerminalSafe;
-
-impl Formatter for TerminalSafe {
-    fn write_string_fragment<W: Write + ?Sized>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some(place) = rest.find(|letter: char| !matches!(letter, ' '..='~') && !escape::is_safe(letter)) {
-            let (safe, unsafe_part) = rest.split_at(place);
-            out.write_all(safe.as_bytes())?;
-            let Some(letter) = unsafe_part.chars().next() else { break };
-            for unit in letter.encode_utf16(&mut [0; 2]) {
-                write!(out, "\\u{unit:04x}")?;
-            }
-            rest = &unsafe_part[letter.len_utf8()..];
-        }
-        out.write_all(rest.as_bytes())
-    }
+/// Writes the line of a datagram that was received up to its payload, for [`write_end`]; returns where the time stands.
+pub(super) fn write_start(
+    line: &mut Vec<u8>,
+    shown: &Shown<'_>,
+    columns: &Columns,
+    dropped_before: u32,
+) -> io::Result<Option<Range<usize>>> {
+    let datagram = DatagramObject::without_payload(shown, columns).after(dropped_before);
+    let time = datagram.time;
+    write_value(line, &Versioned { v: VERSION, object: &Object::Received(datagram) }, b"{")?;
+    // The object's end.
+    line.pop();
+    // The time comes first of all that is not always the same.
+    Ok(time.and_then(|time| {
+        let start = line.windows(time.len()).position(|part| part == time.as_bytes())?;
+        Some(start..start + time.len())
+    }))
 }
 
-fn time<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
-    match time.and_then(|time| jiff::Timestamp::try_from(time).ok()) {
-        Some(timestamp) => serializer.collect_str(&format_args!("{timestamp:.9}")),
-        None => serializer.serialize_none(),
+/// Ends the line of a datagram with its payload, if that is shown.
+pub(super) fn write_end(out: &mut impl Write, payload: Option<&[u8]>) -> io::Result<()> {
+    match payload {
+        Some(payload) => write_value(out, &Payload::new(payload), b",")?,
+        None => out.write_all(b"}")?,
+    }
+    out.write_all(b"\n")
+}
+
+/// An object of this version.
+#[derive(Serialize)]
+struct Versioned<'a, 'b> {
+    v: u32,
+    #[serde(flatten)]
+    object: &'b Object<'a>,
+}
+
+fn write_value(out: &mut impl Write, value: &impl Serialize, begin: &'static [u8]) -> io::Result<()> {
+    Ok(value.serialize(&mut serde_json::Serializer::with_formatter(out, TerminalSafe { begin }))?)
+}
+
+/// JSON that a terminal can be shown: what it must not see is `\u` escaped even where JSON would not need it.
+struct TerminalSafe {
+    /// What objects begin with; a comma where the first part of one is written already.
+    begin: &'static [u8],
+}
+
+impl Formatter for TerminalSafe {
+    fn begin_object<W: Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(self.begin)
+    }
+
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        loop {
+            let (safe, others) = rest.split_at(escape::safe_len(rest));
+            out.write_all(safe.as_bytes())?;
+            let Some(letter) = others.chars().next() else { return Ok(()) };
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                let [high, low] = unit.to_be_bytes().map(escape::hex);
+                out.write_all(&[b'\\', b'u', high[0], high[1], low[0], low[1]])?;
+            }
+            rest = &others[letter.len_utf8()..];
+        }
     }
 }
 
@@ -421,17 +464,17 @@ mod tests {
         let mut out = Vec::new();
         let object = Object::Answered {
             datagram: DatagramObject {
-                time: Some(SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 5)),
-                source: SocketAddr::from(([10, 0, 0, 1], 40000)),
+                time: Some("2023-11-14T22:13:20.000000005Z"),
+                source: Some("10.0.0.1:40000"),
                 destination: None,
                 delivery: None,
                 interface: None,
                 hop_limit: None,
                 traffic_class: None,
-                length: bytes.len(),
+                length: Some(bytes.len()),
                 truncated: false,
                 dropped_before: None,
-                payload: Payload::new(bytes),
+                payload: Some(Payload::new(bytes)),
             },
             reply: Payload::new(b"ok"),
         };

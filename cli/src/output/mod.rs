@@ -1,10 +1,13 @@
 //! What is printed: data on standard output in the chosen format, everything else on standard error.
 
+mod columns;
 mod escape;
+mod head;
 mod hex;
 mod json;
 mod ledger;
 mod news;
+mod shown;
 mod text;
 
 use std::cmp::Ordering;
@@ -13,22 +16,26 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use udpkit::{
-    Cause, Datagram, Event, InterfaceIndex, Interfaces, Reason, Report, SendFailure, Sink, Train, Unreachable,
-};
+use udpkit::{Cause, Datagram, Event, Interfaces, Reason, Report, SendFailure, Sink, Train, Unreachable};
 
 use crate::args::{Color, CommonArgs, Format};
 use crate::hint;
+pub(crate) use columns::Columns;
+use head::Heads;
 use json::Object;
 pub(crate) use ledger::{Ledger, SystemCounters, Written, room};
 pub(crate) use news::News;
 use news::{Bound, MAX_TOLD, Told};
+use shown::Shown;
+pub(crate) use shown::Times;
 pub(crate) use text::Status;
 
 /// What a printer must know besides the events.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) format: Format,
+    /// What a format shows of a datagram, and how.
+    pub(crate) printing: Printing,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     /// Whether lines are coloured.
@@ -68,10 +75,16 @@ impl Settings {
         }
     }
 
+    /// The local port of a socket.
+    fn port(&self, via: usize) -> u16 {
+        self.ports.get(via).copied().unwrap_or(0)
+    }
+
     /// A format and nothing else.
     pub(crate) fn plain(format: Format) -> Self {
         Self {
             format,
+            printing: Printing::default(),
             quiet: false,
             verbose: false,
             color: false,
@@ -86,13 +99,13 @@ impl Settings {
     }
 }
 
-/// A datagram with the names of what it came through.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shown<'a> {
-    datagram: Datagram<'a>,
-    /// The port it was sent to: ours.
-    port: u16,
-    interface: Option<&'a str>,
+/// What is shown of each datagram, and how.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Printing {
+    pub(crate) columns: Columns,
+    pub(crate) times: Times,
+    /// What follows each raw payload.
+    pub(crate) delimiter: Vec<u8>,
 }
 
 /// What a datagram is to the verb that prints it.
@@ -127,8 +140,7 @@ pub(crate) struct Printer<W: Write, N: Write> {
     settings: Settings,
     out: W,
     notices: N,
-    palette: text::Palette,
-    clock: text::Clock,
+    heads: Heads,
     interfaces: Interfaces,
     news: News,
     bound: Bound,
@@ -156,11 +168,10 @@ impl StdPrinter {
 impl<W: Write, N: Write> Printer<W, N> {
     pub(crate) fn new(settings: Settings, out: W, notices: N, zone: jiff::tz::TimeZone) -> Self {
         Self {
-            palette: text::Palette::new(settings.color),
+            heads: Heads::new(&settings, zone),
             settings,
             out,
             notices,
-            clock: text::Clock::new(zone),
             interfaces: Interfaces::default(),
             news: News::default(),
             bound: Bound::default(),
@@ -174,6 +185,7 @@ impl<W: Write, N: Write> Printer<W, N> {
 
     pub(crate) fn set_interfaces(&mut self, interfaces: &Interfaces) {
         self.interfaces = interfaces.clone();
+        self.heads.set_interfaces(interfaces);
     }
 
     /// Why writing failed, if it did; a reader that went away is no failure.
@@ -368,26 +380,41 @@ impl<W: Write, N: Write> Printer<W, N> {
             return;
         }
         self.clear_status();
-        let Self { settings, out, clock, palette, interfaces, .. } = self;
-        let shown = Shown {
-            datagram,
-            port: settings.ports.get(via).copied().unwrap_or(0),
-            interface: datagram.meta.interface.and_then(|index| interface_name(interfaces, index)),
-        };
-        let written = match settings.format {
-            Format::Json => json::write(out, &role.object(&shown)),
-            Format::Raw => out.write_all(datagram.payload),
-            Format::Text => text::line(out, &shown, role, settings, clock, palette)
-                .and_then(|()| text::payload(out, datagram.payload))
-                .and_then(|()| out.write_all(b"\n")),
-            Format::Hex => text::line(out, &shown, role, settings, clock, palette)
-                .and_then(|()| out.write_all(b"\n"))
-                .and_then(|()| hex::write(out, datagram.payload)),
-        };
+        let written = self.write_datagram(via, datagram, role);
         self.keep(written);
         if self.settings.at_once {
             self.flush();
         }
+    }
+
+    fn write_datagram(&mut self, via: usize, datagram: Datagram<'_>, role: &Role<'_>) -> io::Result<()> {
+        let Self { settings, out, heads, .. } = self;
+        let payload = datagram.payload;
+        let line = match (settings.format, role) {
+            (Format::Raw, _) => {
+                out.write_all(payload)?;
+                return out.write_all(&settings.printing.delimiter);
+            }
+            (Format::Json, Role::Answered { .. } | Role::Reply { .. }) => {
+                return json::write(out, &role.object(&heads.shown(via, datagram, settings)));
+            }
+            (Format::Json | Format::Text | Format::Hex, _) => heads.line(via, datagram, role, settings)?,
+        };
+        out.write_all(line)?;
+        let payload = Some(payload).filter(|_| settings.printing.columns.have_payload());
+        if settings.format == Format::Json {
+            return json::write_end(out, payload);
+        }
+        let payload = payload.unwrap_or_default();
+        if settings.format == Format::Hex {
+            out.write_all(if line.is_empty() { b"" } else { b"\n" })?;
+            return hex::write(out, payload);
+        }
+        if !payload.is_empty() {
+            out.write_all(if line.is_empty() { b"" } else { b"  " })?;
+            escape::write(out, payload)?;
+        }
+        out.write_all(b"\n")
     }
 
     fn ignored(&mut self, source: SocketAddr, reason: Reason, count: usize) {
@@ -475,10 +502,6 @@ impl<W: Write, N: Write> Printer<W, N> {
     }
 }
 
-fn interface_name(interfaces: &Interfaces, index: InterfaceIndex) -> Option<&str> {
-    interfaces.numbered(index).map(|interface| interface.name.as_str())
-}
-
 impl<W: Write, N: Write> Sink for Printer<W, N> {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         match event {
@@ -488,8 +511,7 @@ impl<W: Write, N: Write> Sink for Printer<W, N> {
                 self.datagram(via, datagram, &Role::Reply { request, rtt });
             }
             Event::Sent { transmit, payload, request, retry } => {
-                let name =
-                    transmit.interface.and_then(|index| interface_name(&self.interfaces, index)).map(str::to_owned);
+                let name = transmit.interface.and_then(|index| self.heads.interface(index)).map(str::to_owned);
                 if self.is_json() {
                     self.object(&Object::sent(&transmit, name.as_deref(), payload, request, retry));
                 } else {
@@ -587,7 +609,49 @@ fn tell(out: &mut impl Write, start: &str, words: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
+    use udpkit::{Delivery, InterfaceIndex, Meta};
+
     use super::*;
+
+    fn received(second: u64, nanoseconds: u32) -> Meta {
+        let mut meta = Meta::new("192.0.2.1:40000".parse().unwrap());
+        meta.destination = Some("192.0.2.255".parse().unwrap());
+        meta.interface = InterfaceIndex::new(7);
+        meta.delivery = Delivery::Broadcast;
+        meta.received = Some(SystemTime::UNIX_EPOCH + Duration::new(second, nanoseconds));
+        meta.hop_limit = Some(64);
+        meta.traffic_class = Some(184);
+        meta
+    }
+
+    #[test]
+    fn a_datagram_costs_no_allocation() {
+        for format in [Format::Text, Format::Hex, Format::Json, Format::Raw] {
+            let settings = Settings { ports: vec![10000], ..Settings::plain(format) };
+            let mut printer = Printer::new(settings, io::sink(), io::sink(), jiff::tz::TimeZone::UTC);
+            let mut print = |port, nanoseconds, payload: &[u8]| {
+                let mut meta = received(1_700_000_000, nanoseconds);
+                meta.source.set_port(port);
+                let datagram = Datagram { payload, wire_len: payload.len(), meta: &meta };
+                assert!(printer.event(Event::Received { via: 0, train: Train::one(&datagram) }).is_continue());
+            };
+            let payloads: [&[u8]; 5] =
+                [b"plain text", b"", b"\x1b]0;\xff\0\\\x7f", "мир \u{202e} 👋 ".as_bytes(), &[200; 65_507]];
+            let mut print_all = |first| {
+                // More peers than there are heads.
+                for ((number, port), payload) in (0u32..1000).zip((40_000..40_600).cycle()).zip(payloads.iter().cycle())
+                {
+                    print(port, first + number / 3, payload);
+                }
+            };
+            // The first ones make room.
+            print_all(0);
+            let allocated = allocation_counter::measure(|| print_all(500));
+            assert_eq!(allocated.count_total, 0, "{format:?}");
+        }
+    }
 
     #[test]
     fn refusals_are_told_up_to_a_bound() {

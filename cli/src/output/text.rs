@@ -3,23 +3,24 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, SystemTime};
+use std::ops::Range;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use udpkit::{Datagram, Delivery, Report};
+use udpkit::{Delivery, Report};
 
-use super::{Role, Settings, Shown, escape};
+use super::shown::Shown;
+use super::{Role, Settings, columns, escape};
 use crate::units;
 
 /// The styles of a line's parts; all plain where there is no colour.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Palette {
-    faint: Style,
-    address: Style,
-    broadcast: Style,
-    multicast: Style,
+    pub(super) faint: Paint,
+    pub(super) address: Paint,
+    plain: Paint,
+    broadcast: Paint,
+    multicast: Paint,
 }
 
 impl Palette {
@@ -28,98 +29,74 @@ impl Palette {
             return Self::default();
         }
         Self {
-            faint: Style::new().dimmed(),
-            address: AnsiColor::Cyan.on_default(),
-            broadcast: AnsiColor::Yellow.on_default(),
-            multicast: AnsiColor::Magenta.on_default(),
+            faint: Paint::new(Style::new().dimmed()),
+            address: Paint::new(AnsiColor::Cyan.on_default()),
+            plain: Paint::default(),
+            broadcast: Paint::new(AnsiColor::Yellow.on_default()),
+            multicast: Paint::new(AnsiColor::Magenta.on_default()),
         }
     }
 
-    fn delivery(&self, delivery: Delivery) -> Style {
+    pub(super) fn delivery(&self, delivery: Delivery) -> &Paint {
         match delivery {
-            Delivery::Broadcast => self.broadcast,
-            Delivery::Multicast => self.multicast,
-            Delivery::Unicast | Delivery::Unknown => Style::new(),
+            Delivery::Broadcast => &self.broadcast,
+            Delivery::Multicast => &self.multicast,
+            Delivery::Unicast | Delivery::Unknown => &self.plain,
         }
     }
 }
 
-/// Writes times of day in the local zone; the part that changes once a second is kept.
-#[derive(Debug)]
-pub(crate) struct Clock {
-    zone: TimeZone,
-    second: i64,
-    text: String,
+/// A style, as the bytes that begin and end it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Paint {
+    on: String,
+    off: String,
 }
 
-impl Clock {
-    pub(crate) fn new(zone: TimeZone) -> Self {
-        Self { zone, second: i64::MIN, text: String::new() }
+impl Paint {
+    fn new(style: Style) -> Self {
+        Self { on: style.render().to_string(), off: style.render_reset().to_string() }
     }
 
-    fn write(&mut self, out: &mut impl Write, time: SystemTime) -> io::Result<()> {
-        let Ok(timestamp) = Timestamp::try_from(time) else { return out.write_all(b"-") };
-        if timestamp.as_second() != self.second {
-            self.second = timestamp.as_second();
-            self.text = timestamp.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string();
-        }
-        write!(out, "{}.{:09}", self.text, timestamp.subsec_nanosecond().max(0))
+    pub(super) fn off(&self) -> &str {
+        &self.off
+    }
+
+    pub(super) fn write(&self, out: &mut impl Write, words: &str) -> io::Result<()> {
+        out.write_all(self.on.as_bytes())?;
+        out.write_all(words.as_bytes())?;
+        out.write_all(self.off.as_bytes())
     }
 }
 
-/// A datagram's line, but for its payload.
+/// A datagram's line, but for its payload; returns where the time stands that may be put in the place of another.
 pub(super) fn line(
-    out: &mut impl Write,
+    line: &mut Vec<u8>,
     shown: &Shown<'_>,
     role: &Role<'_>,
     settings: &Settings,
-    clock: &mut Clock,
     palette: &Palette,
-) -> io::Result<()> {
+) -> io::Result<Option<Range<usize>>> {
+    let columns = &settings.printing.columns;
     match *role {
+        Role::Received { dropped_before: 0 } => columns.write(line, shown, palette),
         Role::Received { dropped_before } => {
-            head(out, shown, clock, palette)?;
-            match dropped_before {
-                0 => Ok(()),
-                count => write!(out, " ({count} dropped before it)"),
-            }
+            columns.write(line, shown, palette)?;
+            write!(line, " ({dropped_before} dropped before it)")?;
+            Ok(None)
         }
         Role::Answered { reply } => {
-            head(out, shown, clock, palette)?;
-            write!(out, " (answered with {} B)", reply.len())
+            columns.write(line, shown, palette)?;
+            write!(line, " (answered with {} B)", reply.len())?;
+            Ok(None)
         }
         Role::Reply { request, rtt } => {
             let request = request.filter(|_| settings.numbered);
             let shown = Shown { interface: shown.interface.filter(|_| settings.name_interfaces), ..*shown };
-            answer(out, &shown, request, rtt, palette)
+            answer(line, &shown, request, rtt, palette)?;
+            Ok(None)
         }
     }
-}
-
-/// `time  source -> destination  delivery@interface  length`: what is known of a datagram.
-fn head(out: &mut impl Write, shown: &Shown<'_>, clock: &mut Clock, palette: &Palette) -> io::Result<()> {
-    let meta = shown.datagram.meta;
-    if let Some(time) = meta.received {
-        write!(out, "{}", palette.faint.render())?;
-        clock.write(out, time)?;
-        write!(out, "{}  ", palette.faint.render_reset())?;
-    }
-    write!(out, "{0}{1}{0:#}", palette.address, meta.source)?;
-    if let Some(destination) = meta.destination {
-        write!(out, " -> {}", SocketAddr::new(destination, shown.port))?;
-    }
-    let style = palette.delivery(meta.delivery);
-    match (meta.delivery, shown.interface) {
-        (Delivery::Unknown, None) => {}
-        (delivery, None) => write!(out, "  {style}{delivery}{style:#}")?,
-        (delivery, Some(interface)) => {
-            write!(out, "  {style}{delivery}@")?;
-            escape::write_words(out, interface)?;
-            write!(out, "{style:#}")?;
-        }
-    }
-    out.write_all(b"  ")?;
-    length(out, &shown.datagram)
 }
 
 /// `source  [interface]  [#request]  rtt  length`: who answered, and how fast.
@@ -130,7 +107,8 @@ fn answer(
     rtt: Option<Duration>,
     palette: &Palette,
 ) -> io::Result<()> {
-    write!(out, "{0}{1}{0:#}  ", palette.address, shown.datagram.meta.source)?;
+    palette.address.write(out, shown.source)?;
+    out.write_all(b"  ")?;
     if let Some(interface) = shown.interface {
         escape::write_words(out, interface)?;
         out.write_all(b"  ")?;
@@ -142,29 +120,12 @@ fn answer(
         Some(rtt) => write!(out, "{:.3} ms  ", milliseconds(rtt))?,
         None => out.write_all(b"- ms  ")?,
     }
-    length(out, &shown.datagram)
+    columns::length(out, &shown.datagram)
 }
 
 /// By which interface a broadcast would go, and where.
 pub(super) fn target(out: &mut impl Write, interface: &str, destination: SocketAddr) -> io::Result<()> {
     writeln!(out, "{}: to {destination}", escape::words(interface))
-}
-
-/// The payload at the end of a line.
-pub(crate) fn payload(out: &mut impl Write, payload: &[u8]) -> io::Result<()> {
-    if !payload.is_empty() {
-        out.write_all(b"  ")?;
-        escape::write(out, payload)?;
-    }
-    Ok(())
-}
-
-fn length(out: &mut impl Write, datagram: &Datagram<'_>) -> io::Result<()> {
-    write!(out, "{} B", datagram.wire_len)?;
-    if datagram.is_truncated() {
-        write!(out, " (first {})", datagram.payload.len())?;
-    }
-    Ok(())
 }
 
 fn milliseconds(time: Duration) -> f64 {
