@@ -1,6 +1,6 @@
 //! Addresses as people write them: `HOST`, `HOST:PORT`, `:PORT`, `PORT`, `[V6]:PORT`, `[V6%eth0]:PORT`.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
@@ -61,6 +61,22 @@ impl FromStr for Address {
         };
         let host = (!host.is_empty()).then(|| host.parse().map_or_else(|_| Host::Name(host.to_owned()), Host::Ip));
         Ok(Self { host, port })
+    }
+}
+
+impl Address {
+    /// Where this leads, to this port if it names none; loopback if it names no host. At least one address.
+    pub(crate) fn destinations(
+        &self,
+        port: u16,
+        families: Families,
+        interfaces: &Interfaces,
+    ) -> Result<Vec<SocketAddr>> {
+        let loopback = if families.only_v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+        let host = self.host.clone().unwrap_or(Host::Ip(loopback));
+        let mut found = host.resolve(self.port.unwrap_or(port), families, interfaces)?;
+        found.dedup();
+        Ok(found)
     }
 }
 

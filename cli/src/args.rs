@@ -1,6 +1,8 @@
 //! The command line: every flag and its help, nothing else.
 #![allow(rustdoc::broken_intra_doc_links, reason = "brackets in help texts are no links")]
 
+mod replay;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use crate::address::{Address, DEFAULT_PORT};
 use crate::capture::Limit;
 use crate::{payload, units};
+pub(crate) use replay::ReplayArgs;
 
 /// UDP done right: answer, send, listen, broadcast.
 #[derive(Debug, Parser)]
@@ -33,6 +36,7 @@ pub(crate) enum Verb {
     Send(SendArgs),
     Listen(ListenArgs),
     Broadcast(BroadcastArgs),
+    Replay(Box<ReplayArgs>),
     Interfaces(InterfacesArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

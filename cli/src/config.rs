@@ -11,7 +11,7 @@ use udpkit::{
     RateLimit, Socket, Transmit,
 };
 
-use crate::address::{Address, Families, Host, check_port, needs_scope};
+use crate::address::{Address, Families, check_port, needs_scope};
 use crate::args::{
     BroadcastArgs, CommonArgs, ConductArgs, Format, NumberOrOff, PaceArgs, SendArgs, SendingArgs, ServeArgs,
 };
@@ -68,7 +68,7 @@ impl CommonArgs {
     }
 
     /// The one interface that was named, if any.
-    fn one_interface(&self, interfaces: &Interfaces) -> Result<Option<InterfaceIndex>> {
+    pub(crate) fn one_interface(&self, interfaces: &Interfaces) -> Result<Option<InterfaceIndex>> {
         match self.named(interfaces)?.as_slice() {
             [] => Ok(None),
             [one] => Ok(one.index),
@@ -82,7 +82,7 @@ impl CommonArgs {
 
 impl SendingArgs {
     /// Options of a socket that sends: these, and what all sockets have.
-    fn socket_options(&self, common: &CommonArgs) -> Options {
+    pub(crate) fn socket_options(&self, common: &CommonArgs) -> Options {
         Options {
             hop_limit: self.ttl,
             traffic_class: self.dscp.map(|dscp| dscp << 2),
@@ -346,13 +346,8 @@ pub(crate) struct Sending {
 impl SendArgs {
     /// The addresses to try, in order; only a name has more than one.
     pub(crate) fn destinations(&self, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
-        let port = self.address.port.unwrap_or(self.common.port);
-        check_port(port)?;
-        let loopback = if self.common.ipv6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
-        let host = self.address.host.clone().unwrap_or(Host::Ip(loopback));
-        let mut found = host.resolve(port, self.common.families(), interfaces)?;
-        found.dedup();
-        Ok(found)
+        check_port(self.address.port.unwrap_or(self.common.port))?;
+        self.address.destinations(self.common.port, self.common.families(), interfaces)
     }
 
     pub(crate) fn sending(&self, destination: SocketAddr, interfaces: &Interfaces) -> Result<Sending> {
@@ -385,7 +380,7 @@ impl SendArgs {
 }
 
 /// The interface that an address names itself.
-fn scope(address: SocketAddr) -> Option<InterfaceIndex> {
+pub(crate) fn scope(address: SocketAddr) -> Option<InterfaceIndex> {
     match address {
         SocketAddr::V6(v6) => InterfaceIndex::new(v6.scope_id()),
         SocketAddr::V4(_) => None,
@@ -405,7 +400,11 @@ fn check_scope(address: SocketAddr, named: impl IntoIterator<Item = Option<Inter
 }
 
 /// An address that needs one with the interface it counts on.
-fn scoped(destination: SocketAddr, interface: Option<InterfaceIndex>, interfaces: &Interfaces) -> Result<SocketAddr> {
+pub(crate) fn scoped(
+    destination: SocketAddr,
+    interface: Option<InterfaceIndex>,
+    interfaces: &Interfaces,
+) -> Result<SocketAddr> {
     check_scope(destination, interface.map(Some))?;
     let SocketAddr::V6(mut v6) = destination else { return Ok(destination) };
     let ip = *v6.ip();
@@ -430,7 +429,7 @@ fn is_broadcast_of(interface: &Interface, address: &InterfaceAddress, ip: IpAddr
 }
 
 /// The address to send from: as asked, else any port of `any`.
-fn local_address(asked: Option<&Address>, any: IpAddr, interfaces: &Interfaces) -> Result<SocketAddr> {
+pub(crate) fn local_address(asked: Option<&Address>, any: IpAddr, interfaces: &Interfaces) -> Result<SocketAddr> {
     let Some(asked) = asked else { return Ok(SocketAddr::new(any, 0)) };
     let port = asked.port.unwrap_or(0);
     let Some(host) = &asked.host else { return Ok(SocketAddr::new(any, port)) };

@@ -2,7 +2,6 @@
 
 mod address;
 mod args;
-#[allow(dead_code, unused_imports, reason = "`replay` is to use what reads")]
 mod capture;
 #[cfg(unix)]
 mod commands;
@@ -18,6 +17,7 @@ mod output;
 mod payload;
 mod printing;
 mod queue;
+mod replay;
 mod rules;
 mod run;
 mod serve;

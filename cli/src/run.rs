@@ -22,6 +22,7 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
         Verb::Send(args) => send(&args),
         Verb::Listen(args) => crate::listen::listen(&args),
         Verb::Broadcast(args) => broadcast(&args),
+        Verb::Replay(args) => crate::replay::replay(&args),
         Verb::Interfaces(args) => interfaces(&args),
         Verb::Completions(args) => completions(&args),
         Verb::Man(args) => man(&args),

@@ -159,7 +159,7 @@ impl ServeArgs {
 pub(crate) struct Shared(Arc<Mutex<StdPrinter>>);
 
 impl Shared {
-    fn new(mut printer: StdPrinter, interfaces: &Interfaces) -> Self {
+    pub(crate) fn new(mut printer: StdPrinter, interfaces: &Interfaces) -> Self {
         printer.set_interfaces(interfaces);
         Self(Arc::new(Mutex::new(printer)))
     }

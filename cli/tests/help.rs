@@ -12,7 +12,7 @@ use common::{Place, Process, Scratch};
 use serde_json::json;
 use snapbox::{Data, assert_data_eq};
 
-const VERBS: [&str; 7] = ["serve", "send", "listen", "broadcast", "interfaces", "completions", "man"];
+const VERBS: [&str; 8] = ["serve", "send", "listen", "broadcast", "replay", "interfaces", "completions", "man"];
 
 /// Interfaces of every kind: two networks of which one has a peer address, /31, one switched off.
 const ONE_OF_EACH: &str = "

@@ -54,6 +54,21 @@ impl Unusable {
         Self::OverlappingFragments,
     ];
 
+    /// Its name in JSON.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::UnknownLink => "unknown_link",
+            Self::NotIp => "not_ip",
+            Self::Tcp => "tcp",
+            Self::NotUdp => "not_udp",
+            Self::BadHeader => "bad_header",
+            Self::CutShort => "cut_short",
+            Self::TooLong => "too_long",
+            Self::MissingFragments => "missing_fragments",
+            Self::OverlappingFragments => "overlapping_fragments",
+        }
+    }
+
     /// What such packets are, for people: `3 cut short by the capture`.
     pub(crate) fn words(self) -> &'static str {
         match self {

@@ -18,4 +18,3 @@ pub(crate) use decode::Unusable;
 pub(crate) use read::{Account, Captured, Reader};
 pub(crate) use records::ReadError;
 pub(crate) use rotate::{CaptureFiles, Limit, Rotation};
-pub(crate) use write::{Output, Writer};

@@ -1,10 +1,8 @@
 //! Reads the UDP datagrams of a capture, whatever program made it, and accounts for all that is none.
 
-use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::Path;
 use std::time::Duration;
 
 use super::decode::{self, Packet, Udp, Unusable};
@@ -14,6 +12,8 @@ use super::records::{ReadError, Record, Records};
 /// A datagram of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Captured<'a> {
+    /// The number of its packet in the file, from 1; of one that came in fragments, that of the last.
+    pub(crate) packet: u64,
     /// When it was captured, since 1970; of one that came in fragments, the last of them. `None` where the file does not
     /// tell (simple packet blocks of pcapng). Times can go backwards.
     pub(crate) time: Option<Duration>,
@@ -44,7 +44,19 @@ impl Account {
         self.unusable[why as usize]
     }
 
+    /// Adds what became of the packets of another reading.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.datagrams += other.datagrams;
+        self.joined += other.joined;
+        self.dropped = self.dropped.saturating_add(other.dropped);
+        for (ours, theirs) in self.unusable.iter_mut().zip(other.unusable) {
+            *ours += theirs;
+        }
+    }
+
     /// Whether every packet stands in it once.
+    #[cfg(test)]
     pub(crate) fn is_balanced(&self) -> bool {
         self.packets == self.datagrams + self.joined + self.unusable.iter().sum::<u64>()
     }
@@ -77,10 +89,11 @@ enum Place {
     Whole,
 }
 
-impl Reader<File> {
+#[cfg(test)]
+impl Reader<std::fs::File> {
     /// Opens a file.
-    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
-        let file = File::open(path).map_err(|error| ReadError::Input(0, error))?;
+    pub(crate) fn open(path: &std::path::Path) -> Result<Self, ReadError> {
+        let file = std::fs::File::open(path).map_err(|error| ReadError::Input(0, error))?;
         Self::new(file)
     }
 }
@@ -111,6 +124,7 @@ impl<R: Read> Reader<R> {
             Place::Whole => self.fragments.body().get(udp.payload),
         };
         Ok(Some(Captured {
+            packet: self.account.packets,
             time,
             source: SocketAddr::new(packet.source, udp.source_port),
             destination: SocketAddr::new(packet.destination, udp.destination_port),
@@ -171,10 +185,10 @@ mod tests {
 
     use udpkit::{Datagram, Options, Socket};
 
-    use super::super::Writer;
     use super::super::oracle::netns;
     use super::super::oracle::{Maker, ORDERS, START, Scratch, at, frame, interfaces, meta, require, run};
     use super::super::records::Order;
+    use super::super::write::Writer;
     use super::*;
 
     const V4: [&str; 2] = ["10.0.0.1:4000", "10.0.0.2"];
@@ -214,7 +228,7 @@ mod tests {
     fn written(datagrams: &[([&str; 2], &[u8])]) -> Vec<u8> {
         let file = Scratch::new("written");
         let path = file.file("capture.pcapng");
-        let mut writer = Writer::new(File::create(&path).unwrap(), interfaces(), at(START));
+        let mut writer = Writer::new(std::fs::File::create(&path).unwrap(), interfaces(), at(START));
         for (number, ([source, destination], payload)) in (0..).zip(datagrams) {
             let mut meta = meta(source, destination, 0);
             (meta.hop_limit, meta.traffic_class) = (Some(7), Some(0xb9));
@@ -235,6 +249,7 @@ mod tests {
         let mut reader = Reader::new(&capture[..]).unwrap();
         for (number, ([source, destination], payload)) in (0..).zip(&datagrams) {
             let expected = Captured {
+                packet: number + 1,
                 time: Some(Duration::from_nanos(START + 1001 * number)),
                 source: source.parse().unwrap(),
                 destination: SocketAddr::new(destination.parse().unwrap(), 5000),
@@ -255,7 +270,7 @@ mod tests {
         let scratch = Scratch::new("truncated");
         let path = scratch.file("capture.pcapng");
         for [source, destination] in [V4, V6] {
-            let mut writer = Writer::new(File::create(&path).unwrap(), interfaces(), at(START));
+            let mut writer = Writer::new(std::fs::File::create(&path).unwrap(), interfaces(), at(START));
             let meta = meta(source, destination, 0);
             writer.datagram(&Datagram { payload: b"head", wire_len: 9, meta: &meta }, 5000, at(START), 0).unwrap();
             writer.finish(1, 0, at(START)).unwrap();

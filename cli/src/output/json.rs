@@ -16,6 +16,7 @@ use serde_json::ser::Formatter;
 use udpkit::{Cause, Datagram, Interface, Report, Transmit};
 
 use super::ledger::SystemCounters;
+use super::replay::CaptureObject;
 use super::shown::{Shown, delivery_name};
 use super::{Columns, Status, escape};
 use crate::args::Field;
@@ -82,6 +83,27 @@ pub(crate) enum Object<'a> {
     LeftOut {
         interface: &'a str,
         reason: &'a str,
+    },
+    Sender {
+        source: SocketAddr,
+        local: SocketAddr,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    Planned {
+        at_ns: u64,
+        packet: u64,
+        source: SocketAddr,
+        captured_destination: SocketAddr,
+        destination: SocketAddr,
+        length: usize,
+    },
+    Unsendable {
+        packet: u64,
+        source: SocketAddr,
+        captured_destination: SocketAddr,
+        length: usize,
+        reason: &'static str,
     },
     Trouble {
         error: String,
@@ -257,6 +279,11 @@ pub(crate) struct Summary {
     retries: u64,
     unreachable: u64,
     rtt: Option<RttObject>,
+    lateness: Option<LatenessObject>,
+    gaps_shortened: u64,
+    times_decreasing: u64,
+    sources_shared: u64,
+    capture: Option<CaptureObject>,
     #[serde(flatten)]
     ledger: Option<LedgerObject>,
 }
@@ -303,13 +330,21 @@ struct RttObject {
     deviation_ns: u64,
 }
 
+#[derive(Serialize)]
+struct LatenessObject {
+    count: u64,
+    p50_ns: u64,
+    p99_ns: u64,
+    max_ns: u64,
+}
+
 impl Summary {
     pub(crate) fn with(self, ledger: LedgerObject) -> Self {
         Self { ledger: Some(ledger), ..self }
     }
 
     pub(crate) fn new(report: &Report) -> Self {
-        let rtt = &report.rtt;
+        let Report { rtt, lateness, .. } = report;
         Self {
             elapsed_ns: nanoseconds(report.elapsed),
             received: report.received.datagrams,
@@ -340,7 +375,22 @@ impl Summary {
                 deviation_ns: nanoseconds(rtt.deviation()),
             }),
             ledger: None,
+            lateness: (lateness.count() > 0).then(|| LatenessObject {
+                count: lateness.count(),
+                p50_ns: nanoseconds(lateness.at(0.5)),
+                p99_ns: nanoseconds(lateness.at(0.99)),
+                max_ns: nanoseconds(lateness.largest()),
+            }),
+            gaps_shortened: report.gaps_shortened,
+            times_decreasing: report.times_decreasing,
+            sources_shared: report.sources_shared,
+            capture: None,
         }
+    }
+
+    /// The same with what became of a capture.
+    pub(super) fn of_capture(self, capture: CaptureObject) -> Self {
+        Self { capture: Some(capture), ..self }
     }
 }
 

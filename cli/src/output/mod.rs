@@ -7,6 +7,7 @@ mod hex;
 mod json;
 mod ledger;
 mod news;
+mod replay;
 mod shown;
 mod text;
 
@@ -26,6 +27,7 @@ use json::Object;
 pub(crate) use ledger::{Ledger, SystemCounters, Written, room};
 pub(crate) use news::News;
 use news::{Bound, MAX_TOLD, Told};
+pub(crate) use replay::{LeftOut, Progress, Replayed, Row, Tally};
 use shown::Shown;
 pub(crate) use shown::Times;
 pub(crate) use text::Status;
@@ -193,6 +195,11 @@ impl<W: Write, N: Write> Printer<W, N> {
         self.failure.as_ref().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
     }
 
+    /// Whether nothing more can be written.
+    pub(crate) fn is_over(&self) -> bool {
+        self.failure.is_some()
+    }
+
     /// Says something for people, unless they want quiet.
     pub(crate) fn note(&mut self, text: &str) {
         if !self.settings.quiet && !self.is_json() {
@@ -298,14 +305,18 @@ impl<W: Write, N: Write> Printer<W, N> {
             self.flush();
             return;
         }
-        let line = status.to_string();
+        self.status_line(&status.to_string());
+    }
+
+    /// Tells how a run goes, for people.
+    pub(crate) fn status_line(&mut self, line: &str) {
         if !io::stderr().is_terminal() {
-            tell(&mut self.notices, "", &line);
+            tell(&mut self.notices, "", line);
             return;
         }
         let width = terminal_size::terminal_size_of(io::stderr()).map_or(DEFAULT_WIDTH, |(width, _)| width.0);
         // A line that the terminal broke could not be replaced.
-        let line: String = line.chars().take(usize::from(width).saturating_sub(1)).collect();
+        let line: String = escape::words(line).chars().take(usize::from(width).saturating_sub(1)).collect();
         // Nothing can be told where standard error is closed.
         let _ = write!(self.notices, "{CLEAR_LINE}{line}");
         self.status_shown = true;

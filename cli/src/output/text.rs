@@ -210,7 +210,7 @@ pub(crate) fn receiver_summary(out: &mut impl Write, report: &Report, receive_bu
 }
 
 /// What the kernel dropped at our sockets, and what helps.
-fn dropped(out: &mut impl Write, report: &Report, receive_buffer: usize) -> io::Result<()> {
+pub(super) fn dropped(out: &mut impl Write, report: &Report, receive_buffer: usize) -> io::Result<()> {
     let Some(drops @ 1..) = report.kernel_drops else { return Ok(()) };
     let bound = if report.kernel_drops_at_least { "at least " } else { "" };
     writeln!(out, "  dropped by the kernel: {bound}{drops} (the receive buffer of {receive_buffer} B was full)")?;

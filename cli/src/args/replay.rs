@@ -1,0 +1,108 @@
+//! The flags of `udp replay` and their help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args as ArgGroup;
+
+use super::{CommonArgs, SendingArgs};
+use crate::address::Address;
+use crate::units;
+
+/// Send a capture's datagrams again, with their timing
+///
+/// Reads pcap and pcapng files of any program, puts fragments together, and sends the payload of every UDP datagram to
+/// ADDRESS: when it was sent, counted from the first, in the same order. What is no UDP, or cannot be sent, is counted and
+/// told, and so is how late each was.
+///
+/// Where ADDRESS has no port, each datagram goes to the port that it went to in the capture. Each source of the capture
+/// has a socket of its own (256 at most), at the source's port where that can be had, else at any; which ones are told.
+#[derive(Debug, ArgGroup)]
+#[command(mut_arg("port", |port| port.default_value("0").hide_default_value(true)
+    .help("The port where ADDRESS names none; 0: that of each datagram in the capture [default: 0]")))]
+#[command(mut_arg("count", |count| count.help("End after N datagrams sent")))]
+#[command(mut_arg("duration", |duration| duration.help("End after this time")))]
+#[command(mut_arg("interfaces", |interfaces| interfaces.help("Send out of this interface")))]
+#[command(mut_arg("verbose", |verbose| verbose.help("Say more: each datagram sent, answered or ignored")))]
+#[command(after_help = "\
+Examples:
+  udp replay game.pcapng 192.168.1.20        to this host, to the ports of the capture
+  udp replay game.pcapng 192.168.1.20:9000 --speed 2
+                                             to one port, twice as fast
+  udp replay dns.pcap 10.0.0.1 --filter-port 53 -v
+                                             what went to port 53; show each answer
+  udp replay sensors.pcap :9000 --max-gap 1s --loop 0
+                                             again and again to this host, no pause over 1 s
+  udp replay load.pcap host:9000 --rate 10k/s
+                                             at a rate of its own; --max: as fast as it goes
+  udp replay game.pcapng host --dry-run      show what would be sent when
+  tcpdump -w - udp port 9000 | udp replay - host
+                                             what is being captured now, elsewhere")]
+pub(crate) struct ReplayArgs {
+    /// The capture, pcap or pcapng; '-': standard input
+    pub(crate) file: PathBuf,
+    /// Where everything goes: HOST, HOST:PORT, :PORT, [V6]:PORT or [V6%INTERFACE]:PORT
+    pub(crate) address: Address,
+    /// Only datagrams that went to this port in the capture (repeatable)
+    #[arg(long, value_name = "PORT")]
+    pub(crate) filter_port: Vec<u16>,
+    /// Show what would be sent when and what cannot be, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How long to wait for answers after the last datagram; 0: not at all
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = units::duration)]
+    pub(crate) wait: Duration,
+    #[command(flatten)]
+    pub(crate) pace: ReplayPaceArgs,
+    /// Send from this address; with a port, everything from there by one socket (0: any port)
+    #[arg(long, value_name = "ADDRESS", help_heading = "Sending")]
+    pub(crate) local: Option<Address>,
+    #[command(flatten)]
+    pub(crate) sending: SendingArgs,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+/// When each datagram is sent.
+#[derive(Debug, ArgGroup)]
+#[command(next_help_heading = "Pace")]
+pub(crate) struct ReplayPaceArgs {
+    /// So many times as fast as recorded: 2 halves every pause
+    #[arg(long, value_name = "N", value_parser = speed, group = "pace")]
+    pub(crate) speed: Option<f64>,
+    /// Datagrams or payload bits per second, whatever was recorded, such as 1000/s or 5Mbit/s
+    #[arg(long, value_name = "RATE", value_parser = units::rate, group = "pace")]
+    pub(crate) rate: Option<units::Rate>,
+    /// As fast as it goes
+    #[arg(long, group = "pace")]
+    pub(crate) max: bool,
+    /// Make pauses that are longer than this so long
+    #[arg(long, value_name = "DURATION", value_parser = units::duration, conflicts_with_all = ["rate", "max"])]
+    pub(crate) max_gap: Option<Duration>,
+    /// Send everything N times; 0: without end
+    #[arg(long = "loop", value_name = "N", default_value = "1")]
+    pub(crate) rounds: u64,
+    /// How long before each datagram to watch the clock instead of sleeping: more exact, for more of a processor
+    #[arg(long, value_name = "DURATION", default_value = "100us", value_parser = units::duration, conflicts_with = "max")]
+    pub(crate) busy_wait: Duration,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
+        _ => Err(format!("'{text}' is not a speed; write a number over 0, such as 2 or 0.5")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::speed;
+
+    #[test]
+    fn speeds() {
+        assert_eq!([speed("2"), speed("0.5")], [Ok(2.0), Ok(0.5)]);
+        for wrong in ["", "0", "-1", "inf", "NaN", "fast"] {
+            assert!(speed(wrong).is_err(), "{wrong}");
+        }
+    }
+}
