@@ -506,6 +506,10 @@ impl<S: Sink> Outbox for Wire<'_, S> {
         }
     }
 
+    fn settle(&mut self, via: usize) {
+        self.flush_one(via);
+    }
+
     fn emit(&mut self, event: Event<'_>) {
         if self.flow.is_continue() {
             self.flow = self.sink.event(event);

@@ -23,6 +23,10 @@ pub trait Outbox {
         }
     }
 
+    /// Sends what waits at the socket of this place before anything that is sent from now on. What one socket sends stays
+    /// in order anyway; this keeps it among sockets.
+    fn settle(&mut self, _via: usize) {}
+
     /// Tells that something happened.
     fn emit(&mut self, event: Event<'_>);
 }

@@ -211,22 +211,26 @@ where
         self.failure.as_ref()
     }
 
-    /// Sends what is due by now, as far as it leaves by one socket: each call is flushed before the next, so that order is
-    /// kept among sockets. False if nothing is due.
+    /// Sends what is due by now, in order among sockets. Where it is to be told how late each was, as far as it leaves by one
+    /// socket: what another sends after it has a time of its own. False if nothing is due.
     fn send_due(&mut self, now: Instant, out: &mut impl Outbox) -> bool {
-        let mut run = None;
+        let is_paced = self.options.pace != ReplayPace::Unpaced;
+        let mut last = None;
         while !self.ending.over
             && let Some(due) = self.first_due(now).filter(|due| *due <= now)
             && let Some(Planned { via, .. }) = self.ahead.front()
-            && *run.get_or_insert(*via) == *via
+            && (!is_paced || *last.get_or_insert(*via) == *via)
             && let Some(planned) = self.ahead.pop_front()
         {
-            if self.options.pace != ReplayPace::Unpaced {
+            if is_paced {
                 self.report.lateness.add(now - due);
+            }
+            if let Some(before) = last.replace(planned.via).filter(|before| *before != planned.via) {
+                out.settle(before);
             }
             self.send(&planned, out);
         }
-        run.is_some()
+        last.is_some()
     }
 
     fn send(&mut self, planned: &Planned, out: &mut impl Outbox) {

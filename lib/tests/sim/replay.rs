@@ -26,7 +26,8 @@ struct Sent {
 #[derive(Default)]
 struct Records {
     after: Duration,
-    /// The socket of this turn: each turn is flushed, so another would not keep the order.
+    /// The socket that something was sent by since the last turn, which is flushed, or since it was settled: another would
+    /// not keep the order.
     via: Option<usize>,
     sent: Vec<Sent>,
     told: Vec<(u64, Vec<u8>)>,
@@ -34,8 +35,12 @@ struct Records {
 
 impl Outbox for Records {
     fn send(&mut self, via: usize, transmit: &Transmit, payload: &[u8]) {
-        assert_eq!(*self.via.get_or_insert(via), via, "two sockets in one turn");
+        assert_eq!(*self.via.get_or_insert(via), via, "two sockets at once");
         self.sent.push(Sent { after: self.after, via, to: transmit.destination, payload: payload.to_vec() });
+    }
+
+    fn settle(&mut self, via: usize) {
+        assert_eq!(self.via.take(), Some(via), "nothing was sent there");
     }
 
     fn emit(&mut self, event: Event<'_>) {
@@ -254,9 +259,15 @@ fn each_source_has_a_socket_while_there_are_any_and_order_is_kept() {
     assert_eq!((vias[0], vias[1], vias[2], vias[5]), (0, 1, 0, 1));
     assert!(vias[3] == vias[4] && vias[3] < 2);
 
-    for sources in [sources, Sources::new(3)] {
+    let unpaced = ReplayOptions { pace: ReplayPace::Unpaced, ..options() };
+    for (sources, options) in [
+        (sources.clone(), options()),
+        (sources, unpaced.clone()),
+        (Sources::new(3), options()),
+        (Sources::new(3), unpaced),
+    ] {
         let shares = sources.owners().len() == 2;
-        let mut replay = Replay::new(options(), sources, opens(capture.clone()));
+        let mut replay = Replay::new(options, sources, opens(capture.clone()));
         let (records, _) = run(&mut replay, Duration::ZERO, 1000);
         assert_eq!(records.sent.iter().map(|sent| sent.payload[0]).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
         let expected = if shares { vias.clone() } else { vec![0, 1, 0, 2, 2, 1] };
