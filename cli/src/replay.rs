@@ -52,7 +52,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
     let origin = Origin::open(&args.file)?;
     args.check(&origin)?;
     let (remote, control) = control()?;
-    let stop = hear_signals(&remote, &origin)?;
+    let stop = hear_signals(&remote)?;
     let settings = Settings { sends: true, numbered: true, ..Settings::new(&args.common, Vec::new()) };
     let printer = Shared::new(StdPrinter::std(settings), &interfaces);
     let context = Rc::new(Context {
@@ -64,7 +64,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
     });
     let survey = match &origin {
         Origin::File(file) => Some(args.survey(file, &context, &printer)?),
-        Origin::Stream(..) => None,
+        Origin::Stream(_) => None,
     };
     if context.is_stopped() {
         return Ok(Exit::Interrupted);
@@ -79,14 +79,13 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
     run.perform(origin, senders, &remote, control)
 }
 
-/// Ends the run at a signal, also where it waits for the capture; returns whether there was one.
-fn hear_signals(remote: &Remote, origin: &Origin) -> Result<Arc<AtomicBool>> {
+/// Ends the run at a signal, also while only the capture is read; returns whether there was one.
+fn hear_signals(remote: &Remote) -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    let (stopped, remote, wake) = (Arc::clone(&stop), remote.clone(), origin.waker());
+    let (stopped, remote) = (Arc::clone(&stop), remote.clone());
     let stop_all = move || {
         stopped.store(true, Ordering::Release);
         remote.stop();
-        wake();
     };
     signals::handle(stop_all, signals::NO_HANGUP)?;
     Ok(stop)
@@ -129,11 +128,11 @@ impl ReplayArgs {
             bail!("--count 0 would end before anything is sent; --dry-run shows what would be");
         }
         match origin {
-            Origin::Stream(..) if self.pace.rounds != 1 => Err(Hint::on(
+            Origin::Stream(_) if self.pace.rounds != 1 => Err(Hint::on(
                 format!("{} is no file: it can be read once", self.name()),
                 "without --loop; or write it to a file first",
             )),
-            Origin::Stream(..) | Origin::File(_) => Ok(()),
+            Origin::Stream(_) | Origin::File(_) => Ok(()),
         }
     }
 
@@ -380,11 +379,12 @@ impl Run<'_> {
 
     fn exit(&self, outcome: &Outcome) -> Exit {
         let Outcome { report, end, failure, .. } = outcome;
+        let made = report.sent.datagrams + report.send_failed;
         match () {
             () if failure.is_some() || report.send_failed > 0 => Exit::Failed,
             () if report.unreachable > 0 && report.delivered == 0 => Exit::Failed,
-            // Where there is no end, a signal is how it ends.
-            () if *end == End::Stopped && (self.args.pace.rounds != 0 || report.sent.datagrams == 0) => {
+            // Where there is no end, or none that is known, a signal is how it ends.
+            () if *end == End::Stopped && (made == 0 || self.total.is_some_and(|total| made < total)) => {
                 Exit::Interrupted
             }
             () => Exit::Done,

@@ -111,7 +111,7 @@ impl<W: Write, N: Write> Printer<W, N> {
             self.object(&Object::Sender { source, local, error });
         } else if let Some(error) = error {
             let reason = udpkit::reason(error.cause());
-            self.note(&format!("{source} sends from port {}: {}: {reason}", local.port(), source.port()));
+            self.note(&format!("{source} sends from port {}, not {}: {reason}", local.port(), source.port()));
         }
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -21,6 +21,9 @@ use super::rehearsal::Rehearsal;
 
 /// Datagrams of a stream that are read before they are wanted; with the longest payloads, 4 MiB.
 const READ_AHEAD: usize = 64;
+
+/// How long a stream is waited for until the wish to stop is looked at.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Which datagrams of a capture are sent.
 #[derive(Debug)]
@@ -51,8 +54,8 @@ impl Selection {
 pub(crate) enum Origin {
     /// A file, which can be read again and again.
     File(File),
-    /// A pipe, which a thread reads: what the thread finds, until somebody takes it, and who else may say something there.
-    Stream(Option<Receiver<Message>>, SyncSender<Message>),
+    /// A pipe, which a thread reads: what the thread finds, until somebody takes it.
+    Stream(Option<Receiver<Message>>),
 }
 
 /// What the thread that reads a stream says: what came next, and the account up to there.
@@ -90,34 +93,19 @@ impl Origin {
     /// Has a thread read a pipe, or standard input: nothing else must wait for whoever writes to it.
     fn stream(pipe: Option<File>) -> Result<Self> {
         let (sender, messages) = sync_channel(READ_AHEAD);
-        let waker = sender.clone();
         let read = move || match pipe {
             Some(pipe) => read_stream(pipe, &sender),
             None => read_stream(io::stdin().lock(), &sender),
         };
         std::thread::Builder::new().spawn(read).context("cannot start a thread for the capture")?;
-        Ok(Self::Stream(Some(messages), waker))
-    }
-
-    /// What ends the wait of whoever reads a stream, after the wish to stop was made known.
-    pub(crate) fn waker(&self) -> impl Fn() + Send + use<> {
-        let waker = match self {
-            Self::File(_) => None,
-            Self::Stream(_, waker) => Some(waker.clone()),
-        };
-        move || {
-            if let Some(waker) = &waker {
-                // Where it is full, nobody waits; whoever empties it looks at the wish to stop before each datagram.
-                let _ = waker.try_send(Message { next: Ok(None), account: Account::default() });
-            }
-        }
+        Ok(Self::Stream(Some(messages)))
     }
 
     /// Begins to read from the beginning; of a stream there is one reading.
     fn begin(&mut self) -> Result<Feed, ReadError> {
         match self {
             Self::File(file) => Ok(Feed::File(Box::new(rewound(file)?))),
-            Self::Stream(messages, _) => {
+            Self::Stream(messages) => {
                 let messages = messages.take().ok_or_else(|| ReadError::Input(0, io::ErrorKind::NotSeekable.into()))?;
                 Ok(Feed::Stream(messages, Account::default()))
             }
@@ -173,18 +161,20 @@ enum Feed {
 }
 
 impl Feed {
-    /// Hands the next datagram to a function; `None` at the end.
-    fn next<T>(&mut self, take: impl FnOnce(&Captured<'_>) -> T) -> Result<Option<T>, ReadError> {
+    /// Hands the next datagram to a function; `None` at the end. Where there is none yet for so long, that is an error.
+    fn next<T>(&mut self, patience: Duration, take: impl FnOnce(&Captured<'_>) -> T) -> Result<Option<T>, ReadError> {
         match self {
             Self::File(reader) => Ok(reader.next()?.map(|datagram| take(&datagram))),
-            Self::Stream(messages, account) => {
-                let Ok(message) = messages.recv() else { return Ok(None) };
-                // Whoever only wakes us knows of none.
-                if message.account.packets > 0 {
+            Self::Stream(messages, account) => match messages.recv_timeout(patience) {
+                Ok(message) => {
                     *account = message.account;
+                    Ok(message.next?.map(|kept| take(&kept.captured())))
                 }
-                Ok(message.next?.map(|kept| take(&kept.captured())))
-            }
+                Err(RecvTimeoutError::Timeout) => {
+                    Err(ReadError::Input(account.packets, io::ErrorKind::WouldBlock.into()))
+                }
+                Err(RecvTimeoutError::Disconnected) => Ok(None),
+            },
         }
     }
 
@@ -218,10 +208,16 @@ impl Context {
     pub(crate) fn error(&self, error: ReadError) -> udpkit::Error {
         let cause = match error {
             ReadError::Input(0, cause) => cause,
+            ReadError::Input(_, cause) if is_not_yet(&cause) => cause,
             error => io::Error::other(error.to_string()),
         };
         udpkit::Error::new("read", &self.name, cause)
     }
+}
+
+/// Whether there is only nothing to read at this moment.
+fn is_not_yet(cause: &io::Error) -> bool {
+    cause.kind() == io::ErrorKind::WouldBlock
 }
 
 /// A reading of a capture: gives the datagrams that are to be sent.
@@ -242,7 +238,9 @@ impl Reading {
     /// The next datagram of the capture, or why it is not sent.
     fn step(&mut self) -> Result<Option<Step>, ReadError> {
         let selection = &self.context.selection;
-        self.feed.next(|datagram| match selection.leaves_out(datagram) {
+        // Only where nothing is sent does nothing wait.
+        let patience = if self.context.rehearsal.is_some() { PATIENCE } else { Duration::ZERO };
+        self.feed.next(patience, |datagram| match selection.leaves_out(datagram) {
             Some(why) => Err((Row::new(datagram), why)),
             None => Ok(Kept::new(datagram)),
         })
@@ -276,6 +274,7 @@ impl Iterator for Reading {
                 Ok(Some(Ok(kept))) => return Some(Ok(self.selected(kept))),
                 Ok(Some(Err((row, why)))) => self.left_out(&row, why),
                 Ok(None) => break,
+                Err(ReadError::Input(_, cause)) if is_not_yet(&cause) && self.context.rehearsal.is_some() => {}
                 Err(error) => return Some(Err(self.context.error(error))),
             }
         }

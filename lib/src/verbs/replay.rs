@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -129,6 +130,8 @@ impl Sources {
 
 /// The most datagrams that are read before they are due: what they hold is less than 4 MiB.
 const AHEAD: usize = 64;
+/// How long after there was nothing to read yet it is tried again.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
 /// Datagrams read by one call of `tick` while others wait for their time, so that none of them is late for it.
 const READ_AT_ONCE: usize = 8;
 
@@ -164,6 +167,8 @@ pub struct Replay<F, I> {
     /// When the first of all was due.
     origin: Option<Instant>,
     ticked: Option<Instant>,
+    /// When to read on, where there was nothing yet.
+    asks_again: Option<Instant>,
     /// Datagrams sent, or tried to be.
     made: u64,
     ending: Ending,
@@ -182,7 +187,9 @@ where
     /// An engine with these options that sends what `open` gives: once for each round, the whole capture. It is to be
     /// driven with as many sockets as `sources` is for.
     ///
-    /// Whatever cannot be opened or read ends it, after all that stands before; [`failure`](Self::failure) says why.
+    /// An error whose cause is of the kind [`WouldBlock`](std::io::ErrorKind::WouldBlock) says that nothing more is there yet:
+    /// it is asked again some milliseconds later. Whatever else cannot be opened or read ends it, after all that stands before;
+    /// [`failure`](Self::failure) says why.
     #[must_use]
     pub fn new(options: ReplayOptions, sources: Sources, open: F) -> Self {
         Self {
@@ -197,6 +204,7 @@ where
             ahead: VecDeque::with_capacity(AHEAD),
             origin: None,
             ticked: None,
+            asks_again: None,
             made: 0,
             ends: None,
             done: false,
@@ -263,6 +271,10 @@ where
 
     /// Reads on, so that what is due next is known before it is due.
     fn read(&mut self, now: Instant) {
+        if self.asks_again.is_some_and(|moment| moment > now) {
+            return;
+        }
+        self.asks_again = None;
         for count in 0.. {
             let enough = self.ahead.back().is_some_and(|last| {
                 let waits = self.origin.is_none_or(|origin| later(origin, last.due) > now);
@@ -277,6 +289,10 @@ where
                     self.ahead.push_back(planned);
                 }
                 Ok(None) => {}
+                Err(error) if error.cause().kind() == ErrorKind::WouldBlock => {
+                    self.asks_again = Some(later(now, ASK_AGAIN));
+                    return;
+                }
                 Err(error) => {
                     self.failure = Some(error);
                     (self.capture, self.rounds_left) = (None, Some(0));
@@ -289,12 +305,13 @@ where
     fn read_one(&mut self) -> Result<Option<ReplayDatagram>> {
         let Some(capture) = &mut self.capture else {
             // Without this a capture of nothing would be read for ever.
-            if !std::mem::take(&mut self.round_has_any) {
+            if !self.round_has_any {
                 self.rounds_left = Some(0);
                 return Ok(None);
             }
-            self.rounds_left = self.rounds_left.map(|rounds| rounds - 1);
             self.capture = Some((self.open)()?);
+            self.round_has_any = false;
+            self.rounds_left = self.rounds_left.map(|rounds| rounds - 1);
             self.timetable.begin_again();
             return Ok(None);
         };
@@ -367,7 +384,7 @@ where
         if let Some(ends) = self.ends {
             return Next::At(ends);
         }
-        let reads = self.ticked.filter(|_| self.ahead.len() < AHEAD && !self.is_read());
+        let reads = self.asks_again.or(self.ticked).filter(|_| self.ahead.len() < AHEAD && !self.is_read());
         let due = self.origin.or(self.ticked).zip(self.ahead.front()).map(|(origin, first)| later(origin, first.due));
         match ([reads, due].into_iter().flatten().min(), self.ending.next()) {
             (Some(moment), Next::At(deadline)) => Next::At(moment.min(deadline)),

@@ -241,6 +241,35 @@ fn little_is_read_before_it_is_due() {
 }
 
 #[test]
+fn what_is_not_there_yet_is_asked_for_again_and_delays_nothing_that_is() {
+    for pace in [ReplayPace::Recorded { speed: 1.0 }, ReplayPace::Unpaced] {
+        // Two that are there, two that come when they were asked for often enough, and the end.
+        let mut asked = 0;
+        let pieces = std::iter::from_fn(move || {
+            asked += 1;
+            let not_yet = || Error::new("read", "", io::ErrorKind::WouldBlock.into());
+            match asked {
+                1 | 2 | 23 | 44 => Some(Ok(captured(Duration::from_millis(asked), [u8::try_from(asked).unwrap()]))),
+                3..44 => Some(Err(not_yet())),
+                _ => None,
+            }
+        });
+        let mut pieces = Some(pieces);
+        let mut replay =
+            Replay::new(ReplayOptions { pace, ..options() }, Sources::new(1), || Ok(pieces.take().unwrap()));
+        let (records, _) = run(&mut replay, Duration::ZERO, 1000);
+        assert!(replay.failure().is_none());
+        let sent: Vec<_> = records.sent.iter().map(|sent| (sent.payload[0], sent.after)).collect();
+        let recorded = u32::from(pace != ReplayPace::Unpaced);
+        let at = |milliseconds| Duration::from_millis(milliseconds);
+        assert_eq!(sent[..2], [(1, at(0)), (2, at(1) * recorded)]);
+        assert!(sent[2].0 == 23 && sent[3].0 == 44, "{sent:?}");
+        // Some milliseconds each time, but not busily.
+        assert!(sent[2].1 >= at(40) && sent[3].1 <= at(1000), "{sent:?}");
+    }
+}
+
+#[test]
 fn each_source_has_a_socket_while_there_are_any_and_order_is_kept() {
     let from =
         |source: &str, number: u8| ReplayDatagram { source: address(source), ..captured(Duration::ZERO, [number]) };

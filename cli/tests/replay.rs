@@ -1,0 +1,631 @@
+//! `udp replay` as a program: what of a capture it sends, when, from where, and its account of all the rest.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use common::netns::{Lan, require};
+use common::{Outcome, Place, Process, Scratch, number, parse};
+use serde_json::{Value, json};
+use udpkit::{Options, ReceiveBatch, Socket, Wait};
+
+/// A source that may have any port here.
+const SOURCE: &str = "192.0.2.1:0";
+const OTHER_SOURCE: &str = "192.0.2.3:0";
+const DESTINATION: &str = "192.0.2.2:9000";
+
+/// A pcap file (microseconds, little endian, Ethernet) by hand.
+struct Pcap(Vec<u8>);
+
+impl Pcap {
+    fn new() -> Self {
+        let header: [u32; 6] = [0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 1 << 18, 1];
+        Self(header.iter().flat_map(|number| number.to_le_bytes()).collect())
+    }
+
+    /// Datagrams of one source, whose payloads are their numbers, this far apart.
+    fn numbered(count: u32, milliseconds: u64) -> Self {
+        (0..count).fold(Self::new(), |pcap, number| {
+            pcap.datagram(milliseconds * 1000 * u64::from(number), SOURCE, DESTINATION, &number.to_be_bytes())
+        })
+    }
+
+    /// Adds a datagram that was captured so many microseconds after some day.
+    fn datagram(self, at: u64, source: &str, destination: &str, payload: &[u8]) -> Self {
+        self.frame(at, &frame(parse(source), parse(destination), payload))
+    }
+
+    fn frame(self, at: u64, frame: &[u8]) -> Self {
+        self.cut(at, frame, frame.len())
+    }
+
+    /// Adds the first bytes of a frame.
+    fn cut(mut self, at: u64, frame: &[u8], kept: usize) -> Self {
+        let at = 1_700_000_000_000_000 + at;
+        let header = [at / 1_000_000, at % 1_000_000, kept as u64, frame.len() as u64];
+        self.0.extend(header.iter().flat_map(|number| u32::try_from(*number).expect("it fits").to_le_bytes()));
+        self.0.extend(&frame[..kept]);
+        self
+    }
+}
+
+/// An Ethernet frame; its datagram has no checksum.
+fn frame(source: SocketAddr, destination: SocketAddr, payload: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(8 + payload.len()).expect("a datagram is short");
+    let mut frame = vec![2; 12];
+    match (source.ip(), destination.ip()) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            frame.extend([8, 0, 0x45, 0]);
+            frame.extend((20 + len).to_be_bytes());
+            frame.extend([0, 0, 0, 0, 64, 17, 0, 0]);
+            frame.extend(source.octets().into_iter().chain(destination.octets()));
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+            frame.extend(len.to_be_bytes());
+            frame.extend([17, 64]);
+            frame.extend(source.octets().into_iter().chain(destination.octets()));
+        }
+        _ => panic!("of two families"),
+    }
+    for number in [source.port(), destination.port(), len, 0] {
+        frame.extend(number.to_be_bytes());
+    }
+    frame.extend(payload);
+    frame
+}
+
+/// Takes what is replayed, in this process.
+struct Target(Socket, RefCell<VecDeque<Vec<u8>>>);
+
+impl Target {
+    fn new(ip: &str) -> Self {
+        let address = SocketAddr::new(ip.parse().expect("an address"), 0);
+        let options = Options { receive_buffer: Some(4 << 20), ..Options::default() };
+        Self(Socket::bind(address, &options).expect("loopback is ours"), RefCell::default())
+    }
+
+    fn address(&self) -> String {
+        self.0.local_address().to_string()
+    }
+
+    /// The payloads of the next so many datagrams.
+    fn take(&self, count: usize) -> Vec<Vec<u8>> {
+        let (mut batch, mut taken) = (ReceiveBatch::default(), self.1.borrow_mut());
+        while taken.len() < count {
+            let received = self.0.receive(&mut batch, Wait::For(Duration::from_secs(30))).expect("it is ours");
+            assert!(received > 0, "{} of {count} came", taken.len());
+            taken.extend(batch.datagrams().map(|datagram| datagram.payload.to_vec()));
+        }
+        taken.drain(..count).collect()
+    }
+
+    /// Asserts that nothing is left.
+    fn assert_empty(&self) {
+        assert!(self.1.borrow().is_empty());
+        assert_eq!(self.0.receive(&mut ReceiveBatch::default(), Wait::No).expect("it is ours"), 0);
+    }
+}
+
+/// Payloads that are the numbers from 0 on.
+fn numbers(count: u32) -> Vec<Vec<u8>> {
+    (0..count).map(|number| number.to_be_bytes().to_vec()).collect()
+}
+
+/// Runs `udp replay` with a file.
+fn replay(file: &str, more: &[&str]) -> Outcome {
+    Place::Here.run(&[&["replay", file][..], more].concat())
+}
+
+/// The account at the end: packets and datagrams each stand in it once.
+fn balanced(outcome: &Outcome) -> Value {
+    let summary = outcome.summary();
+    let capture = &summary["capture"];
+    let sum = |key: &str| capture[key].as_object().expect("by reason").values().map(number).sum::<u64>();
+    let [packets, datagrams, joined, unsent, planned] =
+        ["packets", "datagrams", "fragments_joined", "unsent", "planned"].map(|key| number(&capture[key]));
+    assert_eq!(packets, datagrams + joined + sum("unusable"), "{summary}");
+    let made = number(&summary["sent"]) + number(&summary["send_failed"]) + planned;
+    assert_eq!(datagrams, made + unsent + sum("left_out"), "{summary}");
+    summary
+}
+
+/// A capture with something of everything.
+fn mixed() -> Pcap {
+    let mut tcp = frame(parse(SOURCE), parse(DESTINATION), b"tcp");
+    tcp[23] = 6;
+    let whole = frame(parse(SOURCE), parse(DESTINATION), b"cut short");
+    let mut arp = tcp.clone();
+    arp[12..14].copy_from_slice(&[8, 6]);
+    Pcap::new()
+        .datagram(0, SOURCE, DESTINATION, b"one")
+        .frame(1, &tcp)
+        .datagram(1000, OTHER_SOURCE, "192.0.2.2:53", b"two")
+        .cut(1001, &whole, 50)
+        .frame(1002, &arp)
+        .datagram(2000, SOURCE, "192.0.2.2:0", b"to port zero")
+        .datagram(3000, "[2001:db8::1]:0", "[2001:db8::2]:9000", &[b'x'; 65_527])
+        .datagram(3500, SOURCE, DESTINATION, b"")
+}
+
+#[test]
+fn a_capture_is_sent_whole_and_in_order_whatever_the_pace() {
+    let scratch = Scratch::new();
+    let file = scratch.file("numbered.pcap", Pcap::numbered(40, 1).0);
+    for ip in ["127.0.0.1", "::1"] {
+        if ip == "::1" && Socket::bind(parse("[::1]:0"), &Options::default()).is_err() {
+            common::netns::skip("no IPv6");
+            continue;
+        }
+        let target = Target::new(ip);
+        let paces: [&[&str]; 6] = [
+            &[],
+            &["--speed", "2", "--busy-wait", "0"],
+            &["--rate", "5000/s"],
+            &["--rate", "1Mbit/s", "--local", ":0"],
+            &["--max"],
+            &["--max-gap", "100us", "--ttl", "3", "--dscp", "EF"],
+        ];
+        for pace in paces {
+            let outcome = replay(&file, &[&[&target.address(), "--json"], pace].concat());
+            outcome.assert_status(0);
+            assert_eq!(target.take(40), numbers(40), "{pace:?}");
+            let summary = balanced(&outcome);
+            assert_eq!((&summary["sent"], &summary["sent_bytes"]), (&json!(40), &json!(160)));
+            let late = summary["lateness"]["count"].as_u64().unwrap_or(0);
+            assert_eq!(late, if pace == ["--max"] { 0 } else { 40 }, "{pace:?}");
+            assert_eq!(number(&summary["gaps_shortened"]), if pace.contains(&"--max-gap") { 39 } else { 0 });
+        }
+        target.assert_empty();
+    }
+}
+
+#[test]
+fn three_thousand_at_a_millisecond_and_how_late_they_were() {
+    let scratch = Scratch::new();
+    let file = scratch.file("numbered.pcap", Pcap::numbered(3000, 1).0);
+    let target = Target::new("127.0.0.1");
+    let outcome = replay(&file, &[&target.address(), "--json"]);
+    outcome.assert_status(0);
+    assert_eq!(target.take(3000), numbers(3000));
+    let summary = balanced(&outcome);
+    assert!(number(&summary["elapsed_ns"]) >= 2_999_000_000, "{summary}");
+    let [median, most, largest] = ["p50_ns", "p99_ns", "max_ns"].map(|key| number(&summary["lateness"][key]));
+    assert!(summary["lateness"]["count"] == 3000 && median <= most && most <= largest, "{summary}");
+}
+
+#[test]
+fn a_dry_run_lists_when_each_would_be_sent_and_what_cannot_be() {
+    let scratch = Scratch::new();
+    let file = scratch.file("mixed.pcap", mixed().0);
+    let outcome = replay(&file, &["127.0.0.1", "--dry-run"]);
+    outcome.assert_status(0);
+    assert_eq!(
+        outcome.lines(),
+        [
+            "not sent  #6  192.0.2.1:0 -> 192.0.2.2:0  12 B  to port 0, where nothing can be sent",
+            "not sent  #7  [2001:db8::1]:0 -> [2001:db8::2]:9000  65527 B  longer than a datagram to that address can be",
+            "+0.000000000  #1  192.0.2.1:0 -> 192.0.2.2:9000  to 127.0.0.1:9000  3 B",
+            "+0.001000000  #3  192.0.2.3:0 -> 192.0.2.2:53  to 127.0.0.1:53  3 B",
+            "+0.003500000  #8  192.0.2.1:0 -> 192.0.2.2:9000  to 127.0.0.1:9000  0 B",
+        ]
+    );
+    assert_eq!(
+        outcome.stderr,
+        "3 datagrams would be sent (6 B)\n\
+         capture: 8 packets, 5 datagrams\n  \
+         1 not sent: not IP\n  1 not sent: TCP\n  1 not sent: cut short by the capture\n  \
+         1 not sent: to port 0, where nothing can be sent\n  \
+         1 not sent: longer than a datagram to that address can be\n"
+    );
+    let outcome = replay(&file, &["[::1]:7", "--dry-run", "--json", "--filter-port", "9000"]);
+    let expected = [
+        json!({"v": 1, "type": "planned", "at_ns": 0, "packet": 1, "source": SOURCE,
+            "captured_destination": DESTINATION, "destination": "[::1]:7", "length": 3}),
+        json!({"v": 1, "type": "planned", "at_ns": 3_000_000, "packet": 7, "source": "[2001:db8::1]:0",
+            "captured_destination": "[2001:db8::2]:9000", "destination": "[::1]:7", "length": 65_527}),
+    ];
+    assert_eq!(outcome.objects()[..2], expected);
+    let summary = balanced(&outcome);
+    assert_eq!(summary["capture"]["left_out"], json!({"other_port": 2}));
+    assert_eq!((&summary["sent"], &summary["capture"]["planned"]), (&json!(0), &json!(3)));
+}
+
+/// When a dry run would send each of these, in microseconds.
+fn times(pcap: Pcap, more: &[&str]) -> Vec<u64> {
+    let scratch = Scratch::new();
+    let file = scratch.file("capture.pcap", pcap.0);
+    let outcome = replay(&file, &[&["127.0.0.1:9", "--dry-run", "--json"], more].concat());
+    outcome.assert_status(0);
+    let objects = outcome.objects();
+    objects.iter().filter_map(|object| object["at_ns"].as_u64()).map(|nanoseconds| nanoseconds / 1000).collect()
+}
+
+#[test]
+fn flags_make_the_times() {
+    let at =
+        |times: &[u64]| times.iter().fold(Pcap::new(), |pcap, at| pcap.datagram(*at, SOURCE, DESTINATION, b"four"));
+    let recorded = || at(&[0, 1000, 5000, 3_600_000_000]);
+    assert_eq!(times(recorded(), &[]), [0, 1000, 5000, 3_600_000_000]);
+    assert_eq!(times(recorded(), &["--speed", "2"]), [0, 500, 2500, 1_800_000_000]);
+    assert_eq!(times(recorded(), &["--speed", "0.5"]), [0, 2000, 10_000, 7_200_000_000]);
+    assert_eq!(times(recorded(), &["--max-gap", "3ms"]), [0, 1000, 4000, 7000]);
+    assert_eq!(times(recorded(), &["--rate", "100/s"]), [0, 10_000, 20_000, 30_000]);
+    assert_eq!(times(recorded(), &["--rate", "32kbit/s"]), [0, 1000, 2000, 3000]);
+    assert_eq!(times(recorded(), &["--max"]), [0, 0, 0, 0]);
+    assert_eq!(times(recorded(), &["--count", "2"]), [0, 1000]);
+    assert_eq!(times(recorded(), &["--for", "1s"]), [0, 1000, 5000]);
+    let again = times(recorded(), &["--loop", "2", "--max-gap", "1ms"]);
+    assert_eq!(again, [0, 1000, 2000, 3000, 3000, 4000, 5000, 6000]);
+    assert_eq!(times(recorded(), &["--loop", "0", "--max", "--count", "1000"]).len(), 1000);
+    // A clock that was a little out of order, and one that was set back.
+    assert_eq!(times(at(&[0, 3000, 2000, 4000]), &[]), [0, 3000, 3000, 4000]);
+    assert_eq!(times(at(&[9_000_000, 9_001_000, 0, 2000]), &[]), [0, 1000, 1000, 3000]);
+}
+
+#[test]
+fn the_account_has_everything_in_the_capture_once() {
+    let scratch = Scratch::new();
+    let file = scratch.file("mixed.pcap", mixed().0);
+    let target = Target::new("127.0.0.1");
+    let to = target.address();
+    let outcome = replay(&file, &[&to, "--json"]);
+    outcome.assert_status(0);
+    let summary = balanced(&outcome);
+    assert_eq!(target.take(4), [&b"one"[..], b"two", b"to port zero", b""]);
+    let capture = json!({"readings": 1, "packets": 8, "fragments_joined": 0, "datagrams": 5,
+        "unusable": {"cut_short": 1, "not_ip": 1, "tcp": 1}, "left_out": {"too_long": 1},
+        "unsent": 0, "planned": 0, "without_time": 0, "dropped": 0});
+    assert_eq!(summary["capture"], capture);
+
+    let outcome =
+        replay(&file, &[&to, "--json", "--filter-port", "9000", "--filter-port", "53", "--loop", "3", "--max"]);
+    outcome.assert_status(0);
+    let summary = balanced(&outcome);
+    assert_eq!((&summary["sent"], &summary["capture"]["readings"]), (&json!(9), &json!(3)));
+    assert_eq!(target.take(9), [&b"one"[..], b"two", b""].repeat(3));
+
+    let outcome = replay(&file, &[&to, "--json", "--count", "1"]);
+    outcome.assert_status(0);
+    let summary = balanced(&outcome);
+    assert_eq!((&summary["sent"], &summary["capture"]["unsent"]), (&json!(1), &json!(3)));
+
+    let outcome = replay(&file, &[&to, "-v"]);
+    outcome.assert_told(&["sent #1 to 127.0.0.1:", "4 sent (18 B), in ", "capture: 8 packets, 5 datagrams\n"]);
+    assert_eq!(outcome.stdout, b"");
+    let outcome = replay(&file, &[&to, "-q"]);
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn what_stands_before_a_cut_is_sent_and_the_cut_is_told() {
+    let scratch = Scratch::new();
+    let target = Target::new("127.0.0.1");
+    let whole = Pcap::numbered(5, 1).0;
+    let mut corrupt = whole.clone();
+    // The length of the last packet.
+    let place = corrupt.len() - 46 - 8;
+    corrupt[place..place + 4].copy_from_slice(&[0xff; 4]);
+    for (bytes, word) in [(&whole[..whole.len() - 1], "cut off"), (&corrupt[..], "corrupt")] {
+        let file = scratch.file("damaged.pcap", bytes);
+        let outcome = replay(&file, &[&target.address(), "--loop", "2"]);
+        outcome.assert_status(2);
+        outcome.assert_told(&["4 sent (16 B)", &format!("udp: cannot read '{file}': it is {word}")]);
+        assert_eq!(target.take(4), numbers(4));
+        let outcome = replay(&file, &[&target.address(), "--json"]);
+        outcome.assert_status(2);
+        assert_eq!(target.take(4), numbers(4));
+        balanced(&outcome);
+        let trouble = outcome.objects().into_iter().find(|object| object["type"] == "trouble");
+        assert!(trouble.is_some_and(|trouble| trouble["error"].to_string().contains(word)), "{outcome:?}");
+    }
+    target.assert_empty();
+}
+
+#[test]
+fn what_cannot_be_replayed_is_an_error_that_says_why() {
+    let scratch = Scratch::new();
+    let mut tcp = frame(parse(SOURCE), parse(DESTINATION), b"tcp");
+    tcp[23] = 6;
+    let files = [
+        ("text", b"#!/bin/sh\n".to_vec(), "cannot read FILE: it is neither pcap nor pcapng"),
+        ("nothing", Vec::new(), "cannot read FILE: it is empty"),
+        ("gzip", vec![0x1f, 0x8b, 8, 0, 0], "cannot read FILE: it is compressed with gzip"),
+        ("empty", Pcap::new().0, "nothing to send: FILE has 0 packets"),
+        ("tcp", Pcap::new().frame(0, &tcp).frame(1, &tcp).0, "nothing to send: FILE has 2 packets: 2 TCP"),
+    ];
+    for (name, bytes, words) in files {
+        let file = scratch.file(name, bytes);
+        for dry_run in [&[][..], &["--dry-run"]] {
+            let outcome = replay(&file, &[&["127.0.0.1:9"], dry_run].concat());
+            outcome.assert_status(2);
+            assert_eq!(outcome.stderr, format!("udp: {}\n", words.replace("FILE", &format!("'{file}'"))));
+            assert_eq!(outcome.stdout, b"");
+        }
+    }
+    let file = scratch.file("numbered", Pcap::numbered(2, 1).0);
+    let cases: [(&[&str], &str); 8] = [
+        (
+            &["127.0.0.1", "--filter-port", "7"],
+            "has 2 packets: 2 to other ports (--filter-port)\nhint: its datagrams went to these ports, or more: 9000\n",
+        ),
+        (&["127.0.0.1:0"], "nothing can be sent to port 0"),
+        (&["127.0.0.1", "--speed", "0"], "'0' is not a speed; write a number over 0"),
+        (&["127.0.0.1", "--max", "--rate", "1/s"], "cannot be used with"),
+        (&["127.0.0.1", "--max", "--max-gap", "1s"], "cannot be used with"),
+        (&["127.0.0.1", "--count", "0"], "--count 0 would end before anything is sent"),
+        (&["127.0.0.1", "-i", "nope0"], "no interface 'nope0'"),
+        (&["-6", "127.0.0.1"], "'127.0.0.1' has no IPv6 address"),
+    ];
+    for (more, words) in cases {
+        let outcome = replay(&file, more);
+        outcome.assert_status(2);
+        outcome.assert_told(&[words]);
+    }
+    replay("/nowhere/at/all", &["127.0.0.1"])
+        .assert_told(&["cannot read '/nowhere/at/all': no such file or directory\n"]);
+    replay("/", &["127.0.0.1"]).assert_told(&["cannot read '/': is a directory\n"]);
+    replay("-", &["127.0.0.1", "--loop", "2"]).assert_told(&["standard input is no file: it can be read once"]);
+}
+
+#[test]
+fn a_pipe_is_replayed_as_it_comes() {
+    let target = Target::new("127.0.0.1");
+    let mut process = Place::Here.udp(&["replay", "-", &target.address(), "--json"]);
+    let capture = Pcap::numbered(6, 1).0;
+    let (first, rest) = capture.split_at(24 + 3 * (16 + 46) + 10);
+    process.tell(first);
+    assert_eq!(target.take(3), numbers(3));
+    process.tell(rest);
+    let outcome = process.finish();
+    outcome.assert_status(0);
+    assert_eq!(target.take(3), numbers(6)[3..]);
+    assert_eq!(balanced(&outcome)["sent"], 6);
+
+    for (bytes, words) in [
+        (&b""[..], "cannot read standard input: it is empty"),
+        (&Pcap::new().0, "nothing to send: standard input has 0 packets"),
+        (b"what?", "cannot read standard input: it is neither pcap nor pcapng"),
+    ] {
+        let mut process = Place::Here.udp(&["replay", "-", &target.address()]);
+        process.tell_all(bytes);
+        let outcome = process.finish();
+        outcome.assert_status(2);
+        outcome.assert_told(&[words]);
+    }
+}
+
+#[test]
+fn a_signal_ends_it_with_its_account() {
+    let scratch = Scratch::new();
+    let target = Target::new("127.0.0.1");
+    let file = scratch.file("slow.pcap", Pcap::numbered(3, 3_600_000).0);
+    let ended = |process: Process| {
+        process.signal("INT");
+        process.finish()
+    };
+    let process = Place::Here.udp(&["replay", &file, &target.address(), "--json"]);
+    assert_eq!(target.take(1), numbers(1));
+    let outcome = ended(process);
+    outcome.assert_status(130);
+    let summary = balanced(&outcome);
+    assert_eq!((&summary["sent"], &summary["capture"]["unsent"]), (&json!(1), &json!(2)));
+
+    // Where there is no end, this is it; and so it is while answers are awaited.
+    let fast = scratch.file("fast.pcap", Pcap::numbered(3, 1).0);
+    for (more, status) in [(["--loop", "0"], 0), (["--wait", "1h"], 0), (["--loop", "1000000"], 130)] {
+        let process = Place::Here.udp(&[&["replay", &fast, &target.address(), "--json"], &more[..]].concat());
+        assert_eq!(target.take(3), numbers(3));
+        let outcome = ended(process);
+        outcome.assert_status(status);
+        let more = usize::try_from(number(&balanced(&outcome)["sent"])).expect("it is small") - 3;
+        target.take(more);
+    }
+
+    // Whoever writes to a pipe may never go on.
+    let mut process = Place::Here.udp(&["replay", "-", &target.address(), "--json"]);
+    process.tell(&Pcap::numbered(1, 1).0);
+    assert_eq!(target.take(1), numbers(1));
+    process.signal("TERM");
+    process.until(|line| line.contains("summary"));
+    process.finish().assert_status(0);
+}
+
+#[test]
+fn a_refusal_is_told_once_and_a_failure() {
+    let scratch = Scratch::new();
+    let file = scratch.file("numbered.pcap", Pcap::numbered(20, 1).0);
+    let address = Target::new("127.0.0.1").address();
+    let outcome = replay(&file, &[&address]);
+    outcome.assert_status(2);
+    outcome.assert_told(&[
+        &format!("udp: cannot reach {address}: port unreachable"),
+        "20 sent (80 B), ",
+        " refused, in ",
+    ]);
+    assert_eq!(outcome.stderr.matches("cannot reach").count(), 1, "{outcome:?}");
+}
+
+#[test]
+fn answers_are_counted_and_shown_with_verbose() {
+    let scratch = Scratch::new();
+    let file = scratch.file("numbered.pcap", Pcap::numbered(5, 1).0);
+    let (_server, port) = common::serve_at("127.0.0.1", &["--echo", "--no-loop-guard"]);
+    let to = format!("127.0.0.1:{port}");
+    let mut process = Place::Here.udp(&["replay", &file, &to, "--wait", "1h", "-v", "--json"]);
+    for _ in 0..5 {
+        process.until(|line| line.contains(r#""type":"reply""#));
+    }
+    process.signal("INT");
+    let outcome = process.finish();
+    outcome.assert_status(0);
+    assert_eq!(balanced(&outcome)["delivered"], 5);
+}
+
+#[test]
+fn a_long_capture_takes_no_more_memory() {
+    let scratch = Scratch::new();
+    // A gigabyte that is a hole in the file, as a block of pcapng that nobody knows, between two datagrams.
+    let block = |kind: u32, body: &[u8]| {
+        let len = u32::try_from(12 + body.len()).expect("it is short").to_le_bytes();
+        [&kind.to_le_bytes()[..], &len, body, &len].concat()
+    };
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
+    let packet = |payload: &[u8]| {
+        let mut frame = frame(parse(SOURCE), parse(DESTINATION), payload);
+        let len = u32::try_from(frame.len()).expect("it is short");
+        frame.resize(frame.len().next_multiple_of(4), 0);
+        block(6, &[words(&[0, 0, 0, len, len]), frame].concat())
+    };
+    let mut bytes = block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
+    bytes.extend(block(1, &words(&[1, 0])));
+    bytes.extend(packet(b"before"));
+    let hole: u32 = 1 << 30;
+    bytes.extend(words(&[0x0bad, hole]));
+    let file = scratch.file("long.pcapng", &bytes);
+    let mut rest = words(&[hole]);
+    rest.extend(packet(b"after"));
+    use std::io::{Seek, SeekFrom, Write};
+    let mut opened = std::fs::OpenOptions::new().write(true).open(&file).expect("it was made");
+    let end = bytes.len() as u64 + u64::from(hole) - 12;
+    opened.seek(SeekFrom::Start(end)).and_then(|_| opened.write_all(&rest)).expect("a file may have a hole");
+
+    let target = Target::new("127.0.0.1");
+    let mut command = Place::Here.command("sh");
+    // Address space, in KiB.
+    let script = "ulimit -v 200000; exec \"$@\"";
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_udp"), "replay", &file, &target.address(), "--json"]);
+    let outcome = Process::start(command).finish();
+    outcome.assert_status(0);
+    assert_eq!(balanced(&outcome)["sent"], 2);
+    assert_eq!(target.take(2), [&b"before"[..], b"after"]);
+}
+
+/// Sends from two ports, and what comes in fragments. Arguments: destination, its port.
+const SENDER: &str = "
+to = (sys.argv[1], int(sys.argv[2]))
+one, other = socket(AF_INET, SOCK_DGRAM), socket(AF_INET, SOCK_DGRAM)
+one.bind(('127.0.0.1', 5001))
+other.bind(('127.0.0.1', 5002))
+for number, length in enumerate([0, 1, 32, 1472, 5000]):
+    (one, other)[number % 2].sendto(bytes([number]) * length, to)
+";
+
+/// Says source port, length and first byte of each datagram. Arguments: port, how many.
+const RECORDER: &str = "
+s = socket(AF_INET, SOCK_DGRAM)
+s.bind(('127.0.0.1', int(sys.argv[1])))
+say('ready')
+for _ in range(int(sys.argv[2])):
+    payload, source = s.recvfrom(70000)
+    same = len(set(payload)) < 2
+    say(source[1], len(payload), payload[0] if payload else '-', same)
+";
+/// What it says of what the other sends.
+const RECORDED: [&str; 5] =
+    ["5001 0 - True", "5002 1 1 True", "5001 32 2 True", "5002 1472 3 True", "5001 5000 4 True"];
+
+#[test]
+fn what_tcpdump_and_dumpcap_captured_is_sent_again_from_the_same_ports() {
+    if !["python3", "tcpdump", "dumpcap", "editcap"].into_iter().all(require) {
+        return;
+    }
+    let Some(lan) = Lan::hosts(1) else { return };
+    let host = Place::On(&lan, "h1");
+    host.shell("ip link set lo mtu 1500");
+    let scratch = Scratch::new();
+    // The last comes in four fragments.
+    let programs = [
+        ("dumpcap", "dumpcap -q -i lo -f ip -c 8 -w -"),
+        ("dumpcap any", "dumpcap -q -P -i any -f ip -c 8 -w -"),
+        ("tcpdump", "tcpdump -n -U -Z root --immediate-mode -i lo -c 8 -w - ip"),
+        ("tcpdump nano", "tcpdump -n -U -Z root --immediate-mode --time-stamp-precision nano -i lo -c 8 -w - ip"),
+    ];
+    for (name, program) in programs {
+        let file = scratch.file(name, "");
+        let mut command = host.command("sh");
+        command.args(["-c", &format!("exec {program} > \"$0\""), &file]);
+        let mut recorder = host.python_ready(RECORDER, &["9000", "5"]);
+        let mut capturing = Process::start(command);
+        capturing.until_told(if program.starts_with("tcpdump") { "listening on" } else { "File: " });
+        host.python_says(SENDER, &["127.0.0.1", "9000"]);
+        RECORDED.iter().for_each(|line| assert_eq!(recorder.stdout_line(), *line, "{name}"));
+        capturing.finish().assert_status(0);
+        for format in ["pcapng", "pcap", "nsecpcap"] {
+            let converted = scratch.file(&format!("{name} as {format}"), "");
+            host.shell(&format!("editcap -F {format} '{file}' '{converted}'"));
+            let mut recorder = host.python_ready(RECORDER, &["9000", "5"]);
+            let outcome = host.run(&["replay", &converted, "127.0.0.1", "--json"]);
+            outcome.assert_status(0);
+            RECORDED.iter().for_each(|line| assert_eq!(recorder.stdout_line(), *line, "{name} {format}"));
+            let summary = balanced(&outcome);
+            assert_eq!((&summary["sent"], &summary["capture"]["fragments_joined"]), (&json!(5), &json!(3)));
+            let senders: Vec<_> = outcome.objects().into_iter().filter(|it| it["type"] == "sender").collect();
+            let expected = [5001, 5002].map(|port| {
+                json!({"v": 1, "type": "sender", "source": format!("127.0.0.1:{port}"), "local": format!("0.0.0.0:{port}")})
+            });
+            assert_eq!(senders, expected);
+        }
+    }
+}
+
+#[test]
+fn what_is_being_captured_is_sent_again_meanwhile() {
+    if !["python3", "dumpcap"].into_iter().all(require) {
+        return;
+    }
+    let Some(lan) = Lan::hosts(1) else { return };
+    let host = Place::On(&lan, "h1");
+    let mut target = host.python_ready(RECORDER, &["9001", "5"]);
+    let _taken = host.python_ready(RECORDER, &["9000", "5"]);
+    let mut command = host.command("sh");
+    let script = "dumpcap -q -i lo -f 'udp dst port 9000' -c 5 -w - | \"$0\" replay - 127.0.0.1:9001 --json";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_udp")]);
+    let mut replaying = Process::start(command);
+    replaying.until_told("File: ");
+    host.python_says(SENDER, &["127.0.0.1", "9000"]);
+    for line in RECORDED {
+        let (_, payload) = line.split_once(' ').expect("a port");
+        assert!(target.stdout_line().ends_with(payload), "{line}");
+    }
+    let outcome = replaying.finish();
+    assert_eq!(balanced(&outcome)["sent"], 5);
+}
+
+#[test]
+fn a_source_whose_port_cannot_be_had_sends_from_another_and_that_is_told() {
+    if !require("python3") {
+        return;
+    }
+    let Some(lan) = Lan::hosts(1) else { return };
+    let host = Place::On(&lan, "h1");
+    let scratch = Scratch::new();
+    let (one, other) = ("192.0.2.1:5001", "192.0.2.9:53");
+    let pcap = Pcap::new().datagram(0, one, DESTINATION, b"1").datagram(1, other, DESTINATION, b"2");
+    let file = scratch.file("sources.pcap", pcap.0);
+    let _holds = host.python_ready(RECORDER, &["5001", "1"]);
+    let (mut listener, _) = host.waiting(&["listen", "127.0.0.1:9000", "--json", "--count", "2"]);
+    // In a user namespace that was not there when the network was made, nobody may have port 53.
+    let mut command = host.command("unshare");
+    command.args(["--user", env!("CARGO_BIN_EXE_udp"), "replay", &file, "127.0.0.1"]);
+    let outcome = Process::start(command).finish();
+    outcome.assert_status(0);
+    let ports = [(); 2].map(|()| {
+        let line = listener.stdout_line();
+        let received: Value = serde_json::from_str(&line).expect("JSON Lines");
+        parse(received["source"].as_str().expect("a string")).port()
+    });
+    outcome.assert_told(&[
+        &format!("{one} sends from port {}, not 5001: address already in use\n", ports[0]),
+        &format!("{other} sends from port {}, not 53: permission denied\n", ports[1]),
+    ]);
+
+    // A port that is asked for is one for all, or an error.
+    let taken = host.run(&["replay", &file, "127.0.0.1", "--local", "127.0.0.1:5001"]);
+    taken.assert_status(2);
+    taken.assert_told(&["cannot bind 127.0.0.1:5001: address already in use"]);
+}
