@@ -14,7 +14,7 @@ use crate::capture::Limit;
 use crate::{payload, units};
 pub(crate) use replay::ReplayArgs;
 
-/// UDP done right: answer, send, listen, broadcast.
+/// UDP done right: answer, send, listen, broadcast, replay.
 #[derive(Debug, Parser)]
 #[command(name = "udp", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = "\
