@@ -115,6 +115,50 @@ fn others_read_in_the_file_what_was_printed_and_know_the_protocols() {
     assert_eq!(says("tshark", &verified), "1\n1\n1\n1\n");
 }
 
+/// Sends datagrams of several lengths from three ports to two, a few at a time.
+const SEVERAL: &str = "
+from time import sleep
+sockets = [socket(AF_INET, SOCK_DGRAM) for _ in range(3)]
+for place, s in enumerate(sockets):
+    s.bind(('', 7000 + place))
+for number in range(600):
+    s = sockets[number * 7 % 11 % 3]
+    s.sendto((b'%d' % number).ljust(number * 13 % 1800, b'.'), ('10.1.0.2', 5000 + number % 2))
+    if number % 5 == 0:
+        sleep(0.001)
+";
+
+#[test]
+fn what_is_written_is_replayed_and_written_again_the_same() {
+    let Some(lan) = hosts(2) else { return };
+    if !require("tshark") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
+    let write = |name: &str, send: &dyn Fn()| {
+        let file = scratch.path().join(name);
+        let arguments = ["listen", "5000", "5001", "-4", "--json", "--write", text(&file), "--count", "600"];
+        let (listener, _) = h2.waiting(&arguments);
+        send();
+        let summary = listener.finish().summary();
+        assert_eq!((number(&summary["written"]), number(&summary["dropped_by_kernel"])), (600, 0), "{summary}");
+        file
+    };
+    let first = write("first.pcapng", &|| drop(h1.python_says(SEVERAL, &[])));
+    let again =
+        write("again.pcapng", &|| h1.run(&["replay", text(&first), "10.1.0.2", "--ttl", "64"]).assert_status(0));
+    let fields = ["ip.src", "ip.dst", "udp.srcport", "udp.dstport", "ip.ttl", "udp.payload"];
+    let [first_rows, again_rows] = [&first, &again].map(|file| {
+        let mut rows = tshark(file, &fields);
+        // Two sockets received them, each in its order.
+        rows.sort_by_key(|row| row[3].clone());
+        rows
+    });
+    assert_eq!(first_rows.len(), 600);
+    assert_eq!(first_rows, again_rows);
+}
+
 #[test]
 fn what_was_written_when_it_is_killed_is_a_capture() {
     if !require("python3") || !require("tshark") || !require("capinfos") {
