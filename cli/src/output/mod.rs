@@ -2,6 +2,8 @@
 
 mod columns;
 mod escape;
+#[cfg(test)]
+mod formats;
 mod head;
 mod hex;
 mod json;
