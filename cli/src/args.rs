@@ -188,6 +188,7 @@ Examples:
   udp listen --from 10.1.0.0/16 --json     one network's datagrams, as JSON Lines
   udp listen --fields source,payload       who sent what, and nothing else
   udp listen --delta                       how long after the one before each came
+  udp listen 9000 --tui                    who sends how much, live
   udp listen --count 1 --raw > payload     the bytes of the next datagram
   udp listen --raw --delimiter '\\n' > log  each payload's bytes on a line
   udp listen --write hour.pcapng --rotate 1h --keep 24
@@ -205,6 +206,10 @@ pub(crate) struct ListenArgs {
     /// Join multicast groups for this source only (source-specific multicast)
     #[arg(long, value_name = "ADDR")]
     pub(crate) source: Option<std::net::IpAddr>,
+    /// Show a live table of senders instead, with the last payloads of each; ? there shows its keys
+    #[arg(long, conflicts_with_all = ["format", "json", "raw", "hex_dump", "quiet", "verbose", "print",
+        "fields", "utc", "relative", "delta", "delimiter"])]
+    pub(crate) tui: bool,
     /// Receive what one sender sends in a row as one, where the system can: faster, but drops are then told as "at least",
     /// and times are those of the row
     #[arg(long)]

@@ -1,7 +1,9 @@
 //! `udp listen`: one thread receives and does nothing else, another prints and writes what came.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,18 +18,23 @@ use crate::capture::{CaptureFiles, Rotation};
 use crate::config::{self, Listening};
 use crate::exit::Exit;
 use crate::output::{self, Ledger, Settings, StdPrinter, SystemCounters, Written};
-use crate::queue::{Part, Queue};
+use crate::queue::{Part, Queue, QueueSink};
 use crate::run::{buffer_of, check_format, finish, receiver_exit};
 use crate::signals;
+use crate::tui::{self, Feed, Troubles, Tui};
 
 /// What sockets ask the system for: four times what others do, since a datagram that waits costs nothing here.
 const RECEIVE_BUFFER: usize = 16 << 20;
+/// How long the screen waits for a report; then it shows the last one.
+const REPORT_PATIENCE: Duration = Duration::from_millis(50);
 /// How often, at most, what came is written out where nobody watches it come: each time costs system calls.
 const WRITE_INTERVAL: Duration = Duration::from_millis(1);
 
 #[expect(clippy::disallowed_methods, reason = "a capture says when it was begun and ended")]
 pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
-    if args.prints() {
+    if args.tui {
+        tui::check_terminal()?;
+    } else if args.prints() {
         check_format(&args.common)?;
     }
     let printing = args.print.printing(args.common.format())?;
@@ -44,34 +51,93 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     printer.listening("listening", &listening.addresses());
     note_buffer(&mut printer, buffer_of(&listening.sockets), &args.common);
     printer.flush();
-    let writer = Writer {
+    let mut writer = Writer {
         printer,
         capture,
         prints: args.prints(),
         ports: listening.ports(),
         dropped_before: vec![0; listening.sockets.len()],
         printed: 0,
+        written: Arc::default(),
         failed: false,
+        troubles: None,
     };
     let queue = Queue::new();
+    let mut sink =
+        ListenSink { table: None, queue: queue.sink(args.common.verbose), writes: args.capture.write.is_some() };
+    let tui = args.tui.then(|| open_table(&mut sink, &mut writer, &listening, &interfaces, &remote)).transpose()?;
     let writing = writer.start(&queue, remote)?;
-    let driven = drive(&listening.sockets, &mut engine, ready, &mut queue.sink(args.common.verbose));
+    let driven = drive(&listening.sockets, &mut engine, ready, &mut sink);
     queue.end();
     let mut writer = writing.join().map_err(|_| anyhow!("the thread that writes panicked"))?;
+    for trouble in tui.map(Tui::finish).transpose()?.unwrap_or_default() {
+        writer.printer.note(&trouble);
+    }
     let (mut report, end) = driven?;
-    queue.correct(&mut report);
+    if !args.tui {
+        queue.correct(&mut report);
+    }
     writer.finish_capture(&report);
     let ledger = writer.ledger(&mut report, &listening.sockets, system);
+    let ledger = Ledger { listed: args.tui.then_some(report.delivered), ..ledger };
     let end = if queue.is_closed() { End::SinkClosed } else { end };
     writer.printer.ledger(&report, &ledger);
     let exit = receiver_exit(&report, end, &args.common, report.delivered);
     finish(&writer.printer, if writer.failed { Exit::Failed } else { exit })
 }
 
+/// Takes over the terminal for a table of senders, which the sink feeds from now on.
+fn open_table(
+    sink: &mut ListenSink,
+    writer: &mut Writer,
+    listening: &Listening,
+    interfaces: &Interfaces,
+    remote: &Remote,
+) -> Result<Tui> {
+    let feed = Feed::new(listening.ports(), interfaces);
+    writer.troubles = Some(feed.troubles());
+    let written = writer.capture.is_some().then(|| Arc::clone(&writer.written));
+    let addresses: Vec<_> = listening.addresses().iter().map(SocketAddr::to_string).collect();
+    let title = format!("udp listen on {}", addresses.join(" and "));
+    let (asked, stopped) = (remote.clone(), remote.clone());
+    let ask = move || {
+        let report = asked.report(REPORT_PATIENCE)?;
+        let written = written.as_ref().map(|written| written.load(Ordering::Relaxed));
+        Some(tui::Ledger { written, ..tui::Ledger::from(&report) })
+    };
+    let tui = Tui::start(&feed, title, writer.printer.is_coloured(), ask, move || stopped.stop())?;
+    sink.table = Some(feed);
+    Ok(tui)
+}
+
+/// Where the thread that receives puts what comes.
+struct ListenSink {
+    table: Option<Feed>,
+    queue: QueueSink,
+    /// Whether datagrams are written besides being in the table.
+    writes: bool,
+}
+
+impl Sink for ListenSink {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        if let Some(table) = &mut self.table {
+            table.event(event)?;
+            if !(self.writes && matches!(event, Event::Received { .. })) {
+                return ControlFlow::Continue(());
+            }
+        }
+        self.queue.event(event)
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        self.queue.idle()
+    }
+}
+
 impl ListenArgs {
-    /// Whether datagrams are printed: not where they are written to a file instead.
+    /// Whether datagrams are printed: not where they are written to a file, or counted in a table, instead.
     fn prints(&self) -> bool {
-        self.capture.write.is_none() || self.capture.print
+        !self.tui && (self.capture.write.is_none() || self.capture.print)
     }
 
     fn socket_options(&self) -> Options {
@@ -144,8 +210,12 @@ struct Writer {
     dropped_before: Vec<u32>,
     /// Datagrams that were printed.
     printed: u64,
+    /// Datagrams that are in the capture, for others to see.
+    written: Arc<AtomicU64>,
     /// Whether the capture could not be written.
     failed: bool,
+    /// Where to tell what goes wrong while the terminal shows a table.
+    troubles: Option<Troubles>,
 }
 
 impl Writer {
@@ -165,6 +235,9 @@ impl Writer {
             let taken = Instant::now();
             let mut flow = part.events(|event| self.event(event));
             self.printer.not_shown(part.not_shown());
+            if let Some(capture) = &self.capture {
+                self.written.store(capture.written(), Ordering::Relaxed);
+            }
             if flow.is_continue() && queue.is_empty() {
                 flow = self.flush();
             }
@@ -215,7 +288,11 @@ impl Writer {
     /// Tells that nothing can be written any more; what comes is counted all the same.
     fn fail(&mut self, error: &anyhow::Error) {
         self.failed = true;
-        self.printer.complain(&output::words_of(error));
+        let words = output::words_of(error);
+        match &self.troubles {
+            Some(troubles) => troubles.tell(words),
+            None => self.printer.complain(&words),
+        }
     }
 
     #[expect(clippy::disallowed_methods, reason = "a capture says when it ended")]
@@ -240,6 +317,7 @@ impl Writer {
             Written { path: capture.path().to_owned(), datagrams: written, failed }
         };
         Ledger {
+            listed: None,
             printed: self.prints.then_some(self.printed),
             written: self.capture.as_ref().map(written),
             receive_buffer: buffer_of(sockets),

@@ -22,6 +22,7 @@ mod rules;
 mod run;
 mod serve;
 mod signals;
+mod tui;
 mod units;
 
 use clap::Parser;

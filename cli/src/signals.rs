@@ -17,7 +17,10 @@ pub(crate) fn handle(stop: impl Fn() + Send + 'static, hangup: Option<impl Fn() 
         for signal in signals.forever() {
             match &hangup {
                 Some(hangup) if signal == SIGHUP => hangup(),
-                _ if stopped => std::process::exit(Exit::Interrupted.code().into()),
+                _ if stopped => {
+                    crate::tui::restore_at_once();
+                    std::process::exit(Exit::Interrupted.code().into());
+                }
                 _ => {
                     stopped = true;
                     stop();

@@ -95,7 +95,8 @@ fn printer(args: &PrintArgs, format: Format, color: bool) -> Printer<Vec<u8>, Ve
 
 fn print(printer: &mut Printer<Vec<u8>, Vec<u8>>, via: usize, sample: &Sample) {
     let Sample { meta, payload, wire_len } = sample;
-    let event = Event::Received { via, datagram: Datagram { payload, wire_len: *wire_len, meta } };
+    let train = Train::one(&Datagram { payload, wire_len: *wire_len, meta });
+    let event = Event::Received { via, train };
     assert!(printer.event(event).is_continue());
 }
 

@@ -39,6 +39,8 @@ pub(crate) fn room(buffer: usize, len: u64) -> u64 {
 pub(crate) struct Ledger {
     /// Datagrams printed, where that was asked for.
     pub(crate) printed: Option<u64>,
+    /// Datagrams in the table of `--tui`, where that was asked for.
+    pub(crate) listed: Option<u64>,
     /// What a capture came to, where one was asked for.
     pub(crate) written: Option<Written>,
     /// Bytes of each socket's receive buffer, the kernel's overhead included.
@@ -76,6 +78,9 @@ impl Ledger {
         write!(out, "{} received ({} B) in {elapsed}:", received.datagrams, received.bytes)?;
         if let Some(printed) = self.printed {
             write!(out, " {printed} printed,")?;
+        }
+        if let Some(listed) = self.listed {
+            write!(out, " {listed} listed,")?;
         }
         if let Some(Written { path, datagrams, failed }) = &self.written {
             write!(out, " {datagrams} written to {},", escape::words(&path.display().to_string()))?;
@@ -247,6 +252,7 @@ mod tests {
         report.kernel_drops = Some(20);
         let mut ledger = Ledger {
             printed: None,
+            listed: None,
             written: Some(Written { path: "x.pcapng".into(), datagrams: 999_000, failed: 990 }),
             receive_buffer: 832_000,
             coalesces: false,

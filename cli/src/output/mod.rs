@@ -1,11 +1,11 @@
 //! What is printed: data on standard output in the chosen format, everything else on standard error.
 
 mod columns;
-mod escape;
+pub(crate) mod escape;
 #[cfg(test)]
 mod formats;
 mod head;
-mod hex;
+pub(crate) mod hex;
 mod json;
 mod ledger;
 mod news;
@@ -190,6 +190,11 @@ impl<W: Write, N: Write> Printer<W, N> {
     pub(crate) fn set_interfaces(&mut self, interfaces: &Interfaces) {
         self.interfaces = interfaces.clone();
         self.heads.set_interfaces(interfaces);
+    }
+
+    /// Whether lines are coloured.
+    pub(crate) fn is_coloured(&self) -> bool {
+        self.settings.color
     }
 
     /// Why writing failed, if it did; a reader that went away is no failure.

@@ -1,0 +1,135 @@
+//! What the thread that receives tells the table: datagrams, interfaces, troubles.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
+use udpkit::{Event, InterfaceIndex, Interfaces, Sink, Train};
+
+use super::senders::Senders;
+
+/// Troubles that are kept to be told in the end; more are counted.
+const MAX_TROUBLES: usize = 16;
+/// How long it is believed that clocks go alike.
+const CLOCKS_AGREE: Duration = Duration::from_millis(100);
+
+/// What both threads know.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) senders: Senders,
+    pub(crate) names: BTreeMap<InterfaceIndex, String>,
+    pub(crate) troubles: Vec<String>,
+    pub(crate) more_troubles: u64,
+}
+
+/// The end of the thread that receives.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    shared: Arc<Mutex<Shared>>,
+    /// The local port of each socket.
+    ports: Vec<u16>,
+    clocks: Clocks,
+}
+
+impl Feed {
+    /// A feed of sockets with these ports.
+    pub(crate) fn new(ports: Vec<u16>, interfaces: &Interfaces) -> Self {
+        let shared =
+            Shared { senders: Senders::new(now()), names: names(interfaces), troubles: Vec::new(), more_troubles: 0 };
+        Self { shared: Arc::new(Mutex::new(shared)), ports, clocks: Clocks::read() }
+    }
+
+    pub(super) fn shared(&self) -> Arc<Mutex<Shared>> {
+        Arc::clone(&self.shared)
+    }
+
+    /// Counts datagrams that came through this socket.
+    pub(crate) fn take(&mut self, via: usize, train: Train<'_>) {
+        let at = self.clocks.instant(train.meta().received);
+        let port = self.ports.get(via).copied().unwrap_or(0);
+        let mut shared = self.shared.lock();
+        for datagram in train.datagrams() {
+            shared.senders.take(&datagram, port, at);
+        }
+    }
+
+    pub(crate) fn set_interfaces(&mut self, interfaces: &Interfaces) {
+        self.shared.lock().names = names(interfaces);
+    }
+
+    /// Where others tell what goes wrong.
+    pub(crate) fn troubles(&self) -> Troubles {
+        Troubles(self.shared())
+    }
+}
+
+/// Takes what goes wrong, for the last line of the screen, and for the end.
+pub(crate) struct Troubles(Arc<Mutex<Shared>>);
+
+impl Troubles {
+    pub(crate) fn tell(&self, words: String) {
+        let mut shared = self.0.lock();
+        if shared.troubles.len() < MAX_TROUBLES {
+            shared.troubles.push(words);
+        } else {
+            shared.more_troubles += 1;
+        }
+    }
+}
+
+impl Sink for Feed {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        match event {
+            Event::Received { via, train } => self.take(via, train),
+            Event::Interfaces { interfaces } => self.set_interfaces(interfaces),
+            Event::Trouble { error } => self.troubles().tell(error.to_string()),
+            // All that a receiver may have to say besides is in its report, which is always in sight.
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn names(interfaces: &Interfaces) -> BTreeMap<InterfaceIndex, String> {
+    interfaces.iter().filter_map(|interface| Some((interface.index?, interface.name.clone()))).collect()
+}
+
+/// The system's clock, which is set now and then, and the monotonic one, read at once.
+#[derive(Debug)]
+struct Clocks {
+    instant: Instant,
+    system: SystemTime,
+}
+
+impl Clocks {
+    #[expect(clippy::disallowed_methods, reason = "the kernel gives times of this clock")]
+    fn read() -> Self {
+        Self { instant: now(), system: SystemTime::now() }
+    }
+
+    /// The moment of the system's time; clocks are not read for each datagram, but whenever they might have parted.
+    fn instant(&mut self, received: Option<SystemTime>) -> Instant {
+        let Some(received) = received else { return now() };
+        if received.duration_since(self.system).is_ok_and(|since| since < CLOCKS_AGREE) {
+            return self.after(received);
+        }
+        *self = Self::read();
+        self.after(received)
+    }
+
+    fn after(&self, received: SystemTime) -> Instant {
+        match received.duration_since(self.system) {
+            // What is received in the future is received now.
+            Ok(since) if since < CLOCKS_AGREE => self.instant + since,
+            Ok(_) => self.instant,
+            Err(error) => self.instant.checked_sub(error.duration()).unwrap_or(self.instant),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the screen shows how long ago something was")]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}

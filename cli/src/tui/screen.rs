@@ -1,0 +1,127 @@
+//! The terminal while it is ours: taken over, drawn on, and given back however the run ends.
+
+use std::io::{self, Stdout};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::{cursor, execute, terminal};
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+
+/// Whether the terminal is ours.
+static OURS: AtomicBool = AtomicBool::new(false);
+/// Held while something is drawn.
+static DRAWING: Mutex<()> = Mutex::new(());
+/// How long a terminal that takes nothing may keep us from ending.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Columns and lines of a terminal that does not say how many it has.
+const DEFAULT_SIZE: (u16, u16) = (80, 24);
+
+/// The screen; given back when this is dropped.
+pub(super) struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+}
+
+impl Screen {
+    /// Takes the terminal over.
+    pub(super) fn open() -> io::Result<Self> {
+        restore_before_panics();
+        terminal::enable_raw_mode()?;
+        // From here on it is given back whatever fails.
+        OURS.store(true, Ordering::Release);
+        Self::take().inspect_err(|_| restore())
+    }
+
+    fn take() -> io::Result<Self> {
+        execute!(io::stdout(), terminal::EnterAlternateScreen, cursor::Hide)?;
+        let options = TerminalOptions { viewport: Viewport::Fixed(area()) };
+        Ok(Self { terminal: Terminal::with_options(CrosstermBackend::new(io::stdout()), options)? })
+    }
+
+    /// Where there is room to draw: all of the terminal, as large as it is now.
+    pub(super) fn area(&self) -> Rect {
+        area()
+    }
+
+    /// Whether the terminal was closed.
+    #[cfg(unix)]
+    pub(super) fn is_gone(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let output = io::stdout();
+        let mut output = [PollFd::new(&output, PollFlags::empty())];
+        let asked = poll(&mut output, Some(&Timespec::default()));
+        asked.is_ok() && output[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+    }
+
+    /// Whether the terminal was closed; where the system does not tell, drawing on it fails.
+    #[cfg(not(unix))]
+    pub(super) fn is_gone(&self) -> bool {
+        false
+    }
+
+    /// Draws, unless the terminal was given back already.
+    pub(super) fn draw(&mut self, area: Rect, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        let _drawing = DRAWING.lock();
+        if !OURS.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if self.terminal.get_frame().area() != area {
+            self.terminal.resize(area)?;
+        }
+        self.terminal.draw(draw)?;
+        Ok(())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn area() -> Rect {
+    let size = terminal_size::terminal_size_of(io::stdout()).map(|(width, height)| (width.0, height.0));
+    let (width, height) = size.unwrap_or(DEFAULT_SIZE);
+    Rect::new(0, 0, width, height)
+}
+
+/// Gives the terminal back, if it is ours.
+pub(crate) fn restore() {
+    // Whoever draws is waited for, unless the terminal holds it up, or it is we who panicked there.
+    let _drawing = DRAWING.try_lock_for(PATIENCE);
+    if !OURS.swap(false, Ordering::AcqRel) {
+        return;
+    }
+    // There is nobody to be told that it failed, and nothing else to be done.
+    let _ = terminal::disable_raw_mode();
+    let _ = execute!(io::stdout(), cursor::Show, terminal::LeaveAlternateScreen);
+}
+
+/// Gives the terminal back before the process ends at once, even if the terminal takes nothing any more.
+#[cfg(unix)]
+pub(crate) fn restore_at_once() {
+    let (done, wait) = std::sync::mpsc::channel();
+    let restore = move || {
+        restore();
+        // Nobody waits any more if it took too long.
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().spawn(restore).is_ok() {
+        let _ = wait.recv_timeout(2 * PATIENCE);
+    }
+}
+
+/// What a panic says is said to a terminal that shows it.
+fn restore_before_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            restore();
+            previous(panic);
+        }));
+    });
+}

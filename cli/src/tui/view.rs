@@ -1,0 +1,654 @@
+//! Draws a picture: the table, what is always in sight around it, and the help.
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+use udpkit::Delivery;
+
+use super::details;
+use super::history::SERIES;
+use super::numbers::{age, bars, count, short};
+use super::picture::{Body, Ledger, Named, Picture};
+use super::senders::{Column, Line, MAX_SENDERS};
+use super::state::{Mode, State};
+use crate::output::escape;
+use crate::units;
+
+/// The styles of what is drawn; without colours where they are not wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Palette {
+    pub(super) address: Style,
+    pub(super) faint: Style,
+    pub(super) strong: Style,
+    pub(super) alarm: Style,
+    pub(super) chosen: Style,
+    broadcast: Style,
+    multicast: Style,
+}
+
+impl Palette {
+    pub(crate) fn new(color: bool) -> Self {
+        let plain = Style::new();
+        let hue = |color_of: Color| if color { plain.fg(color_of) } else { plain };
+        Self {
+            address: hue(Color::Cyan),
+            faint: plain.add_modifier(Modifier::DIM),
+            strong: plain.add_modifier(Modifier::BOLD),
+            alarm: hue(Color::Red).add_modifier(Modifier::BOLD),
+            chosen: plain.add_modifier(Modifier::REVERSED),
+            broadcast: hue(Color::Yellow),
+            multicast: hue(Color::Magenta),
+        }
+    }
+}
+
+/// Where the parts of the screen are; those for which there is no room are empty.
+struct Parts {
+    title: Rect,
+    ledger: Rect,
+    body: Rect,
+    foot: Rect,
+}
+
+/// Lines of a screen from which on it has a title, and a line of keys at its foot.
+const ROOM_FOR_TITLE: u16 = 5;
+const ROOM_FOR_FOOT: u16 = 7;
+
+impl Parts {
+    /// The ledger is always in sight; what it leaves is shared.
+    fn new(area: Rect, ledger: &Ledger, state: &State) -> Self {
+        let part = |y: u16, height: u16| Rect { y, height, ..area };
+        let wanted = u16::try_from(ledger_lines(ledger, area.width).len()).unwrap_or(u16::MAX);
+        // Of a ledger that would fill the screen, the end is cut: what is rarest.
+        let ledger = wanted.min((area.height / 2).max(1)).min(area.height);
+        let title = u16::from(area.height >= ROOM_FOR_TITLE);
+        let typing = state.mode == Mode::Filter && area.height >= 2;
+        let foot = u16::from(typing || area.height >= ROOM_FOR_FOOT);
+        let body = area.height.saturating_sub(title + ledger + foot);
+        let top = area.y;
+        Self {
+            title: part(top, title),
+            ledger: part(top + title, ledger),
+            body: part(top + title + ledger, body),
+            foot: part((top + title + ledger + body).min(area.bottom()), foot.min(area.height.saturating_sub(ledger))),
+        }
+    }
+}
+
+/// How many senders the table has room for.
+pub(crate) fn room(area: Rect, ledger: &Ledger, state: &State, others: bool) -> usize {
+    usize::from(Parts::new(area, ledger, state).body.height).saturating_sub(1 + usize::from(others))
+}
+
+/// Draws everything.
+pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, palette: &Palette) {
+    let area = frame.area();
+    let buffer = frame.buffer_mut();
+    let parts = Parts::new(area, picture.ledger, picture.state);
+    title(buffer, parts.title, picture, palette);
+    for (line, (text, is_alarm)) in rows(parts.ledger).zip(ledger_lines(picture.ledger, area.width)) {
+        put(buffer, line, 0, &text, if is_alarm { palette.alarm } else { palette.strong });
+    }
+    match &picture.body {
+        Body::Table { lines, matching: _ } => table(buffer, parts.body, picture, lines, palette),
+        Body::Details { line, source, samples } => {
+            details::draw(buffer, parts.body, picture.state, (*source, line.as_deref()), samples, palette);
+        }
+    }
+    foot(buffer, parts.foot, picture, palette);
+    if picture.state.help {
+        help(buffer, area, palette);
+    }
+}
+
+/// The lines of a part, each a part of its own.
+pub(super) fn rows(part: Rect) -> impl Iterator<Item = Rect> {
+    (part.y..part.bottom()).map(move |y| Rect { y, height: 1, ..part })
+}
+
+/// Writes a text on a line from this column on, as far as it fits; returns the column behind it.
+pub(super) fn put(buffer: &mut Buffer, line: Rect, column: usize, text: &str, style: Style) -> usize {
+    let width = usize::from(line.width);
+    if line.height == 0 || column >= width {
+        return column;
+    }
+    let x = line.x + u16::try_from(column).unwrap_or(u16::MAX);
+    let (end, _) = buffer.set_stringn(x, line.y, text, width - column, style);
+    usize::from(end - line.x)
+}
+
+/// Bytes of strangers made safe.
+pub(super) fn safe(bytes: &[u8]) -> String {
+    let mut out = Vec::with_capacity(bytes.len());
+    // Writing into memory does not fail.
+    let _ = escape::write(&mut out, bytes);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn title(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, palette: &Palette) {
+    let paused = if picture.state.paused { "paused  " } else { "" };
+    let end = put(buffer, line, 0, paused, palette.alarm);
+    let (datagrams, bytes) = picture.rate;
+    let plural = if picture.senders == 1 { "" } else { "s" };
+    let rate = format!("{}/s {}B/s  {} sender{plural}  ", short(datagrams), short(bytes), picture.senders);
+    let end = put(buffer, line, end, &rate, Style::new());
+    put(buffer, line, end, picture.title, palette.faint);
+}
+
+/// What became of all datagrams, in as many lines as it takes; whether each tells of a loss.
+fn ledger_lines(ledger: &Ledger, width: u16) -> Vec<(String, bool)> {
+    let received = ledger.received;
+    let mut parts = vec![
+        (format!("received {} ({})", received.datagrams, short_bytes(received.bytes)), false),
+        (format!("listed {}", ledger.listed), false),
+    ];
+    if let Some(written) = ledger.written {
+        parts.push((format!("written {written}"), false));
+    }
+    parts.push((format!("ignored {}", ledger.ignored.total()), false));
+    parts.push((format!("truncated {}", ledger.truncated), ledger.truncated > 0));
+    let at_least = if ledger.dropped_at_least { "at least " } else { "" };
+    let dropped = ledger.dropped.map_or_else(|| "unknown".to_owned(), |dropped| format!("{at_least}{dropped}"));
+    parts.push((format!("dropped by the kernel {dropped}"), ledger.dropped > Some(0)));
+    for (reason, count) in ledger.ignored.iter() {
+        parts.push((format!("ignored {count}: {reason}"), false));
+    }
+    wrap(parts, width)
+}
+
+/// Puts parts on lines, as many on each as fit; those that tell of a loss are on lines of their own.
+pub(super) fn wrap(parts: Vec<(String, bool)>, width: u16) -> Vec<(String, bool)> {
+    let mut lines: Vec<(String, bool)> = Vec::new();
+    for (part, is_alarm) in parts {
+        match lines.last_mut() {
+            Some((line, alarm))
+                if line.chars().count() + 2 + part.chars().count() <= usize::from(width) && *alarm == is_alarm =>
+            {
+                line.push_str("  ");
+                line.push_str(&part);
+            }
+            _ => lines.push((part, is_alarm)),
+        }
+    }
+    lines
+}
+
+#[expect(clippy::cast_precision_loss, reason = "three digits of it are shown")]
+pub(super) fn short_bytes(bytes: u64) -> String {
+    format!("{}B", short(bytes as f64))
+}
+
+/// A field of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Source,
+    Datagrams,
+    Rate,
+    Series,
+    Bytes,
+    SinceLast,
+    LongestGap,
+    Delivery,
+    Payload,
+}
+
+impl Field {
+    /// All in the order of their places, with what they are worth: those of lower numbers are shown first.
+    const ALL: [(Self, u8); 9] = [
+        (Self::Source, 0),
+        (Self::Datagrams, 1),
+        (Self::Rate, 2),
+        (Self::Series, 5),
+        (Self::Bytes, 6),
+        (Self::SinceLast, 4),
+        (Self::LongestGap, 7),
+        (Self::Delivery, 8),
+        (Self::Payload, 3),
+    ];
+
+    /// The least width; that of the source is given, and the payload has what is left.
+    fn width(self, source: usize) -> usize {
+        match self {
+            Self::Source => source,
+            Self::Datagrams => 10,
+            Self::Rate | Self::Bytes | Self::LongestGap => 7,
+            Self::SinceLast => 6,
+            Self::Series => SERIES,
+            Self::Delivery => 14,
+            Self::Payload => 12,
+        }
+    }
+
+    fn head(self) -> (&'static str, Option<Column>) {
+        match self {
+            Self::Source => ("source", Some(Column::Source)),
+            Self::Datagrams => ("datagrams", Some(Column::Datagrams)),
+            Self::Rate => ("rate", Some(Column::Rate)),
+            Self::Series => ("last 15 s", None),
+            Self::Bytes => ("bytes", Some(Column::Bytes)),
+            Self::SinceLast => ("ago", Some(Column::SinceLast)),
+            Self::LongestGap => ("gap", Some(Column::LongestGap)),
+            Self::Delivery => ("delivery", None),
+            Self::Payload => ("last payload", None),
+        }
+    }
+
+    fn is_number(self) -> bool {
+        matches!(self, Self::Datagrams | Self::Rate | Self::Bytes | Self::SinceLast | Self::LongestGap)
+    }
+
+    /// Those that a line of this width has room for, and their widths.
+    fn fit(width: usize, source: usize) -> Vec<(Self, usize)> {
+        let mut by_worth = Self::ALL;
+        by_worth.sort_by_key(|(_, worth)| *worth);
+        let mut used = 0;
+        let mut last = 0;
+        for (field, worth) in by_worth {
+            let needed = field.width(source) + usize::from(used > 0);
+            if used + needed > width && worth > 0 {
+                break;
+            }
+            used += needed;
+            last = worth;
+        }
+        let left = width.saturating_sub(used);
+        let shown = Self::ALL.into_iter().filter(|(_, worth)| *worth <= last);
+        let wide = |field: Self| field.width(source) + if field == Self::Payload { left } else { 0 };
+        shown.map(|(field, _)| (field, wide(field))).collect()
+    }
+}
+
+/// Letters of the longest IPv4 address with its port, and of the longest IPv6 address.
+const SOURCE_V4: usize = 21;
+const SOURCE_V6: usize = 47;
+
+fn table(buffer: &mut Buffer, part: Rect, picture: &Picture<'_>, lines: &[Named<Line>], palette: &Palette) {
+    let width = usize::from(part.width);
+    let longest = lines.iter().map(|line| line.it.source.to_string().len()).max().unwrap_or(0);
+    let source = longest.clamp(SOURCE_V4, SOURCE_V6.min((width / 2).max(SOURCE_V4)));
+    let fields = Field::fit(width, source);
+    let others = picture.others.count;
+    let has_others = others.datagrams > 0;
+    let mut free = rows(part);
+    if let Some(line) = free.next() {
+        header(buffer, line, &fields, picture.state, palette);
+    }
+    let room = usize::from(part.height).saturating_sub(1 + usize::from(has_others));
+    for (place, (line, named)) in free.by_ref().take(room).zip(lines).enumerate() {
+        let is_chosen = picture.state.top + place == picture.state.place;
+        row(buffer, line, &fields, named, is_chosen, palette);
+    }
+    if lines.is_empty() && room > 0 {
+        let words = if picture.senders == 0 { "nothing was received yet" } else { "no sender matches the filter" };
+        put(buffer, Rect { y: part.y + 1, height: 1, ..part }, 0, words, palette.faint);
+    }
+    if has_others && part.height > 1 {
+        let line = Rect { y: part.bottom() - 1, height: 1, ..part };
+        let texts = |field: Field, width: usize| match field {
+            Field::Source => "others".to_owned(),
+            Field::Payload => format!("past {MAX_SENDERS} senders"),
+            Field::Datagrams => count(others.datagrams, width),
+            Field::Bytes => short_bytes(others.bytes),
+            _ => String::new(),
+        };
+        fill(buffer, line, &fields, texts, |_| palette.strong);
+    }
+}
+
+fn header(buffer: &mut Buffer, line: Rect, fields: &[(Field, usize)], state: &State, palette: &Palette) {
+    let mark = |field: Field| match field.head() {
+        (name, Some(column)) if column == state.column => format!("{name}{}", arrow(state)),
+        (name, _) => name.to_owned(),
+    };
+    fill(buffer, line, fields, |field, _| mark(field), |_| palette.strong);
+}
+
+/// Whether the order rises or falls.
+fn arrow(state: &State) -> &'static str {
+    // Sources begin with the smallest, times with the latest, all else with what is most.
+    let rises = matches!(state.column, Column::Source | Column::SinceLast);
+    if rises == state.reversed { "▼" } else { "▲" }
+}
+
+fn row(
+    buffer: &mut Buffer,
+    place: Rect,
+    fields: &[(Field, usize)],
+    named: &Named<Line>,
+    is_chosen: bool,
+    palette: &Palette,
+) {
+    let line = &named.it;
+    let text = |field: Field, width: usize| match field {
+        Field::Source => line.source.to_string(),
+        Field::Datagrams => count(line.count.datagrams, width),
+        Field::Rate => format!("{}/s", short(line.rate.0)),
+        Field::Series => bars(&line.series),
+        Field::Bytes => short_bytes(line.count.bytes),
+        Field::SinceLast => age(line.since_last),
+        Field::LongestGap => gap(line).replace(' ', ""),
+        Field::Delivery => delivery(line.arrival.delivery, named.interface.as_deref()),
+        Field::Payload => safe(line.head.bytes()),
+    };
+    let style = |field: Field| match (field, line.arrival.delivery) {
+        (Field::Source, _) => palette.address,
+        (Field::Delivery, Delivery::Broadcast) => palette.broadcast,
+        (Field::Delivery, Delivery::Multicast) => palette.multicast,
+        _ => Style::new(),
+    };
+    if is_chosen {
+        buffer.set_style(place, palette.chosen);
+    }
+    fill(buffer, place, fields, text, style);
+}
+
+/// The longest time between two datagrams of a sender, if there were two.
+pub(super) fn gap(line: &Line) -> String {
+    if line.count.datagrams < 2 { "-".to_owned() } else { units::human(line.longest_gap) }
+}
+
+/// How a datagram was addressed, and where it came in.
+pub(super) fn delivery(delivery: Delivery, interface: Option<&str>) -> String {
+    match interface {
+        Some(name) => format!("{delivery}@{}", escape::words(name)),
+        None => delivery.to_string(),
+    }
+}
+
+/// Writes the fields of a line, numbers to the right of their places; what is too long ends in an ellipsis.
+fn fill(
+    buffer: &mut Buffer,
+    line: Rect,
+    fields: &[(Field, usize)],
+    text: impl Fn(Field, usize) -> String,
+    style: impl Fn(Field) -> Style,
+) {
+    let mut column = 0;
+    for &(field, width) in fields {
+        let end = (column + width).min(usize::from(line.width));
+        let place = Rect { width: u16::try_from(end).unwrap_or(line.width).min(line.width), ..line };
+        let text = text(field, width);
+        let indent = if field.is_number() { width.saturating_sub(text.chars().count()) } else { 0 };
+        put(buffer, place, column + indent, &text, style(field));
+        if end > column && ratatui::text::Span::raw(text.as_str()).width() > width {
+            put(buffer, place, end - 1, "…", style(field));
+        }
+        column += width + 1;
+    }
+}
+
+fn foot(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, palette: &Palette) {
+    let state = picture.state;
+    if state.mode == Mode::Filter {
+        let end = put(buffer, line, 0, "/", palette.strong);
+        let end = put(buffer, line, end, &escape::words(&state.filter), palette.strong);
+        put(buffer, line, end, " ", palette.chosen);
+        return;
+    }
+    let mut end = 0;
+    if let Some(trouble) = picture.trouble {
+        end = put(buffer, line, end, &format!("{}  ", escape::words(trouble)), palette.alarm);
+    }
+    if let (Body::Table { matching, .. }, false) = (&picture.body, state.filter.is_empty()) {
+        let filter = format!("{matching} of {} match '{}'  ", picture.senders, escape::words(&state.filter));
+        end = put(buffer, line, end, &filter, palette.strong);
+    }
+    let keys = match state.mode {
+        Mode::Table | Mode::Filter => {
+            let field = Field::ALL.iter().find(|(field, _)| field.head().1 == Some(state.column));
+            let column = field.map_or("", |(field, _)| field.head().0);
+            let order = format!("{column}{}", arrow(state));
+            format!("q quit  ? help  s sort: {order}  r reverse  Enter details  / filter  p pause")
+        }
+        Mode::Details(_) => "q quit  ? help  Esc back  ↑↓ datagram  PgUp PgDn scroll  p pause".to_owned(),
+    };
+    put(buffer, line, end, &keys, palette.faint);
+}
+
+const HELP: [&str; 17] = [
+    "q, Ctrl-C          quit, with the summary",
+    "↑ ↓  k j           choose a sender, or a datagram",
+    "PgUp PgDn          a page up, down",
+    "Home End  g G      the first, the last",
+    "Enter              details: last 16 datagrams, as hex",
+    "Esc                back; in the table: no filter",
+    "/                  filter by address or last payload",
+    "s                  sort by the next column",
+    "r                  the order turned round",
+    "p, space           pause; counting goes on",
+    "",
+    "rate       datagrams in the last second",
+    "last 15 s  each second beside the sender's busiest",
+    "ago, gap   since the last one; the longest time",
+    "           between two",
+    "others     what came past the table's bound;",
+    "           silent senders give their rows up",
+];
+
+fn help(buffer: &mut Buffer, area: Rect, palette: &Palette) {
+    for (place, line) in rows(area).enumerate() {
+        let Some(text) = HELP.get(place) else { break };
+        buffer.set_style(line, Style::reset());
+        put(buffer, line, 0, &" ".repeat(usize::from(line.width)), Style::reset());
+        put(buffer, line, 0, text, palette.strong);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    use snapbox::{Data, assert_data_eq};
+    use udpkit::{Count, Datagram, Meta, Reason};
+
+    use super::super::feed::now;
+    use super::super::senders::{Others, Senders};
+    use super::*;
+
+    /// Four senders after four and a half seconds, the first of them hostile.
+    fn senders(epoch: Instant) -> Senders {
+        let mut senders = Senders::new(epoch);
+        let mut take = |source: &str, payload: &[u8], wire_len: usize, delivery: Delivery, milliseconds: u64| {
+            let mut meta = Meta::new(source.parse().unwrap());
+            (meta.delivery, meta.interface, meta.hop_limit) = (delivery, 2.try_into().ok(), Some(64));
+            meta.destination = Some([192, 0, 2, 1].into());
+            let datagram = Datagram { payload, wire_len, meta: &meta };
+            senders.take(&datagram, 10_000, epoch + Duration::from_millis(milliseconds));
+        };
+        let hostile = b"\x1b]0;title\x07\x1b[2J\r\nsecond line \xff\xe2\x80\xae \xe4\xbd\xa0\xe5\xa5\xbd";
+        take("192.0.2.66:53", hostile, hostile.len(), Delivery::Unicast, 100);
+        for number in 0..40 {
+            let payload = format!("temperature {number}");
+            take("192.0.2.7:40000", payload.as_bytes(), payload.len(), Delivery::Broadcast, number * 100);
+        }
+        take("[2001:db8::1234:5678:9abc]:65535", &[0; 3000], 3000, Delivery::Multicast, 4400);
+        take("192.0.2.9:9", b"", 0, Delivery::Unknown, 4500);
+        senders
+    }
+
+    fn ledger() -> Ledger {
+        let mut ledger = Ledger {
+            received: Count { datagrams: 61, bytes: 4567 },
+            listed: 43,
+            written: None,
+            dropped: Some(0),
+            ..Ledger::default()
+        };
+        ledger.ignored.add(Reason::NoMatch, 15);
+        ledger.ignored.add(Reason::OtherSource, 3);
+        ledger
+    }
+
+    /// What there is to see, with all senders or those that the state is about.
+    fn body(senders: &Senders, state: &State, room: usize, moment: Instant) -> Body {
+        let name = Some("eth0\x1b[1m".to_owned());
+        let interface = |index: Option<udpkit::InterfaceIndex>| index.and_then(|_| name.clone());
+        let named = |line: Line| Named { interface: interface(line.arrival.interface), it: line };
+        if let Mode::Details(source) = state.mode {
+            let row = senders.row_of(source);
+            let line = row.and_then(|row| senders.line(row, moment)).map(|line| Box::new(named(line)));
+            let samples = row.map(|row| senders.samples(row)).unwrap_or_default();
+            let samples =
+                samples.into_iter().map(|it| Named { interface: interface(it.arrival.interface), it }).collect();
+            return Body::Details { line, source, samples };
+        }
+        let mut places = Vec::new();
+        let wanted = |row: &super::super::senders::Row| row.source.to_string().contains(&state.filter);
+        senders.places(0..senders.len(), state.column, moment, wanted, &mut places);
+        places.sort_unstable();
+        if state.reversed {
+            places.reverse();
+        }
+        let lines = places.iter().skip(state.top).take(room).filter_map(|place| senders.line(place.2, moment));
+        Body::Table { matching: places.len(), lines: lines.map(named).collect() }
+    }
+
+    /// The screen of this size, as text.
+    fn screen(
+        size: (u16, u16),
+        senders: &Senders,
+        others: u64,
+        ledger: &Ledger,
+        state: &State,
+        moment: Instant,
+    ) -> String {
+        let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
+        let area = Rect::new(0, 0, size.0, size.1);
+        let picture = Picture {
+            title: "udp listen on 0.0.0.0:10000 and [::]:10000",
+            state,
+            ledger,
+            rate: senders.rate(moment),
+            senders: senders.len(),
+            others: Others { count: Count { datagrams: others, bytes: others * 100 }, given_up: 0 },
+            trouble: None,
+            body: body(senders, state, room(area, ledger, state, others > 0), moment),
+        };
+        terminal.draw(|frame| draw(frame, &picture, &Palette::new(true))).unwrap();
+        let buffer = terminal.backend().buffer();
+        let lines = buffer.content().chunks(usize::from(size.0).max(1)).map(|line| {
+            let mut text = String::new();
+            // A letter of two columns has an empty one behind it.
+            let mut skip = 0;
+            for cell in line {
+                if skip == 0 {
+                    text.push_str(cell.symbol());
+                    skip = ratatui::text::Span::raw(cell.symbol()).width().max(1);
+                }
+                skip -= 1;
+            }
+            // Chosen lines stand out by their style alone.
+            let is_chosen = line.iter().all(|cell| cell.modifier.contains(Modifier::REVERSED)) && !line.is_empty();
+            format!("{}{}\n", text.trim_end(), if is_chosen { "  <-" } else { "" })
+        });
+        lines.collect()
+    }
+
+    fn assert_screen(name: &str, seen: &str) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(format!("tui-{name}.txt"));
+        assert_data_eq!(seen, Data::read_from(&path, None).raw());
+    }
+
+    #[test]
+    fn screens_are_what_they_were() {
+        let epoch = now();
+        let (some, nobody) = (senders(epoch), Senders::new(epoch));
+        let moment = epoch + Duration::from_millis(4500);
+        let see = |name: &str, size, senders: &Senders, others, ledger: &Ledger, state: &State| {
+            assert_screen(name, &screen(size, senders, others, ledger, state, moment));
+        };
+        let table = State::default();
+        see("empty", (100, 8), &nobody, 0, &Ledger { dropped: None, ..Ledger::default() }, &table);
+        see("few", (120, 12), &some, 0, &ledger(), &table);
+        see("standard", (80, 12), &some, 0, &ledger(), &State { place: 1, ..table.clone() });
+        see("narrow", (40, 12), &some, 0, &ledger(), &table);
+        see("tiny", (20, 3), &some, 0, &ledger(), &table);
+        see("others", (100, 8), &some, 123_456, &ledger(), &State { paused: true, top: 1, ..table.clone() });
+        let losses =
+            Ledger { dropped: Some(1234), dropped_at_least: true, truncated: 2, written: Some(43), ..ledger() };
+        see("losses", (100, 10), &some, 0, &losses, &State { column: Column::Source, reversed: true, ..table.clone() });
+        let filter = State { filter: "192.0.2.6".to_owned(), ..table.clone() };
+        see("filter", (100, 10), &some, 0, &ledger(), &filter);
+        see("filter-typed", (100, 10), &some, 0, &ledger(), &State { mode: Mode::Filter, ..filter.clone() });
+        let none = State { filter: "\u{202e}nobody".to_owned(), ..table.clone() };
+        see("filter-none", (100, 10), &some, 0, &ledger(), &none);
+        let details = |source: &str| State { mode: Mode::Details(source.parse().unwrap()), ..table.clone() };
+        see("details", (100, 24), &some, 0, &ledger(), &State { sample: 2, ..details("192.0.2.7:40000") });
+        see("details-hostile", (100, 16), &some, 0, &ledger(), &details("192.0.2.66:53"));
+        let scrolled = State { scroll: 3, ..details("[2001:db8::1234:5678:9abc]:65535") };
+        see("details-narrow", (40, 24), &some, 0, &ledger(), &scrolled);
+        see("details-gone", (100, 10), &some, 0, &ledger(), &details("192.0.2.1:1"));
+        see("help", (80, 20), &some, 0, &ledger(), &State { help: true, ..table.clone() });
+    }
+
+    #[test]
+    fn many_senders_fill_the_screen_and_the_chosen_one_is_in_sight() {
+        let epoch = now();
+        let mut many = Senders::new(epoch);
+        for number in 0..300_u16 {
+            let meta = Meta::new(SocketAddr::from(([10, 0, 0, 1], 1000 + number)));
+            for _ in 0..=number {
+                many.take(&Datagram { payload: b"x", wire_len: 1, meta: &meta }, 9, epoch);
+            }
+        }
+        let mut state = State { place: 150, ..State::default() };
+        let area = Rect::new(0, 0, 60, 12);
+        state.settle(300, None, room(area, &ledger(), &state, false));
+        assert_screen("many", &screen((60, 12), &many, 0, &ledger(), &state, epoch));
+    }
+
+    #[test]
+    fn the_ledger_is_in_sight_in_every_window() {
+        let epoch = now();
+        let (some, moment) = (senders(epoch), epoch + Duration::from_secs(5));
+        for height in 1..30 {
+            for width in 20..130 {
+                let seen = screen((width, height), &some, 0, &ledger(), &State::default(), moment);
+                assert!(seen.contains("received 61 (4.57kB)"), "{width}x{height}:\n{seen}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_colour_nothing_is_coloured() {
+        for (color, expected) in [(false, false), (true, true)] {
+            let palette = Palette::new(color);
+            let styles = [palette.address, palette.alarm, palette.broadcast, palette.multicast, palette.chosen];
+            assert_eq!(styles.iter().any(|style| style.fg.is_some() || style.bg.is_some()), expected);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+        #[test]
+        fn no_window_is_too_small_and_nothing_steers_the_terminal(
+            width in 0u16..140,
+            height in 0u16..40,
+            mode in 0..4,
+            help in any::<bool>(),
+            others in prop_oneof![Just(0), any::<u32>()],
+            (top, place, sample, scroll) in any::<(u8, u8, usize, usize)>(),
+            filter in ".*",
+        ) {
+            let epoch = now();
+            let mode = match mode {
+                0 => Mode::Table,
+                1 => Mode::Filter,
+                2 => Mode::Details("192.0.2.66:53".parse().unwrap()),
+                _ => Mode::Details("[2001:db8::1234:5678:9abc]:65535".parse().unwrap()),
+            };
+            let (top, place, sample) = (top.into(), place.into(), sample % 20);
+            let state = State { mode, help, filter, top, place, sample, scroll, paused: help, ..State::default() };
+            let moment = epoch + Duration::from_secs(5);
+            let seen = screen((width, height), &senders(epoch), others.into(), &ledger(), &state, moment);
+            let steers = |letter: char| letter.is_control() && letter != '\n';
+            prop_assert!(!seen.contains(steers) && !seen.contains('\u{202e}'), "{}", seen);
+        }
+    }
+}
