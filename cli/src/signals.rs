@@ -19,7 +19,8 @@ pub(crate) fn handle(stop: impl Fn() + Send + 'static, hangup: Option<impl Fn() 
                 Some(hangup) if signal == SIGHUP => hangup(),
                 _ if stopped => {
                     crate::tui::restore_at_once();
-                    std::process::exit(Exit::Interrupted.code().into());
+                    // Without what a process does at its end: to write what a terminal or a pipe does not take.
+                    signal_hook::low_level::exit(Exit::Interrupted.code().into());
                 }
                 _ => {
                     stopped = true;

@@ -42,6 +42,7 @@ while True:
     if ended:
         break
     os.kill(process, signal.SIGTERM)
+    select.select([], [], [], 0.01)
 modes = termios.tcgetattr(line)[3]
 say(os.waitstatus_to_exitcode(status), bool(modes & termios.ECHO), bool(modes & termios.ICANON))
 ";

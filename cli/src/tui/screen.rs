@@ -15,6 +15,8 @@ use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 static OURS: AtomicBool = AtomicBool::new(false);
 /// Held while something is drawn.
 static DRAWING: Mutex<()> = Mutex::new(());
+/// Held while the modes of the terminal are set back, which does not wait for the terminal.
+static RESTORING: Mutex<()> = Mutex::new(());
 /// How long a terminal that takes nothing may keep us from ending.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// Columns and lines of a terminal that does not say how many it has.
@@ -92,25 +94,42 @@ fn area() -> Rect {
 pub(crate) fn restore() {
     // Whoever draws is waited for, unless the terminal holds it up, or it is we who panicked there.
     let _drawing = DRAWING.try_lock_for(PATIENCE);
-    if !OURS.swap(false, Ordering::AcqRel) {
-        return;
+    if set_modes_back() {
+        leave();
     }
-    // There is nobody to be told that it failed, and nothing else to be done.
-    let _ = terminal::disable_raw_mode();
+}
+
+/// Sets the modes of the terminal back, which does not wait for it; true if that was not done before.
+fn set_modes_back() -> bool {
+    // Whoever comes second may end the process: by then it must have been done.
+    let _restoring = RESTORING.lock();
+    let ours = OURS.swap(false, Ordering::AcqRel);
+    if ours {
+        // There is nobody to be told that it failed, and nothing else to be done.
+        let _ = terminal::disable_raw_mode();
+    }
+    ours
+}
+
+fn leave() {
+    // As above.
     let _ = execute!(io::stdout(), cursor::Show, terminal::LeaveAlternateScreen);
 }
 
 /// Gives the terminal back before the process ends at once, even if the terminal takes nothing any more.
 #[cfg(unix)]
 pub(crate) fn restore_at_once() {
+    if !set_modes_back() {
+        return;
+    }
     let (done, wait) = std::sync::mpsc::channel();
-    let restore = move || {
-        restore();
+    let leave = move || {
+        leave();
         // Nobody waits any more if it took too long.
         let _ = done.send(());
     };
-    if std::thread::Builder::new().spawn(restore).is_ok() {
-        let _ = wait.recv_timeout(2 * PATIENCE);
+    if std::thread::Builder::new().spawn(leave).is_ok() {
+        let _ = wait.recv_timeout(PATIENCE);
     }
 }
 
