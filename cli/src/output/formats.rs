@@ -348,9 +348,9 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn a_kept_head_is_the_one_that_would_be_made_anew(datagrams in prop::collection::vec(any_sample(), 1..30), utc: bool) {
+    fn a_kept_head_is_the_one_that_would_be_made_anew(datagrams in prop::collection::vec(any_sample(), 1..60), utc: bool) {
         for format in [Format::Text, Format::Hex, Format::Json] {
             let args = PrintArgs { utc: utc && format != Format::Json, ..PrintArgs::default() };
             let mut keeping = printer(&args, format, true);
