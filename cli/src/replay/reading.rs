@@ -19,8 +19,8 @@ use crate::output::{LeftOut, Row, Tally};
 
 use super::rehearsal::Rehearsal;
 
-/// Datagrams of a stream that are read before they are wanted; with the longest payloads, 4 MiB.
-const READ_AHEAD: usize = 64;
+/// Datagrams of a stream that are read before they are wanted; with the longest payloads, 32 MiB.
+const READ_AHEAD: usize = 512;
 
 /// How long a stream is waited for until the wish to stop is looked at.
 const PATIENCE: Duration = Duration::from_millis(50);

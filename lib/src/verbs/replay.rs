@@ -130,8 +130,9 @@ impl Sources {
 
 /// The most datagrams that are read before they are due: what they hold is less than 4 MiB.
 const AHEAD: usize = 64;
-/// How long after there was nothing to read yet it is tried again.
-const ASK_AGAIN: Duration = Duration::from_millis(5);
+/// How long after there was nothing to read yet it is tried again; twice as long each time that there is still nothing, up to
+/// the second.
+const ASK_AGAIN: [Duration; 2] = [Duration::from_micros(100), Duration::from_millis(5)];
 /// Datagrams read by one call of `tick` while others wait for their time, so that none of them is late for it.
 const READ_AT_ONCE: usize = 8;
 
@@ -169,6 +170,8 @@ pub struct Replay<F, I> {
     ticked: Option<Instant>,
     /// When to read on, where there was nothing yet.
     asks_again: Option<Instant>,
+    /// How long after that, if there is nothing then.
+    patience: Duration,
     /// Datagrams sent, or tried to be.
     made: u64,
     ending: Ending,
@@ -205,6 +208,7 @@ where
             origin: None,
             ticked: None,
             asks_again: None,
+            patience: ASK_AGAIN[0],
             made: 0,
             ends: None,
             done: false,
@@ -285,12 +289,14 @@ where
             }
             match self.read_one() {
                 Ok(Some(datagram)) => {
+                    self.patience = ASK_AGAIN[0];
                     let planned = self.plan(datagram);
                     self.ahead.push_back(planned);
                 }
                 Ok(None) => {}
                 Err(error) if error.cause().kind() == ErrorKind::WouldBlock => {
-                    self.asks_again = Some(later(now, ASK_AGAIN));
+                    self.asks_again = Some(later(now, self.patience));
+                    self.patience = (self.patience * 2).min(ASK_AGAIN[1]);
                     return;
                 }
                 Err(error) => {
