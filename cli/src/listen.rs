@@ -27,6 +27,8 @@ use crate::tui::{self, Feed, Troubles, Tui};
 const RECEIVE_BUFFER: usize = 16 << 20;
 /// How long the screen waits for a report; then it shows the last one.
 const REPORT_PATIENCE: Duration = Duration::from_millis(50);
+/// How often, at most, is told what found no room in the queue.
+const OVERFLOW_INTERVAL: Duration = Duration::from_secs(1);
 /// How often, at most, what came is written out where nobody watches it come: each time costs system calls.
 const WRITE_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -59,6 +61,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
         dropped_before: vec![0; listening.sockets.len()],
         printed: 0,
         written: Arc::default(),
+        overflow: Overflow::default(),
         failed: false,
         troubles: None,
     };
@@ -199,6 +202,26 @@ fn ready(listening: &Listening, args: &ListenArgs, interfaces: &Interfaces) -> R
     Ok((Drive { control, memberships }, remote))
 }
 
+/// What found no room in the queue.
+#[derive(Clone, Copy, Default)]
+struct Overflow {
+    /// Since it was told.
+    new: u64,
+    total: u64,
+    told: Option<Instant>,
+}
+
+impl Overflow {
+    fn add(&mut self, count: u64) {
+        self.new += count;
+        self.total += count;
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.new > 0 && self.told.is_none_or(|told| now.duration_since(told) >= OVERFLOW_INTERVAL)
+    }
+}
+
 /// Prints and writes what was received.
 struct Writer {
     printer: StdPrinter,
@@ -212,6 +235,7 @@ struct Writer {
     printed: u64,
     /// Datagrams that are in the capture, for others to see.
     written: Arc<AtomicU64>,
+    overflow: Overflow,
     /// Whether the capture could not be written.
     failed: bool,
     /// Where to tell what goes wrong while the terminal shows a table.
@@ -235,6 +259,10 @@ impl Writer {
             let taken = Instant::now();
             let mut flow = part.events(|event| self.event(event));
             self.printer.not_shown(part.not_shown());
+            self.overflow.add(part.overflow());
+            if self.overflow.is_due(taken) {
+                self.tell_overflow(taken);
+            }
             if let Some(capture) = &self.capture {
                 self.written.store(capture.written(), Ordering::Relaxed);
             }
@@ -248,6 +276,15 @@ impl Writer {
             if !self.printer.writes_at_once() {
                 queue.rest(taken + WRITE_INTERVAL);
             }
+        }
+    }
+
+    /// Tells what found no room in the queue, unless the terminal shows a table.
+    fn tell_overflow(&mut self, now: Instant) {
+        let Overflow { new, total, .. } = self.overflow;
+        self.overflow = Overflow { new: 0, told: Some(now), total };
+        if self.troubles.is_none() {
+            self.printer.queue_full(new, total);
         }
     }
 

@@ -35,7 +35,7 @@ struct State {
     /// Whether nothing more is taken.
     closed: bool,
     /// Datagrams for which there was no room.
-    lost: u64,
+    overflow: u64,
 }
 
 impl Queue {
@@ -96,9 +96,9 @@ impl Queue {
 
     /// Corrects an engine's report, which takes what it handed on as used: what found no room here was not.
     pub(crate) fn correct(&self, report: &mut Report) {
-        let lost = self.lock().lost;
-        report.delivered -= lost;
-        report.ignored.add(Reason::QueueFull, usize::try_from(lost).unwrap_or(usize::MAX));
+        let overflow = self.lock().overflow;
+        report.delivered -= overflow;
+        report.ignored.add(Reason::QueueFull, usize::try_from(overflow).unwrap_or(usize::MAX));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -122,7 +122,9 @@ impl Sink for QueueSink {
         if state.closed {
             return ControlFlow::Break(());
         }
-        state.lost += state.waiting.put(&event);
+        let count = state.waiting.put(&event);
+        state.waiting.overflow += count;
+        state.overflow += count;
         ControlFlow::Continue(())
     }
 
@@ -150,6 +152,8 @@ pub(crate) struct Part {
     drops: Option<(u64, u64)>,
     interfaces: Option<Interfaces>,
     not_shown: u64,
+    /// Datagrams for which there was no room.
+    overflow: u64,
 }
 
 enum Item {
@@ -177,7 +181,11 @@ enum Item {
 
 impl Part {
     fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.drops.is_none() && self.interfaces.is_none() && self.not_shown == 0
+        self.items.is_empty()
+            && self.drops.is_none()
+            && self.interfaces.is_none()
+            && self.not_shown == 0
+            && self.overflow == 0
     }
 
     fn clear(&mut self) {
@@ -187,7 +195,7 @@ impl Part {
             self.items = Vec::new();
             self.payloads = Vec::new();
         }
-        (self.drops, self.interfaces, self.not_shown) = (None, None, 0);
+        (self.drops, self.interfaces, self.not_shown, self.overflow) = (None, None, 0, 0);
     }
 
     fn has_room(&self, payload: usize) -> bool {
@@ -198,7 +206,7 @@ impl Part {
     fn put(&mut self, event: &Event<'_>) -> u64 {
         let payload = if let Event::Received { train, .. } = event { train.payload() } else { &[] };
         if !self.has_room(payload.len()) {
-            return self.overflow(event);
+            return self.refuse(event);
         }
         self.payloads.extend_from_slice(payload);
         self.items.push(match *event {
@@ -219,7 +227,7 @@ impl Part {
         0
     }
 
-    fn overflow(&mut self, event: &Event<'_>) -> u64 {
+    fn refuse(&mut self, event: &Event<'_>) -> u64 {
         match *event {
             Event::Received { train, .. } => return train.count() as u64,
             Event::Dropped { new, total } => self.drops = Some((self.drops.map_or(0, |(sum, _)| sum) + new, total)),
@@ -232,6 +240,11 @@ impl Part {
     /// Notices for which there was no room.
     pub(crate) fn not_shown(&self) -> u64 {
         self.not_shown
+    }
+
+    /// Datagrams that came after these, and for which there was no room.
+    pub(crate) fn overflow(&self) -> u64 {
+        self.overflow
     }
 
     /// Tells everything again, in order, until `tell` wants no more.
@@ -342,6 +355,7 @@ mod tests {
         let mut part = Part::default();
         assert!(queue.take(&mut part));
         assert!(part.payloads.len() <= LIMIT && part.not_shown() == 1);
+        assert_eq!(part.overflow(), report.ignored.total());
         let told = told(&part);
         let datagrams = told.iter().filter(|(port, ..)| *port == 1).count() as u64;
         assert!(report.is_balanced());

@@ -291,11 +291,12 @@ fn what_finds_no_room_in_the_queue_is_counted() {
     // 150 MB, of which 64 MiB wait and a part is being written.
     send(address.rsplit_once(':').expect("a port").1, COUNT, 60_000);
     listener.signal("INT");
-    let (mut received, mut summary) = (0, Value::Null);
+    let (mut received, mut told, mut summary) = (0, 0, Value::Null);
     for line in BufReader::new(reader).lines() {
         let object: Value = serde_json::from_str(&line.expect("it is text")).expect("JSON Lines");
         match object["type"].as_str() {
             Some("received") => received += 1,
+            Some("queue_full") => told = number(&object["total"]),
             Some("summary") => summary = object,
             _ => {}
         }
@@ -305,6 +306,7 @@ fn what_finds_no_room_in_the_queue_is_counted() {
     let counts = ["received", "printed", "dropped_by_kernel"].map(|key| number(&summary[key]));
     assert_eq!(counts, [COUNT.into(), received, 0], "{summary}");
     assert_eq!(received + full, u64::from(COUNT), "{summary}");
+    assert!(told > 0 && told <= full, "{told} {summary}");
     assert!(full > 0 && received > 1000, "{summary}");
 }
 

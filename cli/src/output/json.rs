@@ -117,6 +117,10 @@ pub(crate) enum Object<'a> {
     Rules {
         count: usize,
     },
+    QueueFull {
+        new: u64,
+        total: u64,
+    },
     NotShown {
         count: u64,
     },

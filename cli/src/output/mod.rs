@@ -255,6 +255,15 @@ impl<W: Write, N: Write> Printer<W, N> {
         }
     }
 
+    /// Tells how many datagrams found no room in our queue, since it was told and in all.
+    pub(crate) fn queue_full(&mut self, new: u64, total: u64) {
+        if self.is_json() {
+            self.object(&Object::QueueFull { new, total });
+        } else {
+            self.note(&format!("ignored {new} ({total} in all): {}", Reason::QueueFull));
+        }
+    }
+
     /// Tells that there was no room for so many notices.
     pub(crate) fn not_shown(&mut self, count: u64) {
         match count {
