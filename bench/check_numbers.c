@@ -4,6 +4,7 @@
 // pcapng). A record is whole if it is as long as the first and differs from it in digits only: in all of the line, in the
 // payload of a captured frame. Prints how many of the COUNT numbers stand in whole records, how many whole records say a
 // number once more, and how many records are not whole.
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -59,6 +60,19 @@ static void take_frame(const unsigned char *frame, size_t length) {
     else take(frame + length - size, size);
 }
 
+// A line without what `udp listen` says where the kernel dropped some before it: " (17 dropped before it)".
+static size_t without_drops(const unsigned char *line, size_t length, unsigned char *kept) {
+    static const char words[] = " dropped before it)";
+    const unsigned char *said = length <= LONGEST ? memmem(line, length, words, sizeof words - 1) : NULL;
+    const unsigned char *start = said;
+    while (start && start > line && (unsigned char)(start[-1] - '0') <= 9) start--;
+    if (!said || start < line + 2 || start == said || memcmp(start - 2, " (", 2) != 0) return 0;
+    size_t before = (size_t)(start - 2 - line), after = (size_t)(line + length - said) - (sizeof words - 1);
+    memcpy(kept, line, before);
+    memcpy(kept + before, said + sizeof words - 1, after);
+    return before + after;
+}
+
 static void take_lines(void) {
     while (at < end) {
         const unsigned char *stop = memchr(at, '\n', (size_t)(end - at));
@@ -66,7 +80,9 @@ static void take_lines(void) {
             broken++;
             return;
         }
-        take(at, (size_t)(stop - at));
+        unsigned char kept[LONGEST];
+        size_t length = without_drops(at, (size_t)(stop - at), kept);
+        take(length ? kept : at, length ? length : (size_t)(stop - at));
         at = stop + 1;
     }
 }
