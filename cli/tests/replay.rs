@@ -545,7 +545,13 @@ fn what_tcpdump_and_dumpcap_captured_is_sent_again_from_the_same_ports() {
         ("tcpdump", "tcpdump -n -U -Z root --immediate-mode -i lo -c 8 -w - ip"),
         ("tcpdump nano", "tcpdump -n -U -Z root --immediate-mode --time-stamp-precision nano -i lo -c 8 -w - ip"),
     ];
+    // tcpdump gives rights up at its start, which is forbidden where an ordinary user is root of nothing but a namespace.
+    let may_give_up = host.shell("cat /proc/self/setgroups").trim_end() == "allow";
     for (name, program) in programs {
+        if name.starts_with("tcpdump") && !may_give_up {
+            println!("skipped: {name}: needs to be started by root");
+            continue;
+        }
         let file = scratch.file(name, "");
         let mut command = host.command("sh");
         command.args(["-c", &format!("exec {program} > \"$0\""), &file]);
