@@ -226,7 +226,8 @@ pub(crate) struct ListenArgs {
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Capture file")]
 pub(crate) struct CaptureArgs {
-    /// Write the datagrams to a capture file, which Wireshark and tcpdump read, instead of printing them
+    /// Write the datagrams to a capture file, which Wireshark and tcpdump read, instead of printing them; '-': standard
+    /// output
     #[arg(long, value_name = "FILE.pcapng")]
     pub(crate) write: Option<PathBuf>,
     /// Print them all the same

@@ -1,36 +1,33 @@
 //! `udp listen`: one thread receives and does nothing else, another prints and writes what came.
 
+mod writer;
+
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use udpkit::verbs::{Listen, ListenOptions};
-use udpkit::{
-    Drive, End, Event, Interfaces, Memberships, Options, Reason, Remote, Report, Sink, Socket, Train, control, drive,
-};
+use udpkit::{Drive, End, Event, Interfaces, Memberships, Options, Remote, Sink, control, drive};
 
-use crate::args::{CaptureArgs, CommonArgs, ListenArgs};
-use crate::capture::{CaptureFiles, Rotation};
+use crate::args::{CaptureArgs, CommonArgs, Format, ListenArgs};
+use crate::capture::{CaptureFiles, Rotation, is_standard_output};
 use crate::config::{self, Listening};
 use crate::exit::Exit;
-use crate::output::{self, Ledger, Settings, StdPrinter, SystemCounters, Written};
-use crate::queue::{Part, Queue, QueueSink};
+use crate::hint::Hint;
+use crate::output::{self, Ledger, Settings, StdPrinter, SystemCounters};
+use crate::queue::{Queue, QueueSink};
 use crate::run::{buffer_of, check_format, finish, receiver_exit};
 use crate::signals;
-use crate::tui::{self, Feed, Troubles, Tui};
+use crate::tui::{self, Feed, Tui};
+use writer::Writer;
 
 /// What sockets ask the system for: four times what others do, since a datagram that waits costs nothing here.
 const RECEIVE_BUFFER: usize = 16 << 20;
 /// How long the screen waits for a report; then it shows the last one.
 const REPORT_PATIENCE: Duration = Duration::from_millis(50);
-/// How often, at most, is told what found no room in the queue.
-const OVERFLOW_INTERVAL: Duration = Duration::from_secs(1);
-/// How often, at most, what came is written out where nobody watches it come: each time costs system calls.
-const WRITE_INTERVAL: Duration = Duration::from_millis(1);
 
 #[expect(clippy::disallowed_methods, reason = "a capture says when it was begun and ended")]
 pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
@@ -43,7 +40,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let interfaces = Interfaces::list().unwrap_or_default();
     let options = args.socket_options();
     let listening = config::listening(&args.addresses, &args.common, &options, args.source, &interfaces)?;
-    let capture = args.capture.create(&interfaces, SystemTime::now())?;
+    let capture = args.capture(&interfaces, SystemTime::now())?;
     let settings = Settings::new(&args.common, listening.ports());
     let mut printer = StdPrinter::std(Settings { printing, ..settings });
     printer.set_interfaces(&interfaces);
@@ -53,18 +50,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     printer.listening("listening", &listening.addresses());
     note_buffer(&mut printer, buffer_of(&listening.sockets), &args.common);
     printer.flush();
-    let mut writer = Writer {
-        printer,
-        capture,
-        prints: args.prints(),
-        ports: listening.ports(),
-        dropped_before: vec![0; listening.sockets.len()],
-        printed: 0,
-        written: Arc::default(),
-        overflow: Overflow::default(),
-        failed: false,
-        troubles: None,
-    };
+    let mut writer = Writer::new(printer, args.prints(), capture, listening.ports());
     let queue = Queue::new();
     let mut sink =
         ListenSink { table: None, queue: queue.sink(args.common.verbose), writes: args.capture.write.is_some() };
@@ -81,12 +67,19 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
         queue.correct(&mut report);
     }
     writer.finish_capture(&report);
-    let ledger = writer.ledger(&mut report, &listening.sockets, system);
-    let ledger = Ledger { listed: args.tui.then_some(report.delivered), ..ledger };
+    let ledger = Ledger {
+        listed: args.tui,
+        printed: args.prints().then(|| writer.printed()),
+        written: writer.written(),
+        queue_full: queue.overflow(),
+        receive_buffer: buffer_of(&listening.sockets),
+        coalesces: args.coalesce,
+        system: system.and_then(|before| Some(SystemCounters::read()?.since(before))),
+    };
     let end = if queue.is_closed() { End::SinkClosed } else { end };
     writer.printer.ledger(&report, &ledger);
     let exit = receiver_exit(&report, end, &args.common, report.delivered);
-    finish(&writer.printer, if writer.failed { Exit::Failed } else { exit })
+    finish(&writer.printer, if writer.has_failed() { Exit::Failed } else { exit })
 }
 
 /// Takes over the terminal for a table of senders, which the sink feeds from now on.
@@ -99,7 +92,7 @@ fn open_table(
 ) -> Result<Tui> {
     let feed = Feed::new(listening.ports(), interfaces);
     writer.troubles = Some(feed.troubles());
-    let written = writer.capture.is_some().then(|| Arc::clone(&writer.written));
+    let written = writer.written_so_far();
     let addresses: Vec<_> = listening.addresses().iter().map(SocketAddr::to_string).collect();
     let title = format!("udp listen on {}", addresses.join(" and "));
     let (asked, stopped) = (remote.clone(), remote.clone());
@@ -169,15 +162,20 @@ impl ListenArgs {
     }
 }
 
-impl CaptureArgs {
-    fn rotation(&self) -> Option<Rotation> {
-        self.rotate.map(|limit| Rotation { limit, keep: self.keep })
-    }
-
+impl ListenArgs {
     /// The capture that is asked for.
-    fn create(&self, interfaces: &Interfaces, started: SystemTime) -> Result<Option<CaptureFiles>> {
-        let Some(path) = &self.write else { return Ok(None) };
-        CaptureFiles::create(path, self.rotation(), interfaces.clone(), started).map(Some)
+    fn capture(&self, interfaces: &Interfaces, started: SystemTime) -> Result<Option<CaptureFiles>> {
+        let CaptureArgs { write, rotate, keep, .. } = &self.capture;
+        let Some(path) = write else { return Ok(None) };
+        let rotation = rotate.map(|limit| Rotation { limit, keep: *keep });
+        let prints = self.prints() || self.common.format() == Format::Json;
+        if rotation.is_none() && prints && is_standard_output(path) {
+            return Err(Hint::on(
+                format!("the capture '{}' is standard output, where other lines go", path.display()),
+                "leave out --print and --json, or name a file",
+            ));
+        }
+        CaptureFiles::create(path, rotation, interfaces.clone(), started).map(Some)
     }
 }
 
@@ -200,166 +198,4 @@ fn ready(listening: &Listening, args: &ListenArgs, interfaces: &Interfaces) -> R
     let stop = remote.clone();
     signals::handle(move || stop.stop(), signals::NO_HANGUP)?;
     Ok((Drive { control, memberships }, remote))
-}
-
-/// What found no room in the queue.
-#[derive(Clone, Copy, Default)]
-struct Overflow {
-    /// Since it was told.
-    new: u64,
-    total: u64,
-    told: Option<Instant>,
-}
-
-impl Overflow {
-    fn add(&mut self, count: u64) {
-        self.new += count;
-        self.total += count;
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        self.new > 0 && self.told.is_none_or(|told| now.duration_since(told) >= OVERFLOW_INTERVAL)
-    }
-}
-
-/// Prints and writes what was received.
-struct Writer {
-    printer: StdPrinter,
-    capture: Option<CaptureFiles>,
-    prints: bool,
-    /// The local port of each socket.
-    ports: Vec<u16>,
-    /// Of each socket, how many datagrams the kernel had dropped before the last one that came.
-    dropped_before: Vec<u32>,
-    /// Datagrams that were printed.
-    printed: u64,
-    /// Datagrams that are in the capture, for others to see.
-    written: Arc<AtomicU64>,
-    overflow: Overflow,
-    /// Whether the capture could not be written.
-    failed: bool,
-    /// Where to tell what goes wrong while the terminal shows a table.
-    troubles: Option<Troubles>,
-}
-
-impl Writer {
-    fn start(mut self, queue: &Queue, remote: Remote) -> Result<JoinHandle<Self>> {
-        let queue = queue.clone();
-        let work = move || {
-            self.work(&queue, &remote);
-            self
-        };
-        std::thread::Builder::new().spawn(work).context("cannot start a thread that writes")
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "how often is written is a matter of time")]
-    fn work(&mut self, queue: &Queue, remote: &Remote) {
-        let mut part = Part::default();
-        while queue.take(&mut part) {
-            let taken = Instant::now();
-            let mut flow = part.events(|event| self.event(event));
-            self.printer.not_shown(part.not_shown());
-            self.overflow.add(part.overflow());
-            if self.overflow.is_due(taken) {
-                self.tell_overflow(taken);
-            }
-            if let Some(capture) = &self.capture {
-                self.written.store(capture.written(), Ordering::Relaxed);
-            }
-            if flow.is_continue() && queue.is_empty() {
-                flow = self.flush();
-            }
-            if flow.is_break() {
-                queue.close();
-                return remote.stop();
-            }
-            if !self.printer.writes_at_once() {
-                queue.rest(taken + WRITE_INTERVAL);
-            }
-        }
-    }
-
-    /// Tells what found no room in the queue, unless the terminal shows a table.
-    fn tell_overflow(&mut self, now: Instant) {
-        let Overflow { new, total, .. } = self.overflow;
-        self.overflow = Overflow { new: 0, told: Some(now), total };
-        if self.troubles.is_none() {
-            self.printer.queue_full(new, total);
-        }
-    }
-
-    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
-        let Event::Received { via, train } = event else { return self.printer.event(event) };
-        let mut dropped = 0;
-        if let Some(now) = train.meta().dropped_before {
-            dropped = now.wrapping_sub(std::mem::replace(&mut self.dropped_before[via], now));
-        }
-        self.write(via, train, dropped);
-        if self.prints {
-            self.printer.received(via, train, dropped)?;
-            self.printed += train.count() as u64;
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Writes datagrams into the capture, as long as it takes any.
-    #[expect(clippy::disallowed_methods, reason = "where the system tells no time of arrival, it was just now")]
-    fn write(&mut self, via: usize, train: Train<'_>, dropped: u32) {
-        let Some(capture) = self.capture.as_mut().filter(|_| !self.failed) else { return };
-        let received = train.meta().received.unwrap_or_else(SystemTime::now);
-        for (place, datagram) in train.datagrams().enumerate() {
-            let dropped = if place == 0 { dropped } else { 0 };
-            if let Err(error) = capture.datagram(&datagram, self.ports[via], received, dropped.into()) {
-                return self.fail(&error);
-            }
-        }
-    }
-
-    fn flush(&mut self) -> ControlFlow<()> {
-        if let Some(Err(error)) = self.capture.as_mut().filter(|_| !self.failed).map(CaptureFiles::flush) {
-            self.fail(&error);
-        }
-        self.printer.idle()
-    }
-
-    /// Tells that nothing can be written any more; what comes is counted all the same.
-    fn fail(&mut self, error: &anyhow::Error) {
-        self.failed = true;
-        let words = output::words_of(error);
-        match &self.troubles {
-            Some(troubles) => troubles.tell(words),
-            None => self.printer.complain(&words),
-        }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a capture says when it ended")]
-    fn finish_capture(&mut self, report: &Report) {
-        let Some(capture) = self.capture.as_mut().filter(|_| !self.failed) else { return };
-        let dropped = report.kernel_drops.unwrap_or(0);
-        if let Err(error) = capture.finish(report.received.datagrams, dropped, SystemTime::now()) {
-            self.fail(&error);
-        }
-    }
-
-    /// What became of the datagrams that were handed on.
-    fn ledger(&self, report: &mut Report, sockets: &[Socket], system: Option<SystemCounters>) -> Ledger {
-        if self.prints {
-            // Nobody wanted the rest any more: the reader of our output went away.
-            let abandoned = std::mem::replace(&mut report.delivered, self.printed) - self.printed;
-            report.ignored.add(Reason::AfterEnd, usize::try_from(abandoned).unwrap_or(usize::MAX));
-        }
-        let written = |capture: &CaptureFiles| {
-            let written = capture.written();
-            let failed = report.delivered.saturating_sub(written);
-            Written { path: capture.path().to_owned(), datagrams: written, failed }
-        };
-        Ledger {
-            listed: None,
-            printed: self.prints.then_some(self.printed),
-            written: self.capture.as_ref().map(written),
-            receive_buffer: buffer_of(sockets),
-            coalesces: sockets.iter().any(|socket| socket.capabilities().coalesce),
-            system: system.and_then(|before| Some(SystemCounters::read()?.since(before))),
-        }
-    }
 }

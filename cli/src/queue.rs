@@ -89,14 +89,14 @@ impl Queue {
         self.lock().closed
     }
 
-    /// Whether nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lock().waiting.is_empty()
+    /// Datagrams for which there was no room.
+    pub(crate) fn overflow(&self) -> u64 {
+        self.lock().overflow
     }
 
     /// Corrects an engine's report, which takes what it handed on as used: what found no room here was not.
     pub(crate) fn correct(&self, report: &mut Report) {
-        let overflow = self.lock().overflow;
+        let overflow = self.overflow();
         report.delivered -= overflow;
         report.ignored.add(Reason::QueueFull, usize::try_from(overflow).unwrap_or(usize::MAX));
     }

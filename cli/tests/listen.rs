@@ -336,7 +336,11 @@ fn a_full_disk_is_a_failure_and_the_account_is_given() {
     send_to(line.rsplit_once(':').expect("a port").1, &[b"first"]);
     let outcome = listener.finish();
     outcome.assert_status(2);
-    outcome.assert_told(&["1 received (5 B) in ", "udp: cannot write to standard output: no space left on device\n"]);
+    outcome.assert_told(&[
+        "1 received (5 B) in ",
+        ": 0 printed, 1 not printed, 0 ignored",
+        "udp: cannot write to standard output: no space left on device\n",
+    ]);
 
     for arguments in [&["interfaces"][..], &["interfaces", "--json"], &["completions", "bash"]] {
         let mut command = Place::Here.udp_command(arguments);

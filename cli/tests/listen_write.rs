@@ -311,6 +311,65 @@ fn what_finds_no_room_in_the_queue_is_counted() {
 }
 
 #[test]
+fn a_capture_goes_on_when_nobody_reads_what_is_printed() {
+    if !require("python3") || !require("tshark") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = scratch.path().join("x.pcapng");
+    for flags in [&["--print"][..], &["--print", "--json"], &["--json"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be had");
+        let mut command = Place::Here.udp_command(&["listen", "127.0.0.1:0", "--count", "500"]);
+        command.args(["--write", text(&file)]).args(flags).stdout(writer);
+        let mut listener = Process::start_with_output(command);
+        let mut lines = BufReader::new(reader);
+        let port = port_of(&mut lines, flags.contains(&"--json"), &mut listener);
+        drop(lines);
+        send(&port, 500, 100);
+        let outcome = listener.finish();
+        outcome.assert_status(0);
+        assert_eq!(packets(&file), 500, "{flags:?} {outcome:?}");
+        if flags.contains(&"--print") {
+            outcome.assert_told(&["standard output takes nothing more; the capture goes on"]);
+        }
+    }
+}
+
+#[test]
+fn standard_output_can_be_the_capture_and_nothing_else() {
+    if !require("python3") || !require("tshark") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = scratch.path().join("x.pcapng");
+    let mut command = Place::Here.udp_command(&["listen", "127.0.0.1:0", "--count", "100", "--write", "-"]);
+    command.stdout(fs::File::create(&file).expect("it can be created"));
+    let mut listener = Process::start_with_output(command);
+    let port = listener.stderr_line().trim_end().rsplit_once(':').expect("a port").1.to_owned();
+    send(&port, 100, 100);
+    listener.finish().assert_status(0);
+    assert_eq!(packets(&file), 100);
+    for flags in
+        [&["--write", "-", "--print"][..], &["--write", "/dev/stdout", "--json"], &["--write", "-", "--rotate", "1M"]]
+    {
+        let outcome = Place::Here.run(&[&["listen", "127.0.0.1:0"], flags].concat());
+        outcome.assert_status(2);
+    }
+}
+
+/// The port of a listener, from what it says first.
+fn port_of(lines: &mut impl BufRead, json: bool, listener: &mut Process) -> String {
+    if !json {
+        return listener.stderr_line().trim_end().rsplit_once(':').expect("a port").1.to_owned();
+    }
+    let mut line = String::new();
+    lines.read_line(&mut line).expect("it says where it listens");
+    let listening: Value = serde_json::from_str(&line).expect("JSON Lines");
+    let address = listening["addresses"][0].as_str().expect("one").to_owned();
+    address.rsplit_once(':').expect("a port").1.to_owned()
+}
+
+#[test]
 fn a_mistake_is_an_error_with_a_hint() {
     let missing = "/nonexistent/x.pcapng";
     let outcome = Place::Here.run(&["listen", "127.0.0.1:0", "--write", missing]);

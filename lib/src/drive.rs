@@ -140,26 +140,28 @@ pub(crate) fn run<E: Engine, S: Sink>(
         if let Some(broken) = wire.broken.take() {
             return Err(broken);
         }
-        let timeout = match engine.next() {
+        let due = match engine.next() {
             _ if wire.flow.is_break() => break End::SinkClosed,
             _ if control.is_stopped() => break End::Stopped,
             Next::Done => break End::Done,
             // What was fed in may be due at once.
-            _ if fed => Some(Duration::ZERO),
-            Next::At(deadline) => Some(deadline.saturating_duration_since(now())),
+            _ if fed => Some(moment),
+            Next::At(deadline) => Some(deadline),
             Next::Datagram => None,
         };
         wire.ask_drops(moment, false);
-        if timeout.is_none_or(|timeout| !timeout.is_zero()) {
+        if due.is_none_or(|due| due > now()) {
             wire.idle();
             if wire.flow.is_break() {
                 break End::SinkClosed;
             }
         }
+        // The sink may have taken its time.
+        let left = || due.map(|due| due.saturating_duration_since(now()));
         if std::mem::take(&mut wire.rests) {
-            pause(earlier(Some(rest), timeout));
+            pause(earlier(Some(rest), left()));
         }
-        let asleep = timeout.map(|timeout| alarm.asleep(timeout));
+        let asleep = left().map(|left| alarm.asleep(left));
         if !waiting.wait(earlier(asleep, wire.drops_due(moment)))? {
             alarm.watch(engine.next());
             continue;

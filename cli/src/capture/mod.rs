@@ -17,4 +17,4 @@ mod write;
 pub(crate) use decode::Unusable;
 pub(crate) use read::{Account, Captured, Reader};
 pub(crate) use records::ReadError;
-pub(crate) use rotate::{CaptureFiles, Limit, Rotation};
+pub(crate) use rotate::{CaptureFiles, Limit, Rotation, is_standard_output};

@@ -3,15 +3,19 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use udpkit::{Datagram, Interfaces};
 
 use super::write::Writer;
+use crate::hint::Hint;
+
+/// The name that means standard output.
+const STANDARD_OUTPUT: &str = "-";
 
 /// When a file is followed by the next, and how many are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,9 @@ pub(crate) struct CaptureFiles {
     /// Datagrams in files that are finished, and those that were dropped by then.
     finished: u64,
     finished_dropped: u64,
+    /// Files that were begun, and those that were removed.
+    files: u64,
+    removed: u64,
 }
 
 impl CaptureFiles {
@@ -64,12 +71,15 @@ impl CaptureFiles {
         interfaces: Interfaces,
         started: SystemTime,
     ) -> Result<Self> {
-        let mut row = VecDeque::new();
+        let (mut row, mut removed) = (VecDeque::new(), 0);
         let (path, file) = if let Some(rotation) = rotation {
+            if name.as_os_str() == STANDARD_OUTPUT || name.as_os_str().as_encoded_bytes().ends_with(b"/") {
+                bail!("--rotate needs the name of a file, to put numbers in: '{}' is none", name.display());
+            }
             row = numbers(name).with_context(|| format!("cannot look for files like '{}'", name.display()))?.into();
-            next_file(name, &mut row, rotation.keep)?
+            next_file(name, &mut row, rotation.keep, &mut removed)?
         } else {
-            (name.to_owned(), File::create(name).with_context(|| format!("cannot create '{}'", name.display()))?)
+            (name.to_owned(), open(name)?)
         };
         Ok(Self {
             name: name.to_owned(),
@@ -81,6 +91,8 @@ impl CaptureFiles {
             begun: started,
             finished: 0,
             finished_dropped: 0,
+            files: 1,
+            removed,
         })
     }
 
@@ -119,6 +131,16 @@ impl CaptureFiles {
         self.finished + self.writer.written()
     }
 
+    /// Files that were begun.
+    pub(crate) fn files(&self) -> u64 {
+        self.files
+    }
+
+    /// Files of the row that were removed, those of earlier runs among them.
+    pub(crate) fn removed(&self) -> u64 {
+        self.removed
+    }
+
     /// The file that is written.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -150,7 +172,9 @@ impl CaptureFiles {
         let (written, dropped) = (self.writer.written(), self.writer.dropped());
         let result = self.writer.finish(written, dropped, now);
         self.told(result)?;
-        let (path, file) = next_file(&self.name, &mut self.row, self.rotation.and_then(|rotation| rotation.keep))?;
+        let keep = self.rotation.and_then(|rotation| rotation.keep);
+        let (path, file) = next_file(&self.name, &mut self.row, keep, &mut self.removed)?;
+        self.files += 1;
         self.finished += written;
         self.finished_dropped = self.finished_dropped.saturating_add(dropped);
         self.writer = Writer::new(file, self.interfaces.clone(), now);
@@ -164,15 +188,68 @@ impl CaptureFiles {
     }
 }
 
-/// Removes the files of a row that are too many, and creates the next.
-fn next_file(name: &Path, row: &mut VecDeque<u64>, keep: Option<NonZeroUsize>) -> Result<(PathBuf, File)> {
+/// Opens a file that stands alone; `-` is standard output.
+fn open(name: &Path) -> Result<File> {
+    let file = if name.as_os_str() == STANDARD_OUTPUT { standard_output() } else { File::create(name) };
+    let file = file.with_context(|| format!("cannot create '{}'", name.display()))?;
+    if file.is_terminal() {
+        return Err(Hint::on("a capture could take over the terminal", "write it to a file or into a pipe"));
+    }
+    Ok(file)
+}
+
+/// Whether a file is where standard output goes, so that whatever is printed would stand in it, too.
+#[cfg(unix)]
+pub(crate) fn is_standard_output(name: &Path) -> bool {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let output = standard_output().and_then(|output| output.metadata());
+    let is_it = match (fs::metadata(name), output) {
+        // What goes to /dev/null mixes with nothing.
+        (Ok(file), Ok(output)) => {
+            !file.file_type().is_char_device() && (file.dev(), file.ino()) == (output.dev(), output.ino())
+        }
+        _ => false,
+    };
+    is_it || name.as_os_str() == STANDARD_OUTPUT
+}
+
+/// Whether a file is where standard output goes, as far as its name tells.
+#[cfg(not(unix))]
+pub(crate) fn is_standard_output(name: &Path) -> bool {
+    name.as_os_str() == STANDARD_OUTPUT
+}
+
+/// Standard output as a file.
+#[cfg(unix)]
+fn standard_output() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
+}
+
+/// Standard output as a file.
+#[cfg(windows)]
+fn standard_output() -> io::Result<File> {
+    use std::os::windows::io::AsHandle;
+    Ok(io::stdout().as_handle().try_clone_to_owned()?.into())
+}
+
+/// Removes the files of a row that are too many, counting them, and creates the next.
+fn next_file(
+    name: &Path,
+    row: &mut VecDeque<u64>,
+    keep: Option<NonZeroUsize>,
+    removed: &mut u64,
+) -> Result<(PathBuf, File)> {
     while keep.is_some_and(|keep| row.len() >= keep.get()) {
         let Some(oldest) = row.pop_front() else { break };
         let path = numbered(name, oldest);
         match fs::remove_file(&path) {
             // Somebody else did it.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            result => result.with_context(|| format!("cannot remove '{}'", path.display()))?,
+            result => {
+                result.with_context(|| format!("cannot remove '{}'", path.display()))?;
+                *removed += 1;
+            }
         }
     }
     let number = row.back().map_or(1, |last| last.saturating_add(1));

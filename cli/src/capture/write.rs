@@ -37,12 +37,6 @@ impl Output for File {
     }
 }
 
-impl Output for io::Stdout {
-    fn cut(&mut self, _: u64) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Writes a capture: Ethernet frames whose headers are made up from what the kernel told, times in nanoseconds.
 ///
 /// It writes whole blocks only, so the output is a valid capture whenever [`flush`](Self::flush) has returned, however

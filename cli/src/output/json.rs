@@ -298,9 +298,15 @@ pub(crate) struct LedgerObject {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) printed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_printed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) written: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) not_written: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) files: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) files_removed: Option<u64>,
     pub(crate) receive_buffer_bytes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) system: Option<SystemCounters>,

@@ -39,10 +39,12 @@ pub(crate) fn room(buffer: usize, len: u64) -> u64 {
 pub(crate) struct Ledger {
     /// Datagrams printed, where that was asked for.
     pub(crate) printed: Option<u64>,
-    /// Datagrams in the table of `--tui`, where that was asked for.
-    pub(crate) listed: Option<u64>,
+    /// Whether all that was taken is in the table of `--tui`.
+    pub(crate) listed: bool,
     /// What a capture came to, where one was asked for.
     pub(crate) written: Option<Written>,
+    /// Datagrams for which our queue had no room.
+    pub(crate) queue_full: u64,
     /// Bytes of each socket's receive buffer, the kernel's overhead included.
     pub(crate) receive_buffer: usize,
     /// Whether runs of datagrams were received as one.
@@ -54,19 +56,26 @@ pub(crate) struct Ledger {
 /// What a capture came to.
 #[derive(Debug)]
 pub(crate) struct Written {
+    /// The file that was written last.
     pub(crate) path: PathBuf,
-    /// Datagrams in it.
+    /// Datagrams in all files.
     pub(crate) datagrams: u64,
-    /// Datagrams that it did not take.
-    pub(crate) failed: u64,
+    /// Files that were begun, and those of them and of earlier runs that were removed (`--keep`).
+    pub(crate) files: u64,
+    pub(crate) removed: u64,
 }
 
 impl Ledger {
-    pub(super) fn object(&self) -> LedgerObject {
+    pub(super) fn object(&self, report: &Report) -> LedgerObject {
+        let rest = |count: u64| report.delivered.saturating_sub(count);
+        let written = self.written.as_ref();
         LedgerObject {
             printed: self.printed,
-            written: self.written.as_ref().map(|written| written.datagrams),
-            not_written: self.written.as_ref().map(|written| written.failed),
+            not_printed: self.printed.map(rest),
+            written: written.map(|written| written.datagrams),
+            not_written: written.map(|written| rest(written.datagrams)),
+            files: written.map(|written| written.files),
+            files_removed: written.map(|written| written.removed),
             receive_buffer_bytes: self.receive_buffer,
             system: self.system,
         }
@@ -76,28 +85,32 @@ impl Ledger {
     pub(super) fn write(&self, out: &mut impl Write, report: &Report) -> io::Result<()> {
         let (received, elapsed) = (report.received, units::human(report.elapsed));
         write!(out, "{} received ({} B) in {elapsed}:", received.datagrams, received.bytes)?;
+        if self.listed {
+            write!(out, " {} listed,", report.delivered)?;
+        }
         if let Some(printed) = self.printed {
             write!(out, " {printed} printed,")?;
+            write_rest(out, report.delivered.saturating_sub(printed), "printed")?;
         }
-        if let Some(listed) = self.listed {
-            write!(out, " {listed} listed,")?;
-        }
-        if let Some(Written { path, datagrams, failed }) = &self.written {
-            write!(out, " {datagrams} written to {},", escape::words(&path.display().to_string()))?;
-            if *failed > 0 {
-                write!(out, " {failed} not written,")?;
-            }
+        if let Some(written) = &self.written {
+            written.write(out)?;
+            write_rest(out, report.delivered.saturating_sub(written.datagrams), "written")?;
         }
         writeln!(out, " {} ignored", report.ignored.total())?;
         text::ignored(out, report)?;
+        if self.listed && self.queue_full > 0 {
+            writeln!(out, "  {} of them not written: {}", self.queue_full, Reason::QueueFull)?;
+        }
         if report.truncated > 0 {
             writeln!(out, "  {} truncated on receipt", report.truncated)?;
         }
         self.write_drops(out, report)?;
-        if report.ignored.of(Reason::QueueFull) > 0 {
+        if self.queue_full > 0 {
+            let words = "text to a slow terminal or disk holds it up: --write FILE, or less with --match, --fields";
             writeln!(
                 out,
-                "{HINT}text to a slow terminal or disk holds it up: --write FILE, or less with --match, --fields"
+                "{HINT}{}",
+                if self.printed.is_some() { words } else { "a faster disk, or less with --match" }
             )?;
         }
         Ok(())
@@ -143,6 +156,25 @@ impl Ledger {
             "--recv-buffer SIZE for a larger one, as root or up to sysctl net.core.rmem_max".to_owned()
         }
     }
+}
+
+impl Written {
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        write!(out, " {} written to ", self.datagrams)?;
+        if self.files > 1 {
+            write!(out, "{} files, the last ", self.files)?;
+        }
+        write!(out, "{},", escape::words(&self.path.display().to_string()))?;
+        if self.removed > 0 {
+            write!(out, " {} older ones removed,", self.removed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Datagrams that were to be printed or written, and were not.
+fn write_rest(out: &mut impl Write, count: u64, what: &str) -> io::Result<()> {
+    if count > 0 { write!(out, " {count} not {what},") } else { Ok(()) }
 }
 
 /// What the kernel counted at all UDP sockets of this network namespace: a hint, not an account of ours.
@@ -252,8 +284,9 @@ mod tests {
         report.kernel_drops = Some(20);
         let mut ledger = Ledger {
             printed: None,
-            listed: None,
-            written: Some(Written { path: "x.pcapng".into(), datagrams: 999_000, failed: 990 }),
+            listed: false,
+            written: Some(Written { path: "x.pcapng".into(), datagrams: 999_000, files: 1, removed: 0 }),
+            queue_full: 10,
             receive_buffer: 832_000,
             coalesces: false,
             system: Some(SystemCounters { receive_buffer_errors: 25, ..SystemCounters::default() }),
@@ -265,7 +298,7 @@ mod tests {
             "  dropped by the kernel: 20 (the receive buffer of 832000 B was full",
             "  meanwhile on this system: 5 datagrams dropped at other sockets, whose buffers were full",
             "hint: at this rate the buffer lasts 2.00 ms: --recv-buffer SIZE",
-            "hint: text to a slow terminal or disk",
+            "hint: a faster disk",
         ];
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), expected.len(), "{text}");
@@ -273,8 +306,12 @@ mod tests {
             assert!(line.starts_with(start), "{line}");
         }
         report.elapsed = Duration::from_secs(2000);
-        ledger.printed = Some(999_990);
+        ledger.printed = Some(999_980);
+        ledger.written = Some(Written { path: "x-00003.pcapng".into(), datagrams: 999_990, files: 3, removed: 2 });
         let text = written(&ledger, &report);
-        assert!(text.contains(": 999990 printed, 999000 written") && text.contains("hint: --recv-buffer"), "{text}");
+        let start = ": 999980 printed, 10 not printed, 999990 written to 3 files, the last x-00003.pcapng, 2 older ones \
+                     removed, 10 ignored\n";
+        assert!(text.contains(start) && text.contains("hint: --recv-buffer"), "{text}");
+        assert!(text.contains("hint: text to a slow terminal"), "{text}");
     }
 }

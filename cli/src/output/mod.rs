@@ -248,7 +248,7 @@ impl<W: Write, N: Write> Printer<W, N> {
     /// Ends with the account of `listen`.
     pub(crate) fn ledger(&mut self, report: &Report, ledger: &Ledger) {
         if self.is_json() {
-            self.object(&Object::Summary(Box::new(json::Summary::new(report).with(ledger.object()))));
+            self.object(&Object::Summary(Box::new(json::Summary::new(report).with(ledger.object(report)))));
             self.flush();
         } else {
             self.summary(report, |out, report| ledger.write(out, report));

@@ -1,0 +1,254 @@
+//! The thread that prints and writes what another receives.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result};
+use udpkit::{Event, Remote, Report, Sink, Train};
+
+use crate::capture::CaptureFiles;
+use crate::output::{self, StdPrinter, Written};
+use crate::queue::{Part, Queue};
+use crate::tui::Troubles;
+
+/// How often, at most, is told what found no room in the queue.
+const OVERFLOW_INTERVAL: Duration = Duration::from_secs(1);
+/// How often, at most, what came is written out where nobody watches it come: each time costs system calls.
+const WRITE_INTERVAL: Duration = Duration::from_millis(1);
+
+/// What found no room in the queue.
+#[derive(Clone, Copy, Default)]
+struct Overflow {
+    /// Since it was told.
+    new: u64,
+    total: u64,
+    told: Option<Instant>,
+}
+
+impl Overflow {
+    fn add(&mut self, count: u64) {
+        self.new += count;
+        self.total += count;
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.new > 0 && self.told.is_none_or(|told| now.duration_since(told) >= OVERFLOW_INTERVAL)
+    }
+}
+
+/// Prints and writes what was received.
+pub(super) struct Writer {
+    pub(super) printer: StdPrinter,
+    capture: Option<CaptureFiles>,
+    /// Whether datagrams are printed.
+    prints: bool,
+    /// Whether nothing can be printed any more, and the capture goes on.
+    muted: bool,
+    /// The local port of each socket.
+    ports: Vec<u16>,
+    /// Of each socket, how many datagrams the kernel had dropped before the last one that came.
+    dropped_before: Vec<u32>,
+    /// Datagrams that were printed and written out.
+    printed: u64,
+    /// Datagrams that were printed since.
+    waiting: u64,
+    /// Datagrams that are in the capture, for others to see.
+    so_far: Arc<AtomicU64>,
+    overflow: Overflow,
+    /// Why the capture takes nothing more, if so.
+    failure: Option<io::ErrorKind>,
+    /// Where to tell what goes wrong while the terminal shows a table.
+    pub(super) troubles: Option<Troubles>,
+}
+
+impl Writer {
+    pub(super) fn new(printer: StdPrinter, prints: bool, capture: Option<CaptureFiles>, ports: Vec<u16>) -> Self {
+        Self {
+            printer,
+            capture,
+            prints,
+            muted: false,
+            dropped_before: vec![0; ports.len()],
+            ports,
+            printed: 0,
+            waiting: 0,
+            so_far: Arc::default(),
+            overflow: Overflow::default(),
+            failure: None,
+            troubles: None,
+        }
+    }
+
+    pub(super) fn start(mut self, queue: &Queue, remote: Remote) -> Result<JoinHandle<Self>> {
+        let queue = queue.clone();
+        let work = move || {
+            let _ending = Ending { queue: &queue, remote: &remote };
+            if self.work(&queue).is_break() {
+                queue.close();
+                remote.stop();
+            }
+            self
+        };
+        std::thread::Builder::new().spawn(work).context("cannot start a thread that writes")
+    }
+
+    /// Takes what comes until nothing will; `Break` if nobody wants it any more.
+    #[expect(clippy::disallowed_methods, reason = "how often is written is a matter of time")]
+    fn work(&mut self, queue: &Queue) -> ControlFlow<()> {
+        let mut part = Part::default();
+        while queue.take(&mut part) {
+            let taken = Instant::now();
+            part.events(|event| self.event(event))?;
+            self.printer.not_shown(part.not_shown());
+            self.overflow.add(part.overflow());
+            if self.overflow.is_due(taken) {
+                self.tell_overflow(taken);
+            }
+            self.flush()?;
+            if !(self.prints && self.printer.writes_at_once()) {
+                queue.rest(taken + WRITE_INTERVAL);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Tells what found no room in the queue, unless the terminal shows a table.
+    fn tell_overflow(&mut self, now: Instant) {
+        let Overflow { new, total, .. } = self.overflow;
+        self.overflow = Overflow { new: 0, told: Some(now), total };
+        if self.troubles.is_none() {
+            self.printer.queue_full(new, total);
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        let Event::Received { via, train } = event else {
+            let told = self.printer.event(event);
+            return self.unless_muted(told);
+        };
+        let mut dropped = 0;
+        if let Some(now) = train.meta().dropped_before {
+            dropped = now.wrapping_sub(std::mem::replace(&mut self.dropped_before[via], now));
+        }
+        self.write(via, train, dropped)?;
+        if self.prints {
+            let printed = self.printer.received(via, train, dropped);
+            self.waiting += train.count() as u64;
+            return self.unless_muted(printed);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Where printing has ended, a capture goes on.
+    fn unless_muted(&mut self, flow: ControlFlow<()>) -> ControlFlow<()> {
+        if flow.is_continue() || self.capture.is_none() || self.failure.is_some() {
+            return flow;
+        }
+        if !std::mem::replace(&mut self.muted, true) {
+            self.prints = false;
+            self.printer.complain("standard output takes nothing more; the capture goes on");
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Writes datagrams into the capture, as long as it takes any.
+    #[expect(clippy::disallowed_methods, reason = "where the system tells no time of arrival, it was just now")]
+    fn write(&mut self, via: usize, train: Train<'_>, dropped: u32) -> ControlFlow<()> {
+        let Some(capture) = self.capture.as_mut().filter(|_| self.failure.is_none()) else {
+            return ControlFlow::Continue(());
+        };
+        let received = train.meta().received.unwrap_or_else(SystemTime::now);
+        for (place, datagram) in train.datagrams().enumerate() {
+            let dropped = if place == 0 { dropped } else { 0 };
+            if let Err(error) = capture.datagram(&datagram, self.ports[via], received, dropped.into()) {
+                return self.fail(&error);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn flush(&mut self) -> ControlFlow<()> {
+        if let Some(capture) = self.capture.as_mut().filter(|_| self.failure.is_none()) {
+            let flushed = capture.flush();
+            self.so_far.store(capture.written(), Ordering::Relaxed);
+            if let Err(error) = flushed {
+                self.fail(&error)?;
+            }
+        }
+        let flushed = self.printer.idle();
+        // What was printed and did not get out was not printed.
+        let waiting = std::mem::take(&mut self.waiting);
+        if flushed.is_continue() {
+            self.printed += waiting;
+        }
+        self.unless_muted(flushed)
+    }
+
+    /// Tells that nothing can be written any more; what comes is counted all the same, unless the capture was all that was
+    /// wanted, and its reader went away.
+    fn fail(&mut self, error: &anyhow::Error) -> ControlFlow<()> {
+        let kind = error.downcast_ref::<io::Error>().map_or(io::ErrorKind::Other, io::Error::kind);
+        self.failure = Some(kind);
+        let is_unread = kind == io::ErrorKind::BrokenPipe;
+        if is_unread && !self.prints && self.troubles.is_none() {
+            return ControlFlow::Break(());
+        }
+        let words = output::words_of(error);
+        match &self.troubles {
+            Some(troubles) => troubles.tell(words),
+            None => self.printer.complain(&words),
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Whether a capture could not be written; a reader of it that went away is no failure.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some_and(|kind| kind != io::ErrorKind::BrokenPipe)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a capture says when it ended")]
+    pub(super) fn finish_capture(&mut self, report: &Report) {
+        let Some(capture) = self.capture.as_mut().filter(|_| self.failure.is_none()) else { return };
+        let dropped = report.kernel_drops.unwrap_or(0);
+        if let Err(error) = capture.finish(report.received.datagrams, dropped, SystemTime::now()) {
+            // It is the end anyway.
+            let _ = self.fail(&error);
+        }
+    }
+
+    /// Datagrams that were printed, as far as they got out.
+    pub(super) fn printed(&self) -> u64 {
+        self.printed
+    }
+
+    /// What the capture came to.
+    pub(super) fn written(&self) -> Option<Written> {
+        let capture = self.capture.as_ref()?;
+        let [files, removed] = [capture.files(), capture.removed()];
+        Some(Written { path: capture.path().to_owned(), datagrams: capture.written(), files, removed })
+    }
+
+    /// How many datagrams are in the capture, while it is written.
+    pub(super) fn written_so_far(&self) -> Option<Arc<AtomicU64>> {
+        self.capture.as_ref().map(|_| Arc::clone(&self.so_far))
+    }
+}
+
+/// Ends the run if the thread that writes panics.
+struct Ending<'a> {
+    queue: &'a Queue,
+    remote: &'a Remote,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.queue.close();
+            self.remote.stop();
+        }
+    }
+}
