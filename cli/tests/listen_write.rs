@@ -39,6 +39,15 @@ fn send(port: &str, count: u32, length: u32) {
     Place::Here.python_says(STEADY, &[port, &count.to_string(), &length.to_string()]);
 }
 
+/// The port in what a listener says first: an object, or words.
+fn port_in(line: &str) -> String {
+    let address = match serde_json::from_str::<Value>(line) {
+        Ok(listening) => listening["addresses"][0].as_str().expect("one").to_owned(),
+        Err(_) => line.trim_end().to_owned(),
+    };
+    address.rsplit_once(':').expect("a port").1.to_owned()
+}
+
 /// What a program of others prints; it must succeed.
 fn says(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().expect("it can be run");
@@ -237,9 +246,7 @@ fn where_the_disk_is_full_datagrams_are_counted_and_the_file_stays_valid() {
         text(&file),
     ]);
     let mut listener = Process::start(command);
-    let listening: Value = serde_json::from_str(&listener.stdout_line()).expect("JSON Lines");
-    let address = listening["addresses"][0].as_str().expect("one").to_owned();
-    send(address.rsplit_once(':').expect("a port").1, 2000, 100);
+    send(&port_in(&listener.stdout_line()), 2000, 100);
     let outcome = listener.finish();
     outcome.assert_status(2);
     outcome.assert_told(&["no space left on device"]);
@@ -260,7 +267,7 @@ fn a_reader_that_stalls_holds_up_no_socket() {
     let mut command = Place::Here.udp_command(&["listen", "127.0.0.1:0", "--for", "1h"]);
     command.stdout(writer);
     let mut listener = Process::start_with_output(command);
-    let port = listener.stderr_line().trim_end().rsplit_once(':').expect("a port").1.to_owned();
+    let port = port_in(&listener.stderr_line());
     // Nearly three times what the buffer of the socket takes, and many times what a pipe does.
     send(&port, COUNT, 1000);
     let mut lines = BufReader::new(reader).lines();
@@ -286,10 +293,9 @@ fn what_finds_no_room_in_the_queue_is_counted() {
     let listener = Process::start_with_output(command);
     let mut first = [0; 200];
     let len = reader.read(&mut first).expect("it says where it listens");
-    let listening: Value = serde_json::from_slice(&first[..len]).expect("JSON Lines");
-    let address = listening["addresses"][0].as_str().expect("one").to_owned();
+    let port = port_in(std::str::from_utf8(&first[..len]).expect("it is text"));
     // 150 MB, of which 64 MiB wait and a part is being written.
-    send(address.rsplit_once(':').expect("a port").1, COUNT, 60_000);
+    send(&port, COUNT, 60_000);
     listener.signal("INT");
     let (mut received, mut told, mut summary) = (0, 0, Value::Null);
     for line in BufReader::new(reader).lines() {
@@ -323,7 +329,13 @@ fn a_capture_goes_on_when_nobody_reads_what_is_printed() {
         command.args(["--write", text(&file)]).args(flags).stdout(writer);
         let mut listener = Process::start_with_output(command);
         let mut lines = BufReader::new(reader);
-        let port = port_of(&mut lines, flags.contains(&"--json"), &mut listener);
+        let mut line = String::new();
+        if flags.contains(&"--json") {
+            lines.read_line(&mut line).expect("it says where it listens");
+        } else {
+            line = listener.stderr_line();
+        }
+        let port = port_in(&line);
         drop(lines);
         send(&port, 500, 100);
         let outcome = listener.finish();
@@ -345,7 +357,7 @@ fn standard_output_can_be_the_capture_and_nothing_else() {
     let mut command = Place::Here.udp_command(&["listen", "127.0.0.1:0", "--count", "100", "--write", "-"]);
     command.stdout(fs::File::create(&file).expect("it can be created"));
     let mut listener = Process::start_with_output(command);
-    let port = listener.stderr_line().trim_end().rsplit_once(':').expect("a port").1.to_owned();
+    let port = port_in(&listener.stderr_line());
     send(&port, 100, 100);
     listener.finish().assert_status(0);
     assert_eq!(packets(&file), 100);
@@ -355,18 +367,6 @@ fn standard_output_can_be_the_capture_and_nothing_else() {
         let outcome = Place::Here.run(&[&["listen", "127.0.0.1:0"], flags].concat());
         outcome.assert_status(2);
     }
-}
-
-/// The port of a listener, from what it says first.
-fn port_of(lines: &mut impl BufRead, json: bool, listener: &mut Process) -> String {
-    if !json {
-        return listener.stderr_line().trim_end().rsplit_once(':').expect("a port").1.to_owned();
-    }
-    let mut line = String::new();
-    lines.read_line(&mut line).expect("it says where it listens");
-    let listening: Value = serde_json::from_str(&line).expect("JSON Lines");
-    let address = listening["addresses"][0].as_str().expect("one").to_owned();
-    address.rsplit_once(':').expect("a port").1.to_owned()
 }
 
 #[test]
