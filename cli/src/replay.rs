@@ -1,5 +1,7 @@
 //! `udp replay`: sends the datagrams of a capture again, and says what became of each.
 
+#[cfg(unix)]
+mod patient;
 mod reading;
 mod rehearsal;
 mod sources;

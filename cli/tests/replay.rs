@@ -399,6 +399,35 @@ fn a_pipe_is_replayed_as_it_comes() {
     }
 }
 
+/// Runs a program whose standard input does not wait. Arguments: the program, and its own.
+const NONBLOCKING: &str = "
+import os
+os.set_blocking(0, False)
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn a_pipe_that_does_not_wait_is_waited_for() {
+    if !require("python3") {
+        return;
+    }
+    let target = Target::new("127.0.0.1");
+    let to = target.address();
+    let arguments = [env!("CARGO_BIN_EXE_udp"), "replay", "-", &to, "--json"];
+    let mut process = Place::Here.python(NONBLOCKING, &arguments);
+    let capture = Pcap::numbered(6, 1).0;
+    let (first, rest) = capture.split_at(24 + 10);
+    process.tell(first);
+    // What is sent was read, and then there is no more until it is told here.
+    for (number, piece) in numbers(6).into_iter().zip(rest.chunks(16 + 46)) {
+        process.tell(piece);
+        assert_eq!(target.take(1), [number]);
+    }
+    let outcome = process.finish();
+    outcome.assert_status(0);
+    assert_eq!(balanced(&outcome)["sent"], 6);
+}
+
 #[test]
 fn a_signal_ends_it_with_its_account() {
     let scratch = Scratch::new();

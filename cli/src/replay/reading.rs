@@ -17,7 +17,12 @@ use udpkit::verbs::ReplayDatagram;
 use crate::capture::{Account, Captured, ReadError, Reader};
 use crate::output::{LeftOut, Row, Tally};
 
+#[cfg(unix)]
+use super::patient::patient;
 use super::rehearsal::Rehearsal;
+// Elsewhere an input that does not wait is an error, and is told.
+#[cfg(not(unix))]
+use std::convert::identity as patient;
 
 /// Datagrams of a stream that are read before they are wanted; with the longest payloads, 32 MiB.
 const READ_AHEAD: usize = 512;
@@ -94,8 +99,8 @@ impl Origin {
     fn stream(pipe: Option<File>) -> Result<Self> {
         let (sender, messages) = sync_channel(READ_AHEAD);
         let read = move || match pipe {
-            Some(pipe) => read_stream(pipe, &sender),
-            None => read_stream(io::stdin().lock(), &sender),
+            Some(pipe) => read_stream(patient(pipe), &sender),
+            None => read_stream(patient(io::stdin().lock()), &sender),
         };
         std::thread::Builder::new().spawn(read).context("cannot start a thread for the capture")?;
         Ok(Self::Stream(Some(messages)))
@@ -154,6 +159,20 @@ impl Kept {
 /// A datagram of a capture: to be sent, or why not.
 type Step = Result<Kept, (Row, LeftOut)>;
 
+/// What a reading finds next.
+enum Found<T> {
+    One(T),
+    /// A stream has nothing at this moment.
+    NothingYet,
+    End,
+}
+
+impl<T> From<Option<T>> for Found<T> {
+    fn from(next: Option<T>) -> Self {
+        next.map_or(Self::End, Self::One)
+    }
+}
+
 /// Where the datagrams of a reading come from.
 enum Feed {
     File(Box<Reader<File>>),
@@ -161,19 +180,20 @@ enum Feed {
 }
 
 impl Feed {
-    /// Hands the next datagram to a function; `None` at the end. Where there is none yet for so long, that is an error.
-    fn next<T>(&mut self, patience: Duration, take: impl FnOnce(&Captured<'_>) -> T) -> Result<Option<T>, ReadError> {
+    /// Hands the next datagram to a function; a stream's is waited for so long.
+    fn next<T>(&mut self, patience: Duration, take: impl FnOnce(&Captured<'_>) -> T) -> Result<Found<T>, ReadError> {
         match self {
-            Self::File(reader) => Ok(reader.next()?.map(|datagram| take(&datagram))),
+            Self::File(reader) => Ok(reader.next()?.map(|datagram| take(&datagram)).into()),
             Self::Stream(messages, account) => match messages.recv_timeout(patience) {
                 Ok(message) => {
                     *account = message.account;
-                    Ok(message.next?.map(|kept| take(&kept.captured())))
+                    Ok(message.next?.map(|kept| take(&kept.captured())).into())
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    Err(ReadError::Input(account.packets, io::ErrorKind::WouldBlock.into()))
+                Err(RecvTimeoutError::Timeout) => Ok(Found::NothingYet),
+                // The end is a message, too.
+                Err(RecvTimeoutError::Disconnected) => {
+                    Err(ReadError::Input(0, io::Error::other("the thread that reads it has failed")))
                 }
-                Err(RecvTimeoutError::Disconnected) => Ok(None),
             },
         }
     }
@@ -207,17 +227,17 @@ impl Context {
     /// Why the capture cannot be read, as the library tells errors.
     pub(crate) fn error(&self, error: ReadError) -> udpkit::Error {
         let cause = match error {
-            ReadError::Input(0, cause) => cause,
-            ReadError::Input(_, cause) if is_not_yet(&cause) => cause,
+            // That kind is for what is to be asked again.
+            ReadError::Input(0, cause) if cause.kind() != io::ErrorKind::WouldBlock => cause,
             error => io::Error::other(error.to_string()),
         };
         udpkit::Error::new("read", &self.name, cause)
     }
-}
 
-/// Whether there is only nothing to read at this moment.
-fn is_not_yet(cause: &io::Error) -> bool {
-    cause.kind() == io::ErrorKind::WouldBlock
+    /// What the library asks again after.
+    fn nothing_yet(&self) -> udpkit::Error {
+        udpkit::Error::new("read", &self.name, io::ErrorKind::WouldBlock.into())
+    }
 }
 
 /// A reading of a capture: gives the datagrams that are to be sent.
@@ -236,7 +256,7 @@ impl Reading {
     }
 
     /// The next datagram of the capture, or why it is not sent.
-    fn step(&mut self) -> Result<Option<Step>, ReadError> {
+    fn step(&mut self) -> Result<Found<Step>, ReadError> {
         let selection = &self.context.selection;
         // Only where nothing is sent does nothing wait.
         let patience = if self.context.rehearsal.is_some() { PATIENCE } else { Duration::ZERO };
@@ -271,10 +291,12 @@ impl Iterator for Reading {
         // Much may stand between two that are sent.
         while !self.context.is_stopped() {
             match self.step() {
-                Ok(Some(Ok(kept))) => return Some(Ok(self.selected(kept))),
-                Ok(Some(Err((row, why)))) => self.left_out(&row, why),
-                Ok(None) => break,
-                Err(ReadError::Input(_, cause)) if is_not_yet(&cause) && self.context.rehearsal.is_some() => {}
+                Ok(Found::One(Ok(kept))) => return Some(Ok(self.selected(kept))),
+                Ok(Found::One(Err((row, why)))) => self.left_out(&row, why),
+                // Where nothing is sent, it was waited for.
+                Ok(Found::NothingYet) if self.context.rehearsal.is_some() => {}
+                Ok(Found::NothingYet) => return Some(Err(self.context.nothing_yet())),
+                Ok(Found::End) => break,
                 Err(error) => return Some(Err(self.context.error(error))),
             }
         }
@@ -285,5 +307,48 @@ impl Iterator for Reading {
 impl Drop for Reading {
     fn drop(&mut self) {
         self.context.tally.borrow_mut().account.merge(&self.feed.account());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    /// What a stream gives of which this is all that its thread says; and how many times there is nothing yet.
+    fn read(messages: impl IntoIterator<Item = Result<Option<Kept>, ReadError>>) -> (Vec<ErrorKind>, Vec<String>) {
+        let (sender, receiver) = sync_channel(READ_AHEAD);
+        let context = Rc::new(Context {
+            name: "it".to_owned(),
+            selection: Selection { ports: Vec::new(), limit: usize::MAX, keeps_ports: false },
+            stop: Arc::default(),
+            tally: RefCell::default(),
+            rehearsal: None,
+        });
+        let mut reading = Reading::begin(&mut Origin::Stream(Some(receiver)), &context).unwrap();
+        let before = reading.next().map(|next| next.unwrap_err().cause().kind());
+        for next in messages {
+            sender.send(Message { next, account: Account::default() }).unwrap();
+        }
+        drop(sender);
+        let failure = reading.find_map(Result::err);
+        assert!(failure.as_ref().is_none_or(|error| error.cause().kind() != ErrorKind::WouldBlock), "{failure:?}");
+        let told: Vec<_> = failure.iter().map(ToString::to_string).collect();
+        (before.into_iter().collect(), told)
+    }
+
+    #[test]
+    fn only_a_stream_that_has_nothing_yet_is_asked_again_and_only_its_end_is_an_end() {
+        let nothing_yet = vec![ErrorKind::WouldBlock];
+        let address = SocketAddr::from(([192, 0, 2, 1], 9));
+        let kept = || Kept { packet: 1, time: None, source: address, destination: address, payload: Vec::new() };
+        assert_eq!(read([Ok(Some(kept())), Ok(None)]), (nothing_yet.clone(), vec![]));
+        let failed = "cannot read it: the thread that reads it has failed".to_owned();
+        assert_eq!(read([Ok(Some(kept()))]), (nothing_yet.clone(), vec![failed]));
+        for bytes in [0, 70] {
+            let (before, told) = read([Err(ReadError::Input(bytes, ErrorKind::WouldBlock.into()))]);
+            assert_eq!((before, told.len()), (nothing_yet.clone(), 1), "{told:?}");
+        }
     }
 }
