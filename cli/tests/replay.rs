@@ -348,7 +348,7 @@ fn what_cannot_be_replayed_is_an_error_that_says_why() {
         }
     }
     let file = scratch.file("numbered", Pcap::numbered(2, 1).0);
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 9] = [
         (
             &["127.0.0.1", "--filter-port", "7"],
             "has 2 packets: 2 to other ports (--filter-port)\nhint: its datagrams went to these ports, or more: 9000\n",
@@ -357,6 +357,7 @@ fn what_cannot_be_replayed_is_an_error_that_says_why() {
         (&["127.0.0.1", "--speed", "0"], "'0' is not a speed; write a number over 0"),
         (&["127.0.0.1", "--max", "--rate", "1/s"], "cannot be used with"),
         (&["127.0.0.1", "--max", "--max-gap", "1s"], "cannot be used with"),
+        (&["127.0.0.1", "--busy-wait", "11ms"], "'11ms' is too long to watch the clock"),
         (&["127.0.0.1", "--count", "0"], "--count 0 would end before anything is sent"),
         (&["127.0.0.1", "-i", "nope0"], "no interface 'nope0'"),
         (&["-6", "127.0.0.1"], "'127.0.0.1' has no IPv6 address"),
