@@ -26,7 +26,7 @@ use udpkit::{Transmit, control, drive};
 
 use self::reading::{Context, Origin, Reading, Selection};
 use self::rehearsal::{Rehearsal, rehearse};
-use self::sources::{Senders, Survey};
+use self::sources::{STREAM_SOCKETS, Senders, Survey};
 use crate::address::check_port;
 use crate::args::{Format, ReplayArgs};
 use crate::config;
@@ -190,6 +190,11 @@ impl ReplayArgs {
         }
     }
 
+    /// Whether one socket was asked for.
+    fn is_alone(&self) -> bool {
+        self.local.as_ref().is_some_and(|local| local.port.is_some())
+    }
+
     fn socket_options(&self, target: &Target) -> Options {
         Options {
             broadcast: target.broadcast,
@@ -269,7 +274,7 @@ impl Run<'_> {
         let options = args.socket_options(target);
         let any = udpkit::any_address(target.transmit.destination.ip());
         let local = config::local_address(args.local.as_ref(), any, interfaces)?;
-        if args.local.as_ref().is_some_and(|local| local.port.is_some()) {
+        if args.is_alone() {
             return Senders::alone(local, &options).map_err(|error| match error.is_in_use() {
                 true => Hint::on(error.to_string(), hint::in_use(&error, "--local")),
                 false => error.into(),
@@ -338,7 +343,12 @@ impl Run<'_> {
 
     /// Lists what would be sent.
     fn rehearse(&self, origin: Origin, survey: Option<Survey>) -> Result<Exit> {
-        let sources = survey.map_or_else(|| Sources::new(1), |survey| survey.sources);
+        // As many as there would be sockets.
+        let sources = match survey {
+            _ if self.args.is_alone() => Sources::new(1),
+            Some(survey) => survey.sources,
+            None => Sources::new(STREAM_SOCKETS),
+        };
         let mut engine = self.engine(origin, sources, Vec::new());
         rehearse(&mut engine, &self.context);
         let (report, failure) = (engine.report(), engine.failure().map(again));
@@ -366,7 +376,7 @@ impl Run<'_> {
             report: &shown,
             tally: &tally,
             planned,
-            one_socket: self.args.local.as_ref().is_some_and(|local| local.port.is_some()),
+            one_socket: self.args.is_alone(),
             receive_buffer: outcome.receive_buffer,
         });
         if let Some(error) = failure.as_ref().filter(|_| !printer.is_json()) {

@@ -235,6 +235,41 @@ fn a_dry_run_lists_when_each_would_be_sent_and_what_cannot_be() {
     assert_eq!((&summary["sent"], &summary["capture"]["planned"]), (&json!(0), &json!(3)));
 }
 
+#[test]
+fn a_dry_run_tells_of_the_sharing_that_there_would_be() {
+    let scratch = Scratch::new();
+    let target = Target::new("127.0.0.1");
+    let to = target.address();
+    // Of how many sources, and how many share a socket: of a file, of a pipe, and where one socket is asked for.
+    for (count, of_file, of_pipe, of_one) in [(3, 0, 0, 2), (20, 0, 4, 19)] {
+        let add = |pcap: Pcap, number| pcap.datagram(0, &format!("192.0.2.{number}:0"), DESTINATION, b"");
+        let bytes = (0..count).fold(Pcap::new(), add).0;
+        let file = scratch.file("sources.pcap", &bytes);
+        let cases: [(&str, &[&str], u64); 4] = [
+            (&file, &[], of_file),
+            ("-", &[], of_pipe),
+            (&file, &["--local", ":0"], of_one),
+            ("-", &["--local", ":0"], of_one),
+        ];
+        for (from, local, expected) in cases {
+            for dry_run in [&[][..], &["--dry-run"]] {
+                let arguments = [&["replay", from, &to, "--json"], local, dry_run].concat();
+                let mut process = Place::Here.udp(&arguments);
+                process.tell_all(&bytes);
+                let summary = balanced(&process.finish());
+                assert_eq!(number(&summary["sources_shared"]), expected, "{arguments:?}: {summary}");
+            }
+            target.take(count);
+            let arguments = [&["replay", from, &to, "--dry-run"], local].concat();
+            let mut process = Place::Here.udp(&arguments);
+            process.tell_all(&bytes);
+            let told = process.finish().stderr.contains("by the socket of another source");
+            assert_eq!(told, expected > 0 && local.is_empty(), "{arguments:?}");
+        }
+    }
+    target.assert_empty();
+}
+
 /// When a dry run would send each of these, in microseconds.
 fn times(pcap: Pcap, more: &[&str]) -> Vec<u64> {
     let scratch = Scratch::new();

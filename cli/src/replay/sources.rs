@@ -13,7 +13,7 @@ use crate::output::Tally;
 /// Sockets of a run: of more sources, some share one.
 const MAX_SOCKETS: usize = 256;
 /// Sockets where the sources are not known beforehand.
-const STREAM_SOCKETS: usize = 16;
+pub(crate) const STREAM_SOCKETS: usize = 16;
 /// Ports that are named where the one asked for is none of them.
 const MAX_PORTS: usize = 8;
 /// Datagrams between two looks at the time and the wish to stop.
