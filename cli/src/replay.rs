@@ -129,6 +129,9 @@ impl ReplayArgs {
         if self.common.count == Some(0) {
             bail!("--count 0 would end before anything is sent; --dry-run shows what would be");
         }
+        if self.dry_run && matches!(self.common.format(), Format::Raw | Format::Hex) {
+            bail!("--dry-run lists when each would be sent, and no payloads: as text, or with --json");
+        }
         match origin {
             Origin::Stream(_) if self.pace.rounds != 1 => Err(Hint::on(
                 format!("{} is no file: it can be read once", self.name()),

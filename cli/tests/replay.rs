@@ -383,7 +383,7 @@ fn what_cannot_be_replayed_is_an_error_that_says_why() {
         }
     }
     let file = scratch.file("numbered", Pcap::numbered(2, 1).0);
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 12] = [
         (
             &["127.0.0.1", "--filter-port", "7"],
             "has 2 packets: 2 to other ports (--filter-port)\nhint: its datagrams went to these ports, or more: 9000\n",
@@ -394,6 +394,9 @@ fn what_cannot_be_replayed_is_an_error_that_says_why() {
         (&["127.0.0.1", "--max", "--max-gap", "1s"], "cannot be used with"),
         (&["127.0.0.1", "--busy-wait", "11ms"], "'11ms' is too long to watch the clock"),
         (&["127.0.0.1", "--count", "0"], "--count 0 would end before anything is sent"),
+        (&["127.0.0.1", "--dry-run", "--raw"], "--dry-run lists when each would be sent, and no payloads"),
+        (&["127.0.0.1", "--dry-run", "--hex-dump"], "--dry-run lists when each would be sent, and no payloads"),
+        (&["127.0.0.1", "--dry-run", "--format", "hex"], "--dry-run lists when each would be sent, and no payloads"),
         (&["127.0.0.1", "-i", "nope0"], "no interface 'nope0'"),
         (&["-6", "127.0.0.1"], "'127.0.0.1' has no IPv6 address"),
     ];
