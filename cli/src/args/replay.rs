@@ -36,7 +36,7 @@ Examples:
   udp replay load.pcap host:9000 --rate 10k/s
                                              at a rate of its own; --max: as fast as it goes
   udp replay game.pcapng host --dry-run      show what would be sent when
-  tcpdump -w - udp port 9000 | udp replay - host
+  tcpdump -U -w - udp port 9000 | udp replay - host
                                              what is being captured now, elsewhere")]
 pub(crate) struct ReplayArgs {
     /// The capture, pcap or pcapng; '-': standard input
