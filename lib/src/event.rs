@@ -341,7 +341,8 @@ pub struct Report {
     pub sent: Count,
     /// Datagrams that could not be sent, replies not counted.
     pub send_failed: u64,
-    /// How long after the time in the schedule each datagram was sent, whether it could be or not.
+    /// How long after the time in the schedule the turn of each datagram came, whether it could be sent or not: the clock is
+    /// read before the system call that sends it.
     pub lateness: Quantiles,
     /// Pauses of a capture that were longer than allowed, and made shorter.
     pub gaps_shortened: u64,
