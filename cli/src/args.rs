@@ -214,6 +214,9 @@ pub(crate) struct ListenArgs {
     /// and times are those of the row
     #[arg(long)]
     pub(crate) coalesce: bool,
+    /// Memory for datagrams that wait to be printed or written [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(crate) queue: Option<usize>,
     #[command(flatten)]
     pub(crate) capture: CaptureArgs,
     #[command(flatten)]

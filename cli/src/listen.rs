@@ -18,7 +18,7 @@ use crate::config::{self, Listening};
 use crate::exit::Exit;
 use crate::hint::Hint;
 use crate::output::{self, Ledger, Settings, StdPrinter, SystemCounters};
-use crate::queue::{Queue, QueueSink};
+use crate::queue::{LIMIT, Queue, QueueSink};
 use crate::run::{buffer_of, check_format, finish, receiver_exit};
 use crate::signals;
 use crate::tui::{self, Feed, Tui};
@@ -51,7 +51,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     note_buffer(&mut printer, buffer_of(&listening.sockets), &args.common);
     printer.flush();
     let mut writer = Writer::new(printer, args.prints(), capture, listening.ports());
-    let queue = Queue::new();
+    let queue = Queue::new(args.queue.unwrap_or(LIMIT));
     let mut sink =
         ListenSink { table: None, queue: queue.sink(args.common.verbose), writes: args.capture.write.is_some() };
     let tui = args.tui.then(|| open_table(&mut sink, &mut writer, &listening, &interfaces, &remote)).transpose()?;

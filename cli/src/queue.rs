@@ -8,10 +8,9 @@ use udpkit::{Datagram, Error, Event, Interfaces, Meta, Reason, Report, Sink, Tra
 
 use crate::output::News;
 
-/// Bytes of datagrams, with what is known of them, that may wait; beyond, datagrams are counted and let go.
-///
-/// As much again may be in the writer's hands, and both may hold twice of it where they had to grow.
-pub(crate) const LIMIT: usize = 64 << 20;
+/// Bytes of datagrams, with what is known of them, that may wait where nobody says otherwise; beyond, datagrams are counted
+/// and let go.
+pub(crate) const LIMIT: usize = 256 << 20;
 /// Memory of an empty part beyond this is given back.
 const KEPT: usize = 4 << 20;
 
@@ -25,9 +24,12 @@ struct Shared {
     filled: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     waiting: Part,
+    /// Bytes that may wait, or be in the writer's hands.
+    limit: usize,
+    /// Bytes that are in the writer's hands.
+    taken: usize,
     /// Whether the writer sleeps until something waits.
     asleep: bool,
     /// Whether nothing more will come.
@@ -39,8 +41,11 @@ struct State {
 }
 
 impl Queue {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared { state: Mutex::default(), filled: Condvar::new() }))
+    /// A queue of at most so many bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        let waiting = Part::default();
+        let state = State { waiting, limit, taken: 0, asleep: false, ended: false, closed: false, overflow: 0 };
+        Self(Arc::new(Shared { state: Mutex::new(state), filled: Condvar::new() }))
     }
 
     /// The end that takes what a drive says.
@@ -52,12 +57,14 @@ impl Queue {
     pub(crate) fn take(&self, part: &mut Part) -> bool {
         part.clear();
         let mut state = self.lock();
+        state.taken = 0;
         while state.waiting.is_empty() && !state.ended {
             state.asleep = true;
             state = self.0.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.asleep = false;
         std::mem::swap(&mut state.waiting, part);
+        state.taken = part.len();
         !part.is_empty()
     }
 
@@ -122,7 +129,8 @@ impl Sink for QueueSink {
         if state.closed {
             return ControlFlow::Break(());
         }
-        let count = state.waiting.put(&event);
+        let room = state.limit - state.taken.min(state.limit);
+        let count = state.waiting.put(&event, room);
         state.waiting.overflow += count;
         state.overflow += count;
         ControlFlow::Continue(())
@@ -198,14 +206,15 @@ impl Part {
         (self.drops, self.interfaces, self.not_shown, self.overflow) = (None, None, 0, 0);
     }
 
-    fn has_room(&self, payload: usize) -> bool {
-        self.payloads.len() + payload + (self.items.len() + 1) * size_of::<Item>() <= LIMIT
+    /// Bytes in it.
+    fn len(&self) -> usize {
+        self.payloads.len() + self.items.len() * size_of::<Item>()
     }
 
-    /// Puts an event behind the others; returns how many datagrams found no room.
-    fn put(&mut self, event: &Event<'_>) -> u64 {
+    /// Puts an event behind the others, so that they are no more than `room` bytes; returns how many datagrams found none.
+    fn put(&mut self, event: &Event<'_>, room: usize) -> u64 {
         let payload = if let Event::Received { train, .. } = event { train.payload() } else { &[] };
-        if !self.has_room(payload.len()) {
+        if self.len() + payload.len() + size_of::<Item>() > room {
             return self.refuse(event);
         }
         self.payloads.extend_from_slice(payload);
@@ -306,7 +315,7 @@ mod tests {
 
     #[test]
     fn what_goes_in_comes_out_in_order() {
-        let queue = Queue::new();
+        let queue = Queue::new(LIMIT);
         let mut sink = queue.sink(false);
         let (one, two) = (meta(1), meta(2));
         let cut = Datagram { payload: b"cut", wire_len: 9, meta: &two };
@@ -330,7 +339,8 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_counted_and_memory_has_a_bound() {
-        let queue = Queue::new();
+        const LIMIT: usize = 10 << 20;
+        let queue = Queue::new(LIMIT);
         let mut sink = queue.sink(true);
         let source = meta(1);
         let payload = vec![7; 60_000];
@@ -354,8 +364,11 @@ mod tests {
         queue.correct(&mut report);
         let mut part = Part::default();
         assert!(queue.take(&mut part));
-        assert!(part.payloads.len() <= LIMIT && part.not_shown() == 1);
+        assert!(part.len() <= LIMIT && part.not_shown() == 1);
         assert_eq!(part.overflow(), report.ignored.total());
+        // What was taken counts until the next is.
+        let _ = sink.event(Event::Received { via: 0, train });
+        assert_eq!(queue.overflow(), report.ignored.total() + 60);
         let told = told(&part);
         let datagrams = told.iter().filter(|(port, ..)| *port == 1).count() as u64;
         assert!(report.is_balanced());
@@ -366,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_closed_queue_ends_the_run() {
-        let queue = Queue::new();
+        let queue = Queue::new(LIMIT);
         let mut sink = queue.sink(false);
         queue.close();
         assert!(sink.event(Event::Dropped { new: 1, total: 1 }).is_break() && sink.idle().is_break());

@@ -288,13 +288,13 @@ fn what_finds_no_room_in_the_queue_is_counted() {
         return;
     }
     let (mut reader, writer) = std::io::pipe().expect("a pipe can be had");
-    let mut command = Place::Here.udp_command(&["listen", "127.0.0.1:0", "--json"]);
+    let mut command = Place::Here.udp_command(&["listen", "127.0.0.1:0", "--json", "--queue", "64MiB"]);
     command.stdout(writer);
     let listener = Process::start_with_output(command);
     let mut first = [0; 200];
     let len = reader.read(&mut first).expect("it says where it listens");
     let port = port_in(std::str::from_utf8(&first[..len]).expect("it is text"));
-    // 150 MB, of which 64 MiB wait and a part is being written.
+    // 150 MB, of which 64 MiB wait, that being written among them.
     send(&port, COUNT, 60_000);
     listener.signal("INT");
     let (mut received, mut told, mut summary) = (0, 0, Value::Null);
