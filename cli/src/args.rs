@@ -214,7 +214,7 @@ pub(crate) struct ListenArgs {
     /// and times are those of the row
     #[arg(long)]
     pub(crate) coalesce: bool,
-    /// Memory for datagrams that wait to be printed or written [default: 256MiB]
+    /// Memory for datagrams that wait to be printed or written [default: 64MiB, or 512MiB with --coalesce]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) queue: Option<usize>,
     #[command(flatten)]
@@ -434,7 +434,8 @@ pub(crate) struct CommonArgs {
     /// End after this time; what is sent last is still waited for
     #[arg(long = "for", value_name = "DURATION", value_parser = units::duration)]
     pub(crate) duration: Option<Duration>,
-    /// Receive buffer, as much of it as the system permits [default: 4MiB; listen: 16MiB]
+    /// Receive buffer, as much of it as the system permits [default: 4MiB; listen: 16MiB, or
+    /// 64MiB with --coalesce]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) recv_buffer: Option<usize>,
     /// Say more: each datagram sent, answered or ignored

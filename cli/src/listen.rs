@@ -18,7 +18,7 @@ use crate::config::{self, Listening};
 use crate::exit::Exit;
 use crate::hint::Hint;
 use crate::output::{self, Ledger, Settings, StdPrinter, SystemCounters};
-use crate::queue::{LIMIT, Queue, QueueSink};
+use crate::queue::{FAST_LIMIT, LIMIT, Queue, QueueSink};
 use crate::run::{buffer_of, check_format, finish, receiver_exit};
 use crate::signals;
 use crate::tui::{self, Feed, Tui};
@@ -26,6 +26,8 @@ use writer::Writer;
 
 /// What sockets ask the system for: four times what others do, since a datagram that waits costs nothing here.
 const RECEIVE_BUFFER: usize = 16 << 20;
+/// The same where runs are received as one: millions a second, which last as long in no less.
+const FAST_RECEIVE_BUFFER: usize = 64 << 20;
 /// How long the screen waits for a report; then it shows the last one.
 const REPORT_PATIENCE: Duration = Duration::from_millis(50);
 
@@ -51,7 +53,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     note_buffer(&mut printer, buffer_of(&listening.sockets), &args.common);
     printer.flush();
     let mut writer = Writer::new(printer, args.prints(), capture, listening.ports());
-    let queue = Queue::new(args.queue.unwrap_or(LIMIT));
+    let queue = Queue::new(args.queue.unwrap_or(if args.coalesce { FAST_LIMIT } else { LIMIT }));
     let mut sink =
         ListenSink { table: None, queue: queue.sink(args.common.verbose), writes: args.capture.write.is_some() };
     let tui = args.tui.then(|| open_table(&mut sink, &mut writer, &listening, &interfaces, &remote)).transpose()?;
@@ -137,6 +139,7 @@ impl ListenArgs {
     }
 
     fn socket_options(&self) -> Options {
+        let buffer = if self.coalesce { FAST_RECEIVE_BUFFER } else { RECEIVE_BUFFER };
         Options {
             reuse_address: true,
             timestamps: true,
@@ -144,7 +147,7 @@ impl ListenArgs {
             traffic_classes: true,
             drops: true,
             coalesce: self.coalesce,
-            receive_buffer: Some(self.common.recv_buffer.unwrap_or(RECEIVE_BUFFER)),
+            receive_buffer: Some(self.common.recv_buffer.unwrap_or(buffer)),
             ..self.common.socket_options()
         }
     }
