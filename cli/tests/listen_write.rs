@@ -13,7 +13,7 @@ use common::netns::require;
 use common::{Place, Process, Scratch, hosts, ignored, number};
 use serde_json::Value;
 
-/// Sends numbered datagrams of some length and waits, after each 100 kB, until the receiver's buffer is empty.
+/// Sends numbered datagrams of some length and waits, after each 100 kB and at the end, until the receiver's buffer is empty.
 /// Arguments: port, how many, length.
 const STEADY: &str = "
 port, count, length = map(int, sys.argv[1:4])
@@ -24,7 +24,7 @@ s = socket(AF_INET, SOCK_DGRAM)
 s.setsockopt(SOL_SOCKET, SO_SNDBUF, 1 << 20)
 for number in range(count):
     s.sendto((b'%010d' % number).ljust(length, b'.'), ('127.0.0.1', port))
-    if number % max(1, 100000 // length) == 0:
+    if number % max(1, 100000 // length) == 0 or number == count - 1:
         for _ in range(1000000):
             if waits() == 0: break
 ";
