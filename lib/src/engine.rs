@@ -90,8 +90,8 @@ pub trait Engine {
     }
 
     /// How long datagrams may wait in the socket once others were received, so that one call receives many: for engines
-    /// that answer nobody, to whom only the kernel's time of arrival matters. Some 100 µs make a receiver twice as fast,
-    /// and are far less than what a receive buffer lasts. Zero: not at all.
+    /// that answer nobody, to whom only the kernel's time of arrival matters. Some 100 µs save a receiver a third of its
+    /// processor time (measured at 300,000/s), and are far less than what a receive buffer lasts. Zero: not at all.
     ///
     /// Asked for once, at the start.
     fn rest(&self) -> Duration {
