@@ -11,14 +11,14 @@ use udpkit::{
     RateLimit, Socket, Transmit,
 };
 
-use crate::address::{Address, Families, check_port, needs_scope};
 use crate::args::{
     BroadcastArgs, CommonArgs, ConductArgs, Format, NumberOrOff, PaceArgs, SendArgs, SendingArgs, ServeArgs,
 };
 use crate::hint::{self, Hint, interface_names};
 use crate::payload::Payloads;
-use crate::rules;
-use crate::units::Rate;
+use crate::verbs::serve::rules;
+use crate::words::address::{Address, Families, check_port, needs_scope};
+use crate::words::units::Rate;
 
 /// What sockets ask the system for; most systems permit less without being told to.
 const RECEIVE_BUFFER: usize = 4 << 20;

@@ -9,20 +9,20 @@ use udpkit::{Drive, End, Engine, Interfaces, Memberships, Reason, Report, Socket
 
 use crate::args::{Args, BroadcastArgs, CommonArgs, CompletionsArgs, Format, InterfacesArgs, ManArgs};
 use crate::args::{SendArgs, Verb};
-use crate::exit::Exit;
 use crate::hint::Hint;
-use crate::input;
 use crate::output::{self, Settings, StdPrinter};
 use crate::payload::{self, Payloads};
-use crate::signals;
+use crate::runtime::exit::Exit;
+use crate::runtime::input;
+use crate::runtime::signals;
 
 pub(crate) fn run(args: Args) -> Result<Exit> {
     match args.verb {
-        Verb::Serve(args) => crate::serve::serve(&args),
+        Verb::Serve(args) => crate::verbs::serve::serve(&args),
         Verb::Send(args) => send(&args),
-        Verb::Listen(args) => crate::listen::listen(&args),
+        Verb::Listen(args) => crate::verbs::listen::listen(&args),
         Verb::Broadcast(args) => broadcast(&args),
-        Verb::Replay(args) => crate::replay::replay(&args),
+        Verb::Replay(args) => crate::verbs::replay::replay(&args),
         Verb::Interfaces(args) => interfaces(&args),
         Verb::Completions(args) => completions(&args),
         Verb::Man(args) => man(&args),
@@ -94,7 +94,7 @@ fn send_to(
     }
     let silent = report.delivered == 0 && report.unreachable == 0 && report.send_failed == 0 && end == End::Done;
     if single && silent && !args.wait.is_zero() {
-        let wait = crate::units::human(report.elapsed);
+        let wait = crate::words::units::human(report.elapsed);
         printer.note(&format!(
             "no reply from {destination} in {wait} (UDP cannot tell an open port from a lost datagram)"
         ));

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::{CommonArgs, SendingArgs};
-use crate::address::Address;
-use crate::units;
+use crate::words::address::Address;
+use crate::words::units;
 
 /// Send a capture's datagrams again, with their timing
 ///

@@ -9,7 +9,7 @@ use udpkit::{Reason, Report};
 
 use super::json::LedgerObject;
 use super::{HINT, escape, text};
-use crate::units;
+use crate::words::units;
 
 /// What the kernel keeps with a datagram's payload in one piece of memory, and apart from it, in bytes (64-bit Linux 6.18
 /// over loopback, measured; drivers of network cards may take more).

@@ -13,7 +13,7 @@ use super::Printer;
 use super::json::{self, Object};
 use super::text::{self, Status};
 use crate::capture::{Account, Captured, Unusable};
-use crate::units;
+use crate::words::units;
 
 /// Why a datagram of a capture is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use udpkit::{Delivery, Report};
 
 use super::shown::Shown;
 use super::{Role, Settings, columns, escape};
-use crate::units;
+use crate::words::units;
 
 /// The styles of a line's parts; all plain where there is no colour.
 #[derive(Clone, Debug, Default)]

@@ -13,7 +13,7 @@ use super::senders::{Line, Sample};
 use super::state::State;
 use super::view::{Palette, delivery, gap, put, rows, safe, wrap};
 use crate::output::hex;
-use crate::units;
+use crate::words::units;
 
 /// Draws all of it; the sender's line is missing if it gave up its row.
 pub(super) fn draw(

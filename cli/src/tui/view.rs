@@ -13,7 +13,7 @@ use super::picture::{Body, Ledger, Named, Picture};
 use super::senders::{Column, Line, MAX_SENDERS};
 use super::state::{Mode, State};
 use crate::output::escape;
-use crate::units;
+use crate::words::units;
 
 /// The styles of what is drawn; without colours where they are not wanted.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,6 @@
 //! `udp listen`: one thread receives and does nothing else, another prints and writes what came.
 
+pub(crate) mod queue;
 mod writer;
 
 use std::net::SocketAddr;
@@ -15,13 +16,13 @@ use udpkit::{Drive, End, Event, Interfaces, Memberships, Options, Remote, Sink, 
 use crate::args::{CaptureArgs, CommonArgs, Format, ListenArgs};
 use crate::capture::{CaptureFiles, Rotation, is_standard_output};
 use crate::config::{self, Listening};
-use crate::exit::Exit;
 use crate::hint::Hint;
 use crate::output::{self, Ledger, Settings, StdPrinter, SystemCounters};
-use crate::queue::{FAST_LIMIT, LIMIT, Queue, QueueSink};
 use crate::run::{buffer_of, check_format, finish, receiver_exit};
-use crate::signals;
+use crate::runtime::exit::Exit;
+use crate::runtime::signals;
 use crate::tui::{self, Feed, Tui};
+use queue::{FAST_LIMIT, LIMIT, Queue, QueueSink};
 use writer::Writer;
 
 /// What sockets ask the system for: four times what others do, since a datagram that waits costs nothing here.

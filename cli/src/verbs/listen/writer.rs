@@ -10,9 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result};
 use udpkit::{Event, Remote, Report, Sink, Train};
 
+use super::queue::{Part, Queue};
 use crate::capture::CaptureFiles;
 use crate::output::{self, StdPrinter, Written};
-use crate::queue::{Part, Queue};
 use crate::tui::Troubles;
 
 /// How often, at most, is told what found no room in the queue.

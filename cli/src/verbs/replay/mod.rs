@@ -27,16 +27,16 @@ use udpkit::{Transmit, control, drive};
 use self::reading::{Context, Origin, Reading, Selection};
 use self::rehearsal::{Rehearsal, rehearse};
 use self::sources::{STREAM_SOCKETS, Senders, Survey};
-use crate::address::check_port;
 use crate::args::{Format, ReplayArgs};
 use crate::config;
-use crate::exit::Exit;
 use crate::hint::{self, Hint};
 use crate::output::{Progress, Replayed, Settings, Status, StdPrinter};
 use crate::run::{buffer_of, check_format, finish};
-use crate::serve::Shared;
-use crate::signals;
-use crate::units::Rate;
+use crate::runtime::exit::Exit;
+use crate::runtime::signals;
+use crate::verbs::serve::Shared;
+use crate::words::address::check_port;
+use crate::words::units::Rate;
 
 /// Progress is told as often as this on a terminal.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);

@@ -12,7 +12,8 @@ use udpkit::verbs::Network;
 use udpkit::{MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Rule, Rules, Template, TemplateError};
 
 use crate::hint::Hint;
-use crate::{payload, units};
+use crate::payload;
+use crate::words::units;
 
 /// Bytes of a rules file.
 const MOST_BYTES: usize = 1 << 20;

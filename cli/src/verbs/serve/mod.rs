@@ -1,5 +1,12 @@
 //! `udp serve`: workers that answer, and what watches and steers them.
 
+#[cfg(unix)]
+pub(crate) mod commands;
+#[cfg(unix)]
+pub(crate) mod exec;
+pub(crate) mod metrics;
+pub(crate) mod rules;
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
@@ -11,15 +18,14 @@ use udpkit::verbs::ServeOptions;
 use udpkit::{End, Event, Interfaces, Memberships, Remote, Report, Server, Sink};
 
 use crate::args::ServeArgs;
-#[cfg(unix)]
-use crate::commands::WorkerCommands;
 use crate::config;
-use crate::exit::Exit;
-use crate::metrics::{self, Metrics};
 use crate::output::{self, News, Settings, Status, StdPrinter};
-use crate::rules;
 use crate::run::{buffer_of, check_format, finish, receiver_exit};
-use crate::signals;
+use crate::runtime::exit::Exit;
+use crate::runtime::signals;
+#[cfg(unix)]
+use commands::WorkerCommands;
+use metrics::Metrics;
 
 /// The state is told as often as this on a terminal.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use udpkit::{Engine, Event, Next, Outbox, Transmit};
 
 use super::reading::Context;
 use crate::output::{LeftOut, Row};
-use crate::serve::Shared;
+use crate::verbs::serve::Shared;
 
 /// Shows what would be sent.
 pub(crate) struct Rehearsal {

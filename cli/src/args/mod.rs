@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 
-use crate::address::{Address, DEFAULT_PORT};
 use crate::capture::Limit;
-use crate::{payload, units};
+use crate::payload;
+use crate::words::address::{Address, DEFAULT_PORT};
+use crate::words::units;
 pub(crate) use replay::ReplayArgs;
 
 /// UDP done right: answer, send, listen, broadcast, replay.

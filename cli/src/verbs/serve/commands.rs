@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use udpkit::{Datagram, Event, Input, Interfaces, MAX_PAYLOAD_V6, Reason, Remote};
 
+use super::Shared;
+use super::exec::{Failure, Job, Pool};
 use crate::args::ExecArgs;
-use crate::exec::{Failure, Job, Pool};
 use crate::hint::Hint;
-use crate::serve::Shared;
 
 /// Descriptors for sockets and what else there is, and those of a command while it is started.
 const DESCRIPTORS_OF_OURS: u64 = 128;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::exit::Exit;
+use crate::runtime::exit::Exit;
 
 /// Ends the run at the first signal, and the process at the second; calls `hangup` at each SIGHUP, if there is one.
 #[cfg(unix)]

@@ -1,0 +1,6 @@
+//! What the verbs share: it stands below them, and names none of them.
+
+pub(crate) mod exit;
+pub(crate) mod input;
+pub(crate) mod printing;
+pub(crate) mod signals;

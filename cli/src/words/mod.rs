@@ -1,0 +1,4 @@
+//! What people write on the command line and in files, parsed into types that cannot be wrong.
+
+pub(crate) mod address;
+pub(crate) mod units;
