@@ -11,13 +11,13 @@ use udpkit::{
     RateLimit, Socket, Transmit,
 };
 
-use crate::args::{
-    BroadcastArgs, CommonArgs, ConductArgs, Format, NumberOrOff, PaceArgs, SendArgs, SendingArgs, ServeArgs,
-};
+use crate::args::{BroadcastArgs, CommonArgs, ConductArgs, PaceArgs, SendArgs, SendingArgs, ServeArgs};
 use crate::hint::{self, Hint, interface_names};
-use crate::payload::Payloads;
+use crate::runtime::payload::Payloads;
 use crate::verbs::serve::rules;
 use crate::words::address::{Address, Families, check_port, needs_scope};
+use crate::words::format::Format;
+use crate::words::numbers::NumberOrOff;
 use crate::words::units::Rate;
 
 /// What sockets ask the system for; most systems permit less without being told to.

@@ -5,7 +5,6 @@ mod capture;
 mod config;
 mod hint;
 mod output;
-mod payload;
 mod run;
 mod runtime;
 mod tui;

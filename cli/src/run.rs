@@ -7,14 +7,15 @@ use clap::CommandFactory;
 use udpkit::verbs::{Broadcast, BroadcastOptions, SendOptions, Sender};
 use udpkit::{Drive, End, Engine, Interfaces, Memberships, Reason, Report, Socket, control, drive};
 
-use crate::args::{Args, BroadcastArgs, CommonArgs, CompletionsArgs, Format, InterfacesArgs, ManArgs};
+use crate::args::{Args, BroadcastArgs, CommonArgs, CompletionsArgs, InterfacesArgs, ManArgs};
 use crate::args::{SendArgs, Verb};
 use crate::hint::Hint;
 use crate::output::{self, Settings, StdPrinter};
-use crate::payload::{self, Payloads};
 use crate::runtime::exit::Exit;
 use crate::runtime::input;
+use crate::runtime::payload::{self, Payloads};
 use crate::runtime::signals;
+use crate::words::format::Format;
 
 pub(crate) fn run(args: Args) -> Result<Exit> {
     match args.verb {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args as ArgGroup;
 
-use super::{CommonArgs, SendingArgs};
+use super::common::{CommonArgs, SendingArgs};
 use crate::words::address::Address;
 use crate::words::units;
 

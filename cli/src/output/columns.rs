@@ -8,7 +8,7 @@ use udpkit::Datagram;
 use super::escape;
 use super::shown::{Shown, delivery_name};
 use super::text::Palette;
-use crate::args::Field;
+use crate::words::format::Field;
 
 /// Which columns lines have, and in which order.
 #[derive(Clone, Debug)]

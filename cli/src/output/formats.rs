@@ -13,7 +13,8 @@ use snapbox::{Data, assert_data_eq};
 use udpkit::{Delivery, Interface, InterfaceIndex, Meta};
 
 use super::*;
-use crate::args::{Delimiter, Field, PrintArgs};
+use crate::args::PrintArgs;
+use crate::words::format::{Delimiter, Field};
 
 /// A datagram that was received.
 #[derive(Clone, Debug)]
@@ -267,7 +268,7 @@ fn unescaped(text: &str) -> Vec<u8> {
 
 /// What the rows of a payload were.
 fn from_rows(rows: &str) -> Vec<u8> {
-    let bytes = |row: &str| crate::payload::hex(&row[10..59]).unwrap();
+    let bytes = |row: &str| crate::words::bytes::hex(&row[10..59]).unwrap();
     rows.lines().flat_map(bytes).collect()
 }
 

@@ -10,7 +10,7 @@ use udpkit::{Datagram, InterfaceIndex, Interfaces, Meta};
 use super::shown::{Shown, Times, Wording};
 use super::text::Palette;
 use super::{Role, Settings, json, text};
-use crate::args::{Field, Format};
+use crate::words::format::{Field, Format};
 
 /// Heads that are kept: of so many peers whose datagrams come mixed.
 const HEADS: usize = 256;

@@ -19,7 +19,7 @@ use super::ledger::SystemCounters;
 use super::replay::CaptureObject;
 use super::shown::{Shown, delivery_name};
 use super::{Columns, Status, escape};
-use crate::args::Field;
+use crate::words::format::Field;
 
 /// The version of the format.
 const VERSION: u32 = 1;

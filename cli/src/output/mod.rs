@@ -21,8 +21,9 @@ use std::time::Duration;
 
 use udpkit::{Cause, Datagram, Event, Interfaces, Reason, Report, SendFailure, Sink, Train, Unreachable};
 
-use crate::args::{Color, CommonArgs, Format};
+use crate::args::CommonArgs;
 use crate::hint;
+use crate::words::format::{Color, Format};
 pub(crate) use columns::Columns;
 use head::Heads;
 use json::Object;

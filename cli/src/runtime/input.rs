@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use udpkit::{Input, Remote};
 
+use super::payload::Parts;
 use crate::output;
-use crate::payload::Parts;
 
 /// Whether something in the input could not be sent, or nothing was in it.
 #[derive(Clone, Debug, Default)]

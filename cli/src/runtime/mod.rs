@@ -2,5 +2,6 @@
 
 pub(crate) mod exit;
 pub(crate) mod input;
+pub(crate) mod payload;
 pub(crate) mod printing;
 pub(crate) mod signals;

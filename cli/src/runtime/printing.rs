@@ -2,9 +2,10 @@
 
 use anyhow::{Result, bail};
 
-use crate::args::{Field, Format, PrintArgs};
+use crate::args::PrintArgs;
 use crate::hint::Hint;
 use crate::output::{Columns, Printing, Times};
+use crate::words::format::{Field, Format};
 
 impl PrintArgs {
     /// How datagrams are printed in a format; an error for flags that it has no use for.

@@ -1,4 +1,7 @@
 //! What people write on the command line and in files, parsed into types that cannot be wrong.
 
 pub(crate) mod address;
+pub(crate) mod bytes;
+pub(crate) mod format;
+pub(crate) mod numbers;
 pub(crate) mod units;

@@ -13,7 +13,7 @@ use anyhow::{Result, anyhow};
 use udpkit::verbs::{Listen, ListenOptions};
 use udpkit::{Drive, End, Event, Interfaces, Memberships, Options, Remote, Sink, control, drive};
 
-use crate::args::{CaptureArgs, CommonArgs, Format, ListenArgs};
+use crate::args::{CaptureArgs, CommonArgs, ListenArgs};
 use crate::capture::{CaptureFiles, Rotation, is_standard_output};
 use crate::config::{self, Listening};
 use crate::hint::Hint;
@@ -22,6 +22,7 @@ use crate::run::{buffer_of, check_format, finish, receiver_exit};
 use crate::runtime::exit::Exit;
 use crate::runtime::signals;
 use crate::tui::{self, Feed, Tui};
+use crate::words::format::Format;
 use queue::{FAST_LIMIT, LIMIT, Queue, QueueSink};
 use writer::Writer;
 

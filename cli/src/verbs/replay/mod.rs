@@ -27,7 +27,7 @@ use udpkit::{Transmit, control, drive};
 use self::reading::{Context, Origin, Reading, Selection};
 use self::rehearsal::{Rehearsal, rehearse};
 use self::sources::{STREAM_SOCKETS, Senders, Survey};
-use crate::args::{Format, ReplayArgs};
+use crate::args::ReplayArgs;
 use crate::config;
 use crate::hint::{self, Hint};
 use crate::output::{Progress, Replayed, Settings, Status, StdPrinter};
@@ -36,6 +36,7 @@ use crate::runtime::exit::Exit;
 use crate::runtime::signals;
 use crate::verbs::serve::Shared;
 use crate::words::address::check_port;
+use crate::words::format::Format;
 use crate::words::units::Rate;
 
 /// Progress is told as often as this on a terminal.

@@ -23,6 +23,7 @@ use crate::output::{self, News, Settings, Status, StdPrinter};
 use crate::run::{buffer_of, check_format, finish, receiver_exit};
 use crate::runtime::exit::Exit;
 use crate::runtime::signals;
+use crate::words::format::Format;
 #[cfg(unix)]
 use commands::WorkerCommands;
 use metrics::Metrics;
@@ -149,7 +150,7 @@ impl ServeArgs {
     /// How often the state is told, if at all.
     fn status_interval(&self) -> Option<Duration> {
         use std::io::IsTerminal;
-        let lines = self.common.verbose || self.common.format() == crate::args::Format::Json;
+        let lines = self.common.verbose || self.common.format() == Format::Json;
         let watched = std::io::stderr().is_terminal() && !lines;
         match self.status {
             _ if self.common.quiet => None,

@@ -12,7 +12,7 @@ use udpkit::verbs::Network;
 use udpkit::{MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Rule, Rules, Template, TemplateError};
 
 use crate::hint::Hint;
-use crate::payload;
+use crate::words::bytes;
 use crate::words::units;
 
 /// Bytes of a rules file.
@@ -186,7 +186,7 @@ fn conditions(value: &Value<'_>) -> Checked<Rule> {
     if let Some((key, value)) = only_one(table, "a match", &PAYLOADS)? {
         let text = string(value, key)?;
         let bytes = match key {
-            "hex" | "prefix_hex" => payload::hex(text).map_err(|message| Mistake::of(value, message))?,
+            "hex" | "prefix_hex" => bytes::hex(text).map_err(|message| Mistake::of(value, message))?,
             _ => text.as_bytes().to_vec(),
         };
         let len = bytes.len();
@@ -216,7 +216,7 @@ fn too_long(value: &Value<'_>) -> Mistake {
 }
 
 fn regex(value: &Value<'_>, text: &str) -> Checked<regex::bytes::Regex> {
-    payload::regex(text).map_err(|error| {
+    bytes::regex(text).map_err(|error| {
         let reason = match error {
             regex::Error::CompiledTooBig(most) => format!("compiled it takes more than {most} bytes"),
             // The first lines show the expression; the last says what is wrong.

@@ -1,0 +1,46 @@
+//! The flags of `udp broadcast` and their help.
+
+use std::time::Duration;
+
+use clap::Args as ArgGroup;
+
+use super::common::{CommonArgs, PaceArgs, PayloadArgs, SendingArgs};
+use crate::words::address::Address;
+use crate::words::units;
+
+/// Send to every host on every attached network, collect the answers
+///
+/// Sends out of each interface that is up and can broadcast, from that interface's address; no route is needed. Says
+/// which interfaces were used and which were left out. Then shows a row for each host that answers.
+#[derive(Debug, ArgGroup)]
+#[command(after_help = "\
+Examples:
+  udp broadcast 'Halo Dunia!'                 to port 10000 of every host
+  udp broadcast -p 9999 'who?' --wait 3s      collect answers for 3 s
+  udp broadcast -i eth0 --limited hi          to 255.255.255.255, out of eth0
+  udp broadcast -6 hi                         to every IPv6 neighbour (ff02::1)
+  udp broadcast --to 239.255.255.250:1900 --file msearch
+                                              to a multicast group, out of every interface
+  udp broadcast --dry-run hi                  show what would be sent where")]
+pub(crate) struct BroadcastArgs {
+    /// How long to collect answers; 0: not at all
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = units::duration)]
+    pub(crate) wait: Duration,
+    /// Send to 255.255.255.255 instead of each network's broadcast address
+    #[arg(long, conflicts_with_all = ["ipv6", "to"])]
+    pub(crate) limited: bool,
+    /// Send to this broadcast address or multicast group instead
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: Option<Address>,
+    /// Show what would be sent where, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) payload: PayloadArgs,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) sending: SendingArgs,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}

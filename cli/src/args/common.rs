@@ -1,0 +1,141 @@
+//! The flags that several verbs have, and their help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args as ArgGroup;
+
+use crate::words::address::{Address, DEFAULT_PORT};
+use crate::words::format::{Color, Delimiter, Field, Format, delimiter};
+use crate::words::numbers::dscp;
+use crate::words::units;
+
+/// What is printed of each datagram.
+#[derive(Debug, Default, ArgGroup)]
+#[command(next_help_heading = "Printing")]
+pub(crate) struct PrintArgs {
+    /// Print only these, in this order [default: time,source,destination,delivery,interface,length,payload]
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
+    pub(crate) fields: Vec<Field>,
+    /// Times in UTC, with the date (RFC 3339) [default: the time of day here]
+    #[arg(long, group = "times")]
+    pub(crate) utc: bool,
+    /// Times in seconds since the first datagram printed
+    #[arg(long, group = "times")]
+    pub(crate) relative: bool,
+    /// Times in seconds since the datagram printed before
+    #[arg(long, group = "times")]
+    pub(crate) delta: bool,
+    /// Write this after each payload with --raw; reads \n \r \t \0 \\ and \xNN
+    #[arg(long, value_name = "TEXT", value_parser = delimiter, allow_hyphen_values = true)]
+    pub(crate) delimiter: Option<Delimiter>,
+}
+
+/// What to send.
+#[derive(Debug, ArgGroup)]
+#[command(next_help_heading = "Payload")]
+pub(crate) struct PayloadArgs {
+    /// Text, taken literally; '-': all of standard input as one datagram [default: each line of standard input]
+    #[arg(help_heading = clap::builder::Resettable::Reset, conflicts_with_all = ["hex", "file", "empty"])]
+    pub(crate) payload: Option<String>,
+    /// Bytes in hex, such as '01 0a ff'
+    #[arg(long, value_name = "BYTES", conflicts_with_all = ["escapes", "lines", "nul", "file", "empty"])]
+    pub(crate) hex: Option<String>,
+    /// Read \n \r \t \0 \\ and \xNN in PAYLOAD
+    #[arg(long, requires = "payload", conflicts_with_all = ["lines", "nul"])]
+    pub(crate) escapes: bool,
+    /// The bytes of a file
+    #[arg(long, value_name = "FILE", conflicts_with = "empty")]
+    pub(crate) file: Option<PathBuf>,
+    /// A datagram for each line of the file or of standard input, without its line end
+    #[arg(long, conflicts_with = "nul")]
+    pub(crate) lines: bool,
+    /// A datagram for each part that ends in a NUL byte, without it
+    #[arg(long)]
+    pub(crate) nul: bool,
+    /// An empty datagram
+    #[arg(long, conflicts_with_all = ["lines", "nul", "escapes"])]
+    pub(crate) empty: bool,
+}
+
+/// How often to send, and from where.
+#[derive(Debug, ArgGroup)]
+#[command(next_help_heading = "Pace")]
+pub(crate) struct PaceArgs {
+    /// Send everything N times; 0: without end [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) repeat: Option<u64>,
+    /// Time from one datagram to the next [default: 1s with --repeat or --for]
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) every: Option<Duration>,
+    /// Datagrams or payload bits per second, such as 1000/s or 5Mbit/s
+    #[arg(long, value_name = "RATE", value_parser = units::rate, conflicts_with = "every")]
+    pub(crate) rate: Option<units::Rate>,
+    /// Send from this address or port; it may be shared
+    #[arg(long, value_name = "ADDRESS", help_heading = "Sending")]
+    pub(crate) local: Option<Address>,
+}
+
+/// How datagrams are sent.
+#[derive(Debug, ArgGroup)]
+#[command(next_help_heading = "Sending")]
+pub(crate) struct SendingArgs {
+    /// Time to live (hop limit) of what is sent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) ttl: Option<u8>,
+    /// DSCP of what is sent: 0 to 63, or a name such as EF, CS1, AF41
+    #[arg(long, value_name = "N", value_parser = dscp)]
+    pub(crate) dscp: Option<u8>,
+}
+
+/// What all verbs have in common.
+#[derive(Debug, ArgGroup)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct CommonArgs {
+    /// The port of addresses that name none
+    #[arg(short, long, value_name = "PORT", default_value_t = DEFAULT_PORT)]
+    pub(crate) port: u16,
+    /// Only this interface (repeatable)
+    #[arg(short, long = "interface", value_name = "NAME")]
+    pub(crate) interfaces: Vec<String>,
+    /// IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub(crate) ipv4: bool,
+    /// IPv6 only
+    #[arg(short = '6', long)]
+    pub(crate) ipv6: bool,
+    /// How to print datagrams
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// As JSON Lines: --format json
+    #[arg(long, conflicts_with_all = ["raw", "hex_dump", "format"])]
+    pub(crate) json: bool,
+    /// The payload's bytes and nothing else: --format raw
+    #[arg(long, conflicts_with_all = ["hex_dump", "format"])]
+    pub(crate) raw: bool,
+    /// As hex with offsets: --format hex
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) hex_dump: bool,
+    /// Print raw bytes even to a terminal
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// End after N datagrams (answered, printed)
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// End after this time; what is sent last is still waited for
+    #[arg(long = "for", value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Receive buffer, as much of it as the system permits [default: 4MiB; listen: 16MiB, or
+    /// 64MiB with --coalesce]
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(crate) recv_buffer: Option<usize>,
+    /// Say more: each datagram sent, answered or ignored
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Say only errors: no summary, no notices
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+}

@@ -1,0 +1,50 @@
+//! The flags of `udp send` and their help.
+
+use std::time::Duration;
+
+use clap::Args as ArgGroup;
+
+use super::common::{CommonArgs, PaceArgs, PayloadArgs, SendingArgs};
+use crate::words::address::Address;
+use crate::words::units;
+
+/// Send datagrams, print who answers and how fast
+///
+/// Waits for a reply, and tells "nobody listens there" (an ICMP message, status 2) from silence (status 1). Without a
+/// PAYLOAD, each line of standard input is a datagram: on a terminal, a conversation.
+#[derive(Debug, ArgGroup)]
+#[command(after_help = "\
+Examples:
+  udp send 127.0.0.1 'Hello World'          ask port 10000, print the answer
+  udp send host:53 --hex '12 34 01 00 00 01 00 00 00 00 00 00 00 00 02 00 01'
+                                            send bytes: a question to a name server
+  udp send host:9000 ping --repeat 5        one a second, and a summary
+  udp send host:9000 --file cmds --lines    a datagram for each line
+  udp send 255.255.255.255:9 -i eth0 hi     a broadcast; every answer within --wait is shown
+  udp send host:69 --any-source --hex '00 01 61 00 6f 63 74 65 74 00'
+                                            TFTP answers from another port
+  udp send host:9000 --raw hello > reply    the reply's bytes, exactly")]
+pub(crate) struct SendArgs {
+    /// Where to: HOST, HOST:PORT, [V6]:PORT or [V6%INTERFACE]:PORT
+    pub(crate) address: Address,
+    /// How long to wait for answers to each datagram; 0: not at all
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = units::duration)]
+    pub(crate) wait: Duration,
+    /// Answers to wait for; 0: all that come until the wait ends [default: 1; 0 for broadcast and multicast]
+    #[arg(long, value_name = "N")]
+    pub(crate) replies: Option<u64>,
+    /// Send again when nothing came, up to N times, waiting twice as long each time
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) retries: u32,
+    /// Accept answers from any address and port
+    #[arg(long)]
+    pub(crate) any_source: bool,
+    #[command(flatten)]
+    pub(crate) payload: PayloadArgs,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) sending: SendingArgs,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}

@@ -1,0 +1,113 @@
+//! The flags of `udp serve` and their help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args as ArgGroup;
+
+use super::common::{CommonArgs, SendingArgs};
+use crate::words::address::Address;
+use crate::words::numbers::{NumberOrOff, number_or_off};
+use crate::words::units;
+
+/// Answer every datagram that arrives
+///
+/// Every peer is answered from the address that it asked, without a process or connection of its own. A datagram that
+/// could only do harm is not answered: forged sources, well-known responders (loops), replies much larger than requests,
+/// floods. The summary at the end accounts for every datagram received.
+///
+/// TEXT of a reply may hold {source} {payload} {payload_hex} {length} {count} {time} {interface}, and parts of the payload
+/// such as {payload[0..2]}; {{ is a plain brace. docs/rules.md has more, and the format of rules.
+#[derive(Debug, ArgGroup)]
+#[command(mut_arg("ttl", |ttl| ttl.help("Time to live (hop limit) of replies; at most 63 unless --no-loop-guard")))]
+#[command(mut_arg("verbose", |verbose| verbose.help("Say more: each datagram answered or ignored, 1,000 a second at most")))]
+#[command(after_help = "\
+Examples:
+  udp serve                         on port 10000, to everybody: Get off my lawn!
+  udp serve 127.0.0.1:9000 --echo   on this host only, send back what came
+  udp serve :9000 --reply pong -v   show every datagram that is answered
+  udp serve --reply '{count}: hello {source}'
+                                    a reply with what is known of the datagram
+  udp serve --rules house.toml      a reply for each kind of datagram; SIGHUP reads the file again
+  udp serve --exec 'tr a-z A-Z'     what a command makes of the payload on its standard input
+  udp serve --metrics 127.0.0.1:9100
+                                    metrics for Prometheus at http://127.0.0.1:9100/metrics
+  udp serve --sink --json           answer nothing, count; the summary as JSON")]
+pub(crate) struct ServeArgs {
+    /// Where to listen: HOST, HOST:PORT, :PORT, PORT, [V6]:PORT or a multicast group [default: every address, port 10000]
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) addresses: Vec<Address>,
+    /// The reply to every datagram
+    #[arg(long, value_name = "TEXT", default_value = "Get off my lawn!", value_parser = template, group = "answer")]
+    pub(crate) reply: udpkit::Template,
+    /// Reply with what was received
+    #[arg(long, group = "answer")]
+    pub(crate) echo: bool,
+    /// Reply nothing, count
+    #[arg(long, group = "answer")]
+    pub(crate) sink: bool,
+    /// Reply as the rules in this file say (docs/rules.md)
+    #[arg(long, value_name = "FILE", group = "answer")]
+    pub(crate) rules: Option<PathBuf>,
+    #[cfg(unix)]
+    #[command(flatten)]
+    pub(crate) exec: ExecArgs,
+    /// Workers, each with a thread and a socket [default: the cores there are; 1 with --count]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Serve metrics for Prometheus over HTTP at this address; without a host, on loopback
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<Address>,
+    /// Tell the state as often as this, 10ms or more; 0: never [default: 1s on a terminal, else never]
+    #[arg(long, value_name = "DURATION", value_parser = status_interval)]
+    pub(crate) status: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) conduct: ConductArgs,
+    #[command(flatten)]
+    pub(crate) sending: SendingArgs,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+/// How commands make replies.
+#[cfg(unix)]
+#[derive(Debug, ArgGroup)]
+pub(crate) struct ExecArgs {
+    /// Reply with what this command prints, run by sh with the payload on standard input and UDP_* variables
+    #[arg(long, value_name = "COMMAND", group = "answer", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) exec: Option<String>,
+    /// Commands at once; eight times as many datagrams may wait for each worker
+    #[arg(long, value_name = "N", default_value = "8", requires = "exec", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) exec_at_once: u16,
+    /// How long a command may take; then it is killed, and there is no reply
+    #[arg(long, value_name = "DURATION", default_value = "5s", requires = "exec", value_parser = units::duration)]
+    pub(crate) exec_limit: Duration,
+}
+
+#[derive(Debug, ArgGroup)]
+#[command(next_help_heading = "Conduct")]
+pub(crate) struct ConductArgs {
+    /// Withhold replies of more than N bytes for a byte received, headers included: N or 'off'
+    #[arg(long, value_name = "N", default_value = "3", value_parser = number_or_off)]
+    pub(crate) max_amplification: NumberOrOff,
+    /// Replies per second to one network (/24, /56): N or 'off' [default: 1000, loopback exempt]
+    #[arg(long, value_name = "N", value_parser = number_or_off)]
+    pub(crate) rate_limit: Option<NumberOrOff>,
+    /// Reply to source ports of well-known responders too (DNS, NTP, mDNS, ...)
+    #[arg(long)]
+    pub(crate) answer_any_port: bool,
+    /// Do not look for loops: reply with the full hop limit, and to datagrams equal to the reply
+    #[arg(long)]
+    pub(crate) no_loop_guard: bool,
+}
+
+fn template(text: &str) -> Result<udpkit::Template, String> {
+    udpkit::Template::text(text).map_err(|error| error.to_string())
+}
+
+fn status_interval(text: &str) -> Result<Duration, String> {
+    match units::duration(text)? {
+        interval if interval.is_zero() || interval >= Duration::from_millis(10) => Ok(interval),
+        _ => Err(format!("'{text}' is too often; write 10ms or more, or 0 for never")),
+    }
+}

@@ -1,0 +1,83 @@
+//! Bytes as people write them: hex, escapes, regular expressions on payloads.
+
+/// Parses `01 0a ff`, `010aff`, `01:0a:ff`, `0x01 0x0a`.
+pub(crate) fn hex(text: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    for word in text.split(|letter: char| letter.is_whitespace() || matches!(letter, ':' | ',' | '-')) {
+        let digits = word.strip_prefix("0x").unwrap_or(word);
+        if digits.is_empty() && !word.is_empty() {
+            return Err(format!("'{word}' has no hex digits; a byte has two, as in '0x0a'"));
+        }
+        if let Some(wrong) = digits.chars().find(|letter| !letter.is_ascii_hexdigit()) {
+            return Err(format!("'{wrong}' is not a hex digit; write bytes as '01 0a ff'"));
+        }
+        if digits.len() % 2 == 1 {
+            return Err(format!("'{digits}' has an odd number of hex digits; a byte has two, as in '0a'"));
+        }
+        let pairs = (0..digits.len()).step_by(2).filter_map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok());
+        bytes.extend(pairs);
+    }
+    Ok(bytes)
+}
+
+/// Parses `\n \r \t \0 \\ \xNN`; everything else stands for itself.
+pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        bytes.extend_from_slice(plain.as_bytes());
+        let (byte, used) = match escape.as_bytes() {
+            [b'n', ..] => (b'\n', 1),
+            [b'r', ..] => (b'\r', 1),
+            [b't', ..] => (b'\t', 1),
+            [b'0', ..] => (0, 1),
+            [b'\\', ..] => (b'\\', 1),
+            [b'x', ..] => match escape.get(1..3).map(|digits| u8::from_str_radix(digits, 16)) {
+                Some(Ok(byte)) if escape.as_bytes()[1] != b'+' => (byte, 3),
+                _ => return Err("'\\x' wants two hex digits, as in '\\x0a'".to_owned()),
+            },
+            _ => {
+                let wrong: String = escape.chars().take(1).collect();
+                return Err(format!("'\\{wrong}' is no escape; there are \\n \\r \\t \\0 \\\\ \\xNN"));
+            }
+        };
+        bytes.push(byte);
+        rest = &escape[used..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    Ok(bytes)
+}
+
+/// The most memory that a compiled regular expression may take, in bytes, and as much again in each thread that uses it; a
+/// rules file holds many.
+const MAX_REGEX: usize = 1 << 20;
+
+/// A regular expression on payloads. They are bytes: without `(?u)` a dot is any byte.
+pub(crate) fn regex(text: &str) -> Result<regex::bytes::Regex, regex::Error> {
+    regex::bytes::RegexBuilder::new(text).unicode(false).size_limit(MAX_REGEX).dfa_size_limit(MAX_REGEX).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_forms() {
+        for text in ["01 0a ff", "010aff", "01:0A:FF", "0x01 0x0a 0xff", "01-0a-ff", " 01,0a , ff "] {
+            assert_eq!(hex(text).unwrap(), [1, 10, 255], "{text}");
+        }
+        assert_eq!(hex("").unwrap(), Vec::<u8>::new());
+        for wrong in ["0", "0 1", "gg", "0x", "0x01 0x", "0x0x01", "01 0a f", "é"] {
+            assert!(hex(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn escapes() {
+        assert_eq!(unescape(r"a\n\r\t\0\\\x41é").unwrap(), "a\n\r\t\0\\Aé".as_bytes());
+        assert_eq!(unescape(r"\xff").unwrap(), [255]);
+        for wrong in [r"\", r"\q", r"\x", r"\x4", r"\xzz", r"\x+1", r"\xé"] {
+            assert!(unescape(wrong).is_err(), "{wrong}");
+        }
+    }
+}
