@@ -2,7 +2,6 @@
 
 mod args;
 mod capture;
-mod config;
 mod hint;
 mod output;
 mod run;

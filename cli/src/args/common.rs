@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args as ArgGroup;
+use udpkit::verbs::Limits;
 
-use crate::words::address::{Address, DEFAULT_PORT};
+use crate::words::address::{Address, DEFAULT_PORT, Families};
 use crate::words::format::{Color, Delimiter, Field, Format, delimiter};
 use crate::words::numbers::dscp;
 use crate::words::units;
@@ -138,4 +139,24 @@ pub(crate) struct CommonArgs {
     /// When to use colour
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub(crate) color: Color,
+}
+
+impl CommonArgs {
+    /// The format, whichever flag chose it.
+    pub(crate) fn format(&self) -> Format {
+        match () {
+            () if self.json => Format::Json,
+            () if self.raw => Format::Raw,
+            () if self.hex_dump => Format::Hex,
+            () => self.format,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { count: self.count, duration: self.duration }
+    }
+
+    pub(crate) fn families(&self) -> Families {
+        Families { only_v4: self.ipv4, only_v6: self.ipv6 }
+    }
 }

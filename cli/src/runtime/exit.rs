@@ -2,6 +2,12 @@
 
 use std::process::ExitCode;
 
+use anyhow::{Result, bail};
+use udpkit::{End, Report};
+
+use crate::args::CommonArgs;
+use crate::output::StdPrinter;
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -29,5 +35,24 @@ impl Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         exit.code().into()
+    }
+}
+
+/// How a verb ended that receives until it is told to end: with `--count`, nothing at all is a no.
+pub(crate) fn receiver_exit(report: &Report, end: End, common: &CommonArgs, used: u64) -> Exit {
+    match (common.count, end) {
+        (_, End::Panicked) => Exit::Failed,
+        _ if report.reply_failed > 0 && report.answered == 0 => Exit::Failed,
+        (Some(wanted), End::Stopped) if used == 0 && wanted > 0 => Exit::Interrupted,
+        (Some(wanted), End::Done) if used == 0 && wanted > 0 => Exit::No,
+        _ => Exit::Done,
+    }
+}
+
+/// The exit status, unless the output could not be written.
+pub(crate) fn finish(printer: &StdPrinter, exit: Exit) -> Result<Exit> {
+    match printer.failure() {
+        Some(error) => bail!("cannot write to standard output: {}", udpkit::reason(error)),
+        None => Ok(exit),
     }
 }

@@ -1,7 +1,10 @@
 //! What the verbs share: it stands below them, and names none of them.
 
+pub(crate) mod exchange;
 pub(crate) mod exit;
 pub(crate) mod input;
 pub(crate) mod payload;
 pub(crate) mod printing;
+pub(crate) mod requests;
 pub(crate) mod signals;
+pub(crate) mod sockets;

@@ -1,11 +1,24 @@
 //! What the flags about printing mean together.
 
+use std::io::{self, IsTerminal};
+
 use anyhow::{Result, bail};
 
-use crate::args::PrintArgs;
+use crate::args::{CommonArgs, PrintArgs};
 use crate::hint::Hint;
 use crate::output::{Columns, Printing, Times};
 use crate::words::format::{Field, Format};
+
+/// An error where raw bytes would go to a terminal.
+pub(crate) fn check_format(common: &CommonArgs) -> Result<()> {
+    if common.format() == Format::Raw && io::stdout().is_terminal() && !common.force {
+        return Err(Hint::on(
+            "raw bytes from the network could take over the terminal",
+            "send them to a file or a pipe, or insist with --force",
+        ));
+    }
+    Ok(())
+}
 
 impl PrintArgs {
     /// How datagrams are printed in a format; an error for flags that it has no use for.

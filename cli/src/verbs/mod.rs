@@ -1,5 +1,9 @@
 //! The verbs, a folder each; none of them names another.
 
+pub(crate) mod broadcast;
+pub(crate) mod documents;
+pub(crate) mod interfaces;
 pub(crate) mod listen;
 pub(crate) mod replay;
+pub(crate) mod send;
 pub(crate) mod serve;

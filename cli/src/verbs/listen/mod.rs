@@ -15,12 +15,13 @@ use udpkit::{Drive, End, Event, Interfaces, Memberships, Options, Remote, Sink, 
 
 use crate::args::{CaptureArgs, CommonArgs, ListenArgs};
 use crate::capture::{CaptureFiles, Rotation, is_standard_output};
-use crate::config::{self, Listening};
 use crate::hint::Hint;
 use crate::output::{self, Ledger, Settings, StdPrinter, SystemCounters};
-use crate::run::{buffer_of, check_format, finish, receiver_exit};
 use crate::runtime::exit::Exit;
+use crate::runtime::exit::{finish, receiver_exit};
+use crate::runtime::printing::check_format;
 use crate::runtime::signals;
+use crate::runtime::sockets::{self, Listening, buffer_of, listening};
 use crate::tui::{self, Feed, Tui};
 use crate::words::format::Format;
 use queue::{FAST_LIMIT, LIMIT, Queue, QueueSink};
@@ -43,7 +44,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let printing = args.print.printing(args.common.format())?;
     let interfaces = Interfaces::list().unwrap_or_default();
     let options = args.socket_options();
-    let listening = config::listening(&args.addresses, &args.common, &options, args.source, &interfaces)?;
+    let listening = listening(&args.addresses, &args.common, &options, args.source, &interfaces)?;
     let capture = args.capture(&interfaces, SystemTime::now())?;
     let settings = Settings::new(&args.common, listening.ports());
     let mut printer = StdPrinter::std(Settings { printing, ..settings });
@@ -150,7 +151,7 @@ impl ListenArgs {
             drops: true,
             coalesce: self.coalesce,
             receive_buffer: Some(self.common.recv_buffer.unwrap_or(buffer)),
-            ..self.common.socket_options()
+            ..sockets::socket_options(&self.common)
         }
     }
 

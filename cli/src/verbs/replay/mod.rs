@@ -28,12 +28,13 @@ use self::reading::{Context, Origin, Reading, Selection};
 use self::rehearsal::{Rehearsal, rehearse};
 use self::sources::{STREAM_SOCKETS, Senders, Survey};
 use crate::args::ReplayArgs;
-use crate::config;
 use crate::hint::{self, Hint};
 use crate::output::{Progress, Replayed, Settings, Status, StdPrinter};
-use crate::run::{buffer_of, check_format, finish};
 use crate::runtime::exit::Exit;
+use crate::runtime::exit::finish;
+use crate::runtime::printing::check_format;
 use crate::runtime::signals;
+use crate::runtime::sockets::{self as sockets_of, buffer_of};
 use crate::verbs::serve::Shared;
 use crate::words::address::check_port;
 use crate::words::format::Format;
@@ -114,11 +115,11 @@ impl ReplayArgs {
             check_port(port)?;
         }
         let found = self.address.destinations(self.common.port, self.common.families(), interfaces)?;
-        let interface = self.common.one_interface(interfaces)?;
-        let destination = config::scoped(found[0], interface, interfaces)?;
+        let interface = sockets_of::one_interface(&self.common, interfaces)?;
+        let destination = sockets_of::scoped(found[0], interface, interfaces)?;
         Ok(Target {
             transmit: Transmit {
-                interface: interface.or_else(|| config::scope(destination)),
+                interface: interface.or_else(|| sockets_of::scope(destination)),
                 ..Transmit::to(destination)
             },
             keeps_ports: destination.port() == 0,
@@ -204,7 +205,7 @@ impl ReplayArgs {
             broadcast: target.broadcast,
             errors: true,
             timestamps: self.common.verbose,
-            ..self.sending.socket_options(&self.common)
+            ..sockets_of::sending_options(&self.sending, &self.common)
         }
     }
 }
@@ -277,7 +278,7 @@ impl Run<'_> {
         let Self { args, target, .. } = self;
         let options = args.socket_options(target);
         let any = udpkit::any_address(target.transmit.destination.ip());
-        let local = config::local_address(args.local.as_ref(), any, interfaces)?;
+        let local = sockets_of::local_address(args.local.as_ref(), any, interfaces)?;
         if args.is_alone() {
             return Senders::alone(local, &options).map_err(|error| match error.is_in_use() {
                 true => Hint::on(error.to_string(), hint::in_use(&error, "--local")),

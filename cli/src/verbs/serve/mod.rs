@@ -5,6 +5,7 @@ pub(crate) mod commands;
 #[cfg(unix)]
 pub(crate) mod exec;
 pub(crate) mod metrics;
+mod options;
 pub(crate) mod rules;
 
 use std::ops::ControlFlow;
@@ -18,11 +19,12 @@ use udpkit::verbs::ServeOptions;
 use udpkit::{End, Event, Interfaces, Memberships, Remote, Report, Server, Sink};
 
 use crate::args::ServeArgs;
-use crate::config;
 use crate::output::{self, News, Settings, Status, StdPrinter};
-use crate::run::{buffer_of, check_format, finish, receiver_exit};
 use crate::runtime::exit::Exit;
+use crate::runtime::exit::{finish, receiver_exit};
+use crate::runtime::printing::check_format;
 use crate::runtime::signals;
+use crate::runtime::sockets::{buffer_of, listening};
 use crate::words::format::Format;
 #[cfg(unix)]
 use commands::WorkerCommands;
@@ -35,17 +37,17 @@ const LONG: Duration = Duration::from_secs(3600);
 
 pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     check_format(&args.common)?;
-    args.check_reply()?;
-    let answer = args.answer()?;
+    options::check_reply(args)?;
+    let answer = options::answer(args)?;
     // Where a sandbox forbids to ask for interfaces, those that are named are not found, and the rest works.
     let interfaces = Interfaces::list().unwrap_or_default();
-    let options = args.socket_options(&answer);
-    let listening = config::listening(&args.addresses, &args.common, &options, None, &interfaces)?;
+    let socket_options = options::socket_options(args, &answer);
+    let listening = listening(&args.addresses, &args.common, &socket_options, None, &interfaces)?;
     let (addresses, buffer) = (listening.addresses(), buffer_of(&listening.sockets));
     let settings = Settings { bounded: true, ..Settings::new(&args.common, listening.ports()) };
     let printer = Shared::new(StdPrinter::std(settings), &interfaces);
     let options = ServeOptions {
-        conduct: args.conduct.conduct(args.sending.ttl),
+        conduct: options::conduct(&args.conduct, args.sending.ttl),
         interfaces: args.common.interfaces.clone(),
         destinations: listening.destinations.clone(),
         limits: args.common.limits(),
@@ -57,7 +59,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     let commands = args.exec.commands(&printer, listening.ports())?;
     // Whatever the workers have to say, they say it after what is told here.
     let mut told = printer.lock();
-    let launched = Server::launch(listening.sockets, options, memberships, args.workers()?, |_, remote| {
+    let launched = Server::launch(listening.sockets, options, memberships, options::workers(args)?, |_, remote| {
         #[cfg(not(unix))]
         let _ = remote;
         WorkerSink {
@@ -91,7 +93,7 @@ fn begin(
 ) -> Result<Metrics> {
     let hangup = args.rules.clone().map(|file| reload(server, printer, file)).transpose()?;
     signals::handle(stop(server), hangup)?;
-    let addresses = args.metrics_addresses(interfaces)?;
+    let addresses = options::metrics_addresses(args, interfaces)?;
     let watched = Arc::clone(server);
     let metrics = metrics::serve(&addresses, move || watched.report())?;
     told.listening("serving", server.addresses());

@@ -1,0 +1,42 @@
+//! What is sent how often: payloads and the flags about pace, as the engines of senders want them.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use udpkit::verbs::{Pace, Requests};
+
+use super::payload::Payloads;
+use crate::args::{CommonArgs, PaceArgs};
+use crate::words::units::Rate;
+
+/// Time between datagrams where they are repeated and nothing else is said.
+const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How fast requests follow one another; `None`: as fast as they come.
+pub(crate) fn pace(args: &PaceArgs, common: &CommonArgs) -> Option<Pace> {
+    let repeats = args.repeat.is_some_and(|times| times != 1) || common.duration.is_some();
+    let asked = args.every.map(Pace::Interval).or_else(|| args.rate.map(Rate::pace));
+    asked.or_else(|| repeats.then_some(Pace::Interval(REPEAT_INTERVAL)))
+}
+
+/// The payloads as often as asked: without end for `--repeat 0`, and for `--for` alone.
+pub(crate) fn requests(args: &PaceArgs, payloads: &Payloads, common: &CommonArgs) -> Result<Requests> {
+    if common.count == Some(0) {
+        bail!("--count 0 would end before anything is sent; --wait 0 sends and waits for no answer");
+    }
+    match payloads {
+        Payloads::Input(_) if args.repeat.is_some() => {
+            bail!("--repeat needs a payload that is known beforehand: PAYLOAD, --hex, --file or --empty")
+        }
+        Payloads::Input(_) => Ok(Requests::Stream),
+        Payloads::List(list) => {
+            let repeat = match args.repeat {
+                Some(0) => None,
+                None if common.duration.is_some() => None,
+                None => Some(1),
+                times => times,
+            };
+            Ok(Requests::Fixed { payloads: list.clone(), repeat })
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! From addresses and common flags to sockets: those that listen, and those that send.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use udpkit::{Group, Interface, InterfaceIndex, Interfaces, Options, Socket};
+
+use crate::args::{CommonArgs, SendingArgs};
+use crate::hint::{Hint, interface_names};
+use crate::words::address::{Address, Families, needs_scope};
+
+/// What sockets ask the system for; most systems permit less without being told to.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// How long a send waits while the socket or the device can take no more.
+const SEND_WAIT: Duration = Duration::from_secs(1);
+
+/// Options of every socket.
+pub(crate) fn socket_options(common: &CommonArgs) -> Options {
+    let receive_buffer = Some(common.recv_buffer.unwrap_or(RECEIVE_BUFFER));
+    Options { receive_buffer, destination: true, ..Options::default() }
+}
+
+/// The interfaces that were named; an unknown one is an error.
+pub(crate) fn named<'a>(common: &CommonArgs, interfaces: &'a Interfaces) -> Result<Vec<&'a Interface>> {
+    let find = |name: &String| {
+        interfaces.named(name).ok_or_else(|| Hint::on(format!("no interface '{name}'"), interface_names(interfaces)))
+    };
+    common.interfaces.iter().map(find).collect()
+}
+
+/// The one interface that was named, if any.
+pub(crate) fn one_interface(common: &CommonArgs, interfaces: &Interfaces) -> Result<Option<InterfaceIndex>> {
+    match named(common, interfaces)?.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(one.index),
+        _ => Err(Hint::on("a datagram leaves by one interface: name one with -i", "`udp broadcast` sends by several")),
+    }
+}
+
+/// Options of a socket that sends: these, and what all sockets have.
+pub(crate) fn sending_options(sending: &SendingArgs, common: &CommonArgs) -> Options {
+    Options {
+        hop_limit: sending.ttl,
+        traffic_class: sending.dscp.map(|dscp| dscp << 2),
+        send_wait: SEND_WAIT,
+        ..socket_options(common)
+    }
+}
+
+/// Sockets that wait for datagrams.
+pub(crate) struct Listening {
+    pub(crate) sockets: Vec<Socket>,
+    /// Multicast groups to join.
+    pub(crate) groups: Vec<Group>,
+    /// For each socket, the only destination wanted, where it hears others.
+    pub(crate) destinations: Vec<Option<IpAddr>>,
+}
+
+impl Listening {
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.sockets.iter().map(Socket::local_address).collect()
+    }
+
+    /// Puts sockets with groups behind the others: they are one worker's alone.
+    fn groups_last(&mut self) {
+        let has_group = |place: usize| self.groups.iter().any(|group| group.via == place);
+        let mut order: Vec<_> = (0..self.sockets.len()).collect();
+        order.sort_by_key(|place| has_group(*place));
+        let mut sockets: Vec<_> = self.sockets.drain(..).map(Some).collect();
+        self.sockets = order.iter().filter_map(|place| sockets[*place].take()).collect();
+        self.destinations = order.iter().map(|place| self.destinations[*place]).collect();
+        for group in &mut self.groups {
+            group.via = order.iter().position(|place| *place == group.via).unwrap_or(group.via);
+        }
+    }
+
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        self.addresses().iter().map(SocketAddr::port).collect()
+    }
+}
+
+/// Opens a socket for each address; without any, one for each family.
+pub(crate) fn listening(
+    addresses: &[Address],
+    common: &CommonArgs,
+    options: &Options,
+    source: Option<IpAddr>,
+    interfaces: &Interfaces,
+) -> Result<Listening> {
+    named(common, interfaces)?;
+    let mut listening = Listening { sockets: Vec::new(), groups: Vec::new(), destinations: Vec::new() };
+    let everywhere = [Address { host: None, port: None }];
+    // An address that is given twice, or has two names, is one place.
+    let (mut everywhere_at, mut at) = (HashSet::new(), HashSet::new());
+    for address in if addresses.is_empty() { &everywhere } else { addresses } {
+        let port = address.port.unwrap_or(common.port);
+        match &address.host {
+            None if !everywhere_at.insert(port) => {}
+            None => both_families(port, common, options, &mut listening)?,
+            Some(host) => {
+                for address in host.resolve(port, common.families(), interfaces)? {
+                    if at.insert(address) {
+                        one_address(address, options, source, &mut listening)?;
+                    }
+                }
+            }
+        }
+    }
+    if source.is_some() && listening.groups.is_empty() {
+        bail!("--source chooses the source of a multicast group: listen to one, as in 232.1.2.3:5000");
+    }
+    listening.groups_last();
+    Ok(listening)
+}
+
+/// A socket of each family at one port; IPv4 alone where the kernel has no IPv6.
+fn both_families(port: u16, common: &CommonArgs, options: &Options, listening: &mut Listening) -> Result<()> {
+    let mut port = port;
+    if !common.ipv6 {
+        let socket = Socket::bind((Ipv4Addr::UNSPECIFIED, port).into(), options)?;
+        // Where any port will do, both families use the same.
+        port = socket.local_address().port();
+        listening.sockets.push(socket);
+        listening.destinations.push(None);
+    }
+    if !common.ipv4 {
+        match Socket::bind((Ipv6Addr::UNSPECIFIED, port).into(), options) {
+            Ok(socket) => {
+                listening.sockets.push(socket);
+                listening.destinations.push(None);
+            }
+            Err(error) if !common.ipv6 && (error.is_unsupported_family() || error.is_not_ours()) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// A socket at an address; a group is joined.
+fn one_address(
+    address: SocketAddr,
+    options: &Options,
+    source: Option<IpAddr>,
+    listening: &mut Listening,
+) -> Result<()> {
+    let ip = address.ip();
+    if !ip.is_multicast() {
+        listening.sockets.push(Socket::bind(address, options)?);
+        listening.destinations.push(None);
+        return Ok(());
+    }
+    if source.is_some_and(|source| source.is_ipv4() != ip.is_ipv4()) {
+        bail!("the source and the group {ip} are of different families");
+    }
+    // Bound to the group, the socket hears nothing else. A link-local group cannot be bound to on several interfaces,
+    // and Windows binds to no group: there the engine chooses.
+    let bound_to_group = cfg!(unix) && !needs_scope(ip);
+    let bind = if bound_to_group { address } else { SocketAddr::new(udpkit::any_address(ip), address.port()) };
+    let options = Options { only_joined_groups: true, ..options.clone() };
+    let interface = match address {
+        SocketAddr::V6(v6) => InterfaceIndex::new(v6.scope_id()),
+        SocketAddr::V4(_) => None,
+    };
+    listening.groups.push(Group { via: listening.sockets.len(), address: ip, source, interface });
+    listening.sockets.push(Socket::bind(bind, &options)?);
+    listening.destinations.push((!bound_to_group).then_some(ip));
+    Ok(())
+}
+
+/// The interface that an address names itself.
+pub(crate) fn scope(address: SocketAddr) -> Option<InterfaceIndex> {
+    match address {
+        SocketAddr::V6(v6) => InterfaceIndex::new(v6.scope_id()),
+        SocketAddr::V4(_) => None,
+    }
+}
+
+/// An error where an address names one interface and -i another.
+pub(crate) fn check_scope(address: SocketAddr, named: impl IntoIterator<Item = Option<InterfaceIndex>>) -> Result<()> {
+    let scope = scope(address);
+    if scope.is_some() && named.into_iter().any(|named| named != scope) {
+        return Err(Hint::on(
+            format!("cannot send to {}: the address names one interface, -i another", address.ip()),
+            "name the interface once: in the address or with -i",
+        ));
+    }
+    Ok(())
+}
+
+/// An address that needs one with the interface it counts on.
+pub(crate) fn scoped(
+    destination: SocketAddr,
+    interface: Option<InterfaceIndex>,
+    interfaces: &Interfaces,
+) -> Result<SocketAddr> {
+    check_scope(destination, interface.map(Some))?;
+    let SocketAddr::V6(mut v6) = destination else { return Ok(destination) };
+    let ip = *v6.ip();
+    if needs_scope(ip.into()) && v6.scope_id() == 0 {
+        let Some(index) = interface else {
+            let kind = if ip.is_multicast() && ip.segments()[0] & 0xf == 1 { "interface-local" } else { "link-local" };
+            return Err(Hint::on(
+                format!("{ip} is {kind}: say on which interface, as in [{ip}%eth0]:{} or with -i", v6.port()),
+                interface_names(interfaces),
+            ));
+        };
+        v6.set_scope_id(index.get());
+    }
+    Ok(v6.into())
+}
+
+/// The address to send from: as asked, else any port of `any`.
+pub(crate) fn local_address(asked: Option<&Address>, any: IpAddr, interfaces: &Interfaces) -> Result<SocketAddr> {
+    let Some(asked) = asked else { return Ok(SocketAddr::new(any, 0)) };
+    let port = asked.port.unwrap_or(0);
+    let Some(host) = &asked.host else { return Ok(SocketAddr::new(any, port)) };
+    let families = Families { only_v4: any.is_ipv4(), only_v6: any.is_ipv6() };
+    let found = host.resolve(port, families, interfaces)?;
+    Ok(found[0])
+}
+
+/// Bytes of the smallest receive buffer among these sockets, the kernel's overhead included.
+pub(crate) fn buffer_of(sockets: &[Socket]) -> usize {
+    sockets.iter().map(Socket::receive_buffer).min().unwrap_or(0)
+}

@@ -1,0 +1,54 @@
+//! From the flags of `udp send` to a socket and its engine.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use udpkit::{Interfaces, Options, Socket, Transmit};
+
+use crate::args::SendArgs;
+use crate::hint::{self, Hint};
+use crate::runtime::sockets::{local_address, one_interface, scope, scoped, sending_options};
+use crate::words::address::check_port;
+
+/// Where `send` sends, and through which socket.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) transmit: Transmit,
+    pub(super) socket: Socket,
+    /// Whether others than the destination answer.
+    pub(super) any_source: bool,
+}
+
+/// The addresses to try, in order; only a name has more than one.
+pub(super) fn destinations(args: &SendArgs, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
+    check_port(args.address.port.unwrap_or(args.common.port))?;
+    args.address.destinations(args.common.port, args.common.families(), interfaces)
+}
+
+pub(super) fn sending(args: &SendArgs, destination: SocketAddr, interfaces: &Interfaces) -> Result<Sending> {
+    let interface = one_interface(&args.common, interfaces)?;
+    let destination = scoped(destination, interface, interfaces)?;
+    let (ip, broadcast) = (destination.ip(), interfaces.is_broadcast(destination.ip()));
+    let shared = broadcast || ip.is_multicast();
+    let options = Options {
+        broadcast,
+        errors: true,
+        timestamps: true,
+        reuse_address: args.pace.local.is_some(),
+        ..sending_options(&args.sending, &args.common)
+    };
+    let local = local_address(args.pace.local.as_ref(), udpkit::any_address(ip), interfaces)?;
+    let socket = Socket::bind(local, &options).map_err(|error| match args.pace.local {
+        Some(_) if error.is_in_use() => Hint::on(error.to_string(), hint::in_use(&error, "--local")),
+        _ => error.into(),
+    })?;
+    let transmit = Transmit { interface: interface.or_else(|| scope(destination)), ..Transmit::to(destination) };
+    Ok(Sending { transmit, socket, any_source: args.any_source || shared })
+}
+
+/// Answers that end the wait: one, or all that come where many may answer.
+pub(super) fn replies_wanted(args: &SendArgs, sending: &Sending) -> u64 {
+    let ip = sending.transmit.destination.ip();
+    let shared = sending.any_source && !args.any_source || ip.is_multicast();
+    args.replies.unwrap_or(if shared { 0 } else { 1 })
+}

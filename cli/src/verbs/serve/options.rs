@@ -1,0 +1,108 @@
+//! From the flags of `udp serve` to its sockets, its engine and what watches it.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use udpkit::{Answer, Conduct, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit};
+
+use super::rules;
+use crate::args::{ConductArgs, ServeArgs};
+use crate::hint::Hint;
+use crate::runtime::sockets;
+use crate::words::numbers::NumberOrOff;
+
+/// How long a reply waits while the socket or the device can take no more: a slow link must not keep the other peers
+/// waiting, and a reply that finds no room is counted.
+const REPLY_WAIT: Duration = Duration::from_millis(5);
+/// Datagrams that may wait for each command that may run.
+#[cfg(unix)]
+const QUEUED_FOR_A_COMMAND: usize = 8;
+
+/// An error for a reply that no datagram can carry.
+pub(super) fn check_reply(args: &ServeArgs) -> Result<()> {
+    let (family, limit) = match args.common.ipv6 {
+        true => ("IPv6", udpkit::MAX_PAYLOAD_V6),
+        false => ("IPv4", udpkit::MAX_PAYLOAD_V4),
+    };
+    match args.reply.as_fixed().map_or(0, <[u8]>::len) {
+        len if len > limit => {
+            bail!("the reply has {len} bytes; a UDP datagram over {family} carries at most {limit}")
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn answer(args: &ServeArgs) -> Result<Answer> {
+    #[cfg(unix)]
+    if args.exec.exec.is_some() {
+        return Ok(Answer::Ask { most: QUEUED_FOR_A_COMMAND * usize::from(args.exec.exec_at_once) });
+    }
+    Ok(match &args.rules {
+        Some(file) => rules::read(file)?.into(),
+        None if args.sink => Answer::Sink,
+        None if args.echo => Answer::Echo,
+        None => args.reply.clone().into(),
+    })
+}
+
+pub(super) fn socket_options(args: &ServeArgs, answer: &Answer) -> Options {
+    let conduct = conduct(&args.conduct, args.sending.ttl);
+    let guarded = conduct.socket_options();
+    let sending = sockets::sending_options(&args.sending, &args.common);
+    Options {
+        hop_limit: guarded.hop_limit.or(args.sending.ttl),
+        send_wait: REPLY_WAIT,
+        // Trains cost a reply's price each, not a datagram's; whoever wants to see each gets each.
+        coalesce: !args.common.verbose,
+        timestamps: args.common.verbose || answer.tells_time(),
+        traffic_class: sending.traffic_class,
+        receive_buffer: sending.receive_buffer,
+        ..guarded
+    }
+}
+
+/// How many workers there shall be.
+pub(super) fn workers(args: &ServeArgs) -> Result<usize> {
+    match (args.threads, args.common.count) {
+        (Some(threads), Some(_)) if threads > 1 => Err(Hint::on(
+            "--count needs one thread: workers do not know of each other's datagrams",
+            "leave out --threads",
+        )),
+        (Some(threads), _) => Ok(threads.into()),
+        (None, Some(_)) => Ok(1),
+        // Only Linux shares a port between sockets as it is needed here.
+        (None, None) if !cfg!(target_os = "linux") => Ok(1),
+        (None, None) => Ok(std::thread::available_parallelism().map_or(1, Into::into)),
+    }
+}
+
+/// Where metrics are served.
+pub(super) fn metrics_addresses(args: &ServeArgs, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
+    let Some(address) = &args.metrics else { return Ok(Vec::new()) };
+    let port = address.port.unwrap_or(args.common.port);
+    match &address.host {
+        Some(host) => host.resolve(port, args.common.families(), interfaces),
+        // There is no password: who wants strangers to read says so.
+        None if args.common.ipv6 => Ok(vec![(Ipv6Addr::LOCALHOST, port).into()]),
+        None => Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]),
+    }
+}
+
+/// Whom the server answers.
+pub(super) fn conduct(args: &ConductArgs, ttl: Option<u8>) -> Conduct {
+    Conduct {
+        refuse_responder_ports: !args.answer_any_port,
+        break_loops: !args.no_loop_guard,
+        max_amplification: match args.max_amplification {
+            NumberOrOff::Number(most) => Some(most),
+            NumberOrOff::Off => None,
+        },
+        rate_limit: match args.rate_limit {
+            None => RateLimit::Default,
+            Some(NumberOrOff::Number(rate)) => RateLimit::PerSecond(rate),
+            Some(NumberOrOff::Off) => RateLimit::Off,
+        },
+        hop_limit: ttl.unwrap_or(REPLY_HOP_LIMIT).min(REPLY_HOP_LIMIT),
+    }
+}
