@@ -278,7 +278,8 @@ fn a_reader_that_stalls_holds_up_no_socket() {
     let outcome = listener.stop();
     outcome.assert_status(0);
     outcome.assert_told(&["20000 received (20000000 B) in ", ": 20000 printed, 0 ignored"]);
-    assert!(!outcome.stderr.contains("dropped"), "{outcome:?}");
+    // At our socket: other programs may lose some at theirs.
+    assert!(!outcome.stderr.contains("dropped by the kernel"), "{outcome:?}");
 }
 
 #[test]

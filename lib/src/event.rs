@@ -45,7 +45,7 @@ pub enum Event<'a> {
         transmit: Transmit,
         /// Its payload.
         payload: &'a [u8],
-        /// Number of the request, from 1; repeated for a retry.
+        /// Number of the request, from 1; repeated for a retry. Of a replayed datagram, the number that it was read with.
         request: u64,
         /// How many times it had been sent before.
         retry: u32,

@@ -6,8 +6,8 @@ use std::ops::Range;
 use udpkit::Datagram;
 
 use super::escape;
-use super::shown::{Shown, delivery_name};
-use super::text::Palette;
+use super::palette::Palette;
+use super::wording::{Shown, delivery_name};
 use crate::words::format::Field;
 
 /// Which columns lines have, and in which order.

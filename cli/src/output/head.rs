@@ -7,9 +7,11 @@ use std::ops::Range;
 use jiff::tz::TimeZone;
 use udpkit::{Datagram, InterfaceIndex, Interfaces, Meta};
 
-use super::shown::{Shown, Times, Wording};
-use super::text::Palette;
-use super::{Role, Settings, json, text};
+use super::palette::Palette;
+use super::role::Role;
+use super::settings::Settings;
+use super::wording::{Shown, Times, Wording};
+use super::{json, text};
 use crate::words::format::{Field, Format};
 
 /// Heads that are kept: of so many peers whose datagrams come mixed.

@@ -1,67 +1,94 @@
 //! What is worth telling: each thing once for each network, and no more lines a second than a person can use.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use udpkit::{Event, Reason, source_network};
 
-/// Notices that are told; what they tell of is always counted.
-pub(crate) const MAX_TOLD: usize = 256;
+/// Notices of a kind that are told; what they tell of is always counted.
+pub(super) const MAX_TOLD: usize = 256;
 /// Lines about single datagrams that a responder writes in a second, however many it gets.
 const MAX_A_SECOND: u32 = 1000;
 
+/// Which refusals of what we sent are news.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Refusals {
+    /// None: they are of replies, which anybody can make us send.
+    #[default]
+    Counted,
+    /// The first of each destination: of many datagrams.
+    OncePerDestination,
+    /// Each: it is the answer to what was asked.
+    Each,
+}
+
 /// What is told once for each network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Told {
+enum Told {
     Ignored(Reason),
     /// By the system's number of the error.
     SendFailed(i32),
 }
 
-/// What was told of which network; no more than [`MAX_TOLD`].
-#[derive(Debug, Default)]
+/// Decides which events are news. A flood of events must not be answered with a flood of lines.
+#[derive(Debug)]
 pub(crate) struct News {
+    /// Whether everything is.
+    verbose: bool,
+    refusals: Refusals,
+    /// What was told of which network; no more than [`MAX_TOLD`].
     told: HashSet<(Told, IpAddr)>,
+    /// Destinations whose refusal was told; no more than [`MAX_TOLD`].
+    refusing: HashSet<SocketAddr>,
 }
 
 impl News {
-    /// Whether this was not told yet of the network of an address: so that a flood is not answered with one of lines.
-    pub(crate) fn is_news(&mut self, what: Told, ip: IpAddr) -> bool {
-        self.told.len() < MAX_TOLD && self.told.insert((what, source_network(ip)))
+    pub(crate) fn new(verbose: bool, refusals: Refusals) -> Self {
+        Self { verbose, refusals, told: HashSet::new(), refusing: HashSet::new() }
     }
 
-    /// Whether a printer is to see an event at all: all there is where everything is told, and what is news.
-    pub(crate) fn passes(&mut self, event: &Event<'_>, verbose: bool) -> bool {
+    /// Whether an event is to be told.
+    pub(crate) fn passes(&mut self, event: &Event<'_>) -> bool {
         match event {
-            _ if verbose => true,
+            _ if self.verbose => true,
             Event::Ignored { meta, reason, .. } => {
-                Self::is_surprising(*reason) && self.is_news(Told::Ignored(*reason), meta.source.ip())
+                is_surprising(*reason) && self.is_first(Told::Ignored(*reason), meta.source.ip())
             }
             Event::SendFailed { failure } => {
                 let number = failure.error.raw_os_error().unwrap_or(0);
-                self.is_news(Told::SendFailed(number), failure.transmit.destination.ip())
+                self.is_first(Told::SendFailed(number), failure.transmit.destination.ip())
             }
-            // Of what we answer, which anybody can make us do: counted.
-            Event::Unreachable { .. } => false,
+            Event::Unreachable { unreachable } => match self.refusals {
+                Refusals::Counted => false,
+                Refusals::Each => true,
+                Refusals::OncePerDestination => {
+                    self.refusing.len() < MAX_TOLD && self.refusing.insert(unreachable.destination)
+                }
+            },
             _ => true,
         }
     }
 
-    /// Whether datagrams that are ignored for this reason are news at all: not where that is what was asked for.
-    pub(crate) fn is_surprising(reason: Reason) -> bool {
-        let asked_for = matches!(reason, Reason::NoMatch | Reason::OtherSource | Reason::OtherInterface)
-            || matches!(reason, Reason::NoRule | Reason::RuleSilent | Reason::RuleLoss | Reason::NoReply);
-        let usual = matches!(reason, Reason::AfterEnd | Reason::Unfinished | Reason::OwnCopy | Reason::Duplicate);
-        // Told by whoever failed to make it.
-        let told = matches!(reason, Reason::ReplyError | Reason::ReplyLate);
-        !asked_for && !usual && !told
+    /// Whether this was not told yet of the network of an address.
+    fn is_first(&mut self, what: Told, ip: IpAddr) -> bool {
+        self.told.len() < MAX_TOLD && self.told.insert((what, source_network(ip)))
     }
+}
+
+/// Whether datagrams that are ignored for this reason are news at all: not where that is what was asked for.
+fn is_surprising(reason: Reason) -> bool {
+    let asked_for = matches!(reason, Reason::NoMatch | Reason::OtherSource | Reason::OtherInterface)
+        || matches!(reason, Reason::NoRule | Reason::RuleSilent | Reason::RuleLoss | Reason::NoReply);
+    let usual = matches!(reason, Reason::AfterEnd | Reason::Unfinished | Reason::OwnCopy | Reason::Duplicate);
+    // Told by whoever failed to make it.
+    let told = matches!(reason, Reason::ReplyError | Reason::ReplyLate);
+    !asked_for && !usual && !told
 }
 
 /// Lets [`MAX_A_SECOND`] lines pass in each second, and counts the others.
 #[derive(Debug, Default)]
-pub(crate) struct Bound {
+pub(super) struct Bound {
     second: Option<Instant>,
     passed: u32,
     held: u64,
@@ -70,7 +97,7 @@ pub(crate) struct Bound {
 impl Bound {
     /// Whether a line may be written now.
     #[expect(clippy::disallowed_methods, reason = "lines a second are counted by the clock")]
-    pub(crate) fn passes(&mut self) -> bool {
+    pub(super) fn passes(&mut self) -> bool {
         let now = Instant::now();
         if self.second.is_none_or(|second| now.duration_since(second) >= Duration::from_secs(1)) {
             self.second = Some(now);
@@ -85,7 +112,7 @@ impl Bound {
     }
 
     /// How many lines were held back since the last call.
-    pub(crate) fn take_held(&mut self) -> u64 {
+    pub(super) fn take_held(&mut self) -> u64 {
         std::mem::take(&mut self.held)
     }
 }

@@ -3,21 +3,33 @@
 use anyhow::Result;
 use udpkit::{Drive, End, Engine, Memberships, Report, Socket, control, drive};
 
-use super::{input, signals};
+use super::input::{self, Refused};
+use super::signals;
+use super::sockets::buffer_of;
 use crate::output::StdPrinter;
 
+/// What a run came to.
+pub(crate) struct Exchanged {
+    pub(crate) report: Report,
+    pub(crate) end: End,
+    /// Whether a part of the input could not be sent.
+    pub(crate) is_input_refused: bool,
+    /// Bytes of the smallest receive buffer.
+    pub(crate) receive_buffer: usize,
+}
+
 /// Drives a sender until it ends or a signal comes; `input` feeds standard input to it, cut at a byte, up to a length.
-/// Also returns whether a part of the input could not be sent.
 pub(crate) fn exchange<E: Engine>(
     sockets: &[Socket],
     engine: &mut E,
     printer: &mut StdPrinter,
     input: Option<(u8, usize)>,
-) -> Result<((Report, End), bool)> {
+) -> Result<Exchanged> {
     let (remote, control) = control()?;
     let stop = remote.clone();
     signals::handle(move || stop.stop(), signals::NO_HANGUP)?;
     let refused = input.map(|(delimiter, limit)| input::feed(remote, delimiter, limit));
-    let outcome = drive(sockets, engine, Drive { control, memberships: Memberships::default() }, printer)?;
-    Ok((outcome, refused.is_some_and(|refused| refused.any())))
+    let (report, end) = drive(sockets, engine, Drive { control, memberships: Memberships::default() }, printer)?;
+    let is_input_refused = refused.as_ref().is_some_and(Refused::any);
+    Ok(Exchanged { report, end, is_input_refused, receive_buffer: buffer_of(sockets) })
 }

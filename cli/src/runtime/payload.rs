@@ -18,6 +18,16 @@ pub(crate) enum Payloads {
     Input(u8),
 }
 
+impl Payloads {
+    /// At which byte standard input is cut, and how long a part may be, where that is what is sent.
+    pub(crate) fn input(&self, limit: usize) -> Option<(u8, usize)> {
+        match self {
+            Self::Input(delimiter) => Some((*delimiter, limit)),
+            Self::List(_) => None,
+        }
+    }
+}
+
 /// The payloads that the arguments ask for, none over the limit.
 pub(crate) fn payloads(args: &PayloadArgs, limit: usize) -> Result<Payloads> {
     let delimiter = if args.nul { b'\0' } else { b'\n' };

@@ -11,7 +11,7 @@ use super::numbers::{age, bars, short};
 use super::picture::Named;
 use super::senders::{Line, Sample};
 use super::state::State;
-use super::view::{Palette, delivery, gap, put, rows, safe, wrap};
+use super::view::{Styles, delivery, gap, put, rows, safe, wrap};
 use crate::output::hex;
 use crate::words::units;
 
@@ -22,7 +22,7 @@ pub(super) fn draw(
     state: &State,
     (source, line): (SocketAddr, Option<&Named<Line>>),
     samples: &[Named<Sample>],
-    palette: &Palette,
+    palette: &Styles,
 ) {
     let mut free = rows(part);
     if let Some(place) = free.next() {
@@ -88,7 +88,7 @@ fn summary(sample: &Named<Sample>, newest: Instant, width: u16) -> String {
 const AROUND: usize = 13;
 
 /// The payload as hex, in rows of as many bytes as there is room for.
-fn dump(buffer: &mut Buffer, mut places: Vec<Rect>, sample: &Sample, scroll: usize, palette: &Palette) {
+fn dump(buffer: &mut Buffer, mut places: Vec<Rect>, sample: &Sample, scroll: usize, palette: &Styles) {
     let Some(width) = places.first().map(|place| usize::from(place.width)) else { return };
     let kept = sample.payload.len();
     if kept < sample.arrival.wire_len

@@ -17,7 +17,7 @@ const CLOCKS_AGREE: Duration = Duration::from_millis(100);
 
 /// What both threads know.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct Known {
     pub(crate) senders: Senders,
     pub(crate) names: BTreeMap<InterfaceIndex, String>,
     pub(crate) troubles: Vec<String>,
@@ -27,7 +27,7 @@ pub(crate) struct Shared {
 /// The end of the thread that receives.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<Known>>,
     /// The local port of each socket.
     ports: Vec<u16>,
     clocks: Clocks,
@@ -37,11 +37,11 @@ impl Feed {
     /// A feed of sockets with these ports.
     pub(crate) fn new(ports: Vec<u16>, interfaces: &Interfaces) -> Self {
         let shared =
-            Shared { senders: Senders::new(now()), names: names(interfaces), troubles: Vec::new(), more_troubles: 0 };
+            Known { senders: Senders::new(now()), names: names(interfaces), troubles: Vec::new(), more_troubles: 0 };
         Self { shared: Arc::new(Mutex::new(shared)), ports, clocks: Clocks::read() }
     }
 
-    pub(super) fn shared(&self) -> Arc<Mutex<Shared>> {
+    pub(super) fn shared(&self) -> Arc<Mutex<Known>> {
         Arc::clone(&self.shared)
     }
 
@@ -66,7 +66,7 @@ impl Feed {
 }
 
 /// Takes what goes wrong, for the last line of the screen, and for the end.
-pub(crate) struct Troubles(Arc<Mutex<Shared>>);
+pub(crate) struct Troubles(Arc<Mutex<Known>>);
 
 impl Troubles {
     pub(crate) fn tell(&self, words: String) {

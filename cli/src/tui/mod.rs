@@ -21,18 +21,18 @@ use parking_lot::Mutex;
 
 use crate::hint::Hint;
 pub(crate) use feed::{Feed, Troubles};
-pub(crate) use picture::Ledger;
+pub(crate) use picture::Totals;
 use screen::Screen;
 #[cfg(unix)]
 pub(crate) use screen::restore_at_once;
-use view::Palette;
+use view::Styles;
 use watch::Watch;
 
 /// The screen, until [`finish`](Self::finish).
 pub(crate) struct Tui {
     thread: Option<JoinHandle<io::Result<()>>>,
     over: Arc<AtomicBool>,
-    shared: Arc<Mutex<feed::Shared>>,
+    shared: Arc<Mutex<feed::Known>>,
 }
 
 impl Tui {
@@ -42,7 +42,7 @@ impl Tui {
         feed: &Feed,
         title: String,
         color: bool,
-        ask: impl FnMut() -> Option<Ledger> + Send + 'static,
+        ask: impl FnMut() -> Option<Totals> + Send + 'static,
         stop: impl FnOnce() + Send + 'static,
     ) -> Result<Self> {
         if color {
@@ -54,11 +54,11 @@ impl Tui {
         let watch = Watch {
             shared: feed.shared(),
             title,
-            palette: Palette::new(color),
+            palette: Styles::new(color),
             ask,
             over: Arc::clone(&over),
             state: state::State::default(),
-            ledger: Ledger::default(),
+            ledger: Totals::default(),
             frozen: None,
         };
         let watch = move || {

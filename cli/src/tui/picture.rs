@@ -9,7 +9,7 @@ use super::state::State;
 
 /// What became of all datagrams.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Ledger {
+pub(crate) struct Totals {
     pub(crate) received: Count,
     /// Of them: those in the table.
     pub(crate) listed: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Ledger {
     pub(crate) dropped_at_least: bool,
 }
 
-impl From<&Report> for Ledger {
+impl From<&Report> for Totals {
     fn from(report: &Report) -> Self {
         Self {
             received: report.received,
@@ -41,7 +41,7 @@ impl From<&Report> for Ledger {
 pub(crate) struct Picture<'a> {
     pub(crate) title: &'a str,
     pub(crate) state: &'a State,
-    pub(crate) ledger: &'a Ledger,
+    pub(crate) ledger: &'a Totals,
     /// Datagrams and bytes in a second, of all senders.
     pub(crate) rate: (f64, f64),
     /// Senders that have a row.

@@ -9,7 +9,7 @@ use udpkit::Delivery;
 use super::details;
 use super::history::SERIES;
 use super::numbers::{age, bars, count, short};
-use super::picture::{Body, Ledger, Named, Picture};
+use super::picture::{Body, Named, Picture, Totals};
 use super::senders::{Column, Line, MAX_SENDERS};
 use super::state::{Mode, State};
 use crate::output::escape;
@@ -17,7 +17,7 @@ use crate::words::units;
 
 /// The styles of what is drawn; without colours where they are not wanted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Palette {
+pub(crate) struct Styles {
     pub(super) address: Style,
     pub(super) faint: Style,
     pub(super) strong: Style,
@@ -27,7 +27,7 @@ pub(crate) struct Palette {
     multicast: Style,
 }
 
-impl Palette {
+impl Styles {
     pub(crate) fn new(color: bool) -> Self {
         let plain = Style::new();
         let hue = |color_of: Color| if color { plain.fg(color_of) } else { plain };
@@ -57,7 +57,7 @@ const ROOM_FOR_FOOT: u16 = 7;
 
 impl Parts {
     /// The ledger is always in sight; what it leaves is shared.
-    fn new(area: Rect, ledger: &Ledger, state: &State) -> Self {
+    fn new(area: Rect, ledger: &Totals, state: &State) -> Self {
         let part = |y: u16, height: u16| Rect { y, height, ..area };
         let wanted = u16::try_from(ledger_lines(ledger, area.width).len()).unwrap_or(u16::MAX);
         // Of a ledger that would fill the screen, the end is cut: what is rarest.
@@ -77,12 +77,12 @@ impl Parts {
 }
 
 /// How many senders the table has room for.
-pub(crate) fn room(area: Rect, ledger: &Ledger, state: &State, others: bool) -> usize {
+pub(crate) fn room(area: Rect, ledger: &Totals, state: &State, others: bool) -> usize {
     usize::from(Parts::new(area, ledger, state).body.height).saturating_sub(1 + usize::from(others))
 }
 
 /// Draws everything.
-pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, palette: &Palette) {
+pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, palette: &Styles) {
     let area = frame.area();
     let buffer = frame.buffer_mut();
     let parts = Parts::new(area, picture.ledger, picture.state);
@@ -126,7 +126,7 @@ pub(super) fn safe(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn title(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, palette: &Palette) {
+fn title(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, palette: &Styles) {
     let paused = if picture.state.paused { "paused  " } else { "" };
     let end = put(buffer, line, 0, paused, palette.alarm);
     let (datagrams, bytes) = picture.rate;
@@ -137,7 +137,7 @@ fn title(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, palette: &Palet
 }
 
 /// What became of all datagrams, in as many lines as it takes; whether each tells of a loss.
-fn ledger_lines(ledger: &Ledger, width: u16) -> Vec<(String, bool)> {
+fn ledger_lines(ledger: &Totals, width: u16) -> Vec<(String, bool)> {
     let received = ledger.received;
     let mut parts = vec![
         (format!("received {} ({})", received.datagrams, short_bytes(received.bytes)), false),
@@ -263,7 +263,7 @@ impl Field {
 const SOURCE_V4: usize = 21;
 const SOURCE_V6: usize = 47;
 
-fn table(buffer: &mut Buffer, part: Rect, picture: &Picture<'_>, lines: &[Named<Line>], palette: &Palette) {
+fn table(buffer: &mut Buffer, part: Rect, picture: &Picture<'_>, lines: &[Named<Line>], palette: &Styles) {
     let width = usize::from(part.width);
     let longest = lines.iter().map(|line| line.it.source.to_string().len()).max().unwrap_or(0);
     let source = longest.clamp(SOURCE_V4, SOURCE_V6.min((width / 2).max(SOURCE_V4)));
@@ -296,7 +296,7 @@ fn table(buffer: &mut Buffer, part: Rect, picture: &Picture<'_>, lines: &[Named<
     }
 }
 
-fn header(buffer: &mut Buffer, line: Rect, fields: &[(Field, usize)], state: &State, palette: &Palette) {
+fn header(buffer: &mut Buffer, line: Rect, fields: &[(Field, usize)], state: &State, palette: &Styles) {
     let mark = |field: Field| match field.head() {
         (name, Some(column)) if column == state.column => format!("{name}{}", arrow(state)),
         (name, _) => name.to_owned(),
@@ -317,7 +317,7 @@ fn row(
     fields: &[(Field, usize)],
     named: &Named<Line>,
     is_chosen: bool,
-    palette: &Palette,
+    palette: &Styles,
 ) {
     let line = &named.it;
     let text = |field: Field, width: usize| match field {
@@ -378,7 +378,7 @@ fn fill(
     }
 }
 
-fn foot(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, palette: &Palette) {
+fn foot(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, palette: &Styles) {
     let state = picture.state;
     if state.mode == Mode::Filter {
         let end = put(buffer, line, 0, "/", palette.strong);
@@ -426,7 +426,7 @@ const HELP: [&str; 17] = [
     "           silent senders give their rows up",
 ];
 
-fn help(buffer: &mut Buffer, area: Rect, palette: &Palette) {
+fn help(buffer: &mut Buffer, area: Rect, palette: &Styles) {
     for (place, line) in rows(area).enumerate() {
         let Some(text) = HELP.get(place) else { break };
         buffer.set_style(line, Style::reset());
@@ -472,13 +472,13 @@ mod tests {
         senders
     }
 
-    fn ledger() -> Ledger {
-        let mut ledger = Ledger {
+    fn ledger() -> Totals {
+        let mut ledger = Totals {
             received: Count { datagrams: 61, bytes: 4567 },
             listed: 43,
             written: None,
             dropped: Some(0),
-            ..Ledger::default()
+            ..Totals::default()
         };
         ledger.ignored.add(Reason::NoMatch, 15);
         ledger.ignored.add(Reason::OtherSource, 3);
@@ -514,7 +514,7 @@ mod tests {
         size: (u16, u16),
         senders: &Senders,
         others: u64,
-        ledger: &Ledger,
+        ledger: &Totals,
         state: &State,
         moment: Instant,
     ) -> String {
@@ -530,7 +530,7 @@ mod tests {
             trouble: None,
             body: body(senders, state, room(area, ledger, state, others > 0), moment),
         };
-        terminal.draw(|frame| draw(frame, &picture, &Palette::new(true))).unwrap();
+        terminal.draw(|frame| draw(frame, &picture, &Styles::new(true))).unwrap();
         let buffer = terminal.backend().buffer();
         let lines = buffer.content().chunks(usize::from(size.0).max(1)).map(|line| {
             let mut text = String::new();
@@ -560,18 +560,18 @@ mod tests {
         let epoch = now();
         let (some, nobody) = (senders(epoch), Senders::new(epoch));
         let moment = epoch + Duration::from_millis(4500);
-        let see = |name: &str, size, senders: &Senders, others, ledger: &Ledger, state: &State| {
+        let see = |name: &str, size, senders: &Senders, others, ledger: &Totals, state: &State| {
             assert_screen(name, &screen(size, senders, others, ledger, state, moment));
         };
         let table = State::default();
-        see("empty", (100, 8), &nobody, 0, &Ledger { dropped: None, ..Ledger::default() }, &table);
+        see("empty", (100, 8), &nobody, 0, &Totals { dropped: None, ..Totals::default() }, &table);
         see("few", (120, 12), &some, 0, &ledger(), &table);
         see("standard", (80, 12), &some, 0, &ledger(), &State { place: 1, ..table.clone() });
         see("narrow", (40, 12), &some, 0, &ledger(), &table);
         see("tiny", (20, 3), &some, 0, &ledger(), &table);
         see("others", (100, 8), &some, 123_456, &ledger(), &State { paused: true, top: 1, ..table.clone() });
         let losses =
-            Ledger { dropped: Some(1234), dropped_at_least: true, truncated: 2, written: Some(43), ..ledger() };
+            Totals { dropped: Some(1234), dropped_at_least: true, truncated: 2, written: Some(43), ..ledger() };
         see("losses", (100, 10), &some, 0, &losses, &State { column: Column::Source, reversed: true, ..table.clone() });
         let filter = State { filter: "192.0.2.6".to_owned(), ..table.clone() };
         see("filter", (100, 10), &some, 0, &ledger(), &filter);
@@ -618,7 +618,7 @@ mod tests {
     #[test]
     fn without_colour_nothing_is_coloured() {
         for (color, expected) in [(false, false), (true, true)] {
-            let palette = Palette::new(color);
+            let palette = Styles::new(color);
             let styles = [palette.address, palette.alarm, palette.broadcast, palette.multicast, palette.chosen];
             assert_eq!(styles.iter().any(|style| style.fg.is_some() || style.bg.is_some()), expected);
         }

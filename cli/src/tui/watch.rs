@@ -10,12 +10,12 @@ use parking_lot::{Mutex, MutexGuard};
 use ratatui::crossterm::event::{self, Event};
 use ratatui::layout::Rect;
 
-use super::feed::{Shared, now};
-use super::picture::{Body, Ledger, Named, Picture};
+use super::feed::{Known, now};
+use super::picture::{Body, Named, Picture, Totals};
 use super::screen::Screen;
 use super::senders::{Line, Place, Row};
 use super::state::{Flow, Mode, State};
-use super::view::{self, Palette};
+use super::view::{self, Styles};
 use crate::output::escape;
 
 /// The shortest time from one drawing to the next, unless a key comes.
@@ -33,24 +33,24 @@ const COPIED: usize = 64;
 
 /// All that is needed to keep the screen up to date.
 pub(super) struct Watch<L> {
-    pub(super) shared: Arc<Mutex<Shared>>,
+    pub(super) shared: Arc<Mutex<Known>>,
     pub(super) title: String,
-    pub(super) palette: Palette,
+    pub(super) palette: Styles,
     /// Asks for the ledger; `None` if there is none just now.
     pub(super) ask: L,
     pub(super) over: Arc<AtomicBool>,
     pub(super) state: State,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: Totals,
     pub(super) frozen: Option<Box<Frozen>>,
 }
 
 /// What is shown while it is paused: all as it was then.
 pub(super) struct Frozen {
-    shared: Mutex<Shared>,
+    shared: Mutex<Known>,
     at: Instant,
 }
 
-impl<L: FnMut() -> Option<Ledger>> Watch<L> {
+impl<L: FnMut() -> Option<Totals>> Watch<L> {
     /// Shows it until the person wants to quit, or it is over.
     pub(super) fn run(mut self, mut screen: Screen) -> io::Result<()> {
         match self.watch(&mut screen) {
@@ -129,7 +129,7 @@ impl<L: FnMut() -> Option<Ledger>> Watch<L> {
     /// Copies all that there is, and lets the other thread have its turns meanwhile.
     fn freeze(&self) -> Box<Frozen> {
         let mut shared = self.shared.lock();
-        let mut copy = Shared {
+        let mut copy = Known {
             senders: shared.senders.begin_copy(),
             names: shared.names.clone(),
             troubles: shared.troubles.last().cloned().into_iter().collect(),
@@ -195,7 +195,7 @@ fn keys() -> io::Result<Receiver<io::Result<Event>>> {
 }
 
 /// What is to be shown, and the time that it is to be shown of.
-fn shown<'a>(frozen: &'a Option<Box<Frozen>>, shared: &'a Mutex<Shared>) -> (&'a Mutex<Shared>, Instant) {
+fn shown<'a>(frozen: &'a Option<Box<Frozen>>, shared: &'a Mutex<Known>) -> (&'a Mutex<Known>, Instant) {
     match frozen {
         Some(frozen) => (&frozen.shared, frozen.at),
         None => (shared, now()),
@@ -203,7 +203,7 @@ fn shown<'a>(frozen: &'a Option<Box<Frozen>>, shared: &'a Mutex<Shared>) -> (&'a
 }
 
 /// The senders in sight, in their order; the choice is fitted to it.
-fn list(table: &Mutex<Shared>, state: &mut State, room: usize, moment: Instant) -> Body {
+fn list(table: &Mutex<Known>, state: &mut State, room: usize, moment: Instant) -> Body {
     let places = order(table, state, moment);
     let shared = table.lock();
     let pinned = state.pinned().and_then(|source| shared.senders.row_of(source));
@@ -216,7 +216,7 @@ fn list(table: &Mutex<Shared>, state: &mut State, room: usize, moment: Instant) 
 }
 
 /// All rows that the filter lets through, in order.
-fn order(table: &Mutex<Shared>, state: &State, moment: Instant) -> Vec<Place> {
+fn order(table: &Mutex<Known>, state: &State, moment: Instant) -> Vec<Place> {
     let mut filter = Filter::new(&state.filter);
     let mut places = Vec::new();
     let mut shared = table.lock();
@@ -234,7 +234,7 @@ fn order(table: &Mutex<Shared>, state: &State, moment: Instant) -> Vec<Place> {
     places
 }
 
-fn details(shared: &Shared, source: std::net::SocketAddr, moment: Instant) -> Body {
+fn details(shared: &Known, source: std::net::SocketAddr, moment: Instant) -> Body {
     let row = shared.senders.row_of(source);
     let line = row.and_then(|row| Some(Box::new(named(shared, shared.senders.line(row, moment)?))));
     let samples = row.map(|row| shared.senders.samples(row)).unwrap_or_default();
@@ -245,11 +245,11 @@ fn details(shared: &Shared, source: std::net::SocketAddr, moment: Instant) -> Bo
     Body::Details { line, source, samples }
 }
 
-fn named(shared: &Shared, line: Line) -> Named<Line> {
+fn named(shared: &Known, line: Line) -> Named<Line> {
     Named { interface: name(shared, line.arrival.interface), it: line }
 }
 
-fn name(shared: &Shared, index: Option<udpkit::InterfaceIndex>) -> Option<String> {
+fn name(shared: &Known, index: Option<udpkit::InterfaceIndex>) -> Option<String> {
     index.and_then(|index| shared.names.get(&index).cloned())
 }
 

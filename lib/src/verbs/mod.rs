@@ -11,7 +11,7 @@ mod timetable;
 
 pub use broadcast::{Broadcast, BroadcastOptions, BroadcastTarget};
 pub use listen::{Listen, ListenOptions, Network, PayloadMatch};
-pub use replay::{Replay, ReplayDatagram, ReplayOptions, Sources};
+pub use replay::{Reading, Recording, Replay, ReplayDatagram, ReplayOptions, Sources};
 pub use requests::{Pace, Requests};
 pub use send::{SendOptions, Sender};
 pub use serve::{Serve, ServeOptions};

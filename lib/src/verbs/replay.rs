@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,8 @@ use crate::socket::Unreachable;
 /// A datagram that was captured, and is to be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayDatagram {
+    /// Its number, which comes back when it is sent ([`Event::Sent`]): whoever reads the capture knows by it which one was.
+    pub number: u64,
     /// When it was captured, after any moment that is the same for the whole capture.
     pub at: Duration,
     /// Who sent it then.
@@ -26,6 +27,40 @@ pub struct ReplayDatagram {
     pub destination: SocketAddr,
     /// Its payload, whole.
     pub payload: Vec<u8>,
+}
+
+/// What reading yields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading<T> {
+    /// The next one.
+    Ready(T),
+    /// Nothing at this moment; there may be more later.
+    NotYet,
+    /// Nothing more, ever.
+    End,
+}
+
+impl<T> From<Option<T>> for Reading<T> {
+    fn from(next: Option<T>) -> Self {
+        next.map_or(Self::End, Self::Ready)
+    }
+}
+
+/// A capture that is read from its beginning to its end, once.
+pub trait Recording {
+    /// The next datagram that is to be sent.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the rest from being read; it is not asked again after that.
+    fn read(&mut self) -> Result<Reading<ReplayDatagram>>;
+}
+
+/// An iterator has every datagram ready.
+impl<I: Iterator<Item = Result<ReplayDatagram>>> Recording for I {
+    fn read(&mut self) -> Result<Reading<ReplayDatagram>> {
+        Ok(self.next().transpose()?.into())
+    }
 }
 
 /// What `replay` is asked for.
@@ -140,6 +175,7 @@ const READ_AT_ONCE: usize = 8;
 /// A datagram that waits for its time.
 #[derive(Debug)]
 struct Planned {
+    number: u64,
     /// After the first of all.
     due: Duration,
     via: usize,
@@ -153,12 +189,12 @@ struct Planned {
 ///
 /// The capture is read while it is sent, so it may be of any length, by whoever drives this engine, shortly after each
 /// sending: a capture that makes it wait delays what is due.
-pub struct Replay<F, I> {
+pub struct Replay<F, R> {
     options: ReplayOptions,
     sources: Sources,
     open: F,
     /// The rest of the round under way.
-    capture: Option<I>,
+    capture: Option<R>,
     /// Whether the round under way had a datagram yet.
     round_has_any: bool,
     /// Rounds that were not begun; `None` is without end.
@@ -183,17 +219,16 @@ pub struct Replay<F, I> {
     report: Report,
 }
 
-impl<F, I> Replay<F, I>
+impl<F, R> Replay<F, R>
 where
-    F: FnMut() -> Result<I>,
-    I: Iterator<Item = Result<ReplayDatagram>>,
+    F: FnMut() -> Result<R>,
+    R: Recording,
 {
     /// An engine with these options that sends what `open` gives: once for each round, the whole capture. It is to be
     /// driven with as many sockets as `sources` is for.
     ///
-    /// An error whose cause is of the kind [`WouldBlock`](std::io::ErrorKind::WouldBlock) says that nothing more is there yet:
-    /// it is asked again some milliseconds later. Whatever else cannot be opened or read ends it, after all that stands before;
-    /// [`failure`](Self::failure) says why.
+    /// A recording that has nothing [yet](Reading::NotYet) is asked again some milliseconds later. One that cannot be opened or
+    /// read ends it, after all that stands before; [`failure`](Self::failure) says why.
     #[must_use]
     pub fn new(options: ReplayOptions, sources: Sources, open: F) -> Self {
         Self {
@@ -247,14 +282,14 @@ where
     }
 
     fn send(&mut self, planned: &Planned, out: &mut impl Outbox) {
-        let Planned { via, shared, transmit, payload, .. } = planned;
+        let Planned { number, via, shared, transmit, payload, .. } = planned;
         out.send(*via, transmit, payload);
         self.made += 1;
         self.ending.count(self.made);
         self.report.sent.add(1, payload.len());
         self.report.sources_shared += u64::from(*shared);
         if self.options.verbose {
-            out.emit(Event::Sent { transmit: *transmit, payload, request: self.made, retry: 0 });
+            out.emit(Event::Sent { transmit: *transmit, payload, request: *number, retry: 0 });
         }
     }
 
@@ -265,7 +300,7 @@ where
         if self.options.keeps_ports {
             transmit.destination.set_port(datagram.destination.port());
         }
-        Planned { due, via, shared, transmit, payload: datagram.payload }
+        Planned { number: datagram.number, due, via, shared, transmit, payload: datagram.payload }
     }
 
     /// When the first of those that wait is due; the first of all is due when it was read.
@@ -289,13 +324,14 @@ where
                 return;
             }
             match self.read_one() {
-                Ok(Some(datagram)) => {
+                Ok(Reading::Ready(datagram)) => {
                     self.patience = ASK_AGAIN[0];
                     let planned = self.plan(datagram);
                     self.ahead.push_back(planned);
                 }
-                Ok(None) => {}
-                Err(error) if error.cause().kind() == ErrorKind::WouldBlock => {
+                // The next round may have more.
+                Ok(Reading::End) => {}
+                Ok(Reading::NotYet) => {
                     self.asks_again = Some(later(now, self.patience));
                     self.patience = (self.patience * 2).min(ASK_AGAIN[1]);
                     return;
@@ -308,26 +344,27 @@ where
         }
     }
 
-    /// The next datagram; `None` at the end of a round.
-    fn read_one(&mut self) -> Result<Option<ReplayDatagram>> {
+    /// The next datagram of the round under way, or its end; begins the next one where none is.
+    fn read_one(&mut self) -> Result<Reading<ReplayDatagram>> {
         let Some(capture) = &mut self.capture else {
             // Without this a capture of nothing would be read for ever.
             if !self.round_has_any {
                 self.rounds_left = Some(0);
-                return Ok(None);
+                return Ok(Reading::End);
             }
             self.capture = Some((self.open)()?);
             self.round_has_any = false;
             self.rounds_left = self.rounds_left.map(|rounds| rounds - 1);
             self.timetable.begin_again();
-            return Ok(None);
+            return Ok(Reading::End);
         };
-        let datagram = capture.next().transpose()?;
-        self.round_has_any |= datagram.is_some();
-        if datagram.is_none() {
-            self.capture = None;
+        let next = capture.read()?;
+        match next {
+            Reading::Ready(_) => self.round_has_any = true,
+            Reading::NotYet => {}
+            Reading::End => self.capture = None,
         }
-        Ok(datagram)
+        Ok(next)
     }
 
     /// Whether all that is to be sent was read.
@@ -354,10 +391,10 @@ where
     }
 }
 
-impl<F, I> Engine for Replay<F, I>
+impl<F, R> Engine for Replay<F, R>
 where
-    F: FnMut() -> Result<I>,
-    I: Iterator<Item = Result<ReplayDatagram>>,
+    F: FnMut() -> Result<R>,
+    R: Recording,
 {
     fn receive(&mut self, _now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.report.received.add(1, datagram.wire_len);

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use udpkit::verbs::{Limits, Listen, ListenOptions, Pace, Replay, ReplayDatagram, ReplayOptions, ReplayPace, Sources};
+use udpkit::verbs::{Limits, Listen, ListenOptions, Pace, Reading, Recording, Replay, ReplayDatagram, ReplayOptions};
+use udpkit::verbs::{ReplayPace, Sources};
 use udpkit::{Delivery, Engine, Error, Event, Meta, Next, Outbox, Reason, Report, Result, Train, Transmit};
 
 use crate::network::{Link, Mail, Network, Said};
@@ -71,13 +72,18 @@ fn run(engine: &mut impl Engine, late: Duration, turns: usize) -> (Records, Dura
 }
 
 fn captured(at: Duration, payload: impl Into<Vec<u8>>) -> ReplayDatagram {
-    ReplayDatagram { at, source: address(CLIENT), destination: address("10.9.9.9:53"), payload: payload.into() }
+    let (source, destination) = (address(CLIENT), address("10.9.9.9:53"));
+    ReplayDatagram { number: 1, at, source, destination, payload: payload.into() }
 }
 
 /// A capture of these times in milliseconds; each payload is the number of its datagram.
 fn at(milliseconds: &[u64]) -> Vec<ReplayDatagram> {
     let numbered = milliseconds.iter().enumerate();
-    numbered.map(|(number, at)| captured(Duration::from_millis(*at), number.to_string())).collect()
+    let datagram = |(number, at): (usize, &u64)| ReplayDatagram {
+        number: number as u64 + 1,
+        ..captured(Duration::from_millis(*at), number.to_string())
+    };
+    numbered.map(datagram).collect()
 }
 
 fn options() -> ReplayOptions {
@@ -240,23 +246,40 @@ fn little_is_read_before_it_is_due() {
     assert!(sent > 1000 && (sent..=sent + 64).contains(&read.get()), "{sent} sent, {} read", read.get());
 }
 
+/// Has two that are there, two that come when they were asked for often enough, and then an end.
+struct Slow {
+    asked: u64,
+}
+
+impl Recording for Slow {
+    fn read(&mut self) -> Result<Reading<ReplayDatagram>> {
+        self.asked += 1;
+        let at = Duration::from_millis(self.asked);
+        Ok(match self.asked {
+            1 | 2 | 23 | 44 => Reading::Ready(captured(at, [u8::try_from(self.asked).unwrap()])),
+            3..44 => Reading::NotYet,
+            _ => Reading::End,
+        })
+    }
+}
+
+#[test]
+fn what_is_sent_has_the_number_that_it_was_read_with() {
+    let numbered = |number, at| ReplayDatagram { number, ..captured(Duration::from_millis(at), [0]) };
+    let capture = vec![numbered(7, 0), numbered(3, 1), numbered(u64::MAX, 1)];
+    let options = ReplayOptions { verbose: true, rounds: Some(2), ..options() };
+    let mut replay = Replay::new(options, Sources::new(1), opens(capture));
+    let (records, _) = run(&mut replay, Duration::ZERO, 1000);
+    let numbers: Vec<_> = records.told.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [7, 3, u64::MAX, 7, 3, u64::MAX]);
+}
+
 #[test]
 fn what_is_not_there_yet_is_asked_for_again_and_delays_nothing_that_is() {
     for pace in [ReplayPace::Recorded { speed: 1.0 }, ReplayPace::Unpaced] {
-        // Two that are there, two that come when they were asked for often enough, and the end.
-        let mut asked = 0;
-        let pieces = std::iter::from_fn(move || {
-            asked += 1;
-            let not_yet = || Error::new("read", "", io::ErrorKind::WouldBlock.into());
-            match asked {
-                1 | 2 | 23 | 44 => Some(Ok(captured(Duration::from_millis(asked), [u8::try_from(asked).unwrap()]))),
-                3..44 => Some(Err(not_yet())),
-                _ => None,
-            }
-        });
-        let mut pieces = Some(pieces);
+        let mut capture = Some(Slow { asked: 0 });
         let mut replay =
-            Replay::new(ReplayOptions { pace, ..options() }, Sources::new(1), || Ok(pieces.take().unwrap()));
+            Replay::new(ReplayOptions { pace, ..options() }, Sources::new(1), || Ok(capture.take().unwrap()));
         let (records, _) = run(&mut replay, Duration::ZERO, 1000);
         assert!(replay.failure().is_none());
         let sent: Vec<_> = records.sent.iter().map(|sent| (sent.payload[0], sent.after)).collect();

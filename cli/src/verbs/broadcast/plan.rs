@@ -3,12 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Result, bail};
-use udpkit::verbs::BroadcastTarget;
-use udpkit::{Interface, InterfaceAddress, Interfaces, Options, Socket, Transmit};
+use udpkit::{Interface, InterfaceAddress, Interfaces, Transmit};
 
 use crate::args::BroadcastArgs;
 use crate::hint::Hint;
-use crate::runtime::sockets::{check_scope, named, scope, sending_options};
+use crate::runtime::sockets::{check_scope, named, scope};
 use crate::words::address::check_port;
 
 /// An interface by which a broadcast goes, before its socket is opened.
@@ -25,6 +24,14 @@ pub(super) struct Plans {
     pub(super) used: Vec<Plan>,
     /// Interfaces left out, and why.
     pub(super) left_out: Vec<(String, String)>,
+}
+
+impl Plans {
+    /// The longest payload that goes by all of them, in bytes.
+    pub(super) fn payload_limit(&self) -> usize {
+        let destinations = self.used.iter().map(|plan| plan.transmit.destination.ip());
+        destinations.map(udpkit::max_payload).min().unwrap_or(udpkit::MAX_PAYLOAD_V4)
+    }
 }
 
 /// Decides on each interface: which of its addresses sends where, or why none does.
@@ -132,28 +139,6 @@ fn plan_from(args: &BroadcastArgs, interface: &Interface, from: SocketAddr, to: 
     from.set_port(port);
     let transmit = Transmit { interface: interface.index, ..Transmit::to(to) };
     Plan { name: interface.name.clone(), from, transmit }
-}
-
-/// Opens the sockets of a plan.
-pub(super) fn sockets(args: &BroadcastArgs, plans: &Plans) -> Result<(Vec<Socket>, Vec<BroadcastTarget>)> {
-    if args.pace.local.as_ref().is_some_and(|local| local.host.is_some()) {
-        bail!("--local takes a port alone here: each network is asked from our address in it");
-    }
-    let options = Options {
-        broadcast: true,
-        errors: true,
-        timestamps: true,
-        reuse_address: args.pace.local.is_some(),
-        ..sending_options(&args.sending, &args.common)
-    };
-    let mut sockets = Vec::new();
-    let mut targets = Vec::new();
-    for plan in &plans.used {
-        let socket = Socket::bind(plan.from, &options)?;
-        targets.push(BroadcastTarget { transmit: plan.transmit, own: socket.local_address() });
-        sockets.push(socket);
-    }
-    Ok((sockets, targets))
 }
 
 /// Whether this is the broadcast address of one address of an interface: also where the system does not list it, as on

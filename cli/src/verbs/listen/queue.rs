@@ -4,23 +4,23 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use udpkit::{Datagram, Error, Event, Interfaces, Meta, Reason, Report, Sink, Train};
+use udpkit::{Datagram, Error, Event, Interfaces, Meta, Reason, Sink, Train};
 
-use crate::output::News;
+use crate::output::{News, Refusals};
 
 /// Bytes of datagrams, with what is known of them, that may wait where nobody says otherwise; beyond, datagrams are counted
 /// and let go.
-pub(crate) const LIMIT: usize = 64 << 20;
+pub(super) const LIMIT: usize = 64 << 20;
 /// The same where speed is all that counts: 10 million short datagrams fit in.
-pub(crate) const FAST_LIMIT: usize = 512 << 20;
+pub(super) const FAST_LIMIT: usize = 512 << 20;
 /// Memory of an empty part beyond this is given back.
 const KEPT: usize = 4 << 20;
 
 /// One end of the queue; both are alike.
 #[derive(Clone)]
-pub(crate) struct Queue(Arc<Shared>);
+pub(super) struct Queue(Arc<Inner>);
 
-struct Shared {
+struct Inner {
     state: Mutex<State>,
     /// Something waits, or the run has ended.
     filled: Condvar,
@@ -44,19 +44,19 @@ struct State {
 
 impl Queue {
     /// A queue of at most so many bytes.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         let waiting = Part::default();
         let state = State { waiting, limit, taken: 0, asleep: false, ended: false, closed: false, overflow: 0 };
-        Self(Arc::new(Shared { state: Mutex::new(state), filled: Condvar::new() }))
+        Self(Arc::new(Inner { state: Mutex::new(state), filled: Condvar::new() }))
     }
 
-    /// The end that takes what a drive says.
-    pub(crate) fn sink(&self, verbose: bool) -> QueueSink {
-        QueueSink { queue: self.clone(), news: News::default(), verbose }
+    /// The end that takes what a drive says, as far as it is news; or all of it.
+    pub(super) fn sink(&self, verbose: bool) -> QueueSink {
+        QueueSink { queue: self.clone(), news: News::new(verbose, Refusals::Counted) }
     }
 
     /// Waits for something, and takes all there is, in exchange for an empty part; false if nothing will come any more.
-    pub(crate) fn take(&self, part: &mut Part) -> bool {
+    pub(super) fn take(&self, part: &mut Part) -> bool {
         part.clear();
         let mut state = self.lock();
         state.taken = 0;
@@ -72,7 +72,7 @@ impl Queue {
 
     /// Waits until this moment, or until the run has ended.
     #[expect(clippy::disallowed_methods, reason = "how often is written is a matter of time")]
-    pub(crate) fn rest(&self, until: Instant) {
+    pub(super) fn rest(&self, until: Instant) {
         let mut state = self.lock();
         while !state.ended {
             let left = until.saturating_duration_since(Instant::now());
@@ -84,30 +84,23 @@ impl Queue {
     }
 
     /// Tells the writer that nothing more will come.
-    pub(crate) fn end(&self) {
+    pub(super) fn end(&self) {
         self.lock().ended = true;
         self.0.filled.notify_one();
     }
 
     /// Tells the receiver that nothing more is taken.
-    pub(crate) fn close(&self) {
+    pub(super) fn close(&self) {
         self.lock().closed = true;
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
     /// Datagrams for which there was no room.
-    pub(crate) fn overflow(&self) -> u64 {
+    pub(super) fn overflow(&self) -> u64 {
         self.lock().overflow
-    }
-
-    /// Corrects an engine's report, which takes what it handed on as used: what found no room here was not.
-    pub(crate) fn correct(&self, report: &mut Report) {
-        let overflow = self.overflow();
-        report.delivered -= overflow;
-        report.ignored.add(Reason::QueueFull, usize::try_from(overflow).unwrap_or(usize::MAX));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -116,15 +109,14 @@ impl Queue {
 }
 
 /// The end of the queue that takes what a drive says.
-pub(crate) struct QueueSink {
+pub(super) struct QueueSink {
     queue: Queue,
     news: News,
-    verbose: bool,
 }
 
 impl Sink for QueueSink {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
-        if !self.news.passes(&event, self.verbose) {
+        if !self.news.passes(&event) {
             return ControlFlow::Continue(());
         }
         let mut state = self.queue.lock();
@@ -154,7 +146,7 @@ impl Sink for QueueSink {
 
 /// A part of what was said, in order.
 #[derive(Default)]
-pub(crate) struct Part {
+pub(super) struct Part {
     items: Vec<Item>,
     /// Payloads of all items, one after another.
     payloads: Vec<u8>,
@@ -232,7 +224,7 @@ impl Part {
             Event::Dropped { new, total } => Item::Dropped { new, total },
             Event::Interfaces { interfaces } => Item::Interfaces(Box::new(interfaces.clone())),
             Event::Trouble { error } => Item::Trouble(Box::new(error.clone())),
-            // A listener says nothing else: it sends nothing.
+            // A listener says nothing else: it sends nothing, and asks for no replies.
             _ => return 0,
         });
         0
@@ -249,17 +241,17 @@ impl Part {
     }
 
     /// Notices for which there was no room.
-    pub(crate) fn not_shown(&self) -> u64 {
+    pub(super) fn not_shown(&self) -> u64 {
         self.not_shown
     }
 
     /// Datagrams that came after these, and for which there was no room.
-    pub(crate) fn overflow(&self) -> u64 {
+    pub(super) fn overflow(&self) -> u64 {
         self.overflow
     }
 
     /// Tells everything again, in order, until `tell` wants no more.
-    pub(crate) fn events(&self, mut tell: impl FnMut(Event<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub(super) fn events(&self, mut tell: impl FnMut(Event<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
         let mut payloads = self.payloads.as_slice();
         for item in &self.items {
             match item {
@@ -360,22 +352,19 @@ mod tests {
         let _ = sink.event(Event::Dropped { new: 2, total: 2 });
         let _ = sink.event(Event::Dropped { new: 3, total: 5 });
         let _ = sink.event(Event::Ignored { meta: &source, reason: Reason::NoMatch, count: 1 });
-        let mut report = Report::default();
-        report.received.add(trains * 60 + empties, trains * payload.len());
-        report.delivered = report.received.datagrams;
-        queue.correct(&mut report);
+        let sent = (trains * 60 + empties) as u64;
+        let overflow = queue.overflow();
         let mut part = Part::default();
         assert!(queue.take(&mut part));
         assert!(part.len() <= LIMIT && part.not_shown() == 1);
-        assert_eq!(part.overflow(), report.ignored.total());
+        assert_eq!(part.overflow(), overflow);
         // What was taken counts until the next is.
         let _ = sink.event(Event::Received { via: 0, train });
-        assert_eq!(queue.overflow(), report.ignored.total() + 60);
+        assert_eq!(queue.overflow(), overflow + 60);
         let told = told(&part);
         let datagrams = told.iter().filter(|(port, ..)| *port == 1).count() as u64;
-        assert!(report.is_balanced());
-        assert_eq!((datagrams, report.ignored.of(Reason::QueueFull)), (report.delivered, report.ignored.total()));
-        assert!(datagrams > 0 && report.ignored.total() > 0);
+        assert_eq!(datagrams + overflow, sent);
+        assert!(datagrams > 0 && overflow > 0);
         assert_eq!(told.iter().filter(|(port, ..)| *port == 0).map(|(_, new, _)| new).sum::<usize>(), 5);
     }
 

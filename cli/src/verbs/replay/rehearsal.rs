@@ -1,77 +1,84 @@
 //! `udp replay --dry-run`: the engine runs in a time of its own, and what it would send is listed.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use udpkit::verbs::{Replay, ReplayDatagram};
+use udpkit::verbs::{Recording, Replay};
 use udpkit::{Engine, Event, Next, Outbox, Transmit};
 
-use super::reading::Context;
-use crate::output::{LeftOut, Row};
-use crate::verbs::serve::Shared;
+use super::notices::{Planned, Unsendable};
+use super::origin::Entry;
+use super::tally::LeftOut;
+use crate::output::SharedPrinter;
 
 /// Shows what would be sent.
-pub(crate) struct Rehearsal {
-    printer: Shared,
-    /// What was read and not sent, in order: as much as the engine reads ahead.
-    rows: VecDeque<Row>,
+pub(super) struct Rehearsal {
+    printer: SharedPrinter,
+    /// What was read and not sent, by number, in order: as much as the engine reads ahead.
+    entries: VecDeque<(u64, Entry)>,
     /// How long after the first.
     at: Duration,
 }
 
 impl Rehearsal {
-    pub(crate) fn new(printer: Shared) -> Self {
-        Self { printer, rows: VecDeque::new(), at: Duration::ZERO }
+    pub(super) fn new(printer: SharedPrinter) -> Self {
+        Self { printer, entries: VecDeque::new(), at: Duration::ZERO }
     }
 
-    pub(crate) fn is_read(&mut self, row: Row) {
-        self.rows.push_back(row);
+    pub(super) fn is_read(&mut self, number: u64, entry: Entry) {
+        self.entries.push_back((number, entry));
     }
 
     /// Told when it is read, since it has no time of its own: somewhat before what stands before it.
-    pub(crate) fn is_left_out(&mut self, row: &Row, why: LeftOut) {
+    pub(super) fn is_left_out(&mut self, entry: &Entry, why: LeftOut) {
         // What was not asked for is only counted.
         if why != LeftOut::OtherPort {
-            self.printer.lock().unsendable(row, why);
+            self.printer.lock().say(&Unsendable::new(entry, why));
+        }
+    }
+
+    fn is_sent(&mut self, number: u64, transmit: &Transmit) {
+        while let Some((found, entry)) = self.entries.pop_front() {
+            if found == number {
+                return self.printer.lock().say(&Planned::new(&entry, self.at, transmit.destination));
+            }
         }
     }
 }
 
 /// Where the engine sends to.
-struct Stage<'a>(&'a Context);
+struct Stage<'a>(&'a RefCell<Rehearsal>);
 
 impl Outbox for Stage<'_> {
-    fn send(&mut self, _via: usize, transmit: &Transmit, _payload: &[u8]) {
-        let Some(rehearsal) = &self.0.rehearsal else { return };
-        let mut rehearsal = rehearsal.borrow_mut();
-        if let Some(row) = rehearsal.rows.pop_front() {
-            rehearsal.printer.lock().planned(&row, rehearsal.at, transmit.destination);
+    /// Nothing leaves.
+    fn send(&mut self, _via: usize, _transmit: &Transmit, _payload: &[u8]) {}
+
+    fn emit(&mut self, event: Event<'_>) {
+        if let Event::Sent { transmit, request, .. } = event {
+            self.0.borrow_mut().is_sent(request, &transmit);
         }
     }
-
-    fn emit(&mut self, _event: Event<'_>) {}
 }
 
-/// Runs an engine to its end, without waiting; or until the run shall end, or nobody reads what is listed.
+/// Runs an engine that tells what it sends to its end, without waiting; or until the run shall end, or nobody reads what is
+/// listed.
 #[expect(clippy::disallowed_methods, reason = "a moment to count from; no time passes here")]
-pub(crate) fn rehearse<F, I>(engine: &mut Replay<F, I>, context: &Context)
+pub(super) fn rehearse<F, R>(engine: &mut Replay<F, R>, rehearsal: &RefCell<Rehearsal>, is_stopped: impl Fn() -> bool)
 where
-    F: FnMut() -> udpkit::Result<I>,
-    I: Iterator<Item = udpkit::Result<ReplayDatagram>>,
+    F: FnMut() -> udpkit::Result<R>,
+    R: Recording,
 {
     let begun = Instant::now();
     let mut now = begun;
     loop {
-        if let Some(rehearsal) = &context.rehearsal {
-            let mut rehearsal = rehearsal.borrow_mut();
-            rehearsal.at = now.saturating_duration_since(begun);
-            if rehearsal.printer.lock().is_over() {
-                return;
-            }
+        rehearsal.borrow_mut().at = now.saturating_duration_since(begun);
+        if rehearsal.borrow().printer.lock().is_over() {
+            return;
         }
-        engine.tick(now, &mut Stage(context));
+        engine.tick(now, &mut Stage(rehearsal));
         match engine.next() {
-            Next::At(moment) if !context.is_stopped() => now = now.max(moment),
+            Next::At(moment) if !is_stopped() => now = now.max(moment),
             Next::At(_) | Next::Datagram | Next::Done => return,
         }
     }

@@ -3,10 +3,15 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
+use udpkit::verbs::SendOptions;
 use udpkit::{Interfaces, Options, Socket, Transmit};
 
 use crate::args::SendArgs;
 use crate::hint::{self, Hint};
+use crate::output::{Refusals, Settings};
+use crate::runtime::payload::Payloads;
+use crate::runtime::printing;
+use crate::runtime::requests::pace;
 use crate::runtime::sockets::{local_address, one_interface, scope, scoped, sending_options};
 use crate::words::address::check_port;
 
@@ -46,8 +51,37 @@ pub(super) fn sending(args: &SendArgs, destination: SocketAddr, interfaces: &Int
     Ok(Sending { transmit, socket, any_source: args.any_source || shared })
 }
 
+/// Whether one request is all there is: then its answer is all that is printed.
+pub(super) fn is_single(args: &SendArgs, payloads: &Payloads) -> bool {
+    matches!(payloads, Payloads::List(list) if list.len() == 1)
+        && args.pace.repeat.is_none()
+        && args.common.duration.is_none()
+}
+
+/// What the printer must know.
+pub(super) fn settings(args: &SendArgs, sending: &Sending, single: bool) -> Settings {
+    let ports = vec![sending.socket.local_address().port()];
+    Settings { numbered: !single, refusals: Refusals::Each, ..printing::settings(&args.common, ports) }
+}
+
+/// What the engine is asked for.
+pub(super) fn engine(args: &SendArgs, sending: &Sending) -> SendOptions {
+    SendOptions {
+        transmit: sending.transmit,
+        any_source: sending.any_source,
+        own: vec![sending.socket.local_address()],
+        wait: args.wait,
+        replies: replies_wanted(args, sending),
+        retries: args.retries,
+        pace: pace(&args.pace, &args.common),
+        duration: args.common.duration,
+        count: args.common.count,
+        verbose: args.common.verbose,
+    }
+}
+
 /// Answers that end the wait: one, or all that come where many may answer.
-pub(super) fn replies_wanted(args: &SendArgs, sending: &Sending) -> u64 {
+fn replies_wanted(args: &SendArgs, sending: &Sending) -> u64 {
     let ip = sending.transmit.destination.ip();
     let shared = sending.any_source && !args.any_source || ip.is_multicast();
     args.replies.unwrap_or(if shared { 0 } else { 1 })

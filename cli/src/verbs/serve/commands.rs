@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use udpkit::{Datagram, Event, Input, Interfaces, MAX_PAYLOAD_V6, Reason, Remote};
 
-use super::Shared;
 use super::exec::{Failure, Job, Pool};
 use crate::args::ExecArgs;
 use crate::hint::Hint;
+use crate::output::{Complaint, SharedPrinter};
 
 /// Descriptors for sockets and what else there is, and those of a command while it is started.
 const DESCRIPTORS_OF_OURS: u64 = 128;
@@ -32,21 +32,19 @@ pub(crate) struct Commands {
 /// Tells of failures.
 #[derive(Clone)]
 struct Failures {
-    printer: Shared,
+    printer: SharedPrinter,
     /// Those that were told; no more than [`MAX_TOLD`].
     told: Arc<Mutex<HashSet<String>>>,
 }
 
-impl ExecArgs {
-    /// The commands that make replies, if they do.
-    pub(crate) fn commands(&self, printer: &Shared, ports: Vec<u16>) -> Result<Option<Commands>> {
-        let Some(command) = self.exec.clone() else { return Ok(None) };
-        make_room(self.exec_at_once.into())?;
-        let pool = Pool::new(command, self.exec_at_once.into(), self.exec_limit, MAX_PAYLOAD_V6)
-            .context("cannot start a thread for commands")?;
-        let failures = Failures { printer: printer.clone(), told: Arc::default() };
-        Ok(Some(Commands { pool: Arc::new(pool), failures, ports }))
-    }
+/// The commands that make replies, if they do.
+pub(super) fn commands(args: &ExecArgs, printer: &SharedPrinter, ports: Vec<u16>) -> Result<Option<Commands>> {
+    let Some(command) = args.exec.clone() else { return Ok(None) };
+    make_room(args.exec_at_once.into())?;
+    let pool = Pool::new(command, args.exec_at_once.into(), args.exec_limit, MAX_PAYLOAD_V6)
+        .context("cannot start a thread for commands")?;
+    let failures = Failures { printer: printer.clone(), told: Arc::default() };
+    Ok(Some(Commands { pool: Arc::new(pool), failures, ports }))
 }
 
 /// Runs commands for one worker.
@@ -134,7 +132,7 @@ impl Failures {
         };
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() < MAX_TOLD && told.insert(words.to_owned()) {
-            self.printer.lock().complain(&format!("no reply from the command: {words}"));
+            self.printer.lock().say(&Complaint(format!("no reply from the command: {words}")));
         }
         reason
     }

@@ -1,17 +1,24 @@
 //! From the flags of `udp serve` to its sockets, its engine and what watches it.
 
+use std::io::IsTerminal;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use udpkit::verbs::ServeOptions;
 use udpkit::{Answer, Conduct, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit};
 
 use super::rules;
 use crate::args::{ConductArgs, ServeArgs};
 use crate::hint::Hint;
-use crate::runtime::sockets;
+use crate::output::Settings;
+use crate::runtime::printing;
+use crate::runtime::sockets::{self, Listening};
+use crate::words::format::Format;
 use crate::words::numbers::NumberOrOff;
 
+/// The state is told at this interval on a terminal.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a reply waits while the socket or the device can take no more: a slow link must not keep the other peers
 /// waiting, and a reply that finds no room is counted.
 const REPLY_WAIT: Duration = Duration::from_millis(5);
@@ -20,7 +27,7 @@ const REPLY_WAIT: Duration = Duration::from_millis(5);
 const QUEUED_FOR_A_COMMAND: usize = 8;
 
 /// An error for a reply that no datagram can carry.
-pub(super) fn check_reply(args: &ServeArgs) -> Result<()> {
+fn check_reply(args: &ServeArgs) -> Result<()> {
     let (family, limit) = match args.common.ipv6 {
         true => ("IPv6", udpkit::MAX_PAYLOAD_V6),
         false => ("IPv4", udpkit::MAX_PAYLOAD_V4),
@@ -33,7 +40,9 @@ pub(super) fn check_reply(args: &ServeArgs) -> Result<()> {
     }
 }
 
+/// What is answered; an error for a reply that no datagram can carry.
 pub(super) fn answer(args: &ServeArgs) -> Result<Answer> {
+    check_reply(args)?;
     #[cfg(unix)]
     if args.exec.exec.is_some() {
         return Ok(Answer::Ask { most: QUEUED_FOR_A_COMMAND * usize::from(args.exec.exec_at_once) });
@@ -46,6 +55,7 @@ pub(super) fn answer(args: &ServeArgs) -> Result<Answer> {
     })
 }
 
+/// The options of its sockets.
 pub(super) fn socket_options(args: &ServeArgs, answer: &Answer) -> Options {
     let conduct = conduct(&args.conduct, args.sending.ttl);
     let guarded = conduct.socket_options();
@@ -59,6 +69,35 @@ pub(super) fn socket_options(args: &ServeArgs, answer: &Answer) -> Options {
         traffic_class: sending.traffic_class,
         receive_buffer: sending.receive_buffer,
         ..guarded
+    }
+}
+
+/// What the printer must know: strangers decide how much there is to print.
+pub(super) fn settings(args: &ServeArgs, ports: Vec<u16>) -> Settings {
+    Settings { bounded: true, ..printing::settings(&args.common, ports) }
+}
+
+/// What the engines of all workers are asked for.
+pub(super) fn engine(args: &ServeArgs, answer: Answer, listening: &Listening) -> ServeOptions {
+    ServeOptions {
+        conduct: conduct(&args.conduct, args.sending.ttl),
+        interfaces: args.common.interfaces.clone(),
+        destinations: listening.destinations.clone(),
+        limits: args.common.limits(),
+        verbose: args.common.verbose,
+        ..ServeOptions::new(answer, listening.addresses())
+    }
+}
+
+/// How often the state is told, if at all.
+pub(super) fn status_interval(args: &ServeArgs) -> Option<Duration> {
+    let lines = args.common.verbose || args.common.format() == Format::Json;
+    let watched = std::io::stderr().is_terminal() && !lines;
+    match args.status {
+        _ if args.common.quiet => None,
+        Some(interval) if interval.is_zero() => None,
+        None => watched.then_some(STATUS_INTERVAL),
+        given => given,
     }
 }
 
@@ -90,7 +129,7 @@ pub(super) fn metrics_addresses(args: &ServeArgs, interfaces: &Interfaces) -> Re
 }
 
 /// Whom the server answers.
-pub(super) fn conduct(args: &ConductArgs, ttl: Option<u8>) -> Conduct {
+fn conduct(args: &ConductArgs, ttl: Option<u8>) -> Conduct {
     Conduct {
         refuse_responder_ports: !args.answer_any_port,
         break_loops: !args.no_loop_guard,

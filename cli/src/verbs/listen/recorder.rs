@@ -10,9 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result};
 use udpkit::{Event, Remote, Report, Sink, Train};
 
+use super::ledger::Written;
+use super::notices::QueueFull;
 use super::queue::{Part, Queue};
 use crate::capture::CaptureFiles;
-use crate::output::{self, StdPrinter, Written};
+use crate::output::{Complaint, NotShown, StdPrinter, words_of};
 use crate::tui::Troubles;
 
 /// How often, at most, is told what found no room in the queue.
@@ -41,10 +43,11 @@ impl Overflow {
 }
 
 /// Prints and writes what was received.
-pub(super) struct Writer {
+pub(super) struct Recorder {
     pub(super) printer: StdPrinter,
     capture: Option<CaptureFiles>,
-    /// Whether datagrams are printed.
+    /// Whether datagrams were to be printed, and whether they still are.
+    asked_to_print: bool,
     prints: bool,
     /// Whether nothing can be printed any more, and the capture goes on.
     muted: bool,
@@ -65,11 +68,12 @@ pub(super) struct Writer {
     pub(super) troubles: Option<Troubles>,
 }
 
-impl Writer {
+impl Recorder {
     pub(super) fn new(printer: StdPrinter, prints: bool, capture: Option<CaptureFiles>, ports: Vec<u16>) -> Self {
         Self {
             printer,
             capture,
+            asked_to_print: prints,
             prints,
             muted: false,
             dropped_before: vec![0; ports.len()],
@@ -104,7 +108,9 @@ impl Writer {
         while queue.take(&mut part) {
             let taken = Instant::now();
             part.events(|event| self.event(event))?;
-            self.printer.not_shown(part.not_shown());
+            if let count @ 1.. = part.not_shown() {
+                self.printer.say(&NotShown { count, what: "notices" });
+            }
             self.overflow.add(part.overflow());
             if self.overflow.is_due(taken) {
                 self.tell_overflow(taken);
@@ -122,13 +128,14 @@ impl Writer {
         let Overflow { new, total, .. } = self.overflow;
         self.overflow = Overflow { new: 0, told: Some(now), total };
         if self.troubles.is_none() {
-            self.printer.queue_full(new, total);
+            self.printer.say(&QueueFull { new, total });
         }
     }
 
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         let Event::Received { via, train } = event else {
-            let told = self.printer.event(event);
+            // What is news was decided before it was put into the queue.
+            let told = self.printer.tell(event);
             return self.unless_muted(told);
         };
         let mut dropped = 0;
@@ -151,7 +158,8 @@ impl Writer {
         }
         if !std::mem::replace(&mut self.muted, true) {
             self.prints = false;
-            self.printer.complain("standard output takes nothing more; the capture goes on");
+            let words = "standard output takes nothing more; the capture goes on";
+            self.printer.say(&Complaint(words.to_owned()));
         }
         ControlFlow::Continue(())
     }
@@ -198,10 +206,10 @@ impl Writer {
         if is_unread && !self.prints && self.troubles.is_none() {
             return ControlFlow::Break(());
         }
-        let words = output::words_of(error);
+        let words = words_of(error);
         match &self.troubles {
             Some(troubles) => troubles.tell(words),
-            None => self.printer.complain(&words),
+            None => self.printer.say(&Complaint(words)),
         }
         ControlFlow::Continue(())
     }
@@ -221,9 +229,9 @@ impl Writer {
         }
     }
 
-    /// Datagrams that were printed, as far as they got out.
-    pub(super) fn printed(&self) -> u64 {
-        self.printed
+    /// Datagrams that were printed, as far as they got out, where that was asked for.
+    pub(super) fn printed(&self) -> Option<u64> {
+        self.asked_to_print.then_some(self.printed)
     }
 
     /// What the capture came to.

@@ -10,11 +10,11 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use serde_json::Value;
 use snapbox::{Data, assert_data_eq};
-use udpkit::{Delivery, Interface, InterfaceIndex, Meta};
+use udpkit::{Datagram, Delivery, Event, Interface, InterfaceIndex, Interfaces, Meta, Sink, Train};
 
 use super::*;
-use crate::args::PrintArgs;
-use crate::words::format::{Delimiter, Field};
+use crate::output::{Printer, words_of};
+use crate::words::format::Delimiter;
 
 /// A datagram that was received.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ fn interfaces(name: &str) -> Interfaces {
 }
 
 fn printer(args: &PrintArgs, format: Format, color: bool) -> Printer<Vec<u8>, Vec<u8>> {
-    let printing = args.printing(format).unwrap();
+    let printing = printing(args, format).unwrap();
     let settings = Settings { printing, color, ports: vec![10_000, 10_001], ..Settings::plain(format) };
     let mut printer = Printer::new(settings, Vec::new(), Vec::new(), TimeZone::fixed(jiff::tz::offset(7)));
     printer.set_interfaces(&interfaces("eth0"));
@@ -104,7 +104,7 @@ fn print(printer: &mut Printer<Vec<u8>, Vec<u8>>, via: usize, sample: &Sample) {
 fn printed(args: &PrintArgs, format: Format, color: bool, samples: &[Sample]) -> Vec<u8> {
     let mut printer = printer(args, format, color);
     samples.iter().for_each(|sample| print(&mut printer, 0, sample));
-    printer.out
+    printer.into_out()
 }
 
 /// Lines and their number that a snapshot shows whole, and what it shows of more.
@@ -208,7 +208,7 @@ fn a_renamed_interface_has_its_new_name_at_once() {
     let renamed = interfaces("lan\x1b0");
     assert!(printer.event(Event::Interfaces { interfaces: &renamed }).is_continue());
     print(&mut printer, 0, &sample(0, b"hi"));
-    let lines = String::from_utf8(printer.out).unwrap();
+    let lines = String::from_utf8(printer.into_out()).unwrap();
     assert!(lines.contains("unicast@eth0  2 B") && lines.contains("unicast@lan\\x1b0  2 B"), "{lines}");
 }
 
@@ -233,7 +233,7 @@ fn flags_that_a_format_has_no_use_for_are_mistakes() {
         (&timeless, Format::Hex, "--utc says how times are told, and --fields leaves them out"),
     ];
     for (args, format, expected) in cases {
-        assert_eq!(words_of(&args.printing(format).unwrap_err()), expected);
+        assert_eq!(words_of(&printing(args, format).unwrap_err()), expected);
     }
 }
 
@@ -360,9 +360,9 @@ proptest! {
                 print(&mut keeping, *via, sample);
                 let mut fresh = printer(&args, format, true);
                 print(&mut fresh, *via, sample);
-                anew.extend(fresh.out);
+                anew.extend(fresh.into_out());
             }
-            prop_assert_eq!(String::from_utf8(keeping.out).unwrap(), String::from_utf8(anew).unwrap());
+            prop_assert_eq!(String::from_utf8(keeping.into_out()).unwrap(), String::from_utf8(anew).unwrap());
         }
     }
 }

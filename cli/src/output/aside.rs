@@ -1,0 +1,74 @@
+//! What is said to people beside the data, on standard error: lines, and a status that the next line replaces.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::escape;
+use crate::hint;
+
+/// Goes back to the start of the line and clears it (ECMA-48: CR, EL).
+const CLEAR_LINE: &str = "\r\x1b[2K";
+/// Columns of a terminal that does not say how many it has.
+const DEFAULT_WIDTH: u16 = 80;
+/// What a line about something that went wrong begins with.
+pub(super) const COMPLAINT: &str = "udp: ";
+/// What a line of advice begins with.
+pub(super) const HINT: &str = "hint: ";
+
+/// Says things to people. Nothing can be said where standard error is closed, and that is no error.
+#[derive(Debug)]
+pub(super) struct Aside<N> {
+    pub(super) out: N,
+    /// Whether the last line on the terminal is the status.
+    status_shown: bool,
+}
+
+impl<N: Write> Aside<N> {
+    pub(super) fn new(out: N) -> Self {
+        Self { out, status_shown: false }
+    }
+
+    /// Writes a line. Whatever names stand in it, of interfaces, programs or hosts, it stays one line, and cannot steer a
+    /// terminal.
+    pub(super) fn line(&mut self, start: &str, words: &str) {
+        self.clear_status();
+        let _ = writeln!(self.out, "{start}{}", escape::words(words));
+    }
+
+    /// Writes a line that the next one replaces, if it goes to a terminal.
+    pub(super) fn status(&mut self, line: &str) {
+        if !io::stderr().is_terminal() {
+            return self.line("", line);
+        }
+        let width = terminal_size::terminal_size_of(io::stderr()).map_or(DEFAULT_WIDTH, |(width, _)| width.0);
+        // A line that the terminal broke could not be replaced.
+        let line: String = escape::words(line).chars().take(usize::from(width).saturating_sub(1)).collect();
+        let _ = write!(self.out, "{CLEAR_LINE}{line}");
+        self.status_shown = true;
+    }
+
+    /// Takes the status off the terminal, so that something else can stand there.
+    pub(super) fn clear_status(&mut self) {
+        if std::mem::take(&mut self.status_shown) {
+            let _ = write!(self.out, "{CLEAR_LINE}");
+        }
+    }
+}
+
+/// The words of an error and its causes.
+pub(crate) fn words_of(error: &anyhow::Error) -> String {
+    let reason = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<io::Error>() {
+        Some(system) => udpkit::reason(system),
+        None => cause.to_string(),
+    };
+    let reasons: Vec<_> = error.chain().map(reason).collect();
+    reasons.join(": ")
+}
+
+/// Tells an error, and what to do about it, where there is no printer.
+pub(crate) fn error(error: &anyhow::Error) {
+    let mut aside = Aside::new(io::stderr().lock());
+    aside.line(COMPLAINT, &words_of(error));
+    if let Some(hint) = hint::hint(error) {
+        aside.line(HINT, &hint);
+    }
+}

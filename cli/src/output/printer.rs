@@ -1,0 +1,347 @@
+//! The printer: data on standard output in the chosen format, everything else on standard error.
+
+use std::cmp::Ordering;
+use std::io::{self, BufWriter, Stdout, Write};
+use std::ops::ControlFlow;
+
+use udpkit::{Datagram, Event, Interfaces, Sink, Train};
+
+use super::aside::{Aside, COMPLAINT, HINT};
+use super::head::Heads;
+use super::news::{Bound, MAX_TOLD, News};
+use super::notice::{Note, Notice, Tone};
+use super::notices::{Dropped, Ignored, NotSent, NotShown, Refused, Reopened, Sent, Telling, Trouble, Unanswered};
+use super::role::Role;
+use super::settings::Settings;
+use super::{escape, hex, json};
+use crate::words::format::Format;
+
+/// Prints datagrams and notices as they come.
+pub(crate) struct Printer<W: Write, N: Write> {
+    settings: Settings,
+    out: W,
+    aside: Aside<N>,
+    heads: Heads,
+    interfaces: Interfaces,
+    news: News,
+    bound: Bound,
+    /// What the kernel dropped so far.
+    drops: u64,
+    /// Requests without an answer so far.
+    unanswered: usize,
+    /// Refusals so far.
+    refused: usize,
+    /// The first error of writing, which ended the run.
+    failure: Option<io::Error>,
+}
+
+/// A printer to the process's own outputs.
+pub(crate) type StdPrinter = Printer<BufWriter<Stdout>, io::Stderr>;
+
+impl StdPrinter {
+    pub(crate) fn std(settings: Settings) -> Self {
+        Self::new(settings, BufWriter::with_capacity(65_536, io::stdout()), io::stderr(), jiff::tz::TimeZone::system())
+    }
+}
+
+impl<W: Write, N: Write> Printer<W, N> {
+    pub(crate) fn new(settings: Settings, out: W, aside: N, zone: jiff::tz::TimeZone) -> Self {
+        Self {
+            heads: Heads::new(&settings, zone),
+            news: News::new(settings.verbose, settings.refusals),
+            settings,
+            out,
+            aside: Aside::new(aside),
+            interfaces: Interfaces::default(),
+            bound: Bound::default(),
+            drops: 0,
+            unanswered: 0,
+            refused: 0,
+            failure: None,
+        }
+    }
+
+    pub(crate) fn set_interfaces(&mut self, interfaces: &Interfaces) {
+        self.interfaces = interfaces.clone();
+        self.heads.set_interfaces(interfaces);
+    }
+
+    /// What was written as data.
+    #[cfg(test)]
+    pub(crate) fn into_out(self) -> W {
+        self.out
+    }
+
+    /// Whether lines are coloured.
+    pub(crate) fn is_coloured(&self) -> bool {
+        self.settings.color
+    }
+
+    /// Whether notices are objects.
+    pub(crate) fn is_json(&self) -> bool {
+        self.settings.format == Format::Json
+    }
+
+    /// Whether each datagram is written as it comes, for somebody who watches.
+    pub(crate) fn writes_at_once(&self) -> bool {
+        self.settings.at_once
+    }
+
+    /// Why writing failed, if it did; a reader that went away is no failure.
+    pub(crate) fn failure(&self) -> Option<&io::Error> {
+        self.failure.as_ref().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether nothing more can be written.
+    pub(crate) fn is_over(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Says something besides datagrams: as an object in JSON, else as lines, where its tone belongs.
+    pub(crate) fn say(&mut self, notice: &impl Notice) {
+        if let Some(kind) = notice.kind().filter(|_| self.is_json()) {
+            let written = json::write(&mut self.out, kind, notice);
+            return self.keep(written);
+        }
+        let lines = notice.words();
+        match notice.tone() {
+            Tone::Data => lines.iter().for_each(|line| self.data(line)),
+            Tone::Note | Tone::Status if self.settings.quiet || self.is_json() => return,
+            Tone::Note => lines.iter().for_each(|line| self.aside.line("", line)),
+            Tone::Status => lines.iter().for_each(|line| self.aside.status(line)),
+            Tone::Complaint => lines.iter().for_each(|line| self.aside.line(COMPLAINT, line)),
+        }
+        if let Some(hint) = notice.hint() {
+            self.aside.line(HINT, &hint);
+        }
+    }
+
+    /// Says the last thing of a run, its summary.
+    pub(crate) fn conclude(&mut self, summary: &impl Notice) {
+        self.tell_held();
+        self.aside.clear_status();
+        self.say(summary);
+        self.flush();
+    }
+
+    fn data(&mut self, line: &str) {
+        let written = writeln!(self.out, "{}", escape::words(line));
+        self.keep(written);
+    }
+
+    /// Prints datagrams, before which the kernel dropped this many at the same socket.
+    pub(crate) fn received(&mut self, via: usize, train: Train<'_>, dropped_before: u32) -> ControlFlow<()> {
+        for (place, datagram) in train.datagrams().enumerate() {
+            let dropped_before = if place == 0 { dropped_before } else { 0 };
+            self.datagram(via, datagram, &Role::Received { dropped_before });
+        }
+        self.flow()
+    }
+
+    fn keep(&mut self, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// The end, once nothing can be written any more.
+    fn flow(&self) -> ControlFlow<()> {
+        if self.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    pub(crate) fn flush(&mut self) {
+        if self.failure.is_none() {
+            let flushed = self.out.flush();
+            self.keep(flushed);
+        }
+    }
+
+    /// Prints a datagram in the format chosen.
+    fn datagram(&mut self, via: usize, datagram: Datagram<'_>, role: &Role<'_>) {
+        if self.is_held() {
+            return;
+        }
+        self.aside.clear_status();
+        let written = self.write_datagram(via, datagram, role);
+        self.keep(written);
+        if self.settings.at_once {
+            self.flush();
+        }
+    }
+
+    fn write_datagram(&mut self, via: usize, datagram: Datagram<'_>, role: &Role<'_>) -> io::Result<()> {
+        let Self { settings, out, heads, .. } = self;
+        let payload = datagram.payload;
+        let line = match (settings.format, role) {
+            (Format::Raw, _) => {
+                out.write_all(payload)?;
+                return out.write_all(&settings.printing.delimiter);
+            }
+            (Format::Json, Role::Answered { .. } | Role::Reply { .. }) => {
+                return json::write_datagram(out, &heads.shown(via, datagram, settings), role);
+            }
+            (Format::Json | Format::Text | Format::Hex, _) => heads.line(via, datagram, role, settings)?,
+        };
+        out.write_all(line)?;
+        let payload = Some(payload).filter(|_| settings.printing.columns.have_payload());
+        if settings.format == Format::Json {
+            return json::write_end(out, payload);
+        }
+        let payload = payload.unwrap_or_default();
+        if settings.format == Format::Hex {
+            out.write_all(if line.is_empty() { b"" } else { b"\n" })?;
+            return hex::write(out, payload);
+        }
+        if !payload.is_empty() {
+            out.write_all(if line.is_empty() { b"" } else { b"  " })?;
+            escape::write(out, payload)?;
+        }
+        out.write_all(b"\n")
+    }
+
+    /// Whether a line is one too many in this second; when a new one has begun, tells how many there were.
+    fn is_held(&mut self) -> bool {
+        if !self.settings.bounded {
+            return false;
+        }
+        let held = !self.bound.passes();
+        if !held {
+            self.tell_held();
+        }
+        held
+    }
+
+    fn tell_held(&mut self) {
+        if let count @ 1.. = self.bound.take_held() {
+            self.say(&NotShown { count, what: "datagrams" });
+        }
+    }
+
+    /// Tells an event, news or not.
+    pub(crate) fn tell(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        match event {
+            Event::Received { via, train } => return self.received(via, train, 0),
+            Event::Answered { via, datagram, reply } => self.datagram(via, datagram, &Role::Answered { reply }),
+            Event::Reply { via, datagram, request, rtt } => {
+                self.datagram(via, datagram, &Role::Reply { request, rtt });
+            }
+            Event::Sent { transmit, payload, request, retry } => {
+                let name = transmit.interface.and_then(|index| self.heads.interface(index)).map(str::to_owned);
+                self.say(&Sent::new(&transmit, name.as_deref(), payload.len(), request, retry));
+            }
+            Event::Unanswered { request } if self.settings.numbered || self.is_json() => {
+                let telling = telling(&mut self.unanswered);
+                self.say(&Unanswered { request, telling });
+            }
+            // Of a single request, the end says so.
+            Event::Unanswered { .. } => {}
+            Event::Ignored { .. } | Event::Unreachable { .. } | Event::SendFailed { .. } if self.is_held() => {}
+            Event::Ignored { meta, reason, count } => self.say(&Ignored { source: meta.source, reason, count }),
+            Event::Unreachable { unreachable } => {
+                let telling = telling(&mut self.refused);
+                self.say(&Refused::new(unreachable, telling, !self.settings.numbered));
+            }
+            Event::SendFailed { failure } => self.say(&NotSent::new(failure)),
+            // The total is that of one worker; here they come together.
+            Event::Dropped { new, total: _ } => {
+                self.drops += new;
+                self.say(&Dropped { new, total: self.drops });
+            }
+            Event::Interfaces { interfaces } => {
+                if self.settings.verbose && self.interfaces != *interfaces {
+                    self.say(&Note("interfaces changed".to_owned()));
+                }
+                self.set_interfaces(interfaces);
+            }
+            Event::Reopened { local } => self.say(&Reopened { address: local }),
+            Event::Trouble { error } => self.say(&Trouble { error: error.to_string() }),
+            // `Event::Question` is no news but a question. Any other is of a later library: `events.rs` fails then.
+            _ => {}
+        }
+        self.flow()
+    }
+}
+
+/// Counts a thing that is told [`MAX_TOLD`] times at most.
+fn telling(count: &mut usize) -> Telling {
+    *count += 1;
+    match (*count).cmp(&MAX_TOLD) {
+        Ordering::Less => Telling::Earlier,
+        Ordering::Equal => Telling::Last,
+        Ordering::Greater => Telling::TooLate,
+    }
+}
+
+/// Tells what is news.
+impl<W: Write, N: Write> Sink for Printer<W, N> {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        if self.news.passes(&event) { self.tell(event) } else { ControlFlow::Continue(()) }
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        self.flush();
+        self.flow()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use udpkit::{Cause, Delivery, InterfaceIndex, Meta, Unreachable};
+
+    use super::super::news::Refusals;
+    use super::*;
+
+    fn received(second: u64, nanoseconds: u32) -> Meta {
+        let mut meta = Meta::new("192.0.2.1:40000".parse().unwrap());
+        meta.destination = Some("192.0.2.255".parse().unwrap());
+        meta.interface = InterfaceIndex::new(7);
+        meta.delivery = Delivery::Broadcast;
+        meta.received = Some(SystemTime::UNIX_EPOCH + Duration::new(second, nanoseconds));
+        meta.hop_limit = Some(64);
+        meta.traffic_class = Some(184);
+        meta
+    }
+
+    #[test]
+    fn a_datagram_costs_no_allocation() {
+        for format in [Format::Text, Format::Hex, Format::Json, Format::Raw] {
+            let settings = Settings { ports: vec![10000], ..Settings::plain(format) };
+            let mut printer = Printer::new(settings, io::sink(), io::sink(), jiff::tz::TimeZone::UTC);
+            let mut print = |port, nanoseconds, payload: &[u8]| {
+                let mut meta = received(1_700_000_000, nanoseconds);
+                meta.source.set_port(port);
+                let datagram = Datagram { payload, wire_len: payload.len(), meta: &meta };
+                assert!(printer.event(Event::Received { via: 0, train: Train::one(&datagram) }).is_continue());
+            };
+            let payloads: [&[u8]; 5] =
+                [b"plain text", b"", b"\x1b]0;\xff\0\\\x7f", "мир \u{202e} 👋 ".as_bytes(), &[200; 65_507]];
+            let mut print_all = |first| {
+                // More peers than there are heads.
+                for ((number, port), payload) in (0u32..1000).zip((40_000..40_600).cycle()).zip(payloads.iter().cycle())
+                {
+                    print(port, first + number / 3, payload);
+                }
+            };
+            // The first ones make room.
+            print_all(0);
+            let allocated = allocation_counter::measure(|| print_all(500));
+            assert_eq!(allocated.count_total, 0, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_told_up_to_a_bound() {
+        let settings = Settings { refusals: Refusals::Each, numbered: true, ..Settings::plain(Format::Text) };
+        let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
+        let destination = "192.0.2.1:9".parse().unwrap();
+        let unreachable = Unreachable::new(destination, None, Cause::Port);
+        for _ in 0..2 * MAX_TOLD {
+            assert!(printer.event(Event::Unreachable { unreachable: &unreachable }).is_continue());
+        }
+        let told = String::from_utf8(printer.aside.out).unwrap();
+        assert_eq!(told.lines().count(), MAX_TOLD);
+        assert!(told.ends_with("more of these are only counted\n"), "{told}");
+    }
+}

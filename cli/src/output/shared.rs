@@ -1,0 +1,22 @@
+//! A printer that several threads print with.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use udpkit::Interfaces;
+
+use super::printer::StdPrinter;
+
+/// A printer that several threads print with.
+#[derive(Clone)]
+pub(crate) struct SharedPrinter(Arc<Mutex<StdPrinter>>);
+
+impl SharedPrinter {
+    pub(crate) fn new(mut printer: StdPrinter, interfaces: &Interfaces) -> Self {
+        printer.set_interfaces(interfaces);
+        Self(Arc::new(Mutex::new(printer)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, StdPrinter> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

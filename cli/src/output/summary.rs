@@ -1,0 +1,192 @@
+//! The account of a run at its end: counters that all verbs have, and what a verb has of its own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use udpkit::Report;
+
+use super::aside::HINT;
+use super::json::nanoseconds;
+use super::notice::Notice;
+
+/// The account of a run: in JSON the counters and what the verb has of its own, for people the verb's words.
+#[derive(Serialize)]
+pub(crate) struct Summary<T> {
+    #[serde(flatten)]
+    counters: Counters,
+    #[serde(flatten)]
+    own: T,
+    #[serde(skip)]
+    words: Vec<String>,
+}
+
+impl<T: Serialize> Summary<T> {
+    pub(crate) fn new(report: &Report, own: T, words: Vec<String>) -> Self {
+        Self { counters: Counters::new(report), own, words }
+    }
+}
+
+impl<T: Serialize> Notice for Summary<T> {
+    fn kind(&self) -> Option<&'static str> {
+        Some("summary")
+    }
+
+    fn words(&self) -> Vec<String> {
+        self.words.clone()
+    }
+}
+
+/// What a verb that reads no capture has of its own: version 1 of the format promises the key to every summary.
+#[derive(Default, Serialize)]
+pub(crate) struct NoCapture {
+    capture: Option<()>,
+}
+
+/// The counters that all verbs have.
+#[derive(Serialize)]
+pub(crate) struct Counters {
+    elapsed_ns: u64,
+    received: u64,
+    received_bytes: u64,
+    answered: u64,
+    reply_failed: u64,
+    taken: u64,
+    delivered: u64,
+    waiting: u64,
+    ignored: BTreeMap<&'static str, u64>,
+    copies: u64,
+    peers_estimate: u64,
+    truncated: u64,
+    dropped_by_kernel: Option<u64>,
+    dropped_by_kernel_at_least: bool,
+    sent: u64,
+    sent_bytes: u64,
+    send_failed: u64,
+    requests: u64,
+    requests_answered: u64,
+    retries: u64,
+    unreachable: u64,
+    rtt: Option<Rtt>,
+    lateness: Option<Lateness>,
+    gaps_shortened: u64,
+    times_decreasing: u64,
+    sources_shared: u64,
+}
+
+#[derive(Serialize)]
+struct Rtt {
+    count: u64,
+    min_ns: u64,
+    mean_ns: u64,
+    max_ns: u64,
+    deviation_ns: u64,
+}
+
+#[derive(Serialize)]
+struct Lateness {
+    count: u64,
+    p50_ns: u64,
+    p99_ns: u64,
+    max_ns: u64,
+}
+
+impl Counters {
+    pub(crate) fn new(report: &Report) -> Self {
+        let Report { rtt, lateness, .. } = report;
+        Self {
+            elapsed_ns: nanoseconds(report.elapsed),
+            received: report.received.datagrams,
+            received_bytes: report.received.bytes,
+            answered: report.answered,
+            reply_failed: report.reply_failed,
+            taken: report.sunk,
+            delivered: report.delivered,
+            waiting: report.waiting,
+            copies: report.copies,
+            peers_estimate: report.peers.estimate(),
+            ignored: report.ignored.iter().map(|(reason, count)| (reason.key(), count)).collect(),
+            truncated: report.truncated,
+            dropped_by_kernel: report.kernel_drops,
+            dropped_by_kernel_at_least: report.kernel_drops_at_least,
+            sent: report.sent.datagrams,
+            sent_bytes: report.sent.bytes,
+            send_failed: report.send_failed,
+            requests: report.requests,
+            requests_answered: report.requests_answered,
+            retries: report.retries,
+            unreachable: report.unreachable,
+            rtt: (rtt.count() > 0).then(|| Rtt {
+                count: rtt.count(),
+                min_ns: nanoseconds(rtt.smallest()),
+                mean_ns: nanoseconds(rtt.mean()),
+                max_ns: nanoseconds(rtt.largest()),
+                deviation_ns: nanoseconds(rtt.deviation()),
+            }),
+            lateness: (lateness.count() > 0).then(|| Lateness {
+                count: lateness.count(),
+                p50_ns: nanoseconds(lateness.at(0.5)),
+                p99_ns: nanoseconds(lateness.at(0.99)),
+                max_ns: nanoseconds(lateness.largest()),
+            }),
+            gaps_shortened: report.gaps_shortened,
+            times_decreasing: report.times_decreasing,
+            sources_shared: report.sources_shared,
+        }
+    }
+}
+
+/// A line for each reason for which datagrams were ignored.
+pub(crate) fn ignored(report: &Report) -> impl Iterator<Item = String> {
+    report.ignored.iter().map(|(reason, count)| format!("  {count} ignored: {reason}"))
+}
+
+/// What the kernel dropped at our sockets, and what helps.
+pub(crate) fn dropped(report: &Report, receive_buffer: usize) -> Vec<String> {
+    let Some(drops @ 1..) = report.kernel_drops else { return Vec::new() };
+    let bound = if report.kernel_drops_at_least { "at least " } else { "" };
+    vec![
+        format!("  dropped by the kernel: {bound}{drops} (the receive buffer of {receive_buffer} B was full)"),
+        advice("a larger one: --recv-buffer SIZE, as root or up to sysctl net.core.rmem_max"),
+    ]
+}
+
+/// A line of advice in a summary.
+pub(crate) fn advice(words: &str) -> String {
+    format!("{HINT}{words}")
+}
+
+/// The parts of a line that count something, each with a comma before it.
+pub(crate) fn counts(parts: &[(u64, &str)]) -> String {
+    parts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!(", {count} {name}")).collect()
+}
+
+/// How a run goes: two reports, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rates<'a> {
+    pub(crate) before: &'a Report,
+    pub(crate) now: &'a Report,
+}
+
+impl Rates<'_> {
+    /// Datagrams received in a second.
+    pub(crate) fn received_per_second(&self) -> f64 {
+        self.per_second(self.now.received.datagrams, self.before.received.datagrams)
+    }
+
+    /// Datagrams sent in a second.
+    pub(crate) fn sent_per_second(&self) -> f64 {
+        self.per_second(self.now.sent.datagrams, self.before.sent.datagrams)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
+    fn per_second(&self, now: u64, before: u64) -> f64 {
+        let time = self.now.elapsed.saturating_sub(self.before.elapsed).as_secs_f64();
+        if time > 0.0 { now.saturating_sub(before) as f64 / time } else { 0.0 }
+    }
+}
+
+/// A time in milliseconds, as ping writes it.
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

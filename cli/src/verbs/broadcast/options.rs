@@ -1,0 +1,53 @@
+//! From the flags of `udp broadcast` to its sockets and its engine.
+
+use anyhow::{Result, bail};
+use udpkit::verbs::{BroadcastOptions, BroadcastTarget};
+use udpkit::{Options, Socket};
+
+use super::plan::Plans;
+use crate::args::BroadcastArgs;
+use crate::output::{Refusals, Settings};
+use crate::runtime::printing;
+use crate::runtime::requests::pace;
+use crate::runtime::sockets::sending_options;
+
+/// Opens the sockets of a plan.
+pub(super) fn sockets(args: &BroadcastArgs, plans: &Plans) -> Result<(Vec<Socket>, Vec<BroadcastTarget>)> {
+    if args.pace.local.as_ref().is_some_and(|local| local.host.is_some()) {
+        bail!("--local takes a port alone here: each network is asked from our address in it");
+    }
+    let options = Options {
+        broadcast: true,
+        errors: true,
+        timestamps: true,
+        reuse_address: args.pace.local.is_some(),
+        ..sending_options(&args.sending, &args.common)
+    };
+    let mut sockets = Vec::new();
+    let mut targets = Vec::new();
+    for plan in &plans.used {
+        let socket = Socket::bind(plan.from, &options)?;
+        targets.push(BroadcastTarget { transmit: plan.transmit, own: socket.local_address() });
+        sockets.push(socket);
+    }
+    Ok((sockets, targets))
+}
+
+/// What the printer must know.
+pub(super) fn settings(args: &BroadcastArgs, targets: &[BroadcastTarget]) -> Settings {
+    let ports = targets.iter().map(|target| target.own.port()).collect();
+    let common = printing::settings(&args.common, ports);
+    Settings { name_interfaces: true, refusals: Refusals::Each, ..common }
+}
+
+/// What the engine is asked for.
+pub(super) fn engine(args: &BroadcastArgs, targets: Vec<BroadcastTarget>) -> BroadcastOptions {
+    BroadcastOptions {
+        targets,
+        wait: args.wait,
+        pace: pace(&args.pace, &args.common),
+        duration: args.common.duration,
+        count: args.common.count,
+        verbose: args.common.verbose,
+    }
+}

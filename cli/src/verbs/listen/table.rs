@@ -1,0 +1,71 @@
+//! `udp listen --tui`: what is received goes to a table of senders, and to a capture if there is one.
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Result;
+use udpkit::{Event, Interfaces, Remote, Sink};
+
+use super::queue::QueueSink;
+use super::recorder::Recorder;
+use crate::runtime::sockets::Listening;
+use crate::tui::{Feed, Totals, Tui};
+
+/// How long the screen waits for a report; then it shows the last one.
+const REPORT_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Where the thread that receives puts what comes.
+pub(super) struct ListenSink {
+    table: Option<Feed>,
+    queue: QueueSink,
+    /// Whether datagrams are written besides being in the table.
+    writes: bool,
+}
+
+impl ListenSink {
+    pub(super) fn new(queue: QueueSink, writes: bool) -> Self {
+        Self { table: None, queue, writes }
+    }
+
+    /// Takes over the terminal for a table of senders, which is fed from now on.
+    pub(super) fn open_table(
+        &mut self,
+        recorder: &mut Recorder,
+        listening: &Listening,
+        interfaces: &Interfaces,
+        remote: &Remote,
+    ) -> Result<Tui> {
+        let feed = Feed::new(listening.ports(), interfaces);
+        recorder.troubles = Some(feed.troubles());
+        let written = recorder.written_so_far();
+        let addresses: Vec<_> = listening.addresses().iter().map(SocketAddr::to_string).collect();
+        let title = format!("udp listen on {}", addresses.join(" and "));
+        let (asked, stopped) = (remote.clone(), remote.clone());
+        let ask = move || {
+            let report = asked.report(REPORT_PATIENCE)?;
+            let written = written.as_ref().map(|written| written.load(Ordering::Relaxed));
+            Some(Totals { written, ..Totals::from(&report) })
+        };
+        let tui = Tui::start(&feed, title, recorder.printer.is_coloured(), ask, move || stopped.stop())?;
+        self.table = Some(feed);
+        Ok(tui)
+    }
+}
+
+impl Sink for ListenSink {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        if let Some(table) = &mut self.table {
+            table.event(event)?;
+            if !(self.writes && matches!(event, Event::Received { .. })) {
+                return ControlFlow::Continue(());
+            }
+        }
+        self.queue.event(event)
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        self.queue.idle()
+    }
+}

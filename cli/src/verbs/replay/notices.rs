@@ -1,0 +1,280 @@
+//! What `udp replay` says: its sources, its progress, what it would send, and what became of the capture.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+use udpkit::{Count, Quantiles, Report};
+
+use super::origin::Entry;
+use super::tally::{LeftOut, Tally, counted};
+use crate::capture::{Account, Unusable};
+use crate::output::json::nanoseconds;
+use crate::output::summary::{Rates, Summary, counts, dropped, ignored};
+use crate::output::{Notice, StatusLine, Tone};
+use crate::words::units;
+
+/// By which socket a source sends; people are told of those that have another port than in the capture.
+#[derive(Serialize)]
+pub(super) struct SourceSocket {
+    source: SocketAddr,
+    local: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl SourceSocket {
+    pub(super) fn new(source: SocketAddr, local: SocketAddr, error: Option<&udpkit::Error>) -> Self {
+        Self { source, local, error: error.map(|error| udpkit::reason(error.cause())) }
+    }
+}
+
+impl Notice for SourceSocket {
+    fn kind(&self) -> Option<&'static str> {
+        Some("sender")
+    }
+
+    fn words(&self) -> Vec<String> {
+        let (source, local) = (self.source, self.local.port());
+        let line = |reason| format!("{source} sends from port {local}, not {}: {reason}", source.port());
+        self.error.iter().map(line).collect()
+    }
+}
+
+/// A datagram would be sent so long after the first.
+#[derive(Serialize)]
+pub(super) struct Planned {
+    at_ns: u64,
+    packet: u64,
+    source: SocketAddr,
+    captured_destination: SocketAddr,
+    destination: SocketAddr,
+    length: usize,
+    #[serde(skip)]
+    at: Duration,
+}
+
+impl Planned {
+    pub(super) fn new(entry: &Entry, at: Duration, destination: SocketAddr) -> Self {
+        let Entry { packet, source, destination: captured_destination, length } = *entry;
+        Self { at_ns: nanoseconds(at), packet, source, captured_destination, destination, length, at }
+    }
+}
+
+impl Notice for Planned {
+    fn kind(&self) -> Option<&'static str> {
+        Some("planned")
+    }
+
+    fn words(&self) -> Vec<String> {
+        let Self { packet, source, captured_destination: captured, destination, length, at, .. } = self;
+        let (seconds, nanoseconds) = (at.as_secs(), at.subsec_nanos());
+        vec![format!("+{seconds}.{nanoseconds:09}  #{packet}  {source} -> {captured}  to {destination}  {length} B")]
+    }
+
+    fn tone(&self) -> Tone {
+        Tone::Data
+    }
+}
+
+/// A datagram cannot be sent.
+#[derive(Serialize)]
+pub(super) struct Unsendable {
+    packet: u64,
+    source: SocketAddr,
+    captured_destination: SocketAddr,
+    length: usize,
+    reason: &'static str,
+    #[serde(skip)]
+    why: LeftOut,
+}
+
+impl Unsendable {
+    pub(super) fn new(entry: &Entry, why: LeftOut) -> Self {
+        let Entry { packet, source, destination: captured_destination, length } = *entry;
+        Self { packet, source, captured_destination, length, reason: why.key(), why }
+    }
+}
+
+impl Notice for Unsendable {
+    fn kind(&self) -> Option<&'static str> {
+        Some("unsendable")
+    }
+
+    fn words(&self) -> Vec<String> {
+        let Self { packet, source, captured_destination, length, why, .. } = self;
+        vec![format!("not sent  #{packet}  {source} -> {captured_destination}  {length} B  {}", why.words())]
+    }
+
+    fn tone(&self) -> Tone {
+        Tone::Data
+    }
+}
+
+/// What a replay came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replayed<'a> {
+    pub(super) report: &'a Report,
+    pub(super) tally: &'a Tally,
+    /// What was only listed, if nothing was sent.
+    pub(super) planned: Option<Count>,
+    /// Whether one socket was asked for.
+    pub(super) one_socket: bool,
+    pub(super) receive_buffer: usize,
+}
+
+/// What a replay has in JSON besides the counters that all verbs have.
+#[derive(Serialize)]
+pub(super) struct WithCapture {
+    capture: CaptureObject,
+}
+
+impl Replayed<'_> {
+    /// What was sent and what became of the capture, as the last thing that is said.
+    pub(super) fn summary(&self) -> Summary<WithCapture> {
+        Summary::new(self.report, WithCapture { capture: self.object() }, self.lines())
+    }
+
+    /// Datagrams that were tried to be sent, or would have been.
+    fn tried(&self) -> u64 {
+        let sent = self.planned.unwrap_or(self.report.sent);
+        sent.datagrams + self.report.send_failed
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let Self { report, planned, .. } = *self;
+        let mut lines = match planned {
+            Some(planned) => {
+                vec![format!("{} would be sent ({} B)", counted(planned.datagrams, "datagram"), planned.bytes)]
+            }
+            None => sent(report),
+        };
+        lines.extend(self.schedule());
+        lines.extend(self.capture());
+        lines.extend(ignored(report));
+        lines.extend(dropped(report, self.receive_buffer));
+        lines
+    }
+
+    /// What is peculiar about the times.
+    fn schedule(&self) -> impl Iterator<Item = String> + use<> {
+        let Report { gaps_shortened, times_decreasing, sources_shared, .. } = *self.report;
+        let shared = if self.one_socket { 0 } else { sources_shared };
+        let peculiar = [
+            (gaps_shortened, "pauses made shorter (--max-gap)"),
+            (times_decreasing, "recorded before the one that they follow: sent with it"),
+            (self.tally.without_time, "without a time in the capture: sent with the one that they follow"),
+            (shared, "sent by the socket of another source: there are more sources than sockets"),
+        ];
+        peculiar.into_iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("  {count} {words}"))
+    }
+
+    /// What became of what is in the capture.
+    fn capture(&self) -> Vec<String> {
+        let Tally { readings, account, .. } = self.tally;
+        let Account { packets, datagrams, joined, dropped, .. } = account;
+        let times = if *readings > 1 { format!(" in {readings} readings") } else { String::new() };
+        let joined = match joined {
+            0 => String::new(),
+            joined => format!(" (put together from {joined} more fragments)"),
+        };
+        let (packets, datagrams) = (counted(*packets, "packet"), counted(*datagrams, "datagram"));
+        let mut lines = vec![format!("capture: {packets}{times}, {datagrams}{joined}")];
+        lines.extend(self.tally.unused().map(|(count, _, words)| format!("  {count} not sent: {words}")));
+        if let unsent @ 1.. = self.tally.unsent(self.tried()) {
+            lines.push(format!("  {unsent} not sent: read, and then it ended"));
+        }
+        if *dropped > 0 {
+            lines.push(format!("  {dropped} missing: dropped when the capture was made"));
+        }
+        lines
+    }
+
+    fn object(&self) -> CaptureObject {
+        let Tally { readings, account, without_time, left_out, .. } = self.tally;
+        let unusable = Unusable::ALL.iter().map(|why| (why.key(), account.unusable(*why)));
+        let left_out = LeftOut::ALL.iter().map(|why| (why.key(), left_out[*why as usize]));
+        CaptureObject {
+            readings: *readings,
+            packets: account.packets,
+            fragments_joined: account.joined,
+            unusable: unusable.filter(|(_, count)| *count > 0).collect(),
+            datagrams: account.datagrams,
+            left_out: left_out.filter(|(_, count)| *count > 0).collect(),
+            unsent: self.tally.unsent(self.tried()),
+            planned: self.planned.map_or(0, |planned| planned.datagrams),
+            without_time: *without_time,
+            dropped: account.dropped,
+        }
+    }
+}
+
+/// What was sent, and how late.
+fn sent(report: &Report) -> Vec<String> {
+    let Report { sent, lateness, .. } = report;
+    let parts = [
+        (report.delivered, "answers"),
+        (report.unreachable, "refused"),
+        (report.send_failed, "not sent (the system did not take them)"),
+    ];
+    let elapsed = units::human(report.elapsed);
+    let mut lines = vec![format!("{} sent ({} B){}, in {elapsed}", sent.datagrams, sent.bytes, counts(&parts))];
+    lines.extend(late(lateness));
+    lines
+}
+
+/// How late datagrams were sent.
+fn late(lateness: &Quantiles) -> Option<String> {
+    let [median, most, largest] = [lateness.at(0.5), lateness.at(0.99), lateness.largest()].map(units::human);
+    (lateness.count() > 0).then(|| format!("  late by {median} (p50), {most} (p99), {largest} (max)"))
+}
+
+/// What became of a capture.
+#[derive(Serialize)]
+struct CaptureObject {
+    readings: u64,
+    packets: u64,
+    fragments_joined: u64,
+    unusable: BTreeMap<&'static str, u64>,
+    datagrams: u64,
+    left_out: BTreeMap<&'static str, u64>,
+    unsent: u64,
+    planned: u64,
+    without_time: u64,
+    dropped: u64,
+}
+
+/// How much of a file was read before anything is sent.
+pub(super) fn surveyed(name: &str, percent: u128) -> StatusLine {
+    StatusLine(format!("reading {name}: {percent} %"))
+}
+
+/// How far a replay is; of how many datagrams in all, where that is known.
+pub(super) fn progress(rates: Rates<'_>, total: Option<u64>) -> StatusLine {
+    let report = rates.now;
+    let tried = report.sent.datagrams + report.send_failed;
+    let mut line = match total {
+        Some(total @ 1..) => format!("{} {tried} of {total} sent", bar(tried, total)),
+        _ => format!("{tried} sent"),
+    };
+    line += &format!(", {:.0}/s", rates.sent_per_second());
+    if report.lateness.count() > 0 {
+        let late = [0.5, 0.99].map(|part| units::human(report.lateness.at(part)));
+        line += &format!(", late p50 {} p99 {}", late[0], late[1]);
+    }
+    let parts = [(report.send_failed, "not sent"), (report.unreachable, "refused"), (report.delivered, "answers")];
+    StatusLine(line + &counts(&parts))
+}
+
+/// Places of the bar.
+const BAR: usize = 20;
+
+/// `[#####---------------]  25 %,`
+fn bar(tried: u64, total: u64) -> String {
+    // In 128 bits, since a count may be any number.
+    let part = |whole| usize::try_from(u128::from(tried.min(total)) * whole / u128::from(total)).unwrap_or(0);
+    let done = part(BAR as u128);
+    let (bar, rest) = ("#".repeat(done), "-".repeat(BAR - done));
+    format!("[{bar}{rest}] {:>3} %,", part(100))
+}

@@ -1,0 +1,142 @@
+//! From the flags of `udp replay` to where it sends, its sockets and its engine.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use udpkit::verbs::{ReplayOptions, ReplayPace};
+use udpkit::{Interfaces, Options, Transmit};
+
+use super::origin::Origin;
+use super::reading::Selection;
+use super::survey::Survey;
+use crate::args::ReplayArgs;
+use crate::hint::Hint;
+use crate::output::{Refusals, Settings};
+use crate::runtime::printing;
+use crate::runtime::sockets::{one_interface, scope, scoped, sending_options};
+use crate::words::address::check_port;
+use crate::words::format::Format;
+use crate::words::units::Rate;
+
+/// Where everything goes.
+pub(super) struct Target {
+    pub(super) transmit: Transmit,
+    /// Whether datagrams keep the port that they went to.
+    pub(super) keeps_ports: bool,
+    broadcast: bool,
+}
+
+impl Target {
+    fn is_shared(&self) -> bool {
+        self.broadcast || self.transmit.destination.ip().is_multicast()
+    }
+}
+
+/// Where everything goes.
+pub(super) fn target(args: &ReplayArgs, interfaces: &Interfaces) -> Result<Target> {
+    if let Some(port) = args.address.port {
+        check_port(port)?;
+    }
+    let found = args.address.destinations(args.common.port, args.common.families(), interfaces)?;
+    let interface = one_interface(&args.common, interfaces)?;
+    let destination = scoped(found[0], interface, interfaces)?;
+    Ok(Target {
+        transmit: Transmit { interface: interface.or_else(|| scope(destination)), ..Transmit::to(destination) },
+        keeps_ports: destination.port() == 0,
+        broadcast: interfaces.is_broadcast(destination.ip()),
+    })
+}
+
+/// An error where the flags do not go together, or not with such a capture.
+pub(super) fn check(args: &ReplayArgs, origin: &Origin) -> Result<()> {
+    if args.common.count == Some(0) {
+        bail!("--count 0 would end before anything is sent; --dry-run shows what would be");
+    }
+    if args.dry_run && matches!(args.common.format(), Format::Raw | Format::Hex) {
+        bail!("--dry-run lists when each would be sent, and no payloads: as text, or with --json");
+    }
+    match origin {
+        Origin::Stream(_) if args.pace.rounds != 1 => Err(Hint::on(
+            format!("{} is no file: it can be read once", name(args)),
+            "without --loop; or write it to a file first",
+        )),
+        Origin::Stream(_) | Origin::File(_) => Ok(()),
+    }
+}
+
+/// The capture, as it stands in what is told.
+pub(super) fn name(args: &ReplayArgs) -> String {
+    match args.file.as_os_str() == "-" {
+        true => "standard input".to_owned(),
+        false => format!("'{}'", args.file.display()),
+    }
+}
+
+/// Which datagrams of the capture are sent.
+pub(super) fn selection(args: &ReplayArgs, target: &Target) -> Selection {
+    let limit = udpkit::max_payload(target.transmit.destination.ip());
+    Selection { ports: args.filter_port.clone(), limit, keeps_ports: target.keeps_ports }
+}
+
+/// What the printer must know.
+pub(super) fn settings(args: &ReplayArgs) -> Settings {
+    let common = printing::settings(&args.common, Vec::new());
+    Settings { numbered: true, refusals: Refusals::OncePerDestination, ..common }
+}
+
+/// Whether progress is told: to people who see nothing else.
+pub(super) fn tells_progress(args: &ReplayArgs) -> bool {
+    let lines = args.common.verbose || args.dry_run || args.common.format() == Format::Json;
+    std::io::stderr().is_terminal() && !lines && !args.common.quiet
+}
+
+/// How many datagrams are to be sent in all, if that is known.
+pub(super) fn total(args: &ReplayArgs, survey: Option<&Survey>) -> Option<u64> {
+    let all = match args.pace.rounds {
+        0 => None,
+        rounds => survey.map(|survey| survey.datagrams.saturating_mul(rounds)),
+    };
+    [all, args.common.count.filter(|_| survey.is_some())].into_iter().flatten().min()
+}
+
+/// Whether one socket was asked for.
+pub(super) fn is_alone(args: &ReplayArgs) -> bool {
+    args.local.as_ref().is_some_and(|local| local.port.is_some())
+}
+
+/// The options of its sockets.
+pub(super) fn socket_options(args: &ReplayArgs, target: &Target) -> Options {
+    Options {
+        broadcast: target.broadcast,
+        errors: true,
+        timestamps: args.common.verbose,
+        ..sending_options(&args.sending, &args.common)
+    }
+}
+
+/// What the engine is asked for, driven with sockets at these addresses. What is only listed must be told.
+pub(super) fn engine(args: &ReplayArgs, target: &Target, own: Vec<SocketAddr>) -> ReplayOptions {
+    ReplayOptions {
+        transmit: target.transmit,
+        keeps_ports: target.keeps_ports,
+        pace: pace(args),
+        longest_gap: args.pace.max_gap,
+        rounds: Some(args.pace.rounds).filter(|rounds| *rounds > 0),
+        limits: args.common.limits(),
+        wait: if args.dry_run { Duration::ZERO } else { args.wait },
+        any_source: target.is_shared(),
+        own,
+        busy_wait: args.pace.busy_wait,
+        verbose: args.common.verbose || args.dry_run,
+    }
+}
+
+fn pace(args: &ReplayArgs) -> ReplayPace {
+    match (args.pace.rate, args.pace.speed) {
+        (Some(rate), _) => ReplayPace::Fixed(Rate::pace(rate)),
+        (None, _) if args.pace.max => ReplayPace::Unpaced,
+        (None, speed) => ReplayPace::Recorded { speed: speed.unwrap_or(1.0) },
+    }
+}

@@ -1,0 +1,207 @@
+//! A replay, once it is known what it does: sends or lists, and says what became of everything.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use anyhow::{Result, bail};
+use udpkit::verbs::{Replay, Sources};
+use udpkit::{Control, Drive, End, Engine, Event, Interfaces, Memberships, Remote, Report, Sink, Socket, drive};
+
+use super::notices::{Replayed, SourceSocket};
+use super::options::{self, Target};
+use super::origin::Origin;
+use super::reading::{Context, Pass};
+use super::rehearsal::rehearse;
+use super::screen::{Screen, with_progress};
+use super::senders::{STREAM_SOCKETS, Senders};
+use super::survey::Survey;
+use crate::args::ReplayArgs;
+use crate::hint::{self, Hint};
+use crate::output::{Complaint, Note, SharedPrinter};
+use crate::runtime::exit::{Exit, finish};
+use crate::runtime::sockets::{buffer_of, local_address};
+
+/// Sources that are named since their port could not be had.
+const MAX_NAMED: usize = 8;
+
+/// A replay, once it is known what it does.
+pub(super) struct Run<'a> {
+    pub(super) args: &'a ReplayArgs,
+    pub(super) target: Target,
+    pub(super) printer: SharedPrinter,
+    pub(super) context: Rc<Context>,
+    /// How many datagrams are to be sent in all, if that is known.
+    pub(super) total: Option<u64>,
+}
+
+/// What a run came to.
+struct Outcome {
+    report: Report,
+    end: End,
+    receive_buffer: usize,
+    /// Why the capture could not be read to its end, if it could not.
+    failure: Option<udpkit::Error>,
+}
+
+impl Run<'_> {
+    /// An error where there is nothing to send.
+    pub(super) fn check(&self, survey: Survey) -> Result<Survey> {
+        match survey {
+            Survey { datagrams: 1.., .. } => Ok(survey),
+            Survey { error: Some(error), .. } => Err(error.into()),
+            Survey { ports, tally, .. } => {
+                let message = format!("nothing to send: {} has {}", self.context.name, tally.words());
+                if self.args.filter_port.is_empty() || ports.is_empty() {
+                    bail!(message);
+                }
+                let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
+                Err(Hint::on(message, format!("its datagrams went to these ports, or more: {}", ports.join(", "))))
+            }
+        }
+    }
+
+    fn engine(
+        &self,
+        mut origin: Origin,
+        sources: Sources,
+        own: Vec<SocketAddr>,
+    ) -> Replay<impl FnMut() -> udpkit::Result<Pass> + use<>, Pass> {
+        let context = Rc::clone(&self.context);
+        let options = options::engine(self.args, &self.target, own);
+        Replay::new(options, sources, move || Pass::begin(&mut origin, &context))
+    }
+
+    /// Opens the sockets, and tells which source has not the port that it had.
+    pub(super) fn senders(&self, survey: Option<&Survey>, interfaces: &Interfaces) -> Result<Senders> {
+        let Self { args, target, .. } = self;
+        let options = options::socket_options(args, target);
+        let any = udpkit::any_address(target.transmit.destination.ip());
+        let local = local_address(args.local.as_ref(), any, interfaces)?;
+        if options::is_alone(args) {
+            return Senders::alone(local, &options).map_err(|error| match error.is_in_use() {
+                true => Hint::on(error.to_string(), hint::in_use(&error, "--local")),
+                false => error.into(),
+            });
+        }
+        let senders = match survey {
+            Some(survey) => Senders::of_sources(&survey.sources, local.ip(), &options)?,
+            None => Senders::of_strangers(local.ip(), &options)?,
+        };
+        self.tell_senders(&senders);
+        Ok(senders)
+    }
+
+    /// Tells by which socket each source sends: in JSON all, to people some of those that have another port.
+    fn tell_senders(&self, senders: &Senders) {
+        let mut printer = self.printer.lock();
+        if printer.is_json() {
+            for (source, socket) in senders.sources.owners().iter().zip(&senders.sockets) {
+                let elsewhere = senders.elsewhere.iter().find(|(other, ..)| other == source);
+                let error = elsewhere.map(|(.., error)| error);
+                printer.say(&SourceSocket::new(*source, socket.local_address(), error));
+            }
+            return printer.flush();
+        }
+        for (source, local, error) in senders.elsewhere.iter().take(MAX_NAMED) {
+            printer.say(&SourceSocket::new(*source, *local, Some(error)));
+        }
+        if let Some(more @ 1..) = senders.elsewhere.len().checked_sub(MAX_NAMED) {
+            printer.say(&Note(format!("{more} more sources send from other ports than in the capture")));
+        }
+    }
+
+    /// Sends.
+    pub(super) fn perform(&self, origin: Origin, senders: Senders, remote: &Remote, control: Control) -> Result<Exit> {
+        let Senders { sockets, sources, .. } = senders;
+        let mut engine = self.engine(origin, sources, sockets.iter().map(Socket::local_address).collect());
+        let mut screen = Screen { printer: &self.printer, verbose: self.args.common.verbose };
+        let drive_with = Drive { control, memberships: Memberships::default() };
+        let run = || drive(&sockets, &mut engine, drive_with, &mut screen);
+        let driven = match options::tells_progress(self.args) {
+            true => with_progress(remote, &self.printer, self.total, run),
+            false => run(),
+        };
+        let failure = engine.failure().map(again);
+        // What was read ahead is counted when it is dropped.
+        drop(engine);
+        let (report, end) = driven?;
+        self.conclude(&Outcome { report, end, receive_buffer: buffer_of(&sockets), failure })
+    }
+
+    /// Lists what would be sent.
+    pub(super) fn rehearse(&self, origin: Origin, survey: Option<Survey>) -> Result<Exit> {
+        // As many as there would be sockets.
+        let sources = match survey {
+            _ if options::is_alone(self.args) => Sources::new(1),
+            Some(survey) => survey.sources,
+            None => Sources::new(STREAM_SOCKETS),
+        };
+        let mut engine = self.engine(origin, sources, Vec::new());
+        if let Some(rehearsal) = &self.context.rehearsal {
+            rehearse(&mut engine, rehearsal, || self.context.is_stopped());
+        }
+        let (report, failure) = (engine.report(), engine.failure().map(again));
+        drop(engine);
+        let end = if self.context.is_stopped() { End::Stopped } else { End::Done };
+        self.conclude(&Outcome { report, end, receive_buffer: 0, failure })
+    }
+
+    /// Tells what became of everything.
+    fn conclude(&self, outcome: &Outcome) -> Result<Exit> {
+        let Outcome { report, failure, .. } = outcome;
+        let tally = self.context.tally.borrow();
+        let mut printer = self.printer.lock();
+        let (mut shown, mut planned) = (report.clone(), None);
+        if self.args.dry_run {
+            planned = Some(std::mem::take(&mut shown.sent));
+        }
+        if let Some(error) = failure.as_ref().filter(|_| printer.is_json()) {
+            // A printer that has failed says so below.
+            let _ = printer.event(Event::Trouble { error });
+        }
+        let replayed = Replayed {
+            report: &shown,
+            tally: &tally,
+            planned,
+            one_socket: options::is_alone(self.args),
+            receive_buffer: outcome.receive_buffer,
+        };
+        printer.conclude(&replayed.summary());
+        if let Some(error) = failure.as_ref().filter(|_| !printer.is_json()) {
+            printer.say(&Complaint(error.to_string()));
+        }
+        let is_empty = outcome.tried() == 0 && failure.is_none() && outcome.end == End::Done;
+        if is_empty {
+            let words = tally.words();
+            printer.say(&Complaint(format!("nothing to send: {} has {words}", self.context.name)));
+        }
+        finish(&printer, if is_empty { Exit::Failed } else { self.exit(outcome) })
+    }
+
+    fn exit(&self, outcome: &Outcome) -> Exit {
+        let Outcome { report, end, failure, .. } = outcome;
+        let tried = outcome.tried();
+        match () {
+            () if failure.is_some() || report.send_failed > 0 => Exit::Failed,
+            () if report.unreachable > 0 && report.delivered == 0 => Exit::Failed,
+            // Where there is no end, or none that is known, a signal is how it ends.
+            () if *end == End::Stopped && (tried == 0 || self.total.is_some_and(|total| tried < total)) => {
+                Exit::Interrupted
+            }
+            () => Exit::Done,
+        }
+    }
+}
+
+impl Outcome {
+    /// Datagrams that were tried to be sent.
+    fn tried(&self) -> u64 {
+        self.report.sent.datagrams + self.report.send_failed
+    }
+}
+
+/// An error as it is, for longer.
+fn again(error: &udpkit::Error) -> udpkit::Error {
+    let cause = error.cause();
+    udpkit::Error::new(error.attempt(), error.object(), std::io::Error::new(cause.kind(), udpkit::reason(cause)))
+}

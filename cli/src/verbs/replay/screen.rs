@@ -1,0 +1,86 @@
+//! What is told while a replay goes on: how far it is, and what happens.
+
+use std::fs::File;
+use std::io::Seek;
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use udpkit::{Event, Remote, Report, Sink};
+
+use super::notices::{progress, surveyed};
+use super::options::tells_progress;
+use super::reading::Context;
+use super::survey::{self, Survey};
+use crate::args::ReplayArgs;
+use crate::output::SharedPrinter;
+use crate::output::summary::Rates;
+
+/// Progress is told at this interval on a terminal.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+/// How long a report is waited for; it comes at once unless the capture does not.
+const REPORT_PATIENCE: Duration = Duration::from_millis(100);
+
+/// Reads the capture through. What is read here, and tells how far that is, the system still has when it is sent.
+#[expect(clippy::disallowed_methods, reason = "progress is told by the clock")]
+pub(super) fn survey(args: &ReplayArgs, file: &File, context: &Context, printer: &SharedPrinter) -> Result<Survey> {
+    let len = file.metadata().map_or(0, |metadata| metadata.len()).max(1);
+    let is_told = tells_progress(args);
+    let mut told = Instant::now();
+    let look = || {
+        if is_told && told.elapsed() >= PROGRESS_INTERVAL {
+            told = Instant::now();
+            let mut shared = file;
+            let percent = u128::from(shared.stream_position().unwrap_or(0)) * 100 / u128::from(len);
+            printer.lock().say(&surveyed(&context.name, percent));
+        }
+    };
+    Ok(survey::survey(file, context, args.common.count.unwrap_or(u64::MAX), look)?)
+}
+
+/// Runs something that sends, and tells meanwhile how far it is.
+pub(super) fn with_progress<T>(
+    remote: &Remote,
+    printer: &SharedPrinter,
+    total: Option<u64>,
+    run: impl FnOnce() -> T,
+) -> T {
+    let (running, ended) = channel();
+    thread::scope(|scope| {
+        scope.spawn(move || tell_progress(remote, printer, total, &ended));
+        let result = run();
+        drop::<std::sync::mpsc::Sender<()>>(running);
+        result
+    })
+}
+
+/// Tells how far it is until it has ended.
+fn tell_progress(remote: &Remote, printer: &SharedPrinter, total: Option<u64>, ended: &Receiver<()>) {
+    let mut before = Report::default();
+    while ended.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        let Some(now) = remote.report(REPORT_PATIENCE) else { continue };
+        printer.lock().say(&progress(Rates { before: &before, now: &now }, total));
+        before = now;
+    }
+}
+
+/// Takes the events of a run: answers are counted, and only shown to who wants to see everything.
+pub(super) struct Screen<'a> {
+    pub(super) printer: &'a SharedPrinter,
+    pub(super) verbose: bool,
+}
+
+impl Sink for Screen<'_> {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        match event {
+            Event::Reply { .. } if !self.verbose => ControlFlow::Continue(()),
+            event => self.printer.lock().event(event),
+        }
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        if self.verbose { self.printer.lock().idle() } else { ControlFlow::Continue(()) }
+    }
+}

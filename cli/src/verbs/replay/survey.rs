@@ -1,0 +1,69 @@
+//! What a capture holds: read through before anything is sent.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+
+use udpkit::verbs::Sources;
+
+use super::origin::rewound;
+use super::reading::Context;
+use super::tally::Tally;
+
+/// Sockets of a run: of more sources, some share one.
+const MAX_SOCKETS: usize = 256;
+/// Ports that are named where the one asked for is none of them.
+const MAX_PORTS: usize = 8;
+/// Datagrams between two looks at the time and the wish to stop.
+const LOOK: u64 = 1 << 14;
+
+/// What a file was found to hold before anything is sent.
+pub(super) struct Survey {
+    /// With a place for each, up to a bound.
+    pub(super) sources: Sources,
+    /// Datagrams to be sent in a round.
+    pub(super) datagrams: u64,
+    /// Some of the ports to which datagrams went, whether they are to be sent or not: the lowest.
+    pub(super) ports: BTreeSet<u16>,
+    /// What became of everything.
+    pub(super) tally: Tally,
+    /// Why it could not be read to its end.
+    pub(super) error: Option<udpkit::Error>,
+}
+
+/// Reads a file through: to its end, or as many datagrams as are to be sent, or to where it cannot be read any more. Looks
+/// around now and then.
+pub(super) fn survey(file: &File, context: &Context, most: u64, mut look: impl FnMut()) -> udpkit::Result<Survey> {
+    let mut reader = rewound(file).map_err(|error| context.error(error))?;
+    let mut sources = Sources::new(MAX_SOCKETS);
+    let (mut datagrams, mut ports, mut tally, mut error) = (0, BTreeSet::new(), Tally::default(), None);
+    while datagrams < most {
+        let datagram = match reader.next() {
+            Ok(Some(datagram)) => datagram,
+            Ok(None) => break,
+            Err(broken) => {
+                error = Some(context.error(broken));
+                break;
+            }
+        };
+        ports.insert(datagram.destination.port());
+        if ports.len() > MAX_PORTS {
+            ports.pop_last();
+        }
+        match context.selection.leaves_out(&datagram) {
+            Some(why) => tally.leave_out(why),
+            None => {
+                datagrams += 1;
+                sources.via(datagram.source);
+            }
+        }
+        if datagram.packet % LOOK == 0 {
+            look();
+            if context.is_stopped() {
+                break;
+            }
+        }
+    }
+    tally.readings = 1;
+    tally.account = reader.account();
+    Ok(Survey { sources, datagrams, ports, tally, error })
+}

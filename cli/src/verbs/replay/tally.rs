@@ -1,0 +1,88 @@
+//! What became of everything in a capture, over all readings of it.
+
+use crate::capture::{Account, Unusable};
+
+/// Why a datagram of a capture is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeftOut {
+    /// It went to a port that was not asked for.
+    OtherPort,
+    /// It went to port 0, where nothing can be sent.
+    PortZero,
+    /// Its payload is longer than the family of the destination carries.
+    TooLong,
+}
+
+impl LeftOut {
+    pub(super) const ALL: [Self; 3] = [Self::OtherPort, Self::PortZero, Self::TooLong];
+
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::OtherPort => "other_port",
+            Self::PortZero => "port_zero",
+            Self::TooLong => "too_long",
+        }
+    }
+
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::OtherPort => "to other ports (--filter-port)",
+            Self::PortZero => "to port 0, where nothing can be sent",
+            Self::TooLong => "longer than a datagram to that address can be",
+        }
+    }
+}
+
+/// What became of everything in a capture, over all readings of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// How often it was read, or begun to be.
+    pub(super) readings: u64,
+    pub(super) account: Account,
+    /// Datagrams for which the file has no time.
+    pub(super) without_time: u64,
+    pub(super) left_out: [u64; LeftOut::ALL.len()],
+    /// Datagrams that were read to be sent.
+    selected: u64,
+}
+
+impl Tally {
+    pub(super) fn leave_out(&mut self, why: LeftOut) {
+        self.left_out[why as usize] += 1;
+    }
+
+    /// Takes a datagram that is to be sent; returns its number, from 1, over all readings.
+    pub(super) fn select(&mut self, has_time: bool) -> u64 {
+        self.without_time += u64::from(!has_time);
+        self.selected += 1;
+        self.selected
+    }
+
+    /// Datagrams that were read to be sent and were not, since it ended, if so many were tried.
+    pub(super) fn unsent(&self, tried: u64) -> u64 {
+        self.selected.saturating_sub(tried)
+    }
+
+    /// Packets and datagrams that are not sent, by reason.
+    pub(super) fn unused(&self) -> impl Iterator<Item = (u64, &'static str, &'static str)> {
+        let unusable = Unusable::ALL.iter().map(|why| (self.account.unusable(*why), why.key(), why.words()));
+        let left_out = LeftOut::ALL.iter().map(|why| (self.left_out[*why as usize], why.key(), why.words()));
+        unusable.chain(left_out).filter(|(count, ..)| *count > 0)
+    }
+
+    /// All of it in a line: `12 packets, of which 10 TCP, 2 not IP`.
+    pub(super) fn words(&self) -> String {
+        let packets = self.account.packets;
+        let reasons: Vec<_> = self.unused().map(|(count, _, words)| format!("{count} {words}")).collect();
+        match reasons.is_empty() {
+            true => counted(packets, "packet"),
+            false => format!("{}: {}", counted(packets, "packet"), reasons.join(", ")),
+        }
+    }
+}
+
+/// A number of things, in words.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}

@@ -1,0 +1,68 @@
+//! What `udp send` says besides the answers: why there may be none, and what it came to.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use udpkit::Report;
+
+use crate::output::Note;
+use crate::output::summary::{NoCapture, Summary, counts, dropped, ignored, milliseconds};
+use crate::runtime::payload::Payloads;
+use crate::words::units;
+
+/// Nobody answered a single request.
+pub(super) fn no_reply(destination: SocketAddr, waited: Duration) -> Note {
+    let waited = units::human(waited);
+    Note(format!("no reply from {destination} in {waited} (UDP cannot tell an open port from a lost datagram)"))
+}
+
+/// How to take answers that came from elsewhere, if any did.
+pub(super) fn other_sources(count: u64) -> Option<Note> {
+    match count {
+        0 => None,
+        1 => Some(Note("1 datagram came from elsewhere and was ignored; --any-source takes it".to_owned())),
+        _ => Some(Note(format!("{count} datagrams came from elsewhere and were ignored; --any-source takes them"))),
+    }
+}
+
+/// Whether the longest payload takes more than the path takes in one piece.
+pub(super) fn fragments(destination: SocketAddr, payloads: &Payloads) -> Option<Note> {
+    let mtu = udpkit::path_mtu(destination)?;
+    let Payloads::List(list) = payloads else { return None };
+    let len = list.iter().map(Vec::len).max().unwrap_or(0) + udpkit::header_len(destination.ip());
+    (len > mtu as usize)
+        .then(|| Note(format!("{len} B with headers is over the path's MTU of {mtu} B: it will be sent in fragments")))
+}
+
+/// What a run came to, in the way of ping; and whether it waited for answers at all.
+pub(super) fn summary(report: &Report, waited: bool, receive_buffer: usize) -> Summary<NoCapture> {
+    Summary::new(report, NoCapture::default(), words(report, waited, receive_buffer))
+}
+
+fn words(report: &Report, waited: bool, receive_buffer: usize) -> Vec<String> {
+    let (requests, answered) = (report.requests, report.requests_answered);
+    let mut first = format!("{} sent", report.sent.datagrams);
+    if waited {
+        first += &format!(", {answered} answered");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
+    if waited && requests > 0 {
+        let unanswered = 100.0 * (requests - answered) as f64 / requests as f64;
+        first += &format!(", {unanswered:.1} % of {requests} requests unanswered");
+    }
+    let parts = [(report.retries, "retries"), (report.unreachable, "refused"), (report.send_failed, "not sent")];
+    let mut lines = vec![format!("{first}{}, in {}", counts(&parts), units::human(report.elapsed))];
+    lines.extend(rtt(report));
+    lines.extend(ignored(report));
+    lines.extend(dropped(report, receive_buffer));
+    lines
+}
+
+fn rtt(report: &Report) -> Option<String> {
+    let rtt = &report.rtt;
+    let [smallest, mean, largest, deviation] =
+        [rtt.smallest(), rtt.mean(), rtt.largest(), rtt.deviation()].map(milliseconds);
+    (rtt.count() > 0).then(|| {
+        format!("rtt min/avg/max/mdev = {smallest:.3}/{mean:.3}/{largest:.3}/{deviation:.3} ms of {}", rtt.count())
+    })
+}

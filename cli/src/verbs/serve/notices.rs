@@ -1,0 +1,130 @@
+//! What `udp serve` says: where its metrics are, how it goes, what it came to.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+use udpkit::Report;
+
+use crate::output::summary::{Counters, NoCapture, Rates, Summary, dropped, ignored};
+use crate::output::{Notice, Tone};
+use crate::words::units;
+
+/// Where metrics are served.
+#[derive(Serialize)]
+pub(super) struct MetricsServed<'a> {
+    pub(super) addresses: &'a [SocketAddr],
+}
+
+impl Notice for MetricsServed<'_> {
+    fn kind(&self) -> Option<&'static str> {
+        Some("metrics")
+    }
+
+    fn words(&self) -> Vec<String> {
+        self.addresses.iter().map(|address| format!("metrics at http://{address}/metrics")).collect()
+    }
+}
+
+/// New rules are followed.
+#[derive(Serialize)]
+pub(super) struct RulesRead {
+    /// How many there are.
+    pub(super) count: usize,
+}
+
+impl Notice for RulesRead {
+    fn kind(&self) -> Option<&'static str> {
+        Some("rules")
+    }
+
+    fn words(&self) -> Vec<String> {
+        vec![format!("rules read again: {}", self.count)]
+    }
+}
+
+/// How it goes: the account so far, and the rates since the last time.
+#[derive(Serialize)]
+pub(super) struct Status<'a> {
+    received_per_second: f64,
+    sent_per_second: f64,
+    #[serde(flatten)]
+    counters: Counters,
+    #[serde(flatten)]
+    own: NoCapture,
+    #[serde(skip)]
+    report: &'a Report,
+}
+
+impl<'a> Status<'a> {
+    pub(super) fn new(before: &Report, now: &'a Report) -> Self {
+        let rates = Rates { before, now };
+        Self {
+            received_per_second: rates.received_per_second(),
+            sent_per_second: rates.sent_per_second(),
+            counters: Counters::new(now),
+            own: NoCapture::default(),
+            report: now,
+        }
+    }
+}
+
+impl Notice for Status<'_> {
+    fn kind(&self) -> Option<&'static str> {
+        Some("status")
+    }
+
+    fn words(&self) -> Vec<String> {
+        let Self { received_per_second: received, sent_per_second: sent, report, .. } = self;
+        let peers = report.peers.estimate();
+        let plural = if peers == 1 { "" } else { "s" };
+        let mut line = format!("{received:.0}/s in, {sent:.0}/s out, {peers} peer{plural}");
+        if report.waiting > 0 {
+            line += &format!(", {} wait for a reply", report.waiting);
+        }
+        line += &format!(", {} ignored", report.ignored.total());
+        let reasons: Vec<_> = report.ignored.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        if !reasons.is_empty() {
+            line += &format!(" ({})", reasons.join(", "));
+        }
+        if let Some(drops) = report.kernel_drops {
+            line += &format!(", {drops} dropped by the kernel");
+        }
+        vec![line]
+    }
+
+    fn tone(&self) -> Tone {
+        Tone::Status
+    }
+}
+
+/// What a run came to.
+pub(super) fn summary(report: &Report, receive_buffer: usize) -> Summary<NoCapture> {
+    Summary::new(report, NoCapture::default(), words(report, receive_buffer))
+}
+
+fn words(report: &Report, receive_buffer: usize) -> Vec<String> {
+    let received = report.received;
+    let elapsed = units::human(report.elapsed);
+    let mut first = format!("{} received ({} B) in {elapsed}:", received.datagrams, received.bytes);
+    let parts = [
+        (report.answered, "answered"),
+        (report.reply_failed, "not answered (the reply could not be sent)"),
+        (report.sunk, "taken"),
+    ];
+    for (count, name) in parts.into_iter().filter(|(count, _)| *count > 0) {
+        first += &format!(" {count} {name},");
+    }
+    let mut lines = vec![format!("{first} {} ignored", report.ignored.total())];
+    lines.extend(ignored(report));
+    if report.truncated > 0 {
+        lines.push(format!("  {} truncated on receipt", report.truncated));
+    }
+    if report.unreachable > 0 {
+        lines.push(format!("  {} replies refused by their receivers (ICMP)", report.unreachable));
+    }
+    if report.kernel_drops.is_none() {
+        lines.push("  dropped by the kernel: unknown on this system".to_owned());
+    }
+    lines.extend(dropped(report, receive_buffer));
+    lines
+}
