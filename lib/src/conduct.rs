@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::batch::{Delivery, Meta, header_len};
+use crate::batch::{Delivery, Meta, header_len, max_payload};
 use crate::event::Reason;
 use crate::interface::Interfaces;
 use crate::rate_limit::RateLimiter;
@@ -115,8 +115,39 @@ impl Guard {
         self.broadcasts.sort_unstable();
     }
 
+    /// Whether a request is answered, and with which hop limit; `None` is the socket's. `fixed` is the reply, where it is the
+    /// same for every request.
+    pub(crate) fn request(&self, meta: &Meta, payload: &[u8], fixed: Option<&[u8]>) -> Result<Option<u8>, Reason> {
+        self.source(meta)?;
+        if let Some(reply) = fixed {
+            self.own_reply(payload, reply)?;
+        }
+        self.hop_limit(meta)
+    }
+
+    /// How many of `wanted` replies of this length may go out now, each for a request of that one; at least one.
+    pub(crate) fn replies(
+        &self,
+        now: Instant,
+        source: IpAddr,
+        request_len: usize,
+        reply_len: usize,
+        wanted: usize,
+    ) -> Result<usize, Reason> {
+        self.size(source, request_len, reply_len)?;
+        self.rate(now, source, wanted)
+    }
+
+    /// Whether a reply of this length may go out at all.
+    pub(crate) fn size(&self, source: IpAddr, request_len: usize, reply_len: usize) -> Result<(), Reason> {
+        if reply_len > max_payload(source) {
+            return Err(Reason::ReplyTooLong);
+        }
+        self.amplification(source, request_len, reply_len)
+    }
+
     /// Whether requests from this source are answered at all, whatever they hold.
-    pub(crate) fn source(&self, meta: &Meta) -> Result<(), Reason> {
+    fn source(&self, meta: &Meta) -> Result<(), Reason> {
         let (ip, port) = (meta.source.ip(), meta.source.port());
         if port == 0 {
             return Err(Reason::SourcePortZero);
@@ -139,7 +170,7 @@ impl Guard {
     }
 
     /// Whether a payload is our own fixed reply come back as a request.
-    pub(crate) fn own_reply(&self, payload: &[u8], reply: &[u8]) -> Result<(), Reason> {
+    fn own_reply(&self, payload: &[u8], reply: &[u8]) -> Result<(), Reason> {
         if self.conduct.break_loops && payload == reply { Err(Reason::OwnReply) } else { Ok(()) }
     }
 
@@ -148,7 +179,7 @@ impl Guard {
     /// It is below the request's, so that what two responders send to and fro dies out as what routers forward does,
     /// whatever it holds and whatever ports it uses. An ordinary client starts at 64 or more, and is answered from up to
     /// 31 hops away.
-    pub(crate) fn hop_limit(&self, meta: &Meta) -> Result<Option<u8>, Reason> {
+    fn hop_limit(&self, meta: &Meta) -> Result<Option<u8>, Reason> {
         // A broadcast or multicast starts with few hops by design, and no answer is ever one, so it cannot be a loop.
         let repeatable = !matches!(meta.delivery, Delivery::Broadcast | Delivery::Multicast);
         match meta.hop_limit {
@@ -162,7 +193,7 @@ impl Guard {
     }
 
     /// Whether an answer of this length may go out for a request of that one.
-    pub(crate) fn amplification(&self, source: IpAddr, request_len: usize, reply_len: usize) -> Result<(), Reason> {
+    fn amplification(&self, source: IpAddr, request_len: usize, reply_len: usize) -> Result<(), Reason> {
         let headers = header_len(source);
         match self.conduct.max_amplification {
             Some(most) if headers + reply_len > (headers + request_len).saturating_mul(most as usize) => {
@@ -172,13 +203,14 @@ impl Guard {
         }
     }
 
-    /// How many of `wanted` answers to this source may go out now.
-    pub(crate) fn rate(&self, now: Instant, source: IpAddr, wanted: usize) -> usize {
-        match &self.limiter {
+    /// How many of `wanted` replies to this source may go out now; at least one.
+    pub(crate) fn rate(&self, now: Instant, source: IpAddr, wanted: usize) -> Result<usize, Reason> {
+        let allowed = match &self.limiter {
             None => wanted,
             Some(_) if self.conduct.rate_limit == RateLimit::Default && source.is_loopback() => wanted,
             Some(limiter) => limiter.allow(now, source, wanted),
-        }
+        };
+        if allowed == 0 { Err(Reason::RateLimit) } else { Ok(allowed) }
     }
 }
 

@@ -68,7 +68,7 @@ pub struct Serve {
     later: Later,
     interfaces: Interfaces,
     random: fastrand::Rng,
-    shared: Arc<Shared>,
+    common: Arc<Common>,
     /// Whether this is the worker that decides on broadcasts and multicasts, of which each worker gets a copy.
     decides_groups: bool,
     /// Where replies are made.
@@ -78,7 +78,7 @@ pub struct Serve {
 
 /// What the workers of a server have in common.
 #[derive(Debug, Default)]
-struct Shared {
+struct Common {
     /// Replies that told their number.
     count: AtomicU64,
     /// Key of the hashes by which peers are counted.
@@ -102,10 +102,10 @@ impl Serve {
     /// of which each worker gets a copy, are left to the first one.
     #[must_use]
     pub fn worker(&self) -> Self {
-        Self::make(self.options.clone(), self.guard.sharing(), Arc::clone(&self.shared), false)
+        Self::make(self.options.clone(), self.guard.sharing(), Arc::clone(&self.common), false)
     }
 
-    fn make(options: ServeOptions, guard: Guard, shared: Arc<Shared>, decides_groups: bool) -> Self {
+    fn make(options: ServeOptions, guard: Guard, common: Arc<Common>, decides_groups: bool) -> Self {
         let mut serve = Self {
             fixed_train: Vec::new(),
             guard,
@@ -114,7 +114,7 @@ impl Serve {
             later: Later::default(),
             interfaces: Interfaces::default(),
             random: fastrand::Rng::new(),
-            shared,
+            common,
             decides_groups,
             scratch: Vec::new(),
             report: Report::default(),
@@ -146,24 +146,28 @@ impl Serve {
         Ok(())
     }
 
-    /// Whether a request has a plain answer, and if so how it goes; `request_len` is that of each datagram of a run.
-    fn judge(&self, via: usize, meta: &Meta, request: &[u8], request_len: usize) -> Result<Transmit, Reason> {
+    /// How requests of one source are answered that have a plain answer, and how many of them may be now; `request_len` is
+    /// that of each.
+    fn judge(
+        &self,
+        now: Instant,
+        via: usize,
+        meta: &Meta,
+        (request, request_len): (&[u8], usize),
+        count: usize,
+    ) -> Result<(Transmit, usize), Reason> {
         self.admit(via, meta)?;
-        let mut transmit = meta.reply();
-        let reply_len = match &self.options.answer {
-            Answer::Fixed(reply) => reply.len(),
-            Answer::Echo => request_len,
-            _ => return Ok(transmit),
+        let (fixed, reply_len) = match &self.options.answer {
+            Answer::Fixed(reply) => (Some(reply.as_slice()), reply.len()),
+            Answer::Echo => (None, request_len),
+            _ => return Ok((meta.reply(), count)),
         };
-        self.guard.source(meta)?;
-        match &self.options.answer {
-            Answer::Fixed(reply) => self.guard.own_reply(request, reply)?,
-            _ if request.len() < request_len => return Err(Reason::Truncated),
-            _ => {}
+        let hop_limit = self.guard.request(meta, request, fixed)?;
+        if fixed.is_none() && request.len() < request_len {
+            return Err(Reason::Truncated);
         }
-        transmit.hop_limit = self.guard.hop_limit(meta)?;
-        self.admit_reply(meta.source.ip(), request_len, reply_len)?;
-        Ok(transmit)
+        let allowed = self.guard.replies(now, meta.source.ip(), request_len, reply_len, count)?;
+        Ok((Transmit { hop_limit, ..meta.reply() }, allowed))
     }
 
     /// Whether a run can be judged and answered as one: nothing in it calls for a look at each datagram.
@@ -188,7 +192,7 @@ impl Serve {
             return false;
         }
         self.report.received.add(count, wire_len);
-        self.report.peers.add(self.shared.key.hash_one(meta.source));
+        self.report.peers.add(self.common.key.hash_one(meta.source));
         true
     }
 
@@ -206,7 +210,7 @@ impl Serve {
         out: &mut impl Outbox,
     ) -> Result<(), Reason> {
         let meta = datagram.meta;
-        let transmit = self.judge(via, meta, datagram.payload, datagram.wire_len)?;
+        let (transmit, _) = self.judge(now, via, meta, (datagram.payload, datagram.wire_len), 1)?;
         let reply = match &self.options.answer {
             Answer::Fixed(reply) => reply,
             Answer::Echo => datagram.payload,
@@ -216,9 +220,6 @@ impl Serve {
                 return Ok(());
             }
         };
-        if self.guard.rate(now, meta.source.ip(), 1) == 0 {
-            return Err(Reason::RateLimit);
-        }
         out.send(via, &transmit, reply);
         if self.options.verbose {
             out.emit(Event::Answered { via, datagram: *datagram, reply });
@@ -239,8 +240,7 @@ impl Serve {
     ) -> Result<(), Reason> {
         let meta = datagram.meta;
         self.admit(via, meta)?;
-        self.guard.source(meta)?;
-        let transmit = Transmit { hop_limit: self.guard.hop_limit(meta)?, ..meta.reply() };
+        let transmit = Transmit { hop_limit: self.guard.request(meta, datagram.payload, None)?, ..meta.reply() };
         if datagram.is_truncated() {
             return Err(Reason::Truncated);
         }
@@ -272,9 +272,7 @@ impl Serve {
         if !self.later.may_ask(&pending, most) {
             return Err(Reason::Busy);
         }
-        if self.guard.rate(now, pending.meta.source.ip(), 1) == 0 {
-            return Err(Reason::RateLimit);
-        }
+        self.guard.rate(now, pending.meta.source.ip(), 1)?;
         let via = pending.via;
         let ticket = self.later.ask(pending);
         self.report.waiting += 1;
@@ -310,20 +308,12 @@ impl Serve {
         let meta = datagram.meta;
         let known = Known {
             datagram,
-            count: if template.counts() { self.shared.count.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 },
+            count: if template.counts() { self.common.count.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 },
             time: meta.received.or_else(|| self.options.clock.map(|(then, time)| time + now.duration_since(then))),
             interface: meta.interface.and_then(|index| self.interfaces.numbered(index)).map(|it| it.name.as_str()),
         };
         template.render(&known, reply, max_payload(meta.source.ip()));
         Ok(wait)
-    }
-
-    /// Whether a reply of this length may go out at all.
-    fn admit_reply(&self, source: IpAddr, request_len: usize, len: usize) -> Result<(), Reason> {
-        if len > max_payload(source) {
-            return Err(Reason::ReplyTooLong);
-        }
-        self.guard.amplification(source, request_len, len)
     }
 
     /// Sends a reply now; `charge` counts it against the rate, where that was not done when it was asked for.
@@ -335,9 +325,11 @@ impl Serve {
         charge: bool,
         out: &mut impl Outbox,
     ) -> Result<(), Reason> {
-        self.admit_reply(pending.meta.source.ip(), pending.request_len, reply.len())?;
-        if charge && self.guard.rate(now, pending.meta.source.ip(), 1) == 0 {
-            return Err(Reason::RateLimit);
+        let source = pending.meta.source.ip();
+        if charge {
+            self.guard.replies(now, source, pending.request_len, reply.len(), 1)?;
+        } else {
+            self.guard.size(source, pending.request_len, reply.len())?;
         }
         out.send(pending.via, &pending.transmit, reply);
         if let Some(request) = &pending.request {
@@ -351,10 +343,7 @@ impl Serve {
     }
 
     fn hold_back(&mut self, now: Instant, wait: Duration, pending: Pending, reply: &[u8]) -> Result<(), Reason> {
-        self.admit_reply(pending.meta.source.ip(), pending.request_len, reply.len())?;
-        if self.guard.rate(now, pending.meta.source.ip(), 1) == 0 {
-            return Err(Reason::RateLimit);
-        }
+        self.guard.replies(now, pending.meta.source.ip(), pending.request_len, reply.len(), 1)?;
         if !self.later.delay(later(now, wait), pending, reply) {
             return Err(Reason::Busy);
         }
@@ -406,15 +395,15 @@ impl Engine for Serve {
         if !self.take(meta, count, train.wire_len()) {
             return;
         }
-        let transmit = match self.judge(via, meta, &train.payload()[..train.segment_len()], train.segment_len()) {
-            Ok(transmit) => transmit,
+        let first = (&train.payload()[..train.segment_len()], train.segment_len());
+        let (transmit, allowed) = match self.judge(now, via, meta, first, count) {
+            Ok(judged) => judged,
             Err(reason) => return self.ignore(meta, reason, count, out),
         };
         if matches!(self.options.answer, Answer::Sink) {
             self.report.sunk += count as u64;
             return;
         }
-        let allowed = self.guard.rate(now, meta.source.ip(), count);
         if allowed < count {
             self.ignore(meta, Reason::RateLimit, count - allowed, out);
         }
