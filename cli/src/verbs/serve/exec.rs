@@ -55,7 +55,7 @@ pub(crate) enum Failure {
 /// killed as a whole at the time limit, when it prints too much, and when the pool is dropped. A process that leaves
 /// the group, or that a command which has ended left in the background, is on its own; its standard error is closed.
 pub(crate) struct Pool {
-    shared: Arc<Shared>,
+    runner: Arc<Runner>,
     /// Closed to tell every thread, wherever it waits for a command, that the pool is dropped.
     alarm: Option<PipeWriter>,
     threads: Vec<thread::JoinHandle<()>>,
@@ -67,28 +67,28 @@ impl Pool {
     /// Fails when the system has no more threads or descriptors to give.
     pub(crate) fn new(command: String, most_at_once: usize, time_limit: Duration, longest: usize) -> io::Result<Self> {
         let (closing, alarm) = io::pipe()?;
-        let (queue, filled, starting) = (Mutex::default(), Condvar::new(), Mutex::default());
-        let shared = Arc::new(Shared { command, time_limit, longest, queue, filled, closing, starting });
-        let mut pool = Self { shared, alarm: Some(alarm), threads: Vec::new() };
+        let (backlog, filled, starting) = (Mutex::default(), Condvar::new(), Mutex::default());
+        let runner = Arc::new(Runner { command, time_limit, longest, backlog, filled, closing, starting });
+        let mut pool = Self { runner, alarm: Some(alarm), threads: Vec::new() };
         for _ in 0..most_at_once.max(1) {
-            let shared = Arc::clone(&pool.shared);
-            pool.threads.push(thread::Builder::new().spawn(move || shared.work())?);
+            let runner = Arc::clone(&pool.runner);
+            pool.threads.push(thread::Builder::new().spawn(move || runner.work())?);
         }
         Ok(pool)
     }
 
-    /// Puts a job into the queue. The queue has no bound: the caller knows how many jobs are not done.
+    /// Puts a job into the backlog, which has no bound: the caller knows how many jobs are not done.
     pub(crate) fn submit(&self, job: Job) {
-        lock(&self.shared.queue).jobs.push_back(job);
-        self.shared.filled.notify_one();
+        lock(&self.runner.backlog).jobs.push_back(job);
+        self.runner.filled.notify_one();
     }
 }
 
 impl Drop for Pool {
     /// Kills what runs, forgets what waits, and returns when the threads have ended.
     fn drop(&mut self) {
-        lock(&self.shared.queue).is_closed = true;
-        self.shared.filled.notify_all();
+        lock(&self.runner.backlog).is_closed = true;
+        self.runner.filled.notify_all();
         drop(self.alarm.take());
         for thread in self.threads.drain(..) {
             // Fails when a `done` has panicked, which has been told.
@@ -97,13 +97,13 @@ impl Drop for Pool {
     }
 }
 
-/// What the threads of a pool have in common.
-struct Shared {
+/// Runs the command, in every thread of a pool at once.
+struct Runner {
     command: String,
     time_limit: Duration,
     longest: usize,
-    queue: Mutex<Queue>,
-    /// Notified when a job is put into the queue, and when the queue is closed.
+    backlog: Mutex<Backlog>,
+    /// Notified when a job is put into the backlog, and when the backlog is closed.
     filled: Condvar,
     /// The other end of the pool's alarm: at its end when the pool is dropped. Nothing is ever written into it.
     closing: PipeReader,
@@ -111,9 +111,11 @@ struct Shared {
     starting: Mutex<()>,
 }
 
+/// The jobs that no thread has taken yet.
 #[derive(Default)]
-struct Queue {
+struct Backlog {
     jobs: VecDeque<Job>,
+    /// No thread takes another: the pool is dropped.
     is_closed: bool,
 }
 
@@ -125,7 +127,8 @@ enum End {
     Closing,
 }
 
-impl Shared {
+impl Runner {
+    /// Answers one job after another, until the pool is dropped.
     fn work(&self) {
         while let Some(Job { payload, environment, done }) = self.next() {
             if let Some(reply) = self.answer(&payload, environment) {
@@ -134,11 +137,11 @@ impl Shared {
         }
     }
 
-    /// Waits for a job; there is none when the queue is closed.
+    /// Waits for a job; there is none when the backlog is closed.
     fn next(&self) -> Option<Job> {
-        let is_idle = |queue: &mut Queue| queue.jobs.is_empty() && !queue.is_closed;
-        let mut queue = self.filled.wait_while(lock(&self.queue), is_idle).unwrap_or_else(PoisonError::into_inner);
-        if queue.is_closed { None } else { queue.jobs.pop_front() }
+        let is_idle = |backlog: &mut Backlog| backlog.jobs.is_empty() && !backlog.is_closed;
+        let mut backlog = self.filled.wait_while(lock(&self.backlog), is_idle).unwrap_or_else(PoisonError::into_inner);
+        if backlog.is_closed { None } else { backlog.jobs.pop_front() }
     }
 
     /// Runs the command once; there is nothing to tell when the pool was dropped meanwhile.
