@@ -1,4 +1,8 @@
 //! `serve --exec`: a shell command for every datagram, only so many at once, each for so long and with so much to say.
+//!
+//! By hand: the crate `subprocess` (1.2.3) fails `a_command_need_not_read_its_input`,
+//! `a_background_with_its_output_elsewhere_is_not_waited_for` and
+//! `a_pool_that_is_dropped_does_not_wait_for_who_left_the_group`.
 
 use std::collections::VecDeque;
 use std::fs::File;
