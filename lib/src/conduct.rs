@@ -32,7 +32,7 @@ pub enum RateLimit {
     Default,
     /// This many, loopback included.
     PerSecond(u32),
-    /// None.
+    /// No limit.
     Off,
 }
 

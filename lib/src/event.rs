@@ -17,14 +17,14 @@ pub enum Event<'a> {
     Received {
         /// Place of the socket they came through.
         via: usize,
-        /// They.
+        /// The datagrams, with what the kernel tells of them.
         train: Train<'a>,
     },
     /// A datagram was answered. Told only where the engine was asked for it.
     Answered {
         /// Place of the socket it came through.
         via: usize,
-        /// What was asked.
+        /// The datagram that was answered.
         datagram: Datagram<'a>,
         /// The answer's payload.
         reply: &'a [u8],
@@ -36,14 +36,14 @@ pub enum Event<'a> {
         ticket: u64,
         /// Place of the socket it came through.
         via: usize,
-        /// What is asked.
+        /// The datagram that wants a reply.
         datagram: Datagram<'a>,
     },
     /// A datagram was sent. Told only where the engine was asked for it.
     Sent {
-        /// Where it went.
+        /// Destination, interface and header fields of the datagram.
         transmit: Transmit,
-        /// Its payload.
+        /// Payload of the datagram.
         payload: &'a [u8],
         /// Number of the request, from 1; repeated for a retry. Of a replayed datagram, the number that it was read with.
         request: u64,
@@ -54,7 +54,7 @@ pub enum Event<'a> {
     Reply {
         /// Place of the socket it came through.
         via: usize,
-        /// It.
+        /// The answer.
         datagram: Datagram<'a>,
         /// Number of the request, from 1; `None` where it cannot be known which one is answered, and for a copy.
         request: Option<u64>,
@@ -70,26 +70,26 @@ pub enum Event<'a> {
     Ignored {
         /// What is known of them.
         meta: &'a Meta,
-        /// Why.
+        /// The reason for which they were not used.
         reason: Reason,
-        /// How many.
+        /// Number of datagrams.
         count: usize,
     },
     /// A datagram of ours was refused.
     Unreachable {
-        /// By whom and why.
+        /// The destination, who says that it cannot be reached, and the cause.
         unreachable: &'a Unreachable,
     },
     /// Something could not be sent.
     SendFailed {
-        /// What and why.
+        /// The datagrams that were not sent, and the reason of the system.
         failure: &'a SendFailure,
     },
     /// The kernel dropped datagrams at our socket.
     Dropped {
-        /// Since the last time this was told.
+        /// Number of datagrams since the last time that this was told.
         new: u64,
-        /// Since the start.
+        /// Number of datagrams since the start.
         total: u64,
     },
     /// Interfaces or addresses of this host changed.
@@ -104,9 +104,44 @@ pub enum Event<'a> {
     },
     /// Something went wrong that does not end the run.
     Trouble {
-        /// What.
+        /// The error, which says what was attempted on what.
         error: &'a crate::Error,
     },
+}
+
+/// Gives each event its name, and lists all names: a variant without one does not compile.
+macro_rules! names {
+    ($($variant:ident => $name:literal,)*) => {
+        impl Event<'_> {
+            /// The names of all events. Outside of this crate a `match` on an event cannot be exhaustive; a program that
+            /// must treat each can hold itself against these in a test.
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// The name of the event, in snake case.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $name,)*
+                }
+            }
+        }
+    };
+}
+
+names! {
+    Received => "received",
+    Answered => "answered",
+    Question => "question",
+    Sent => "sent",
+    Reply => "reply",
+    Unanswered => "unanswered",
+    Ignored => "ignored",
+    Unreachable => "unreachable",
+    SendFailed => "send_failed",
+    Dropped => "dropped",
+    Interfaces => "interfaces",
+    Reopened => "reopened",
+    Trouble => "trouble",
 }
 
 /// Why a received datagram was not used.
@@ -268,7 +303,7 @@ impl fmt::Display for Reason {
 /// A number of datagrams and of the payload bytes in them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Datagrams.
+    /// Number of datagrams.
     pub datagrams: u64,
     /// Bytes of payload on the wire.
     pub bytes: u64,

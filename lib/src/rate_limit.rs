@@ -14,7 +14,7 @@ const NANOSECONDS: u64 = 1_000_000_000;
 
 /// A network's account (GCRA): the time at which it will be even again.
 #[derive(Clone, Copy, Default)]
-struct Account {
+struct Allowance {
     /// Part of the hash, to tell the networks of a row apart; zero is empty.
     tag: u32,
     /// Nanoseconds after the limiter's first call.
@@ -27,7 +27,7 @@ struct Account {
 /// instructions.
 pub struct RateLimiter {
     per_second: u64,
-    table: Vec<Mutex<[Account; WAYS]>>,
+    table: Vec<Mutex<[Allowance; WAYS]>>,
     hash: RandomState,
     epoch: OnceLock<Instant>,
 }
@@ -71,7 +71,7 @@ impl RateLimiter {
         let cost = NANOSECONDS.div_ceil(self.per_second);
         let most = now + cost * self.per_second;
         let allowed = (most.saturating_sub(debt_until) / cost).min(wanted as u64);
-        row[place] = Account { tag, even_at: debt_until + allowed * cost };
+        row[place] = Allowance { tag, even_at: debt_until + allowed * cost };
         usize::try_from(allowed).unwrap_or(wanted)
     }
 }

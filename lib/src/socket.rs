@@ -81,13 +81,13 @@ pub struct Capabilities {
 /// How long a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Not at all.
+    /// Return at once.
     No,
-    /// For this long.
+    /// Wait for this long at most.
     For(Duration),
-    /// Until this moment.
+    /// Wait until this moment at most.
     Until(Instant),
-    /// Until something arrives.
+    /// Wait until something arrives.
     Forever,
 }
 
@@ -141,7 +141,7 @@ pub struct Unreachable {
     pub destination: SocketAddr,
     /// Who reported it; `None` if it was our own kernel.
     pub reporter: Option<IpAddr>,
-    /// Why.
+    /// The cause that the ICMP message or the system gives.
     pub cause: Cause,
     /// The beginning of the datagram's payload, as far as the report quoted it.
     pub payload: Vec<u8>,

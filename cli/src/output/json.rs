@@ -75,7 +75,7 @@ impl<'a> DatagramObject<'a> {
         Self { dropped_before: Some(dropped).filter(|count| *count > 0), ..self }
     }
 
-    /// All of it.
+    /// Every key of a datagram.
     fn new(shown: &Shown<'a>) -> Self {
         Self {
             payload: Some(Payload::new(shown.datagram.payload)),

@@ -12,6 +12,8 @@ mod notices;
 mod palette;
 mod printer;
 mod role;
+#[cfg(test)]
+pub(crate) mod samples;
 mod settings;
 mod shared;
 pub(crate) mod summary;

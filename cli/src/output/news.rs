@@ -14,12 +14,12 @@ const MAX_A_SECOND: u32 = 1000;
 /// Which refusals of what we sent are news.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Refusals {
-    /// None: they are of replies, which anybody can make us send.
+    /// No refusal: they are of replies, which anybody can make us send.
     #[default]
     Counted,
-    /// The first of each destination: of many datagrams.
+    /// The first refusal of each destination: many datagrams go to one.
     OncePerDestination,
-    /// Each: it is the answer to what was asked.
+    /// Each refusal: it is the answer to what was asked.
     Each,
 }
 
@@ -34,7 +34,7 @@ enum Told {
 /// Decides which events are news. A flood of events must not be answered with a flood of lines.
 #[derive(Debug)]
 pub(crate) struct News {
-    /// Whether everything is.
+    /// Whether every event is news.
     verbose: bool,
     refusals: Refusals,
     /// What was told of which network; no more than [`MAX_TOLD`].

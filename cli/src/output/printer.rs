@@ -291,6 +291,7 @@ mod tests {
     use udpkit::{Cause, Delivery, InterfaceIndex, Meta, Unreachable};
 
     use super::super::news::Refusals;
+    use super::super::samples::each_event;
     use super::*;
 
     fn received(second: u64, nanoseconds: u32) -> Meta {
@@ -329,6 +330,65 @@ mod tests {
             let allocated = allocation_counter::measure(|| print_all(500));
             assert_eq!(allocated.count_total, 0, "{format:?}");
         }
+    }
+
+    /// What a printer that tells everything says of an event: as data, and aside.
+    fn told(format: Format, event: Event<'_>) -> (String, String) {
+        let settings = Settings { verbose: true, numbered: true, ..Settings::plain(format) };
+        let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
+        assert!(printer.event(event).is_continue());
+        (String::from_utf8(printer.out).unwrap(), String::from_utf8(printer.aside.out).unwrap())
+    }
+
+    #[test]
+    fn every_event_has_its_words() {
+        each_event(|event| {
+            let (data, aside) = match event.name() {
+                "received" => ("192.0.2.1:40000  2 B  hi\n", ""),
+                "answered" => ("192.0.2.1:40000  2 B (answered with 2 B)  hi\n", ""),
+                "question" => ("", ""),
+                "sent" => ("", "sent #7 to 192.0.2.1:40000: 2 B\n"),
+                "reply" => ("192.0.2.1:40000  #7  - ms  2 B  hi\n", ""),
+                "unanswered" => ("", "no answer to #7\n"),
+                "ignored" => ("", "ignored 3 from 192.0.2.1:40000: over the rate limit\n"),
+                "unreachable" => ("", "udp: cannot reach 192.0.2.1:40000: port unreachable\n"),
+                "send_failed" => (
+                    "",
+                    "udp: cannot send to 192.0.2.1:40000: permission denied\nhint: a local firewall forbids it, or the \
+                     address is a broadcast of no attached network\n",
+                ),
+                "dropped" => ("", "dropped by the kernel: 5 (5 in all): the receive buffer is full\n"),
+                "interfaces" => ("", "interfaces changed\n"),
+                "reopened" => ("", "waiting for datagrams on 192.0.2.1:40000 again\n"),
+                "trouble" => ("", "cannot join 239.1.2.3: entity not found\n"),
+                name => panic!("what does the printer say of {name}?"),
+            };
+            assert_eq!(told(Format::Text, event), (data.to_owned(), aside.to_owned()), "{}", event.name());
+        });
+    }
+
+    #[test]
+    fn every_event_is_an_object_of_its_type_or_none() {
+        each_event(|event| {
+            let (data, aside) = told(Format::Json, event);
+            assert_eq!(aside, "");
+            match event.name() {
+                // The one is answered by the program, the other is in the words of what follows.
+                "question" | "interfaces" => assert_eq!(data, ""),
+                name => assert!(data.starts_with(&format!("{{\"v\":1,\"type\":\"{name}\"")), "{data}"),
+            }
+        });
+    }
+
+    #[test]
+    fn drops_add_up_over_all_workers() {
+        let mut printer = Printer::new(Settings::plain(Format::Text), Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
+        for (new, total) in [(3, 3), (2, 2), (4, 7)] {
+            assert!(printer.event(Event::Dropped { new, total }).is_continue());
+        }
+        let told = String::from_utf8(printer.aside.out).unwrap();
+        let counts: Vec<_> = told.lines().map(|line| line.split(": ").nth(1).unwrap()).collect();
+        assert_eq!(counts, ["3 (3 in all)", "2 (5 in all)", "4 (9 in all)"]);
     }
 
     #[test]

@@ -11,9 +11,9 @@ use crate::output::StdPrinter;
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Done.
+    /// The verb did what was asked.
     Done,
-    /// Done, and the answer is no: no reply, nothing received, a bar missed.
+    /// The verb did what was asked, and the answer is no: no reply, nothing received, a bar missed.
     No,
     /// Could not do it.
     Failed,

@@ -41,7 +41,7 @@ impl Feed {
         Self { shared: Arc::new(Mutex::new(shared)), ports, clocks: Clocks::read() }
     }
 
-    pub(super) fn shared(&self) -> Arc<Mutex<Known>> {
+    pub(super) fn known(&self) -> Arc<Mutex<Known>> {
         Arc::clone(&self.shared)
     }
 
@@ -61,7 +61,7 @@ impl Feed {
 
     /// Where others tell what goes wrong.
     pub(crate) fn troubles(&self) -> Troubles {
-        Troubles(self.shared())
+        Troubles(self.known())
     }
 }
 
@@ -132,4 +132,32 @@ impl Clocks {
 #[expect(clippy::disallowed_methods, reason = "the screen shows how long ago something was")]
 pub(super) fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::samples::each_event;
+
+    #[test]
+    fn every_event_is_on_the_screen_or_in_the_report_that_is() {
+        each_event(|event| {
+            let mut feed = Feed::new(vec![10_000], &Interfaces::default());
+            assert!(feed.event(event).is_continue());
+            let known = feed.known();
+            let known = known.lock();
+            let shown = (known.senders.counted().datagrams, known.names.len(), known.troubles.len());
+            let expected = match event.name() {
+                "received" => (1, 0, 0),
+                "interfaces" => (0, 1, 0),
+                "trouble" => (0, 0, 1),
+                "ignored" | "dropped" => (0, 0, 0),
+                // A listener never says these.
+                "answered" | "question" | "sent" | "reply" | "unanswered" | "reopened" => (0, 0, 0),
+                "unreachable" | "send_failed" => (0, 0, 0),
+                name => panic!("where does the table show {name}?"),
+            };
+            assert_eq!(shown, expected, "{}", event.name());
+        });
+    }
 }

@@ -52,7 +52,7 @@ impl Tui {
         let screen = Screen::open().context("cannot take over the terminal")?;
         let over = Arc::new(AtomicBool::new(false));
         let watch = Watch {
-            shared: feed.shared(),
+            shared: feed.known(),
             title,
             palette: Styles::new(color),
             ask,
@@ -66,7 +66,7 @@ impl Tui {
             watch.run(screen)
         };
         let thread = std::thread::Builder::new().spawn(watch).context("cannot start a thread for the screen")?;
-        Ok(Self { thread: Some(thread), over, shared: feed.shared() })
+        Ok(Self { thread: Some(thread), over, shared: feed.known() })
     }
 
     /// Gives the terminal back; what went wrong meanwhile is to be told now.

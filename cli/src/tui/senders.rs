@@ -65,7 +65,7 @@ pub(crate) struct Row {
     pub(crate) longest_gap: Duration,
     pub(crate) history: History,
     pub(crate) arrival: Arrival,
-    head: Head,
+    head: Excerpt,
     samples: Option<VecDeque<Sample>>,
 }
 
@@ -82,7 +82,7 @@ pub(crate) struct Arrival {
 
 /// The first bytes of a payload.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Head {
+pub(crate) struct Excerpt {
     len: u8,
     bytes: [u8; HEAD_LEN],
 }
@@ -108,7 +108,7 @@ pub(crate) struct Line {
     /// Datagrams in each of the last seconds, the oldest first.
     pub(crate) series: Vec<u32>,
     pub(crate) arrival: Arrival,
-    pub(crate) head: Head,
+    pub(crate) head: Excerpt,
 }
 
 /// What senders can be sorted by.
@@ -351,7 +351,7 @@ impl Row {
             longest_gap: Duration::ZERO,
             history: History::default(),
             arrival,
-            head: Head { len: 0, bytes: [0; HEAD_LEN] },
+            head: Excerpt { len: 0, bytes: [0; HEAD_LEN] },
             samples: is_sampled.then(VecDeque::new),
         }
     }
@@ -379,7 +379,7 @@ impl Row {
     }
 }
 
-impl Head {
+impl Excerpt {
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }

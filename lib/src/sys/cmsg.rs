@@ -29,12 +29,12 @@ pub(crate) fn messages(bytes: &[u8]) -> impl Iterator<Item = (i32, i32, &[u8])> 
 }
 
 /// Writes control messages one after another into a buffer that is large enough for all that may come.
-pub(crate) struct Writer<'a> {
+pub(crate) struct ControlWriter<'a> {
     buffer: &'a mut [u8],
     used: usize,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> ControlWriter<'a> {
     pub(crate) fn new(buffer: &'a mut [u8]) -> Self {
         Self { buffer, used: 0 }
     }
@@ -69,7 +69,7 @@ mod tests {
         #[test]
         fn what_was_written_is_read(list in prop::collection::vec((any::<i32>(), any::<i32>(), prop::collection::vec(any::<u8>(), 0..40)), 0..6)) {
             let mut buffer = [0u8; 512];
-            let mut writer = Writer::new(&mut buffer);
+            let mut writer = ControlWriter::new(&mut buffer);
             for (level, kind, data) in &list {
                 writer.push(*level, *kind, data);
             }

@@ -353,7 +353,7 @@ fn send_pieces(socket: &Socket, bytes: &mut [u8], scratch: &mut SendScratch, don
 /// Writes the control messages of a piece; returns their length.
 fn encode(piece: &Entry, control: &mut [u8]) -> usize {
     let Transmit { destination, local, interface, hop_limit } = piece.transmit;
-    let mut writer = cmsg::Writer::new(control);
+    let mut writer = cmsg::ControlWriter::new(control);
     if local.is_some() || interface.is_some() {
         let index = interface.map_or(0, InterfaceIndex::get);
         match (destination, local) {

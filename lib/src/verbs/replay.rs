@@ -29,10 +29,10 @@ pub struct ReplayDatagram {
     pub payload: Vec<u8>,
 }
 
-/// What reading yields.
+/// What reading a capture yields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading<T> {
-    /// The next one.
+    /// The next datagram.
     Ready(T),
     /// Nothing at this moment; there may be more later.
     NotYet,

@@ -21,9 +21,9 @@ use crate::template::Known;
 /// What `serve` is asked for.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
-    /// What to answer.
+    /// The reply to each datagram.
     pub answer: Answer,
-    /// Whom to answer.
+    /// The guards that decide who gets a reply.
     pub conduct: Conduct,
     /// The addresses of the sockets it is driven with.
     pub own: Vec<SocketAddr>,
@@ -31,7 +31,7 @@ pub struct ServeOptions {
     pub interfaces: Vec<String>,
     /// For each socket, the only destination answered there, if it hears others too.
     pub destinations: Vec<Option<IpAddr>>,
-    /// When to end.
+    /// The number of datagrams or the time after which to end.
     pub limits: Limits,
     /// Whether to tell of each answer ([`Event::Answered`]).
     pub verbose: bool,

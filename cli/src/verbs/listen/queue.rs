@@ -282,6 +282,7 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::samples::each_event;
     use std::net::SocketAddr;
 
     fn meta(port: u16) -> Meta {
@@ -366,6 +367,30 @@ mod tests {
         assert_eq!(datagrams + overflow, sent);
         assert!(datagrams > 0 && overflow > 0);
         assert_eq!(told.iter().filter(|(port, ..)| *port == 0).map(|(_, new, _)| new).sum::<usize>(), 5);
+    }
+
+    #[test]
+    fn every_event_of_a_listener_comes_out_again() {
+        each_event(|event| {
+            let queue = Queue::new(LIMIT);
+            assert!(queue.sink(true).event(event).is_continue());
+            queue.end();
+            let (mut part, mut told) = (Part::default(), Vec::new());
+            while queue.take(&mut part) {
+                let flow = part.events(|event| {
+                    told.push(event.name());
+                    ControlFlow::Continue(())
+                });
+                assert!(flow.is_continue());
+            }
+            match event.name() {
+                name @ ("received" | "ignored" | "dropped" | "interfaces" | "trouble") => assert_eq!(told, [name]),
+                "answered" | "question" | "sent" | "reply" | "unanswered" | "reopened" => assert!(told.is_empty()),
+                // A listener sends nothing that could be refused; its sockets hear of nothing.
+                "unreachable" | "send_failed" => assert!(told.is_empty()),
+                name => panic!("can a listener say {name}? then it goes through the queue"),
+            }
+        });
     }
 
     #[test]

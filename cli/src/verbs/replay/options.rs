@@ -20,7 +20,7 @@ use crate::words::address::check_port;
 use crate::words::format::Format;
 use crate::words::units::Rate;
 
-/// Where everything goes.
+/// The destination of every datagram.
 pub(super) struct Target {
     pub(super) transmit: Transmit,
     /// Whether datagrams keep the port that they went to.
@@ -34,7 +34,7 @@ impl Target {
     }
 }
 
-/// Where everything goes.
+/// The destination that the address and -i name.
 pub(super) fn target(args: &ReplayArgs, interfaces: &Interfaces) -> Result<Target> {
     if let Some(port) = args.address.port {
         check_port(port)?;

@@ -110,7 +110,7 @@ impl Run<'_> {
         }
     }
 
-    /// Sends.
+    /// Sends the capture, and tells what became of it.
     pub(super) fn perform(&self, origin: Origin, senders: Senders, remote: &Remote, control: Control) -> Result<Exit> {
         let Senders { sockets, sources, .. } = senders;
         let mut engine = self.engine(origin, sources, sockets.iter().map(Socket::local_address).collect());
