@@ -60,6 +60,15 @@ usable() {
     eventually "$there ip -o link show dev $2 | grep -q 'state UP'"
     eventually "$there ip -6 -o address show dev $2 scope link -tentative | grep -q fe80"
 }
+# delivered HOST: returns when what is sent to the IPv6 addresses of a host is delivered there; HOST - is here. A worker of the
+# kernel adds the route for it some time after the address was added, be it `nodad`: until then it is lost without a word.
+delivered() {
+    there="on $1"
+    if [ "$1" = - ]; then there=; fi
+    for address in $($there ip -6 -o address show up -tentative | sed 's,.* inet6 \([^/ ]*\).*,\1,'); do
+        eventually "$there ip -6 route show table local | grep -qF 'local $address '"
+    done
+}
 
 sh -ec "$settle"
 ip netns add probe
@@ -69,8 +78,12 @@ ip netns delete probe
 echo possible
 "#;
 
-/// What comes after: the shell becomes a program that ends when the test does.
+/// What comes after: each address is ready, and the shell becomes a program that ends when the test does.
 const POSTSCRIPT: &str = "
+delivered -
+for name in $(ls /run/netns); do
+    delivered $name
+done
 echo ready
 exec cat
 ";
