@@ -333,11 +333,12 @@ impl Socket {
         if !self.capabilities.kernel_drops {
             return None;
         }
+        // Before the kernel is asked: what another thread learned since then would seem to be a turn of 2^32 ahead.
+        let before = self.drops.load(Ordering::Acquire);
         let now = native::kernel_drops(&self.inner)?;
         // Widened: the kernel's total has 32 bits, and is read often enough to see each turn.
-        let before = self.drops.load(Ordering::Relaxed);
         let total = before.wrapping_add(u64::from(now.wrapping_sub((before & 0xffff_ffff) as u32)));
-        self.drops.store(total, Ordering::Relaxed);
+        self.drops.store(total, Ordering::Release);
         Some(total)
     }
 
@@ -496,5 +497,25 @@ pub fn any_address(family_of: IpAddr) -> IpAddr {
     match family_of {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_are_counted_on_where_the_total_of_the_kernel_begins_again() {
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let socket = Socket::bind(local, &Options::default()).expect("there are free ports");
+        if !socket.capabilities().kernel_drops {
+            return;
+        }
+        // Nothing is dropped here, so the kernel's total is zero: after any other, it has begun again.
+        let turn = 1 << 32;
+        for (before, now) in [(0, 0), (1, turn), (turn - 1, turn), (turn, turn), (5 * turn + 7, 6 * turn)] {
+            socket.drops.store(before, Ordering::Relaxed);
+            assert_eq!([socket.kernel_drops(), socket.kernel_drops()], [Some(now); 2], "after {before}");
+        }
     }
 }

@@ -5,6 +5,8 @@ mod common;
 mod netns;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use common::{
@@ -126,6 +128,35 @@ fn every_datagram_of_an_overrun_is_received_or_counted_as_dropped() {
             assert_eq!(drops(), SENT - received, "round {round}");
         }
     }
+}
+
+#[test]
+fn two_threads_that_ask_for_drops_at_once_are_told_no_more_than_there_were() {
+    const DROPS: u64 = 20_000;
+    let receiver = bind(V4, &Options { receive_buffer: Some(4096), ..Options::default() });
+    let sender = bind(V4, &Options::default());
+    let (done, deadline) = (AtomicBool::new(false), patience());
+    let ask_until_enough = || loop {
+        let drops = receiver.kernel_drops().expect("Linux counts them");
+        if drops >= DROPS || is_over(deadline) {
+            return drops;
+        }
+    };
+    let (told, sent) = thread::scope(|scope| {
+        let asking = [(); 2].map(|()| scope.spawn(ask_until_enough));
+        let sending = scope.spawn(|| {
+            let mut sent = 0;
+            while !done.load(Ordering::Relaxed) {
+                sender.send_to(b"x", receiver.local_address()).expect("sending is not the problem");
+                sent += 1;
+            }
+            sent
+        });
+        let told = asking.map(|thread| thread.join().expect("asking does not fail"));
+        done.store(true, Ordering::Relaxed);
+        (told, sending.join().expect("sending does not fail"))
+    });
+    assert!(told.iter().all(|drops| (DROPS..=sent).contains(drops)), "{told:?} dropped of {sent}");
 }
 
 #[test]
