@@ -448,3 +448,98 @@ impl Report {
         self.elapsed = self.elapsed.max(other.elapsed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A report in which every field is told apart: all count multiples of `unit`, each of another.
+    fn report(unit: u64) -> Report {
+        let (mut ignored, mut lateness, mut rtt) = (Ignored::default(), Quantiles::default(), Spread::default());
+        ignored.counts = std::array::from_fn(|place| (100 + place as u64) * unit);
+        for number in 1..=unit {
+            lateness.add(Duration::from_secs(number));
+            rtt.add(Duration::from_secs(number));
+        }
+        let mut peers = Peers::default();
+        peers.add(unit << 60);
+        Report {
+            received: Count { datagrams: unit, bytes: 2 * unit },
+            answered: 3 * unit,
+            reply_failed: 4 * unit,
+            sunk: 5 * unit,
+            delivered: 6 * unit,
+            ignored,
+            waiting: 7 * unit,
+            copies: 8 * unit,
+            peers,
+            truncated: 9 * unit,
+            sent: Count { datagrams: 10 * unit, bytes: 11 * unit },
+            send_failed: 12 * unit,
+            lateness,
+            gaps_shortened: 13 * unit,
+            times_decreasing: 14 * unit,
+            sources_shared: 15 * unit,
+            requests: 16 * unit,
+            requests_answered: 17 * unit,
+            retries: 18 * unit,
+            unreachable: 19 * unit,
+            rtt,
+            kernel_drops: Some(20 * unit),
+            kernel_drops_at_least: false,
+            elapsed: Duration::from_secs(unit),
+        }
+    }
+
+    #[test]
+    fn what_workers_came_to_is_added_up_field_by_field() {
+        let (one, other) = (report(1), report(2));
+        let mut both = one.clone();
+        both.merge(&other);
+        assert_eq!((both.lateness.count(), both.lateness.largest()), (3, Duration::from_secs(2)));
+        assert_eq!((both.rtt.count(), both.rtt.largest()), (3, Duration::from_secs(2)));
+        assert_eq!((one.peers.estimate(), both.peers.estimate()), (1, 2));
+        // They ran side by side.
+        assert_eq!(both.elapsed, other.elapsed);
+        let Report { peers, lateness, rtt, elapsed, .. } = both.clone();
+        assert_eq!(both, Report { peers, lateness, rtt, elapsed, ..report(3) });
+    }
+
+    #[test]
+    fn drops_are_at_least_a_number_where_any_worker_counted_trains_and_unknown_where_one_cannot_tell() {
+        for (one, other) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut both = Report { kernel_drops_at_least: one, ..report(1) };
+            both.merge(&Report { kernel_drops_at_least: other, ..report(2) });
+            assert_eq!(both.kernel_drops_at_least, one || other);
+        }
+        for (one, other) in [(Some(1), None), (None, Some(1)), (None, None)] {
+            let mut both = Report { kernel_drops: one, ..report(1) };
+            both.merge(&Report { kernel_drops: other, ..report(2) });
+            assert_eq!(both.kernel_drops, None);
+        }
+    }
+
+    #[test]
+    fn every_datagram_has_one_counter_in_a_balanced_report() {
+        let of = |change: &dyn Fn(&mut Report)| {
+            let mut report = Report::default();
+            change(&mut report);
+            report
+        };
+        let counters: [&dyn Fn(&mut Report); 6] = [
+            &|report| report.answered = 1,
+            &|report| report.reply_failed = 1,
+            &|report| report.sunk = 1,
+            &|report| report.delivered = 1,
+            &|report| report.waiting = 1,
+            &|report| report.ignored.add(Reason::Busy, 1),
+        ];
+        for counter in counters {
+            let mut report = of(counter);
+            assert!(!report.is_balanced(), "{report:?}");
+            report.received.add(1, 0);
+            assert!(report.is_balanced(), "{report:?}");
+        }
+        assert!(of(&|_| ()).is_balanced() && of(&|report| report.copies = 1).is_balanced());
+    }
+}
