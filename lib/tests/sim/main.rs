@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod balance;
+mod listen;
 mod network;
 mod replay;
+mod send;
 mod serve;
 
 use std::net::SocketAddr;

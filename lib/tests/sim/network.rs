@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use udpkit::{Datagram, Delivery, Engine, Event, Meta, Next, Outbox, Reason, Train, Transmit};
+use udpkit::{Cause, Datagram, Delivery, Engine, Event, Meta, Next, Outbox, Reason, Train, Transmit};
 
 /// What the network does to what crosses it.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,11 @@ pub(crate) enum Said {
     Question(u64, Vec<u8>),
     /// Request and reply.
     Answered(Vec<u8>, Vec<u8>),
+    /// How many datagrams.
+    SendFailed(usize),
+    Unreachable(Cause),
+    /// Request and retry.
+    Sent(u64, u32),
     Other,
 }
 
@@ -77,6 +82,9 @@ impl Outbox for Mail {
             Event::Ignored { reason, count, .. } => Said::Ignored(reason, count),
             Event::Question { ticket, datagram, .. } => Said::Question(ticket, datagram.payload.to_vec()),
             Event::Answered { datagram, reply, .. } => Said::Answered(datagram.payload.to_vec(), reply.to_vec()),
+            Event::SendFailed { failure } => Said::SendFailed(failure.count),
+            Event::Unreachable { unreachable } => Said::Unreachable(unreachable.cause),
+            Event::Sent { request, retry, .. } => Said::Sent(request, retry),
             _ => Said::Other,
         });
     }

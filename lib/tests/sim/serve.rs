@@ -1,11 +1,12 @@
 //! The engine of `serve` in virtual time: templates, rules, questions, replies held back, workers.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use udpkit::verbs::{Limits, Network as AddressNetwork, Serve, ServeOptions};
 use udpkit::{
     Answer, Conduct, Datagram, Delivery, Engine, Input, MAX_PAYLOAD_V4, Meta, Next, RateLimit, Reason, Report, Rule,
-    Rules, Template, Train,
+    Rules, SendFailure, Template, Train, Transmit,
 };
 
 use crate::network::{Link, Mail, Network, Said};
@@ -439,6 +440,38 @@ fn the_end_after_a_count_leaves_what_is_held_back() {
     let after = report.ignored.of(Reason::AfterEnd) + report.ignored.of(Reason::Unfinished);
     assert_eq!((report.answered, report.waiting, after), (3, 0, 9));
     assert!(desk.sent().is_empty());
+}
+
+#[test]
+fn a_train_that_passes_the_count_is_answered_up_to_it() {
+    let meta = Meta::new(address(CLIENT));
+    for answer in [fixed("x"), Answer::Echo, Answer::Sink, Answer::Template(text("{payload}"))] {
+        let limits = Limits { count: Some(3), duration: None };
+        let mut desk = Desk::with(ServeOptions { limits, ..unguarded(answer.clone()) });
+        desk.hear("one more");
+        desk.serve.receive_train(desk.now, 0, Train::new(&meta, b"a few at once...", 4), &mut desk.mail);
+        let report = desk.report();
+        assert_eq!((report.answered + report.sunk, report.ignored.of(Reason::AfterEnd)), (3, 2), "{answer:?}");
+        assert_eq!(report.sent.datagrams, desk.sent().len() as u64);
+        assert_eq!(desk.serve.next(), Next::Done);
+    }
+}
+
+#[test]
+fn a_reply_that_could_not_be_sent_is_counted_as_failed_and_not_as_sent() {
+    let mut desk = Desk::with(unguarded(Answer::Echo));
+    for payload in ["four", "", "elevenbytes", "last"] {
+        desk.hear(payload);
+    }
+    let error = || io::ErrorKind::NetworkUnreachable.into();
+    let transmit = Transmit::to(address(CLIENT));
+    for (count, bytes) in [(1, 11), (2, 4)] {
+        desk.serve.failed(desk.now, &SendFailure { transmit, count, bytes, error: error() }, &mut desk.mail);
+    }
+    let report = desk.report();
+    assert_eq!((report.answered, report.reply_failed, report.send_failed), (1, 3, 0));
+    assert_eq!((report.sent.datagrams, report.sent.bytes), (1, 4));
+    assert_eq!(desk.mail.said, [Said::SendFailed(1), Said::SendFailed(2)]);
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! `listen` in virtual time: which datagrams of a train are handed on, and why the others are not.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use udpkit::verbs::{Limits, Listen, ListenOptions, PayloadMatch};
+use udpkit::{Engine, Meta, Next, Reason, Report, Train};
+
+use crate::network::{Link, Mail, Network, Said};
+use crate::{CLIENT, SERVER, address};
+
+fn counted(count: u64) -> Limits {
+    Limits { count: Some(count), duration: None }
+}
+
+/// Payloads without an `x`.
+fn without_x() -> PayloadMatch {
+    Arc::new(|payload| !payload.contains(&b'x'))
+}
+
+/// Hands a listener a train as one, or datagram by datagram; returns its report and what it said.
+fn hear(options: ListenOptions, train: Train<'_>, as_one: bool) -> (Report, Vec<Said>) {
+    let (mut listen, mut mail) = (Listen::new(options), Mail::default());
+    let now = Network::new(Link::PERFECT, 0).now;
+    listen.tick(now, &mut mail);
+    if as_one {
+        listen.receive_train(now, 0, train, &mut mail);
+    } else {
+        train.datagrams().for_each(|datagram| Engine::receive(&mut listen, now, 0, &datagram, &mut mail));
+    }
+    let report = listen.report();
+    assert!(report.is_balanced(), "{report:?}");
+    (report, mail.said)
+}
+
+#[test]
+fn a_train_that_passes_the_count_is_handed_on_up_to_it() {
+    let meta = Meta::new(address(CLIENT));
+    let train = Train::new(&meta, b"one two 3", 4);
+    for (count, handed_on) in [(1, 1), (2, 2), (3, 3), (4, 3)] {
+        let (report, said) = hear(ListenOptions { limits: counted(count), ..ListenOptions::default() }, train, true);
+        assert_eq!((report.delivered, report.ignored.of(Reason::AfterEnd)), (handed_on, 3 - handed_on), "{count}");
+        let received = said.iter().filter(|said| matches!(said, Said::Received(..))).count();
+        assert_eq!(received as u64, handed_on, "{count}");
+    }
+}
+
+#[test]
+fn each_datagram_of_a_train_is_matched_by_itself() {
+    let meta = Meta::new(address(CLIENT));
+    let options = ListenOptions { matching: Some(without_x()), ..ListenOptions::default() };
+    let (report, said) = hear(options, Train::new(&meta, b"abcxdefgx", 3), true);
+    assert_eq!((report.delivered, report.ignored.of(Reason::NoMatch)), (1, 2));
+    let received = Said::Received(address(CLIENT), b"abc".to_vec());
+    assert_eq!(said, [received, Said::Ignored(Reason::NoMatch, 1), Said::Ignored(Reason::NoMatch, 1)]);
+}
+
+#[test]
+fn a_listener_ends_after_its_time() {
+    let limits = Limits { count: None, duration: Some(Duration::from_secs(3)) };
+    let mut listen = Listen::new(ListenOptions { limits, ..ListenOptions::default() });
+    let mut net = Network::new(Link::PERFECT, 1);
+    let ends = net.now + Duration::from_secs(3);
+    net.add(SERVER, 64, &mut listen);
+    assert!(net.run(100));
+    assert_eq!(net.now, ends);
+    assert_eq!(Engine::next(&listen), Next::Done);
+}
+
+proptest! {
+    #[test]
+    fn a_train_is_listened_to_as_its_datagrams_would_be(
+        payload in prop::collection::vec(prop::sample::select(b"abcx".to_vec()), 0..60),
+        segment_len in 1usize..10,
+        count in prop::option::of(0u64..8),
+        matching: bool,
+        from in prop::option::of(prop::sample::select(vec!["10.0.0.0/24", "10.0.1.0/24"])),
+        destination in prop::option::of(prop::sample::select(vec![SERVER, CLIENT])),
+    ) {
+        let mut meta = Meta::new(address(CLIENT));
+        meta.destination = Some(address(SERVER).ip());
+        let only = |at: &str| -> Option<IpAddr> { Some(address(at).ip()) };
+        let options = || ListenOptions {
+            limits: Limits { count, duration: None },
+            matching: matching.then(without_x),
+            from: from.map(|from| from.parse().unwrap()).into_iter().collect(),
+            destinations: vec![destination.and_then(only)],
+            ..ListenOptions::default()
+        };
+        let train = Train::new(&meta, &payload, segment_len);
+        let (whole, _) = hear(options(), train, true);
+        let (single, _) = hear(options(), train, false);
+        prop_assert_eq!(&whole, &single);
+        prop_assert_eq!(whole.received.datagrams, train.count() as u64);
+        prop_assert!(count.is_none_or(|count| whole.delivered <= count));
+    }
+}
