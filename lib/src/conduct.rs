@@ -242,7 +242,24 @@ mod tests {
     }
 
     #[test]
-    fn broadcast_addresses_of_attached_networks_are_no_sources() {
+    fn ports_below_1024_are_responders() {
+        assert!(is_responder_port(0) && is_responder_port(1023) && !is_responder_port(1024));
+    }
+
+    #[test]
+    fn sockets_are_asked_for_what_the_guards_need() {
+        let asked = |conduct: Conduct| {
+            let Options { destination, errors, coalesce, hop_limits, hop_limit, .. } = conduct.socket_options();
+            (destination, errors, coalesce, hop_limits, hop_limit)
+        };
+        assert_eq!(asked(Conduct::default()), (true, true, true, true, Some(REPLY_HOP_LIMIT)));
+        assert_eq!(asked(Conduct { hop_limit: 9, ..Conduct::default() }), (true, true, true, true, Some(9)));
+        let loops = Conduct { break_loops: false, ..Conduct::default() };
+        assert_eq!(asked(loops), (true, true, true, false, None));
+    }
+
+    /// This host with one interface, `eth0`, that has these addresses and lengths of prefix.
+    fn host(addresses: &[([u8; 4], u8)]) -> Interfaces {
         let address = |ip: [u8; 4], prefix_len| crate::InterfaceAddress {
             ip: ip.into(),
             prefix_len,
@@ -261,10 +278,69 @@ mod tests {
             multicast: true,
             mtu: None,
             hardware: None,
-            addresses: vec![address([192, 0, 2, 1], 24), address([10, 0, 0, 1], 8), address([198, 51, 100, 1], 25)],
+            addresses: addresses.iter().map(|(ip, prefix_len)| address(*ip, *prefix_len)).collect(),
         };
+        Interfaces::from_iter([interface])
+    }
+
+    #[test]
+    fn a_source_is_ourselves_where_it_is_an_address_of_our_socket_and_its_port() {
+        let [ours, also_ours, theirs] = [[192, 0, 2, 1], [192, 0, 2, 2], [192, 0, 2, 3]].map(IpAddr::from);
+        let cases = [
+            // Bound to any address, our own are all those of this host, and the one that was asked.
+            (Ipv4Addr::UNSPECIFIED.into(), ours, 40000, None, false),
+            (Ipv4Addr::UNSPECIFIED.into(), also_ours, 40000, None, false),
+            (Ipv4Addr::UNSPECIFIED.into(), theirs, 40000, Some(theirs), false),
+            (Ipv4Addr::UNSPECIFIED.into(), theirs, 40000, Some(ours), true),
+            (Ipv4Addr::UNSPECIFIED.into(), ours, 40001, Some(ours), true),
+            // Bound to one, another of this host is that of another program.
+            (ours, ours, 40000, Some(ours), false),
+            (ours, also_ours, 40000, Some(also_ours), true),
+            (ours, theirs, 40000, Some(ours), true),
+        ];
+        for (bound, source, port, local, answered) in cases {
+            let mut guard = Guard::new(Conduct::default(), &[SocketAddr::new(bound, 40000)]);
+            guard.set_interfaces(&host(&[([192, 0, 2, 1], 24), ([192, 0, 2, 2], 24)]));
+            let meta = Meta { local, ..Meta::new(SocketAddr::new(source, port)) };
+            let expected = if answered { Ok(()) } else { Err(Reason::OwnSocket) };
+            assert_eq!(guard.source(&meta), expected, "{source}:{port} at {bound}, {local:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_reply_is_no_request_unless_loops_may_be() {
+        let guard = Guard::new(Conduct::default(), &[]);
+        assert_eq!(guard.own_reply(b"Go away", b"Go away"), Err(Reason::OwnReply));
+        assert_eq!(guard.own_reply(b"Go away!", b"Go away"), Ok(()));
+        let loops = Guard::new(Conduct { break_loops: false, ..Conduct::default() }, &[]);
+        assert_eq!(loops.own_reply(b"Go away", b"Go away"), Ok(()));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
+    fn loopback_has_no_limit_unless_one_is_asked_for() {
+        let (now, network, wanted) = (Instant::now(), IpAddr::from([192, 0, 2, 1]), 5000);
+        for (rate_limit, loopback, others) in [
+            (RateLimit::Default, wanted, 1000),
+            (RateLimit::PerSecond(10), 10, 10),
+            (RateLimit::PerSecond(RateLimit::DEFAULT_PER_SECOND), 1000, 1000),
+            (RateLimit::Off, wanted, wanted),
+        ] {
+            let guard = Guard::new(Conduct { rate_limit, ..Conduct::default() }, &[]);
+            for (source, allowed) in [
+                (Ipv4Addr::LOCALHOST.into(), loopback),
+                (std::net::Ipv6Addr::LOCALHOST.into(), loopback),
+                (network, others),
+            ] {
+                assert_eq!(guard.rate(now, source, wanted), Ok(allowed), "{rate_limit:?} {source}");
+            }
+        }
+    }
+
+    #[test]
+    fn broadcast_addresses_of_attached_networks_are_no_sources() {
         let mut guard = Guard::new(Conduct::default(), &[]);
-        guard.set_interfaces(&Interfaces::from_iter([interface]));
+        guard.set_interfaces(&host(&[([192, 0, 2, 1], 24), ([10, 0, 0, 1], 8), ([198, 51, 100, 1], 25)]));
         let cases = [
             ([192, 0, 2, 255], false),
             ([10, 255, 255, 255], false),

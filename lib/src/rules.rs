@@ -217,3 +217,28 @@ impl FromIterator<Rule> for Rules {
         Self { list: rules.into_iter().collect(), seed: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_counted() {
+        assert!(Rules::default().is_empty());
+        let rules = Rules::from_iter([Rule::any(), Rule::any().echo()]);
+        assert_eq!((rules.len(), rules.is_empty()), (2, false));
+    }
+
+    #[test]
+    fn rules_tell_the_time_if_any_reply_does() {
+        let reply = |text| Rule::any().reply(Template::text(text).expect("it is one"));
+        let cases = [
+            (vec![], false),
+            (vec![Rule::any(), Rule::any().echo(), reply("{count}")], false),
+            (vec![reply("{count}"), reply("{time}")], true),
+        ];
+        for (rules, tells_time) in cases {
+            assert_eq!(Rules::from_iter(rules.clone()).tell_time(), tells_time, "{rules:?}");
+        }
+    }
+}

@@ -302,6 +302,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_template_tells_is_known_without_a_datagram() {
+        let cases: [(&str, Option<&str>, bool, bool); 7] = [
+            ("", Some(""), false, false),
+            ("pong", Some("pong"), false, false),
+            ("{{count}", Some("{count}"), false, false),
+            ("{count}", None, true, false),
+            ("at {time}", None, false, true),
+            ("{payload}", None, false, false),
+            ("{time} {count}", None, true, true),
+        ];
+        for (text, fixed, counts, tells_time) in cases {
+            let template = Template::text(text).unwrap();
+            assert_eq!(template.as_fixed(), fixed.map(str::as_bytes), "{text}");
+            assert_eq!((template.counts(), template.tells_time()), (counts, tells_time), "{text}");
+        }
+    }
+
+    #[test]
     fn bytes_and_places_mix() {
         for text in ["41 {payload[0..1]} 42", "41{payload[0..1]}42", " 4 1{payload[0..1]}\n42 "] {
             assert_eq!(rendered(&Template::bytes(text).unwrap(), b"Hello"), "AHB", "{text}");

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod balance;
+mod broadcast;
+mod counts;
 mod listen;
 mod network;
 mod replay;

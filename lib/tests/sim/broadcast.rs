@@ -1,0 +1,155 @@
+//! `broadcast` in virtual time: its rounds, its answers, its ends.
+
+use std::time::{Duration, Instant};
+
+use udpkit::verbs::{Broadcast, BroadcastOptions, BroadcastTarget, Pace, Requests};
+use udpkit::{Datagram, Engine, Meta, Next, Reason, Report, Transmit};
+
+use crate::network::{Link, Mail, Network, Said};
+use crate::{CLIENT, OTHER, SERVER, address, repeated};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn target(network: &str, own: &str) -> BroadcastTarget {
+    BroadcastTarget { transmit: Transmit::to(address(network)), own: address(own) }
+}
+
+/// One network, asked as fast as it goes; answers are awaited for a second.
+fn options() -> BroadcastOptions {
+    BroadcastOptions {
+        targets: vec![target("10.0.0.255:10000", CLIENT)],
+        wait: 1000 * MS,
+        pace: None,
+        duration: None,
+        count: None,
+        verbose: false,
+    }
+}
+
+/// Somebody who asks every network, and is answered by hand.
+struct Asker {
+    broadcast: Broadcast,
+    mail: Mail,
+    now: Instant,
+}
+
+impl Asker {
+    fn new(options: BroadcastOptions, requests: Requests) -> Self {
+        let mut asker = Self {
+            broadcast: Broadcast::new(options, requests),
+            mail: Mail::default(),
+            now: Network::new(Link::PERFECT, 0).now,
+        };
+        asker.wait(Duration::ZERO);
+        asker
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
+        self.broadcast.tick(self.now, &mut self.mail);
+    }
+
+    /// Lets time pass until it has finished; returns how long that took.
+    fn finish(&mut self) -> Duration {
+        let started = self.now;
+        while let Next::At(moment) = self.broadcast.next() {
+            self.wait(moment.saturating_duration_since(self.now));
+        }
+        assert_eq!(self.broadcast.next(), Next::Done);
+        self.now - started
+    }
+
+    /// An answer comes; returns what is said of it.
+    fn answer(&mut self, source: &str, payload: &str) -> Said {
+        let meta = Meta::new(address(source));
+        let datagram = Datagram { payload: payload.as_bytes(), wire_len: payload.len(), meta: &meta };
+        self.broadcast.receive(self.now, 0, &datagram, &mut self.mail);
+        self.mail.said.pop().expect("each is told")
+    }
+
+    fn report(&self) -> Report {
+        let report = self.broadcast.report();
+        assert!(report.is_balanced(), "{report:?}");
+        report
+    }
+}
+
+fn reply(source: &str, payload: &str, of_first: Option<Duration>) -> Said {
+    let request = of_first.map(|_| 1);
+    Said::Reply { source: address(source), payload: payload.as_bytes().to_vec(), request, rtt: of_first }
+}
+
+#[test]
+fn each_round_goes_to_every_network() {
+    let targets = vec![target("10.0.0.255:10000", CLIENT), target("10.1.255.255:10000", "10.1.0.1:40000")];
+    let options = BroadcastOptions { targets, verbose: true, pace: Some(Pace::Interval(10 * MS)), ..options() };
+    let mut asker = Asker::new(options, repeated(&["one", "two"], 1));
+    assert_eq!(asker.finish(), 1010 * MS);
+    let to = |network: &str, payload: &str| (Transmit::to(address(network)), payload.as_bytes().to_vec());
+    let expected = ["one", "two"].map(|payload| ["10.0.0.255:10000", "10.1.255.255:10000"].map(|to_| to(to_, payload)));
+    assert_eq!(asker.mail.sent, expected.concat());
+    assert_eq!(asker.mail.said, [1, 1, 2, 2].map(|round| Said::Sent(round, 0)));
+    let report = asker.report();
+    assert_eq!((report.sent.datagrams, report.sent.bytes), (4, 12));
+}
+
+#[test]
+fn answers_are_credited_while_there_was_one_round() {
+    let mut asker =
+        Asker::new(BroadcastOptions { pace: Some(Pace::Interval(10 * MS)), ..options() }, repeated(&["?"], 2));
+    asker.wait(3 * MS);
+    assert_eq!(asker.answer(SERVER, "here"), reply(SERVER, "here", Some(3 * MS)));
+    assert_eq!(asker.answer(SERVER, "here"), Said::Ignored(Reason::Duplicate, 1));
+    assert_eq!(asker.answer(SERVER, "here, too"), reply(SERVER, "here, too", Some(3 * MS)));
+    assert_eq!(asker.answer(CLIENT, "?"), Said::Ignored(Reason::OwnCopy, 1));
+    asker.wait(7 * MS);
+    assert_eq!(asker.answer(OTHER, "here"), reply(OTHER, "here", None));
+    let report = asker.report();
+    assert_eq!((report.delivered, report.rtt.count(), report.rtt.largest()), (3, 2, 3 * MS));
+    assert_eq!((report.ignored.of(Reason::Duplicate), report.ignored.of(Reason::OwnCopy)), (1, 1));
+}
+
+#[test]
+fn enough_answers_end_it_and_what_follows_is_after_the_end() {
+    let mut asker = Asker::new(BroadcastOptions { count: Some(2), ..options() }, Requests::one("?"));
+    assert_eq!(asker.answer(SERVER, "here"), reply(SERVER, "here", Some(Duration::ZERO)));
+    assert_ne!(asker.broadcast.next(), Next::Done);
+    assert_eq!(asker.answer(OTHER, "here"), reply(OTHER, "here", Some(Duration::ZERO)));
+    assert_eq!(asker.broadcast.next(), Next::Done);
+    assert_eq!(asker.answer(OTHER, "again"), Said::Ignored(Reason::AfterEnd, 1));
+    assert_eq!((asker.report().delivered, asker.report().ignored.total()), (2, 1));
+}
+
+#[test]
+fn answers_are_awaited_after_the_last_round_and_rounds_end_with_their_time() {
+    for (wait, duration, times, rounds, took) in [
+        (1000, None, 3, 3, 1020),
+        (0, None, 1, 1, 0),
+        (0, None, 3, 3, 20),
+        (500, Some(25), 100, 3, 525),
+        (500, Some(20), 100, 2, 520),
+    ] {
+        let duration = duration.map(|milliseconds| milliseconds * MS);
+        let pace = Some(Pace::Interval(10 * MS));
+        let mut asker =
+            Asker::new(BroadcastOptions { wait: wait * MS, duration, pace, ..options() }, repeated(&["?"], times));
+        assert_eq!(asker.finish(), took * MS, "{wait} {duration:?} {times}");
+        assert_eq!(asker.report().sent.datagrams, rounds, "{wait} {duration:?} {times}");
+        assert_eq!(asker.answer(SERVER, "late"), Said::Ignored(Reason::AfterEnd, 1));
+    }
+}
+
+#[test]
+fn rounds_of_a_stream_go_out_as_they_come() {
+    let mut asker = Asker::new(options(), Requests::Stream);
+    assert_eq!((asker.broadcast.next(), asker.broadcast.wants_input()), (Next::Datagram, true));
+    for payload in ["one", "two"] {
+        asker.broadcast.input(asker.now, udpkit::Input::Payload(payload.into()), &mut asker.mail);
+        asker.wait(Duration::ZERO);
+    }
+    asker.broadcast.input(asker.now, udpkit::Input::End, &mut asker.mail);
+    assert!(!asker.broadcast.wants_input());
+    asker.wait(Duration::ZERO);
+    assert_eq!(asker.finish(), 1000 * MS);
+    assert_eq!(asker.report().sent.datagrams, 2);
+}

@@ -1,0 +1,68 @@
+//! What every verb counts and tells alike: what was cut off, what could not be sent, what was refused.
+
+use std::io;
+use std::time::Duration;
+
+use udpkit::verbs::{
+    Broadcast, BroadcastOptions, BroadcastTarget, Listen, ListenOptions, Replay, ReplayDatagram, ReplayOptions,
+    Requests, SendOptions, Sender, Serve, ServeOptions, Sources,
+};
+use udpkit::{Answer, Cause, Count, Datagram, Engine, Meta, SendFailure, Transmit, Unreachable};
+
+use crate::network::{Link, Mail, Network, Said};
+use crate::{CLIENT, SERVER, address};
+
+/// Lets an engine send its first datagrams, if it has any; then two answers come, of which the first is cut off, something of
+/// five bytes has failed, and something was refused.
+fn assert_counted_alike(name: &str, mut engine: impl Engine) {
+    let (mut mail, now) = (Mail::default(), Network::new(Link::PERFECT, 0).now);
+    for _ in 0..2 {
+        engine.tick(now, &mut mail);
+    }
+    let meta = Meta::new(address(SERVER));
+    for (payload, wire_len) in [(&b"cut"[..], 100), (b"whole", 5)] {
+        engine.receive(now, 0, &Datagram { payload, wire_len, meta: &meta }, &mut mail);
+    }
+    let before = engine.report();
+    assert!(before.is_balanced(), "{name}: {before:?}");
+    assert_eq!(before.received, Count { datagrams: 2, bytes: 105 }, "{name}");
+    assert_eq!((before.truncated, before.unreachable, before.send_failed), (1, 0, 0), "{name}");
+
+    mail.said.clear();
+    let error = io::ErrorKind::NetworkUnreachable.into();
+    let failure = SendFailure { transmit: Transmit::to(address(SERVER)), count: 1, bytes: 5, error };
+    let fails = before.sent.datagrams > 0;
+    if fails {
+        engine.failed(now, &failure, &mut mail);
+    }
+    engine.unreachable(now, &Unreachable::new(address(SERVER), None, Cause::Host), &mut mail);
+    let report = engine.report();
+    assert!(report.is_balanced(), "{name}: {report:?}");
+    let failed = u64::from(fails);
+    let Count { datagrams, bytes } = before.sent;
+    assert_eq!(report.sent, Count { datagrams: datagrams - failed, bytes: bytes - 5 * failed }, "{name}");
+    assert_eq!((report.unreachable, report.send_failed + report.reply_failed), (1, failed), "{name}");
+    let said = [Said::SendFailed(1), Said::Unreachable(Cause::Host)];
+    assert_eq!(mail.said, said[usize::from(!fails)..], "{name}");
+}
+
+#[test]
+fn every_verb_counts_what_is_cut_off_fails_or_is_refused() {
+    let once = || Requests::one("12345");
+    assert_counted_alike("send", Sender::new(SendOptions::new(address(SERVER)), once()));
+    assert_counted_alike("serve", Serve::new(ServeOptions::new(Answer::Echo, vec![address("10.0.0.9:9")])));
+    assert_counted_alike("listen", Listen::new(ListenOptions::default()));
+    let options = BroadcastOptions {
+        targets: vec![BroadcastTarget { transmit: Transmit::to(address("10.0.0.255:9")), own: address(CLIENT) }],
+        wait: Duration::from_secs(1),
+        pace: None,
+        duration: None,
+        count: None,
+        verbose: false,
+    };
+    assert_counted_alike("broadcast", Broadcast::new(options, once()));
+    let options = ReplayOptions { wait: Duration::from_secs(1), ..ReplayOptions::new(address(SERVER)) };
+    let (source, destination) = (address(CLIENT), address(SERVER));
+    let captured = ReplayDatagram { number: 1, at: Duration::ZERO, source, destination, payload: b"12345".to_vec() };
+    assert_counted_alike("replay", Replay::new(options, Sources::new(1), || Ok([Ok(captured.clone())].into_iter())));
+}
