@@ -537,6 +537,12 @@ mod tests {
                 assert!(parts <= 6, "{wait:?} in {parts} parts");
             }
         }
+        let alarm = Alarm::new(Some(Duration::from_micros(100)));
+        let asleep = |rest| alarm.asleep(rest + Duration::from_micros(100));
+        // The first part of a long wait ends before the system can be late for what is left; a short wait has one part.
+        assert_eq!(asleep(Duration::from_secs(1)), Duration::from_millis(990));
+        assert_eq!(asleep(LONG_WAIT), LONG_WAIT - LONG_WAIT / 100);
+        assert_eq!(asleep(LONG_WAIT / 2), LONG_WAIT / 2);
         let imprecise = Alarm::new(None);
         assert_eq!(imprecise.asleep(Duration::from_secs(1)), Duration::from_secs(1));
     }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use common::{V4, bind};
 use udpkit::{
-    Datagram, Drive, End, Engine, Event, Memberships, Next, Options, Outbox, ReceiveBatch, Report, SendFailure, Sink,
-    Socket, Transmit, Unreachable, control, drive,
+    Datagram, Drive, End, Engine, Event, Group, Input, Memberships, Next, Options, Outbox, ReceiveBatch, Report,
+    SendFailure, Sink, Socket, Transmit, Unreachable, control, drive,
 };
 
 /// An engine that remembers what was done to it.
@@ -27,17 +27,22 @@ struct Probe {
     most: Option<usize>,
     /// A socket by which it has finished as soon as something comes.
     last: Option<usize>,
+    /// Inputs after which it has finished, once it was called for the time after the last of them.
+    inputs: Option<usize>,
     /// Whether it sends what comes by the first socket back to where it came from.
     echoes: bool,
     ends: Option<Instant>,
     ticks: Vec<Instant>,
     /// When, and by which socket.
     received: Vec<(Instant, usize)>,
+    /// Ticks before each input.
+    fed: Vec<usize>,
 }
 
 impl Engine for Probe {
     fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.received.push((now, via));
+        out.emit(Event::Unanswered { request: self.received.len() as u64 });
         if self.echoes && via == 0 {
             out.send(0, &Transmit::to(datagram.meta.source), datagram.payload);
         }
@@ -50,6 +55,7 @@ impl Engine for Probe {
 
     fn next(&self) -> Next {
         let enough = self.last.is_some_and(|last| self.received.last().is_some_and(|(_, via)| *via == last))
+            || self.inputs.is_some_and(|most| self.fed.get(most - 1).is_some_and(|before| self.ticks.len() > *before))
             || self.most.is_some_and(|most| self.received.len() >= most)
             || self.ends.zip(self.ticks.last()).is_some_and(|(ends, last)| *last >= ends);
         match self.ends {
@@ -65,6 +71,14 @@ impl Engine for Probe {
 
     fn rest(&self) -> Duration {
         self.rest
+    }
+
+    fn wants_input(&self) -> bool {
+        self.inputs.is_some()
+    }
+
+    fn input(&mut self, _now: Instant, _input: Input, _out: &mut impl Outbox) {
+        self.fed.push(self.ticks.len());
     }
 
     fn unreachable(&mut self, _now: Instant, _unreachable: &Unreachable, _out: &mut impl Outbox) {}
@@ -93,12 +107,30 @@ impl<F: FnMut()> Sink for Idle<F> {
 }
 
 /// Drives a probe until it has finished.
-fn run(sockets: &[Socket], mut probe: Probe, idle: impl FnMut()) -> Probe {
-    let (_remote, control) = control().expect("there are descriptors");
-    let drive_with = Drive { control, memberships: Memberships::default() };
-    let (_, end) = drive(sockets, &mut probe, drive_with, &mut Idle(idle)).expect("sockets do not break");
+fn run(sockets: &[Socket], probe: Probe, idle: impl FnMut()) -> Probe {
+    let (probe, _, end) =
+        run_with(sockets, probe, Memberships::default(), &mut Idle(idle)).expect("sockets do not break");
     assert_eq!(end, End::Done);
     probe
+}
+
+/// Drives a probe until it or the sink ends it.
+fn run_with(
+    sockets: &[Socket],
+    mut probe: Probe,
+    memberships: Memberships,
+    sink: &mut impl Sink,
+) -> udpkit::Result<(Probe, Report, End)> {
+    let (_remote, control) = control()?;
+    let (report, end) = drive(sockets, &mut probe, Drive { control, memberships }, sink)?;
+    Ok((probe, report, end))
+}
+
+/// What this returns; fails if that takes more than some seconds.
+fn in_time<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (tell, told) = channel();
+    thread::spawn(move || tell.send(run()));
+    told.recv_timeout(Duration::from_secs(10)).expect("it ends within seconds")
 }
 
 /// A socket to which so many datagrams have come, from itself.
@@ -125,14 +157,11 @@ fn a_socket_that_is_never_empty_does_not_starve_the_others() {
 
 #[test]
 fn a_rest_ends_with_the_time_of_what_is_due() {
-    const PATIENCE: Duration = Duration::from_secs(10);
-    let (tell, told) = channel();
-    thread::spawn(move || {
+    let received = in_time(|| {
         let (rest, lasts) = (Duration::from_secs(3600), Some(Duration::from_millis(100)));
-        let probe = run(&[sending_to_itself(1)], Probe { rest, lasts, ..Probe::default() }, || ());
-        tell.send(probe.received.len()).expect("somebody waits");
+        run(&[sending_to_itself(1)], Probe { rest, lasts, ..Probe::default() }, || ()).received.len()
     });
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(1), "it rests for an hour");
+    assert_eq!(received, 1);
 }
 
 #[test]
@@ -156,4 +185,164 @@ fn an_engine_is_not_called_while_the_clock_is_watched_for_it() {
     // A few, where the system takes the processor away between two looks at the clock, or tells of an interface; without
     // the watch, thousands.
     assert!(watched < 100, "called {watched} times in {precision:?}");
+}
+
+#[test]
+fn an_engine_that_waits_for_a_time_is_called_then_and_hardly_before_and_the_sink_is_told_that_nothing_comes() {
+    let (mut idle, lasts) = (0, Duration::from_millis(50));
+    let probe = run(&[sending_to_itself(0)], Probe { lasts: Some(lasts), ..Probe::default() }, || idle += 1);
+    let (first, last) = (probe.ticks[0], probe.ticks[probe.ticks.len() - 1]);
+    assert!(last - first >= lasts);
+    // Interfaces may have changed meanwhile.
+    assert!(probe.ticks.len() < 100, "called {} times", probe.ticks.len());
+    assert!(idle > 0);
+}
+
+#[test]
+fn an_engine_is_called_again_once_it_was_fed() {
+    let fed = in_time(|| {
+        let (remote, control) = control().expect("there are descriptors");
+        let mut probe = Probe { inputs: Some(3), ..Probe::default() };
+        // With its last remote gone, there is an end as well, and no other reason to call it.
+        (0..2).for_each(|_| assert!(remote.input(Input::Payload(Vec::new()))));
+        drop(remote);
+        let drive_with = Drive { control, memberships: Memberships::default() };
+        let (_, end) = drive(&[], &mut probe, drive_with, &mut Idle(|| ())).expect("there is nothing to break");
+        assert_eq!(end, End::Done);
+        probe.fed.len()
+    });
+    assert_eq!(fed, 3);
+}
+
+#[test]
+fn a_run_ends_when_it_is_stopped_and_what_was_received_is_told_first() {
+    let (remote, control) = control().expect("there are descriptors");
+    let drive_with = Drive { control, memberships: Memberships::default() };
+    let mut told = 0;
+    let mut sink = |_: Event<'_>| {
+        told += 1;
+        remote.stop();
+        ControlFlow::Continue(())
+    };
+    let sockets = [sending_to_itself(5)];
+    let mut probe = Probe::default();
+    let (_, end) = drive(&sockets, &mut probe, drive_with, &mut sink).expect("sockets do not break");
+    assert_eq!(end, End::Stopped);
+    assert!(told >= 1 && told == probe.received.len());
+}
+
+#[test]
+fn no_more_is_received_than_the_batch_in_which_the_sink_or_the_engine_had_enough() {
+    let many = || [sending_to_itself(3 * ReceiveBatch::SLOTS)];
+    let mut told = 0;
+    let mut closing = |_: Event<'_>| {
+        told += 1;
+        ControlFlow::Break(())
+    };
+    let (probe, _, end) =
+        run_with(&many(), Probe::default(), Memberships::default(), &mut closing).expect("sockets do not break");
+    assert_eq!((end, told), (End::SinkClosed, 1));
+    assert!((1..=ReceiveBatch::SLOTS).contains(&probe.received.len()), "{} received", probe.received.len());
+
+    let probe = run(&many(), Probe { most: Some(1), ..Probe::default() }, || ());
+    assert!((1..=ReceiveBatch::SLOTS).contains(&probe.received.len()), "{} received", probe.received.len());
+}
+
+#[test]
+fn a_sink_that_wants_no_more_when_nothing_comes_ends_the_run() {
+    struct Tired;
+    impl Sink for Tired {
+        fn event(&mut self, _event: Event<'_>) -> ControlFlow<()> {
+            ControlFlow::Continue(())
+        }
+        fn idle(&mut self) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+    }
+    let end = in_time(|| {
+        let ran = run_with(&[sending_to_itself(0)], Probe::default(), Memberships::default(), &mut Tired);
+        ran.expect("sockets do not break").2
+    });
+    assert_eq!(end, End::SinkClosed);
+}
+
+/// A socket that has dropped some of what came to it, and how many.
+fn overrun(options: &Options) -> (Socket, u64) {
+    let socket = bind(V4, &Options { receive_buffer: Some(4096), ..options.clone() });
+    while socket.kernel_drops().expect("Linux counts them") == 0 {
+        send(&socket, socket.local_address());
+    }
+    let drops = socket.kernel_drops().expect("Linux counts them");
+    (socket, drops)
+}
+
+#[test]
+fn drops_of_all_sockets_are_told_once_and_reported() {
+    let (one, other) = (overrun(&Options::default()), overrun(&Options::default()));
+    let drops = one.1 + other.1;
+    for (sockets, expected) in [(vec![one.0, other.0], drops), (vec![sending_to_itself(1)], 0)] {
+        let mut told = Vec::new();
+        let mut sink = |event: Event<'_>| {
+            if let Event::Dropped { new, total } = event {
+                told.push((new, total));
+            }
+            ControlFlow::Continue(())
+        };
+        let probe = Probe { most: Some(1), ..Probe::default() };
+        let (_, report, _) =
+            run_with(&sockets, probe, Memberships::default(), &mut sink).expect("sockets do not break");
+        assert_eq!((report.kernel_drops, report.kernel_drops_at_least), (Some(expected), false));
+        assert_eq!(told, if expected == 0 { vec![] } else { vec![(expected, expected)] });
+    }
+}
+
+#[test]
+fn drops_are_at_least_a_number_only_where_trains_may_have_been_dropped() {
+    let coalesce = Options { coalesce: true, ..Options::default() };
+    let cases = [
+        (vec![overrun(&coalesce).0, sending_to_itself(0)], true),
+        (vec![overrun(&Options::default()).0, sending_to_itself(0)], false),
+        (vec![bind(V4, &coalesce), sending_to_itself(1)], false),
+    ];
+    for (sockets, at_least) in cases {
+        let probe = Probe { most: Some(1), ..Probe::default() };
+        let (_, report, _) =
+            run_with(&sockets, probe, Memberships::default(), &mut Idle(|| ())).expect("sockets do not break");
+        assert_eq!(report.kernel_drops_at_least, at_least);
+    }
+    let (_, report, _) = run_with(
+        &[sending_to_itself(0), bind(V4, &Options { portable: true, ..Options::default() })],
+        Probe { lasts: Some(Duration::from_millis(5)), ..Probe::default() },
+        Memberships::default(),
+        &mut Idle(|| ()),
+    )
+    .expect("sockets do not break");
+    assert_eq!((report.kernel_drops, report.kernel_drops_at_least), (None, false), "one cannot tell");
+    assert!(report.elapsed >= Duration::from_millis(5));
+}
+
+#[test]
+fn drops_are_told_a_while_after_something_came_though_nothing_comes_any_more() {
+    let (told, drops) = in_time(|| {
+        let (socket, drops) = overrun(&Options::default());
+        let mut told = None;
+        let mut sink = |event: Event<'_>| {
+            let Event::Dropped { new, .. } = event else { return ControlFlow::Continue(()) };
+            told = Some(new);
+            ControlFlow::Break(())
+        };
+        let ran = run_with(&[socket], Probe::default(), Memberships::default(), &mut sink);
+        assert_eq!(ran.expect("sockets do not break").2, End::SinkClosed);
+        (told, drops)
+    });
+    assert_eq!(told, Some(drops));
+}
+
+#[test]
+fn a_group_that_can_be_joined_nowhere_ends_a_run_before_it_begins() {
+    let group = Group { via: 0, address: [239, 255, 1, 2].into(), source: None, interface: None };
+    let nowhere = Memberships::new(vec![group], vec!["no such interface".to_owned()]);
+    let probe = Probe { lasts: Some(Duration::ZERO), ..Probe::default() };
+    let refused = run_with(&[sending_to_itself(0)], probe, nowhere, &mut Idle(|| ()));
+    assert_eq!(refused.expect_err("nobody could be heard").attempt(), "join");
 }
