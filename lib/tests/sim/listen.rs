@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use udpkit::verbs::{Limits, Listen, ListenOptions, PayloadMatch};
-use udpkit::{Engine, Meta, Next, Reason, Report, Train};
+use udpkit::{Engine, InterfaceIndex, Meta, Next, Reason, Report, Train};
 
 use crate::network::{Link, Mail, Network, Said};
-use crate::{CLIENT, SERVER, address};
+use crate::{CLIENT, SERVER, address, interfaces};
 
 fn counted(count: u64) -> Limits {
     Limits { count: Some(count), duration: None }
@@ -55,6 +55,73 @@ fn each_datagram_of_a_train_is_matched_by_itself() {
     assert_eq!((report.delivered, report.ignored.of(Reason::NoMatch)), (1, 2));
     let received = Said::Received(address(CLIENT), b"abc".to_vec());
     assert_eq!(said, [received, Said::Ignored(Reason::NoMatch, 1), Said::Ignored(Reason::NoMatch, 1)]);
+}
+
+#[test]
+fn only_what_was_asked_for_is_handed_on() {
+    let options = ListenOptions {
+        from: vec!["10.0.0.0/24".parse().unwrap(), "192.0.2.7".parse().unwrap()],
+        interfaces: vec!["eth0".to_owned(), "eth9".to_owned()],
+        destinations: vec![Some(address(SERVER).ip()), None],
+        ..ListenOptions::default()
+    };
+    let mut listen = Listen::new(options);
+    listen.interfaces(&interfaces(&[("lo", 1), ("eth0", 2), ("eth1", 3)]));
+    let (ours, group) = (Some(SERVER), Some("239.1.1.1:1"));
+    let cases = [
+        (0, CLIENT, ours, Some(2), None),
+        (0, "192.0.2.7:1", ours, Some(2), None),
+        (0, "192.0.2.8:1", ours, Some(2), Some(Reason::OtherSource)),
+        (0, CLIENT, group, Some(2), Some(Reason::OtherDestination)),
+        // Another socket hears all, and so does one where the system does not tell.
+        (1, CLIENT, group, Some(2), None),
+        (2, CLIENT, group, Some(2), None),
+        (0, CLIENT, None, Some(2), None),
+        (0, CLIENT, ours, Some(1), Some(Reason::OtherInterface)),
+        (0, CLIENT, ours, Some(3), Some(Reason::OtherInterface)),
+        (0, CLIENT, ours, None, Some(Reason::OtherInterface)),
+    ];
+    let (mut mail, now) = (Mail::default(), Network::new(Link::PERFECT, 0).now);
+    let mut hear = |listen: &mut Listen, via, source, destination: Option<&str>, interface: Option<u32>| {
+        let mut meta = Meta::new(address(source));
+        meta.destination = destination.map(|destination| address(destination).ip());
+        meta.interface = interface.and_then(InterfaceIndex::new);
+        listen.receive_train(now, via, Train::new(&meta, b"x", 1), &mut mail);
+        match mail.said.pop() {
+            Some(Said::Ignored(reason, 1)) => Some(reason),
+            said => {
+                assert_eq!(said, Some(Said::Received(address(source), b"x".to_vec())));
+                None
+            }
+        }
+    };
+    for (via, source, destination, interface, reason) in cases {
+        let heard = hear(&mut listen, via, source, destination, interface);
+        assert_eq!(heard, reason, "{source} to {destination:?} on {interface:?} by socket {via}");
+    }
+    // An interface that comes again has another number.
+    listen.interfaces(&interfaces(&[("lo", 1), ("eth1", 3), ("eth0", 4)]));
+    assert_eq!(hear(&mut listen, 0, CLIENT, ours, Some(2)), Some(Reason::OtherInterface));
+    assert_eq!(hear(&mut listen, 0, CLIENT, ours, Some(4)), None);
+    let report = listen.report();
+    assert_eq!((report.received.datagrams, report.delivered, report.ignored.total()), (12, 6, 6));
+}
+
+#[test]
+fn a_listener_lets_datagrams_gather() {
+    assert!(!Listen::new(ListenOptions::default()).rest().is_zero());
+}
+
+#[test]
+fn a_century_is_waited_for_and_for_ever_is_no_longer() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    for (duration, ends) in [(99 * 365 * DAY, 99 * 365 * DAY), (Duration::MAX, 100 * 365 * DAY)] {
+        let limits = Limits { count: None, duration: Some(duration) };
+        let mut listen = Listen::new(ListenOptions { limits, ..ListenOptions::default() });
+        let now = Network::new(Link::PERFECT, 0).now;
+        listen.tick(now, &mut Mail::default());
+        assert_eq!(Engine::next(&listen), Next::At(now + ends));
+    }
 }
 
 #[test]

@@ -19,7 +19,10 @@ use udpkit::verbs::{
     Broadcast, BroadcastOptions, BroadcastTarget, Limits, Listen, ListenOptions, Pace, Requests, SendOptions, Sender,
     Serve, ServeOptions,
 };
-use udpkit::{Answer, Conduct, Engine, REPLY_HOP_LIMIT, RateLimit, Reason, Rule, Rules, Template, Transmit};
+use udpkit::{
+    Answer, Conduct, Engine, Interface, InterfaceIndex, Interfaces, REPLY_HOP_LIMIT, RateLimit, Reason, Rule, Rules,
+    Template, Transmit,
+};
 
 const CLIENT: &str = "10.0.0.1:40000";
 const SERVER: &str = "10.0.0.2:10000";
@@ -40,6 +43,24 @@ fn fixed(reply: &str) -> Answer {
 fn repeated(payloads: &[&str], times: u64) -> Requests {
     let payloads = payloads.iter().map(|payload| payload.as_bytes().to_vec()).collect();
     Requests::Fixed { payloads, repeat: Some(times) }
+}
+
+/// Interfaces of these names and numbers, without addresses.
+fn interfaces(named: &[(&str, u32)]) -> Interfaces {
+    let interface = |(name, index): &(&str, u32)| Interface {
+        name: (*name).to_owned(),
+        index: InterfaceIndex::new(*index),
+        up: true,
+        running: true,
+        broadcast: true,
+        loopback: false,
+        point_to_point: false,
+        multicast: true,
+        mtu: None,
+        hardware: None,
+        addresses: Vec::new(),
+    };
+    named.iter().map(interface).collect()
 }
 
 fn every(interval: Duration) -> SendOptions {

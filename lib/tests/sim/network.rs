@@ -62,11 +62,18 @@ pub(crate) enum Said {
 pub(crate) struct Mail {
     pub(crate) sent: Vec<(Transmit, Vec<u8>)>,
     pub(crate) said: Vec<Said>,
+    /// How many datagrams each train had that was sent as one.
+    pub(crate) trains: Vec<usize>,
 }
 
 impl Outbox for Mail {
     fn send(&mut self, _via: usize, transmit: &Transmit, payload: &[u8]) {
         self.sent.push((*transmit, payload.to_vec()));
+    }
+
+    fn send_train(&mut self, via: usize, transmit: &Transmit, payload: &[u8], segment: usize) {
+        self.trains.push(payload.len().div_ceil(segment));
+        payload.chunks(segment).for_each(|piece| self.send(via, transmit, piece));
     }
 
     fn emit(&mut self, event: Event<'_>) {

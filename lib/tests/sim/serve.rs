@@ -1,16 +1,16 @@
 //! The engine of `serve` in virtual time: templates, rules, questions, replies held back, workers.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use udpkit::verbs::{Limits, Network as AddressNetwork, Serve, ServeOptions};
 use udpkit::{
-    Answer, Conduct, Datagram, Delivery, Engine, Input, MAX_PAYLOAD_V4, Meta, Next, RateLimit, Reason, Report, Rule,
-    Rules, SendFailure, Template, Train, Transmit,
+    Answer, Conduct, Datagram, Delivery, Engine, Input, InterfaceIndex, MAX_PAYLOAD_V4, Meta, Next, RateLimit, Reason,
+    Report, Rule, Rules, SendFailure, Template, Train, Transmit,
 };
 
 use crate::network::{Link, Mail, Network, Said};
-use crate::{CLIENT, OTHER, SERVER, address, fixed};
+use crate::{CLIENT, OTHER, SERVER, address, fixed, interfaces};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -455,6 +455,91 @@ fn a_train_that_passes_the_count_is_answered_up_to_it() {
         assert_eq!(report.sent.datagrams, desk.sent().len() as u64);
         assert_eq!(desk.serve.next(), Next::Done);
     }
+}
+
+#[test]
+fn a_run_of_requests_is_answered_as_one_where_each_would_be_answered_alike() {
+    let meta = Meta::new(address(CLIENT));
+    let long = "x".repeat(1000);
+    let train = Train::new(&meta, b"four more than....", 4);
+    let even = Train::new(&meta, b"four more than..", 4);
+    let verbose = |answer| ServeOptions { verbose: true, ..unguarded(answer) };
+    let cases = [
+        (unguarded(Answer::Echo), even, vec![4]),
+        (unguarded(fixed("!")), even, vec![4]),
+        (unguarded(fixed(&long)), even, vec![4]),
+        (limited(Answer::Echo, 3), even, vec![3]),
+        (limited(fixed("!"), 3), even, vec![3]),
+        // One of them is another's equal, or its reply: each is looked at.
+        (unguarded(Answer::Echo), train, vec![]),
+        (unguarded(fixed("four")), even, vec![]),
+        (unguarded(fixed("")), even, vec![]),
+        (unguarded(fixed(&"x".repeat(60_000))), even, vec![]),
+        (unguarded(Answer::Template(text("{payload}"))), even, vec![]),
+        (verbose(Answer::Echo), even, vec![]),
+    ];
+    for (options, train, trains) in cases {
+        let name = format!("{:.40}", format!("{:?}", options.answer));
+        let told = if options.verbose { train.count() } else { 0 };
+        let mut desk = Desk::with(options);
+        desk.serve.receive_train(desk.now, 0, train, &mut desk.mail);
+        assert_eq!(desk.mail.trains, trains, "{name}");
+        let report = desk.report();
+        assert_eq!(report.answered + report.ignored.of(Reason::RateLimit), train.count() as u64, "{name}");
+        assert_eq!(report.sent.datagrams, desk.mail.sent.len() as u64, "{name}");
+        let bytes = desk.mail.sent.iter().map(|(_, reply)| reply.len() as u64).sum::<u64>();
+        assert_eq!(report.sent.bytes, bytes, "{name}");
+        assert_eq!(desk.mail.said.iter().filter(|said| matches!(said, Said::Answered(..))).count(), told, "{name}");
+    }
+}
+
+#[test]
+fn only_what_came_by_interfaces_and_to_addresses_that_were_asked_for_is_answered() {
+    for answer in [Answer::Echo, Answer::Template(text("{payload}")), Answer::Sink] {
+        let destinations = vec![Some(address(SERVER).ip()), None];
+        let (interfaces_of, wanted) = ([("eth0", 2), ("eth1", 3)], vec!["eth1".to_owned()]);
+        let options = ServeOptions { interfaces: wanted, destinations, ..unguarded(answer.clone()) };
+        let mut desk = Desk::with(options);
+        desk.serve.interfaces(&interfaces(&interfaces_of));
+        let cases = [
+            (SERVER, 3, None),
+            (SERVER, 2, Some(Reason::OtherInterface)),
+            (OTHER, 3, Some(Reason::OtherDestination)),
+            (OTHER, 2, Some(Reason::OtherInterface)),
+        ];
+        for (destination, interface, reason) in cases {
+            let mut meta = Meta::new(address(CLIENT));
+            (meta.destination, meta.interface) = (Some(address(destination).ip()), InterfaceIndex::new(interface));
+            let before = desk.report();
+            desk.hear_of(&meta, "x");
+            let ignored = reason.map(|reason| Said::Ignored(reason, 1));
+            assert_eq!(desk.mail.said.pop(), ignored, "{destination} on {interface}: {answer:?}");
+            let report = desk.report();
+            let used = report.answered + report.sunk - before.answered - before.sunk;
+            assert_eq!(used, u64::from(reason.is_none()), "{destination} on {interface}: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn replies_tell_the_interface_and_the_time_of_arrival_or_that_of_the_reply() {
+    let then = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
+    let mut desk = Desk::new(Answer::Template(text("{interface} {time}")));
+    desk.serve.interfaces(&interfaces(&[("eth0", 2)]));
+    desk.hear("x");
+    assert_eq!(desk.sent(), ["- -"]);
+    let started = desk.now;
+    let options = unguarded(Answer::Template(text("{interface} {time}")));
+    let mut desk = Desk::with(ServeOptions { clock: Some((started, then)), ..options });
+    desk.serve.interfaces(&interfaces(&[("eth0", 2)]));
+    desk.now = started + 5 * 1000 * MS;
+    let mut meta = Meta::new(address(CLIENT));
+    meta.interface = InterfaceIndex::new(2);
+    desk.hear_of(&meta, "x");
+    meta.interface = InterfaceIndex::new(3);
+    meta.received = Some(then + 1500 * MS);
+    desk.hear_of(&meta, "x");
+    assert_eq!(desk.sent(), ["eth0 1970-01-02T00:00:05.000000000Z", "- 1970-01-02T00:00:01.500000000Z"]);
 }
 
 #[test]
