@@ -293,6 +293,71 @@ fn what_is_not_there_yet_is_asked_for_again_and_delays_nothing_that_is() {
 }
 
 #[test]
+fn what_is_not_there_yet_is_asked_for_less_and_less_often() {
+    let asked = Cell::new(0);
+    let pieces = || {
+        asked.set(asked.get() + 1);
+        Some(match asked.get() {
+            8 => Ok(captured(Duration::ZERO, "x")),
+            _ => Err(Error::new("read", "", io::ErrorKind::WouldBlock.into())),
+        })
+    };
+    let unpaced = ReplayOptions { pace: ReplayPace::Unpaced, ..options() };
+    let mut replay = Replay::new(unpaced, Sources::new(1), || Ok(std::iter::from_fn(pieces)));
+    let (mut now, mut mail) = (Network::new(Link::PERFECT, 0).now, Mail::default());
+    let mut gaps = Vec::new();
+    for _ in 0..10 {
+        replay.tick(now, &mut mail);
+        let Next::At(moment) = replay.next() else { panic!("it waits") };
+        let before = asked.get();
+        replay.tick(now, &mut mail);
+        assert_eq!(asked.get(), before, "it asks again because it was called");
+        gaps.push(moment - now);
+        now = moment;
+    }
+    let microseconds: Vec<_> = gaps.iter().map(Duration::as_micros).collect();
+    // What has come is due at once, and more is asked for as often as at first.
+    assert_eq!(microseconds, [100, 200, 400, 800, 1600, 3200, 5000, 0, 100, 200]);
+}
+
+#[test]
+fn some_are_read_at_once_and_the_first_leaves_before_more_are() {
+    let read = Cell::new(0);
+    let all = || {
+        let read = &read;
+        Ok((0..100).map(move |number| {
+            read.set(read.get() + 1);
+            Ok(captured(Duration::from_secs(number), "x"))
+        }))
+    };
+    let mut replay = Replay::new(options(), Sources::new(1), all);
+    let (now, mut mail) = (Network::new(Link::PERFECT, 0).now, Mail::default());
+    replay.tick(now, &mut mail);
+    assert!((1..=8).contains(&read.get()) && mail.sent.is_empty(), "{} read", read.get());
+    let before = read.get();
+    replay.tick(now, &mut mail);
+    assert_eq!((mail.sent.len(), read.get()), (1, before));
+    for calls in 0..100 {
+        let before = read.get();
+        replay.tick(now, &mut mail);
+        assert!(read.get() <= before + 8, "{} read by call {calls}", read.get() - before);
+    }
+    assert_eq!((mail.sent.len(), read.get()), (1, 65));
+    assert_eq!(replay.next(), Next::At(now + Duration::from_secs(1)), "nothing is read that has no room");
+}
+
+#[test]
+fn the_clock_is_watched_where_there_is_a_schedule() {
+    let busy_wait = Duration::from_micros(70);
+    let precision = |pace| {
+        Replay::new(ReplayOptions { pace, busy_wait, ..options() }, Sources::new(1), opens(Vec::new())).precision()
+    };
+    assert_eq!(precision(ReplayPace::Recorded { speed: 1.0 }), Some(busy_wait));
+    assert_eq!(precision(ReplayPace::Fixed(Pace::Interval(Duration::from_secs(1)))), Some(busy_wait));
+    assert_eq!(precision(ReplayPace::Unpaced), None);
+}
+
+#[test]
 fn each_source_has_a_socket_while_there_are_any_and_order_is_kept() {
     let from =
         |source: &str, number: u8| ReplayDatagram { source: address(source), ..captured(Duration::ZERO, [number]) };
