@@ -378,4 +378,29 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn an_answer_has_a_hop_limit_of_its_own_only_where_that_of_the_socket_would_let_it_go_round() {
+        let loops = Conduct { break_loops: false, ..Conduct::default() };
+        let cases = [
+            (Conduct::default(), Delivery::Unicast, Some(255), Ok(None)),
+            (Conduct::default(), Delivery::Unicast, Some(64), Ok(None)),
+            (Conduct::default(), Delivery::Unicast, Some(63), Ok(Some(62))),
+            (Conduct::default(), Delivery::Unknown, Some(2), Ok(Some(1))),
+            (Conduct::default(), Delivery::Unicast, Some(1), Err(Reason::HopsSpent)),
+            (Conduct::default(), Delivery::Unicast, Some(0), Err(Reason::HopsSpent)),
+            (Conduct::default(), Delivery::Unicast, None, Ok(None)),
+            (Conduct { hop_limit: 9, ..Conduct::default() }, Delivery::Unicast, Some(10), Ok(None)),
+            (Conduct { hop_limit: 9, ..Conduct::default() }, Delivery::Unicast, Some(9), Ok(Some(8))),
+            // Few hops are usual there.
+            (Conduct::default(), Delivery::Broadcast, Some(1), Ok(None)),
+            (Conduct::default(), Delivery::Multicast, Some(1), Ok(None)),
+            (loops, Delivery::Unicast, Some(1), Ok(None)),
+            (loops, Delivery::Multicast, Some(63), Ok(None)),
+        ];
+        for (conduct, delivery, hop_limit, expected) in cases {
+            let meta = Meta { delivery, hop_limit, ..Meta::new(SocketAddr::from(([192, 0, 2, 1], 40000))) };
+            assert_eq!(Guard::new(conduct, &[]).hop_limit(&meta), expected, "{conduct:?} {delivery} {hop_limit:?}");
+        }
+    }
 }
