@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::batch::Datagram;
+use crate::datagram::Datagram;
 use crate::rules::{Reply, Rules};
 use crate::template::Template;
 

@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::batch::{Delivery, Meta, header_len, max_payload};
+use crate::datagram::{Delivery, Meta, header_len, max_payload};
 use crate::event::Reason;
 use crate::interface::Interfaces;
+use crate::options::Options;
 use crate::rate_limit::RateLimiter;
-use crate::socket::Options;
 
 /// Which guards are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::time::Duration;
 
-use crate::drive::now;
+use crate::clock::now;
 use crate::engine::Input;
 use crate::event::Report;
 use crate::sys::wake::{Waker, Wakeup};

@@ -5,12 +5,15 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use crate::batch::{ReceiveBatch, SendBatch, SendFailure, Transmit};
+use crate::attached::InterfaceWatch;
+use crate::batch::{ReceiveBatch, SendBatch};
+use crate::clock::now;
 use crate::control::Control;
+use crate::datagram::{SendFailure, Transmit};
 use crate::engine::{Engine, Next, Outbox};
 use crate::error::{Error, Result};
 use crate::event::{Event, Report};
-use crate::interface::{InterfaceWatch, Interfaces};
+use crate::interface::Interfaces;
 use crate::membership::Memberships;
 use crate::socket::{Socket, Wait};
 use crate::sys::poll::Poller;
@@ -324,11 +327,6 @@ fn join<S: Sink>(sockets: &[Socket], interfaces: &Interfaces, memberships: &mut 
     for error in memberships.update(sockets, interfaces).unwrap_or_else(|error| vec![error]) {
         wire.emit(Event::Trouble { error: &error });
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the drive is where the time comes from")]
-pub(crate) fn now() -> Instant {
-    Instant::now()
 }
 
 /// Everything that can end a wait, in the order of the poll set: sockets, interface watch, control.

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::answer::Answer;
-use crate::batch::{Datagram, SendFailure, Train, Transmit};
+use crate::datagram::{Datagram, SendFailure, Train, Transmit};
 use crate::event::{Event, Reason, Report};
 use crate::interface::Interfaces;
-use crate::socket::Unreachable;
+use crate::unreachable::Unreachable;
 
 /// Where an engine puts what it wants sent and said.
 ///

@@ -66,7 +66,7 @@ impl Error {
     /// Whether the kernel lacks the address family (no IPv6, most often).
     #[must_use]
     pub fn is_unsupported_family(&self) -> bool {
-        self.cause.raw_os_error() == Some(crate::sys::FAMILY_UNSUPPORTED)
+        self.cause.raw_os_error() == Some(crate::sys::number::FAMILY_UNSUPPORTED)
     }
 }
 

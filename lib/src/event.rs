@@ -4,10 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::batch::{Datagram, Meta, SendFailure, Train, Transmit};
+use crate::datagram::{Datagram, Meta, SendFailure, Train, Transmit};
 use crate::interface::Interfaces;
-use crate::socket::Unreachable;
 use crate::stats::{Peers, Quantiles, Spread};
+use crate::unreachable::Unreachable;
 
 /// Something that happened, told while it is fresh; what it borrows is gone afterwards.
 #[derive(Clone, Copy, Debug)]

@@ -2,9 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::batch::InterfaceIndex;
-use crate::error::{Error, Result};
-use crate::sys::interfaces as system;
+use crate::datagram::InterfaceIndex;
 
 /// A network interface and its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,16 +77,6 @@ pub struct Interfaces {
 }
 
 impl Interfaces {
-    /// Asks the system.
-    ///
-    /// # Errors
-    ///
-    /// The system's; none is expected.
-    pub fn list() -> Result<Self> {
-        let list = system::list().map_err(|cause| Error::new("list interfaces", "", cause))?;
-        Ok(Self { list })
-    }
-
     /// The interfaces, in the system's order.
     pub fn iter(&self) -> std::slice::Iter<'_, Interface> {
         self.list.iter()
@@ -143,30 +131,6 @@ impl<'a> IntoIterator for &'a Interfaces {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
-    }
-}
-
-/// Notices when interfaces or addresses come, go or change. Linux only; elsewhere nothing is ever noticed.
-#[derive(Debug)]
-pub struct InterfaceWatch {
-    pub(crate) inner: system::Watch,
-}
-
-impl InterfaceWatch {
-    /// Begins to watch.
-    ///
-    /// # Errors
-    ///
-    /// The system's; none is expected.
-    pub fn new() -> Result<Self> {
-        let inner = system::Watch::new().map_err(|cause| Error::new("watch interfaces", "", cause))?;
-        Ok(Self { inner })
-    }
-
-    /// Whether anything changed since the last call.
-    #[must_use]
-    pub fn changed(&self) -> bool {
-        self.inner.changed()
     }
 }
 

@@ -89,15 +89,20 @@
 //! [`Options::portable`] shows on Linux what a program would get elsewhere.
 
 mod answer;
+mod attached;
 mod batch;
+mod clock;
 mod conduct;
 mod control;
+mod datagram;
 mod drive;
 mod engine;
 mod error;
 mod event;
 mod interface;
 mod membership;
+mod network;
+mod options;
 mod rate_limit;
 mod rules;
 mod server;
@@ -105,24 +110,29 @@ mod socket;
 mod stats;
 mod sys;
 mod template;
+mod unreachable;
 pub mod verbs;
 
 pub use answer::{Answer, ReplyMaker};
-pub use batch::{
-    Datagram, Delivery, InterfaceIndex, MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Meta, ReceiveBatch, SendBatch, SendFailure,
-    Train, Transmit, header_len, max_payload,
-};
+pub use attached::InterfaceWatch;
+pub use batch::{ReceiveBatch, SendBatch};
 pub use conduct::{Conduct, REPLY_HOP_LIMIT, RateLimit, is_responder_port};
 pub use control::{Control, Remote, control};
+pub use datagram::{
+    Datagram, Delivery, InterfaceIndex, MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Meta, SendFailure, Train, Transmit, header_len,
+    max_payload,
+};
 pub use drive::{Drive, End, Sink, drive};
 pub use engine::{Engine, Input, Next, Outbox};
 pub use error::{Error, Result, reason};
 pub use event::{Count, Event, Ignored, Reason, Report};
-pub use interface::{Interface, InterfaceAddress, InterfaceWatch, Interfaces, subnet_broadcast};
+pub use interface::{Interface, InterfaceAddress, Interfaces, subnet_broadcast};
 pub use membership::{Group, Memberships};
+pub use options::{Capabilities, Options};
 pub use rate_limit::{RateLimiter, source_network};
 pub use rules::{Rule, Rules};
 pub use server::Server;
-pub use socket::{Capabilities, Cause, Options, Socket, Unreachable, Wait, any_address, path_mtu};
+pub use socket::{Socket, Wait, any_address, path_mtu};
 pub use stats::{Peers, Quantiles, Spread};
 pub use template::{Template, TemplateError};
+pub use unreachable::{Cause, Unreachable};

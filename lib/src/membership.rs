@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use crate::batch::InterfaceIndex;
+use crate::datagram::InterfaceIndex;
 use crate::error::{Error, Result};
 use crate::interface::{Interface, Interfaces};
 use crate::socket::Socket;

@@ -5,9 +5,12 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::batch::Datagram;
+use crate::datagram::Datagram;
+use crate::network::Network;
 use crate::template::Template;
-use crate::verbs::{Network, PayloadMatch};
+
+/// A test on payloads; the workers of a server share it.
+pub type PayloadMatch = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
 /// What a responder does with which datagrams: the first rule that matches decides, and without one there is no reply.
 ///

@@ -10,16 +10,18 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::answer::Answer;
-use crate::batch::Transmit;
+use crate::clock::now;
 use crate::conduct::Conduct;
 use crate::control::{Remote, control};
-use crate::drive::{Account, Broken, Drive, End, Sink, now, report, run};
+use crate::datagram::Transmit;
+use crate::drive::{Account, Broken, Drive, End, Sink, report, run};
 use crate::engine::{Engine, Input, Outbox};
 use crate::error::{Error, Result};
 use crate::event::{Event, Report};
 use crate::interface::Interfaces;
 use crate::membership::Memberships;
-use crate::socket::{Options, Socket};
+use crate::options::Options;
+use crate::socket::Socket;
 use crate::verbs::{Serve, ServeOptions};
 
 /// How long the workers have, all together, to say what they did so far. They never wait for anything for as long.

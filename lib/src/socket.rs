@@ -1,6 +1,5 @@
 //! The socket: options that are set only when asked for, batches in and out, and what the kernel knows besides.
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,75 +7,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use socket2::{Domain, Protocol, SockAddr, Type};
 
-use crate::batch::{Delivery, Message, ReceiveBatch, SendBatch, SendFailure, Transmit};
+use crate::batch::{ReceiveBatch, SendBatch};
+use crate::datagram::{Delivery, Message, SendFailure, Transmit};
 use crate::error::{Error, Result};
+use crate::options::{Capabilities, Options};
 use crate::sys::{native, poll, portable};
-
-/// What a socket is asked for; everything is off or the system's default until it is set.
-///
-/// An IPv6 socket is always IPv6 alone (`IPV6_V6ONLY`), on every system: both families take two sockets.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Share the port with others that allow it (`SO_REUSEADDR`): each gets every broadcast and multicast.
-    pub reuse_address: bool,
-    /// Share the port's unicast traffic with sockets of the same user (`SO_REUSEPORT`). Not on Windows.
-    pub reuse_port: bool,
-    /// Allow sending to broadcast addresses (`SO_BROADCAST`).
-    pub broadcast: bool,
-    /// Tell destination, local address, interface and delivery of each datagram (`IP_PKTINFO`).
-    pub destination: bool,
-    /// Tell the kernel's time of each datagram (`SO_TIMESTAMPNS`).
-    pub timestamps: bool,
-    /// Tell the hop limit of each datagram (`IP_RECVTTL`).
-    pub hop_limits: bool,
-    /// Tell the traffic class of each datagram (`IP_RECVTOS`).
-    pub traffic_classes: bool,
-    /// Tell with a datagram how many were dropped before it (`SO_RXQ_OVFL`).
-    pub drops: bool,
-    /// Tell of datagrams that were refused: the error queue (`IP_RECVERR`).
-    pub errors: bool,
-    /// Receive runs of one source as trains (`UDP_GRO`). Times and drops are then those of a train.
-    pub coalesce: bool,
-    /// Receive multicasts only of groups that this socket joined (`IP_MULTICAST_ALL` off).
-    pub only_joined_groups: bool,
-    /// Size of the receive buffer in bytes, as large as the system permits if not as large as this.
-    pub receive_buffer: Option<usize>,
-    /// Time to live or hop limit of what is sent, multicasts included (their default is 1).
-    pub hop_limit: Option<u8>,
-    /// Traffic class of what is sent: DSCP in the upper six bits.
-    pub traffic_class: Option<u8>,
-    /// How long one send call may wait, all together, for room in the send buffer or the device queue. What finds none
-    /// by then is a failure: with zero, the default, at once.
-    pub send_wait: Duration,
-    /// Use only what every system has, for seeing here what a program would get elsewhere.
-    pub portable: bool,
-}
-
-/// What a socket really has, of what was asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Capabilities {
-    /// Many datagrams in one system call.
-    pub batches: bool,
-    /// Destination, local address, interface and delivery of each datagram; answers leave from the address asked.
-    pub destination: bool,
-    /// The kernel's times.
-    pub timestamps: bool,
-    /// Hop limits of received datagrams, and a hop limit for each one sent.
-    pub hop_limits: bool,
-    /// Traffic classes of received datagrams.
-    pub traffic_classes: bool,
-    /// Trains on receipt (GRO).
-    pub coalesce: bool,
-    /// Trains on sending (GSO); the first refusal by a device ends it.
-    pub segmentation: bool,
-    /// The exact number of datagrams that the kernel dropped at this socket.
-    pub kernel_drops: bool,
-    /// Which datagram was refused, and by whom.
-    pub errors: bool,
-    /// The true length of a truncated datagram; elsewhere only that it was truncated.
-    pub true_length: bool,
-}
+use crate::unreachable::Unreachable;
 
 /// How long a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,70 +25,6 @@ pub enum Wait {
     Until(Instant),
     /// Wait until something arrives.
     Forever,
-}
-
-/// Why a datagram of ours was not delivered, as an ICMP message or our own kernel said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cause {
-    /// Nobody listens on the port.
-    Port,
-    /// The host does not answer, or does not exist.
-    Host,
-    /// No route leads there.
-    Network,
-    /// A filter on the way forbids it.
-    Prohibited,
-    /// Too long for a link on the way, which takes at most this many bytes of IP datagram (0: it did not say).
-    TooBig {
-        /// The link's MTU in bytes.
-        mtu: u32,
-    },
-    /// The hop limit was used up on the way.
-    HopLimit,
-    /// Anything else: ICMP type and code.
-    Other {
-        /// ICMP type.
-        kind: u8,
-        /// ICMP code.
-        code: u8,
-    },
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Port => f.write_str("port unreachable"),
-            Self::Host => f.write_str("host unreachable"),
-            Self::Network => f.write_str("network unreachable"),
-            Self::Prohibited => f.write_str("administratively prohibited"),
-            Self::TooBig { mtu: 0 } => f.write_str("too big for the path"),
-            Self::TooBig { mtu } => write!(f, "too big for the path (MTU {mtu})"),
-            Self::HopLimit => f.write_str("hop limit exceeded"),
-            Self::Other { kind, code } => write!(f, "ICMP type {kind} code {code}"),
-        }
-    }
-}
-
-/// A datagram of ours that came back as an error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Unreachable {
-    /// Where the datagram was going.
-    pub destination: SocketAddr,
-    /// Who reported it; `None` if it was our own kernel.
-    pub reporter: Option<IpAddr>,
-    /// The cause that the ICMP message or the system gives.
-    pub cause: Cause,
-    /// The beginning of the datagram's payload, as far as the report quoted it.
-    pub payload: Vec<u8>,
-}
-
-impl Unreachable {
-    /// A report on a datagram to this destination, for tests and simulations.
-    #[must_use]
-    pub fn new(destination: SocketAddr, reporter: Option<IpAddr>, cause: Cause) -> Self {
-        Self { destination, reporter, cause, payload: Vec::new() }
-    }
 }
 
 /// A UDP socket that never blocks unless told to wait, and never connects.
@@ -258,10 +130,11 @@ impl Socket {
         };
         let mut transients = 0;
         loop {
+            let (slots, scratch) = batch.parts();
             let received = if self.options.portable {
-                portable::receive(&self.inner, batch)
+                portable::receive(&self.inner, slots)
             } else {
-                native::receive(&self.inner, batch)
+                native::receive(&self.inner, slots, scratch)
             };
             match received {
                 Ok(()) => {
@@ -292,10 +165,11 @@ impl Socket {
             return 0;
         }
         let total = batch.len();
+        let (outgoing, scratch) = batch.parts();
         if self.options.portable {
-            portable::send(&self.inner, batch, &self.train_limit, self.options.send_wait);
+            portable::send(&self.inner, outgoing, self.options.send_wait);
         } else {
-            native::send(&self.inner, batch, &self.train_limit, self.options.send_wait);
+            native::send(&self.inner, outgoing, scratch, &self.train_limit, self.options.send_wait);
         }
         batch.clear();
         total - batch.failures.iter().map(|failure| failure.count).sum::<usize>()

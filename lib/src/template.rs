@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Write;
 use std::time::SystemTime;
 
-use crate::batch::Datagram;
+use crate::datagram::Datagram;
 
 /// A reply with places to be filled in.
 ///
@@ -266,7 +266,7 @@ fn hex(text: &str, at: usize) -> Result<Vec<u8>, TemplateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Meta;
+    use crate::datagram::Meta;
     use proptest::prelude::*;
     use std::time::Duration;
 

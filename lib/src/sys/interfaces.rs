@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use getifaddrs::{Address, InterfaceFlags};
 
-use crate::batch::InterfaceIndex;
+use crate::datagram::InterfaceIndex;
 use crate::interface::{Interface, InterfaceAddress, subnet_broadcast};
 
 /// Every interface with its addresses.

@@ -9,10 +9,11 @@ use std::time::{Duration, SystemTime};
 use socket2::Socket;
 
 use super::address::{self, RawAddress};
+use super::contract::{Outgoing, SEND_SLOTS, Slots};
 use super::patience::{Patience, QUEUE_PAUSE};
 use super::{cmsg, poll};
-use crate::batch::{Delivery, Entry, InterfaceIndex, Message, Meta, ReceiveBatch, SendBatch, SendFailure, Transmit};
-use crate::socket::{Cause, Unreachable};
+use crate::datagram::{Delivery, Entry, InterfaceIndex, Message, Meta, SendFailure, Transmit};
+use crate::unreachable::{Cause, Unreachable};
 
 pub(crate) use super::linux_option::{configure, join, kernel_drops, path_mtu};
 
@@ -98,7 +99,7 @@ impl ReceiveScratch {
 
 impl Default for SendScratch {
     fn default() -> Self {
-        let slots = SendBatch::ENTRIES;
+        let slots = SEND_SLOTS;
         Self {
             headers: (0..slots).map(|_| header()).collect(),
             buffers: vec![NO_BUFFER; slots],
@@ -110,9 +111,9 @@ impl Default for SendScratch {
 }
 
 /// Receives into the batch without waiting.
-pub(crate) fn receive(socket: &Socket, batch: &mut ReceiveBatch) -> io::Result<()> {
-    let scratch = &mut batch.scratch;
-    for (buffer, slot) in scratch.buffers.iter_mut().zip(batch.payloads.chunks_exact_mut(batch.slot_len)) {
+pub(crate) fn receive(socket: &Socket, slots: Slots<'_>, scratch: &mut ReceiveScratch) -> io::Result<()> {
+    let Slots { payloads, slot_len, messages } = slots;
+    for (buffer, slot) in scratch.buffers.iter_mut().zip(payloads.chunks_exact_mut(slot_len)) {
         *buffer = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
     }
     let (buffers, names) = (scratch.buffers.as_mut_ptr(), scratch.names.as_mut_ptr());
@@ -128,7 +129,7 @@ pub(crate) fn receive(socket: &Socket, batch: &mut ReceiveBatch) -> io::Result<(
         header.msg_controllen = RECEIVE_CONTROL as _;
         header.msg_flags = 0;
     }
-    let length = u32::try_from(batch.slots).unwrap_or(u32::MAX);
+    let length = u32::try_from(scratch.headers.len()).unwrap_or(u32::MAX);
     // MSG_TRUNC makes the call return true lengths.
     let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
     // SAFETY: each header points to a live name, buffer and control buffer with their lengths, written just above; they
@@ -147,7 +148,7 @@ pub(crate) fn receive(socket: &Socket, batch: &mut ReceiveBatch) -> io::Result<(
         let source = name.read(header.msg_hdr.msg_namelen as usize).unwrap_or(unknown);
         let (mut meta, segment) = decode(source, control);
         meta.meta_truncated = header.msg_hdr.msg_flags & libc::MSG_CTRUNC != 0;
-        batch.messages.push(Message { meta, wire_len: header.msg_len as usize, segment });
+        messages.push(Message { meta, wire_len: header.msg_len as usize, segment });
     }
     Ok(())
 }
@@ -234,9 +235,15 @@ fn timestamp(data: &[u8]) -> Option<SystemTime> {
 const PENDING_TRIES: usize = 3;
 
 /// Sends every entry of the batch, or records its failure; waits for room no longer than `patience`, all together.
-pub(crate) fn send(socket: &Socket, batch: &mut SendBatch, train_limit: &AtomicUsize, patience: Duration) {
+pub(crate) fn send(
+    socket: &Socket,
+    outgoing: Outgoing<'_>,
+    scratch: &mut SendScratch,
+    train_limit: &AtomicUsize,
+    patience: Duration,
+) {
     let mut patience = Patience::new(patience);
-    let SendBatch { bytes, entries, failures, scratch } = batch;
+    let Outgoing { bytes, entries, failures } = outgoing;
     let limit = train_limit.load(Ordering::Relaxed);
     scratch.pieces.clear();
     for entry in entries.iter() {

@@ -7,9 +7,9 @@ use std::os::fd::AsRawFd;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::address;
-use crate::Interface;
-use crate::batch::InterfaceIndex;
-use crate::socket::{Capabilities, Options};
+use crate::datagram::InterfaceIndex;
+use crate::interface::Interface;
+use crate::options::{Capabilities, Options};
 
 /// Not in the libc crate for every Linux target.
 const SK_MEMINFO_VARS: usize = 9;

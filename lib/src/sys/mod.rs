@@ -7,8 +7,8 @@
 //! | function | does |
 //! |---|---|
 //! | `configure(socket, options)` | sets what was asked for, returns the `Capabilities` it got |
-//! | `receive(socket, batch)` | fills the batch without waiting; `WouldBlock` where nothing is there |
-//! | `send(socket, batch, train_limit)` | sends every entry or records its failure; waits only while the buffer is full |
+//! | `receive(socket, slots)` | fills the slots without waiting; `WouldBlock` where nothing is there |
+//! | `send(socket, outgoing, train_limit)` | sends every entry or records its failure; waits only while the buffer is full |
 //! | `errors(socket, report)` | empties the error queue |
 //! | `kernel_drops(socket)` | datagrams the kernel discarded at this socket, where it can tell |
 //!
@@ -17,6 +17,8 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) mod cmsg;
+pub(crate) mod contract;
+pub(crate) mod number;
 mod patience;
 #[cfg(unix)]
 pub(crate) mod poll;
@@ -49,15 +51,3 @@ pub(crate) use netlink as interfaces;
 pub(crate) mod interfaces;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable as native;
-
-/// The system's number for "address family not supported".
-#[cfg(unix)]
-pub(crate) const FAMILY_UNSUPPORTED: i32 = libc::EAFNOSUPPORT;
-#[cfg(windows)]
-pub(crate) const FAMILY_UNSUPPORTED: i32 = windows_sys::Win32::Networking::WinSock::WSAEAFNOSUPPORT;
-
-/// The system's number for "no buffer space", a full device queue.
-#[cfg(unix)]
-pub(crate) const NO_BUFFERS: i32 = libc::ENOBUFS;
-#[cfg(windows)]
-pub(crate) const NO_BUFFERS: i32 = windows_sys::Win32::Networking::WinSock::WSAENOBUFS;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::batch::InterfaceIndex;
+use crate::datagram::InterfaceIndex;
 use crate::interface::{Interface, InterfaceAddress, subnet_broadcast};
 
 /// A netlink message: its kind and what follows its header.

@@ -3,16 +3,17 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use socket2::{InterfaceIndexOrAddress, MaybeUninitSlice, SockAddr, Socket};
 
+use super::contract::{Outgoing, Slots};
+use super::number::NO_BUFFERS;
 use super::patience::{Patience, QUEUE_PAUSE};
 use super::poll;
-use crate::Interface;
-use crate::batch::{InterfaceIndex, Message, Meta, ReceiveBatch, SendBatch, SendFailure};
-use crate::socket::{Capabilities, Options};
+use crate::datagram::{InterfaceIndex, Message, Meta, SendFailure};
+use crate::interface::Interface;
+use crate::options::{Capabilities, Options};
 
 /// Nothing is kept from one receive call to the next.
 #[cfg(not(target_os = "linux"))]
@@ -41,35 +42,37 @@ pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<Capabi
     Ok(Capabilities::default())
 }
 
-pub(crate) fn receive(socket: &Socket, batch: &mut ReceiveBatch) -> io::Result<()> {
-    for slot in batch.payloads.chunks_exact_mut(batch.slot_len) {
+pub(crate) fn receive(socket: &Socket, slots: Slots<'_>) -> io::Result<()> {
+    let Slots { payloads, slot_len, messages } = slots;
+    for slot in payloads.chunks_exact_mut(slot_len) {
         let len = slot.len();
         // SAFETY: initialised bytes are valid as maybe uninitialised ones, and socket2 promises to write none that are
         // uninitialised into them.
         let slot = unsafe { std::slice::from_raw_parts_mut(slot.as_mut_ptr().cast::<MaybeUninit<u8>>(), len) };
         let (received, flags, source) = match socket.recv_from_vectored(&mut [MaybeUninitSlice::new(slot)]) {
             Ok(received) => received,
-            Err(_) if !batch.messages.is_empty() => return Ok(()),
+            Err(_) if !messages.is_empty() => return Ok(()),
             Err(error) => return Err(error),
         };
         let source = source.as_socket().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
         // The true length of a truncated datagram is not known: it is at least one byte more.
         let wire_len = if flags.is_truncated() { len + 1 } else { received };
-        batch.messages.push(Message { meta: Meta::new(source), wire_len, segment: None });
+        messages.push(Message { meta: Meta::new(source), wire_len, segment: None });
     }
     Ok(())
 }
 
-pub(crate) fn send(socket: &Socket, batch: &mut SendBatch, _train_limit: &AtomicUsize, patience: Duration) {
+pub(crate) fn send(socket: &Socket, outgoing: Outgoing<'_>, patience: Duration) {
     let mut patience = Patience::new(patience);
-    for entry in &batch.entries {
+    let Outgoing { bytes, entries, failures } = outgoing;
+    for entry in entries {
         let destination = SockAddr::from(entry.transmit.destination);
-        let train = &batch.bytes[entry.start..entry.start + entry.len];
+        let train = &bytes[entry.start..entry.start + entry.len];
         for index in 0..entry.count {
             let start = index * entry.segment;
             let payload = &train[start..(start + entry.segment).min(train.len())];
             if let Err(error) = send_one(socket, payload, &destination, &mut patience) {
-                batch.failures.push(SendFailure { transmit: entry.transmit, count: 1, bytes: payload.len(), error });
+                failures.push(SendFailure { transmit: entry.transmit, count: 1, bytes: payload.len(), error });
             }
         }
     }
@@ -90,9 +93,7 @@ fn send_one(socket: &Socket, payload: &[u8], destination: &SockAddr, patience: &
             }
             io::ErrorKind::WouldBlock => patience.spend(|left| drop(poll::one(socket, true, Some(left)))),
             // A full device queue empties by itself.
-            _ if error.raw_os_error() == Some(super::NO_BUFFERS) => {
-                patience.spend(|left| poll::pause(left.min(QUEUE_PAUSE)))
-            }
+            _ if error.raw_os_error() == Some(NO_BUFFERS) => patience.spend(|left| poll::pause(left.min(QUEUE_PAUSE))),
             _ => false,
         };
         if !again {
@@ -132,7 +133,7 @@ fn join_source(_: &Socket, _: Ipv4Addr, _: Ipv4Addr, _: Ipv4Addr) -> io::Result<
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn errors(_socket: &Socket, _report: &mut dyn FnMut(crate::socket::Unreachable)) {}
+pub(crate) fn errors(_socket: &Socket, _report: &mut dyn FnMut(crate::unreachable::Unreachable)) {}
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn kernel_drops(_socket: &Socket) -> Option<u32> {

@@ -5,13 +5,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::later;
+use super::common::{is_from, later};
 use super::requests::{Pace, Requests, Schedule};
-use super::send::is_from;
-use crate::batch::{Datagram, Meta, SendFailure, Transmit};
+use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Reason, Report};
-use crate::socket::Unreachable;
+use crate::unreachable::Unreachable;
 
 /// One network that is asked, through the socket of the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Instant;
 
-use crate::batch::{Meta, Transmit};
+use crate::datagram::{Meta, Transmit};
 
 /// Replies that are held back at once.
 const MOST_DELAYED: usize = 16_384;

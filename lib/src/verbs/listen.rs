@@ -2,53 +2,19 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Ending, Gate, Limits, is_other_destination};
-use crate::batch::{Datagram, Meta, SendFailure, Train};
+use super::common::{Ending, Gate, Limits, is_other_destination};
+use crate::datagram::{Datagram, Meta, SendFailure, Train};
 use crate::engine::{Engine, Next, Outbox};
 use crate::event::{Event, Reason, Report};
 use crate::interface::Interfaces;
-use crate::socket::Unreachable;
-
-/// A network: an address and how many of its leading bits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix_len: u8,
-}
-
-impl Network {
-    /// The network of this address with this prefix length; `None` if it is longer than the address.
-    #[must_use]
-    pub fn new(address: IpAddr, prefix_len: u8) -> Option<Self> {
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        (prefix_len <= most).then_some(Self { address, prefix_len })
-    }
-
-    /// Whether an address is in the network.
-    #[must_use]
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        match (self.address, ip) {
-            (IpAddr::V4(network), IpAddr::V4(ip)) => {
-                let host_bits = u32::MAX.checked_shr(self.prefix_len.into()).unwrap_or(0);
-                (network.to_bits() ^ ip.to_bits()) & !host_bits == 0
-            }
-            (IpAddr::V6(network), IpAddr::V6(ip)) => {
-                let host_bits = u128::MAX.checked_shr(self.prefix_len.into()).unwrap_or(0);
-                (network.to_bits() ^ ip.to_bits()) & !host_bits == 0
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
+use crate::network::Network;
+use crate::rules::PayloadMatch;
+use crate::unreachable::Unreachable;
 
 /// How long datagrams may gather: the smallest usual buffer, of 256 short datagrams, lasts longer at 2 million a second.
 const REST: Duration = Duration::from_micros(100);
-
-/// A test on payloads; the workers of a server share it.
-pub type PayloadMatch = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
 /// What `listen` is asked for.
 #[derive(Default)]
@@ -171,47 +137,5 @@ impl Engine for Listen {
 
     fn report(&self) -> Report {
         self.report.clone()
-    }
-}
-
-impl std::str::FromStr for Network {
-    type Err = String;
-
-    /// Parses `10.0.0.0/8`, `fe80::/10`, or an address alone.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is not a network; write one as 10.1.0.0/16, 2001:db8::/32 or 10.1.2.3");
-        let (address, prefix_len) = match text.split_once('/') {
-            Some((address, len)) => (address, Some(len.parse().map_err(|_| wrong())?)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let full = if address.is_ipv4() { 32 } else { 128 };
-        Self::new(address, prefix_len.unwrap_or(full)).ok_or_else(wrong)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn networks_contain_what_their_prefix_says() {
-        let cases = [
-            ("10.1.0.0/16", "10.1.255.3", true),
-            ("10.1.0.0/16", "10.2.0.0", false),
-            ("10.1.2.3", "10.1.2.3", true),
-            ("10.1.2.3", "10.1.2.4", false),
-            ("0.0.0.0/0", "255.255.255.255", true),
-            ("fe80::/10", "fe80::1", true),
-            ("fe80::/10", "2001:db8::1", false),
-            ("::/0", "10.0.0.1", false),
-        ];
-        for (network, ip, inside) in cases {
-            let network: Network = network.parse().unwrap();
-            assert_eq!(network.contains(ip.parse().unwrap()), inside, "{network:?} {ip}");
-        }
-        for wrong in ["", "10.1.0.0/33", "::/129", "10.1/16", "host", "10.0.0.0/-1"] {
-            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
-        }
     }
 }

@@ -5,14 +5,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::send::is_from;
+use super::common::{Ending, Limits, is_from, later};
 use super::timetable::{ReplayPace, Timetable};
-use super::{Ending, Limits, later};
-use crate::batch::{Datagram, Meta, SendFailure, Transmit};
+use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Next, Outbox};
 use crate::error::Result;
 use crate::event::{Event, Reason, Report};
-use crate::socket::Unreachable;
+use crate::unreachable::Unreachable;
 
 /// A datagram that was captured, and is to be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]

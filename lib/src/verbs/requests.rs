@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::later;
+use super::common::later;
 use crate::engine::Input;
 
 /// What is to be sent.

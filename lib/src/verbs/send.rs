@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::later;
+use super::common::{is_from, later};
 use super::requests::{Pace, Requests, Schedule};
-use crate::batch::{Datagram, Meta, SendFailure, Transmit};
+use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Reason, Report};
-use crate::socket::{Cause, Unreachable};
+use crate::unreachable::{Cause, Unreachable};
 
 /// What `send` is asked for.
 #[derive(Clone, Debug)]
@@ -255,16 +255,6 @@ impl Sender {
 /// Whether a request wants an answer still, if each wants this many; zero: all that come.
 fn wants(open: &Open, replies: u64) -> bool {
     replies == 0 || open.replies < replies
-}
-
-/// Whether a datagram came from this socket of ours, whichever of its addresses it used.
-pub(super) fn is_from(own: &SocketAddr, meta: &Meta) -> bool {
-    let source = meta.source;
-    let address = match own.ip() {
-        ip if ip.is_unspecified() => meta.local == Some(source.ip()),
-        ip => ip == source.ip(),
-    };
-    own.port() == source.port() && address
 }
 
 impl Engine for Sender {

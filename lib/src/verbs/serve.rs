@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::common::{Ending, Gate, Limits, is_other_destination, later};
 use super::later::{Later, Pending};
-use super::{Ending, Gate, Limits, is_other_destination, later};
 use crate::answer::Answer;
-use crate::batch::{Datagram, Delivery, Meta, SendFailure, Train, Transmit, max_payload};
 use crate::conduct::{Conduct, Guard};
+use crate::datagram::{Datagram, Delivery, Meta, SendFailure, Train, Transmit, max_payload};
 use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Reason, Report};
 use crate::interface::Interfaces;
 use crate::rules::Reply;
-use crate::socket::Unreachable;
 use crate::template::Known;
+use crate::unreachable::Unreachable;
 
 /// What `serve` is asked for.
 #[derive(Clone, Debug)]

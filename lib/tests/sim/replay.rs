@@ -294,16 +294,19 @@ fn what_is_not_there_yet_is_asked_for_again_and_delays_nothing_that_is() {
 
 #[test]
 fn what_is_not_there_yet_is_asked_for_less_and_less_often() {
+    /// Has one that comes when it was asked for often enough.
+    struct Late<'a>(&'a Cell<u64>);
+
+    impl Recording for Late<'_> {
+        fn read(&mut self) -> Result<Reading<ReplayDatagram>> {
+            self.0.set(self.0.get() + 1);
+            Ok(if self.0.get() == 8 { Reading::Ready(captured(Duration::ZERO, "x")) } else { Reading::NotYet })
+        }
+    }
+
     let asked = Cell::new(0);
-    let pieces = || {
-        asked.set(asked.get() + 1);
-        Some(match asked.get() {
-            8 => Ok(captured(Duration::ZERO, "x")),
-            _ => Err(Error::new("read", "", io::ErrorKind::WouldBlock.into())),
-        })
-    };
     let unpaced = ReplayOptions { pace: ReplayPace::Unpaced, ..options() };
-    let mut replay = Replay::new(unpaced, Sources::new(1), || Ok(std::iter::from_fn(pieces)));
+    let mut replay = Replay::new(unpaced, Sources::new(1), || Ok(Late(&asked)));
     let (mut now, mut mail) = (Network::new(Link::PERFECT, 0).now, Mail::default());
     let mut gaps = Vec::new();
     for _ in 0..10 {

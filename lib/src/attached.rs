@@ -1,0 +1,41 @@
+//! The interfaces that this host has, and news of their changes: asked of the system.
+
+use crate::error::{Error, Result};
+use crate::interface::Interfaces;
+use crate::sys::interfaces as system;
+
+impl Interfaces {
+    /// The interfaces of this host as they are now.
+    ///
+    /// # Errors
+    ///
+    /// The system's; none is expected.
+    pub fn list() -> Result<Self> {
+        let list = system::list().map_err(|cause| Error::new("list interfaces", "", cause))?;
+        Ok(list.into_iter().collect())
+    }
+}
+
+/// Notices when interfaces or addresses come, go or change. Linux only; elsewhere nothing is ever noticed.
+#[derive(Debug)]
+pub struct InterfaceWatch {
+    pub(crate) inner: system::Watch,
+}
+
+impl InterfaceWatch {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    ///
+    /// The system's; none is expected.
+    pub fn new() -> Result<Self> {
+        let inner = system::Watch::new().map_err(|cause| Error::new("watch interfaces", "", cause))?;
+        Ok(Self { inner })
+    }
+
+    /// Whether anything changed since the last call.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.inner.changed()
+    }
+}

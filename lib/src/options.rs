@@ -1,0 +1,69 @@
+//! What a socket is asked for, and what it has of that.
+
+use std::time::Duration;
+
+/// What a socket is asked for; everything is off or the system's default until it is set.
+///
+/// An IPv6 socket is always IPv6 alone (`IPV6_V6ONLY`), on every system: both families take two sockets.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Share the port with others that allow it (`SO_REUSEADDR`): each gets every broadcast and multicast.
+    pub reuse_address: bool,
+    /// Share the port's unicast traffic with sockets of the same user (`SO_REUSEPORT`). Not on Windows.
+    pub reuse_port: bool,
+    /// Allow sending to broadcast addresses (`SO_BROADCAST`).
+    pub broadcast: bool,
+    /// Tell destination, local address, interface and delivery of each datagram (`IP_PKTINFO`).
+    pub destination: bool,
+    /// Tell the kernel's time of each datagram (`SO_TIMESTAMPNS`).
+    pub timestamps: bool,
+    /// Tell the hop limit of each datagram (`IP_RECVTTL`).
+    pub hop_limits: bool,
+    /// Tell the traffic class of each datagram (`IP_RECVTOS`).
+    pub traffic_classes: bool,
+    /// Tell with a datagram how many were dropped before it (`SO_RXQ_OVFL`).
+    pub drops: bool,
+    /// Tell of datagrams that were refused: the error queue (`IP_RECVERR`).
+    pub errors: bool,
+    /// Receive runs of one source as trains (`UDP_GRO`). Times and drops are then those of a train.
+    pub coalesce: bool,
+    /// Receive multicasts only of groups that this socket joined (`IP_MULTICAST_ALL` off).
+    pub only_joined_groups: bool,
+    /// Size of the receive buffer in bytes, as large as the system permits if not as large as this.
+    pub receive_buffer: Option<usize>,
+    /// Time to live or hop limit of what is sent, multicasts included (their default is 1).
+    pub hop_limit: Option<u8>,
+    /// Traffic class of what is sent: DSCP in the upper six bits.
+    pub traffic_class: Option<u8>,
+    /// How long one send call may wait, all together, for room in the send buffer or the device queue. What finds none
+    /// by then is a failure: with zero, the default, at once.
+    pub send_wait: Duration,
+    /// Use only what every system has, for seeing here what a program would get elsewhere.
+    pub portable: bool,
+}
+
+/// What a socket really has, of what was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Many datagrams in one system call.
+    pub batches: bool,
+    /// Destination, local address, interface and delivery of each datagram; answers leave from the address asked.
+    pub destination: bool,
+    /// The kernel's times.
+    pub timestamps: bool,
+    /// Hop limits of received datagrams, and a hop limit for each one sent.
+    pub hop_limits: bool,
+    /// Traffic classes of received datagrams.
+    pub traffic_classes: bool,
+    /// Trains on receipt (GRO).
+    pub coalesce: bool,
+    /// Trains on sending (GSO); the first refusal by a device ends it.
+    pub segmentation: bool,
+    /// The exact number of datagrams that the kernel dropped at this socket.
+    pub kernel_drops: bool,
+    /// Which datagram was refused, and by whom.
+    pub errors: bool,
+    /// The true length of a truncated datagram; elsewhere only that it was truncated.
+    pub true_length: bool,
+}

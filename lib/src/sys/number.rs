@@ -1,0 +1,13 @@
+//! The system's numbers of errors for which the standard library has no kind.
+
+/// The system's number for "address family not supported".
+#[cfg(unix)]
+pub(crate) const FAMILY_UNSUPPORTED: i32 = libc::EAFNOSUPPORT;
+#[cfg(windows)]
+pub(crate) const FAMILY_UNSUPPORTED: i32 = windows_sys::Win32::Networking::WinSock::WSAEAFNOSUPPORT;
+
+/// The system's number for "no buffer space", a full device queue.
+#[cfg(unix)]
+pub(crate) const NO_BUFFERS: i32 = libc::ENOBUFS;
+#[cfg(windows)]
+pub(crate) const NO_BUFFERS: i32 = windows_sys::Win32::Networking::WinSock::WSAENOBUFS;

@@ -1,0 +1,68 @@
+//! News of datagrams of ours that were not delivered.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// Why a datagram of ours was not delivered, as an ICMP message or our own kernel said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Nobody listens on the port.
+    Port,
+    /// The host does not answer, or does not exist.
+    Host,
+    /// No route leads there.
+    Network,
+    /// A filter on the way forbids it.
+    Prohibited,
+    /// Too long for a link on the way, which takes at most this many bytes of IP datagram (0: it did not say).
+    TooBig {
+        /// The link's MTU in bytes.
+        mtu: u32,
+    },
+    /// The hop limit was used up on the way.
+    HopLimit,
+    /// Anything else: ICMP type and code.
+    Other {
+        /// ICMP type.
+        kind: u8,
+        /// ICMP code.
+        code: u8,
+    },
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port => f.write_str("port unreachable"),
+            Self::Host => f.write_str("host unreachable"),
+            Self::Network => f.write_str("network unreachable"),
+            Self::Prohibited => f.write_str("administratively prohibited"),
+            Self::TooBig { mtu: 0 } => f.write_str("too big for the path"),
+            Self::TooBig { mtu } => write!(f, "too big for the path (MTU {mtu})"),
+            Self::HopLimit => f.write_str("hop limit exceeded"),
+            Self::Other { kind, code } => write!(f, "ICMP type {kind} code {code}"),
+        }
+    }
+}
+
+/// A datagram of ours that came back as an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unreachable {
+    /// Where the datagram was going.
+    pub destination: SocketAddr,
+    /// Who reported it; `None` if it was our own kernel.
+    pub reporter: Option<IpAddr>,
+    /// The cause that the ICMP message or the system gives.
+    pub cause: Cause,
+    /// The beginning of the datagram's payload, as far as the report quoted it.
+    pub payload: Vec<u8>,
+}
+
+impl Unreachable {
+    /// A report on a datagram to this destination, for tests and simulations.
+    #[must_use]
+    pub fn new(destination: SocketAddr, reporter: Option<IpAddr>, cause: Cause) -> Self {
+        Self { destination, reporter, cause, payload: Vec::new() }
+    }
+}
