@@ -7,11 +7,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::drawing::{Styles, delivery, gap, put, rows, safe, wrap};
 use super::numbers::{age, bars, short};
 use super::picture::Named;
 use super::senders::{Line, Sample};
 use super::state::State;
-use super::view::{Styles, delivery, gap, put, rows, safe, wrap};
 use crate::output::hex;
 use crate::words::units;
 

@@ -1,6 +1,7 @@
 //! `udp listen --tui`: a live table of senders, in a thread of its own that never holds up the one that receives.
 
 mod details;
+mod drawing;
 mod feed;
 mod history;
 mod numbers;
@@ -20,12 +21,12 @@ use anyhow::{Context, Result, anyhow};
 use parking_lot::Mutex;
 
 use crate::hint::Hint;
+use drawing::Styles;
 pub(crate) use feed::{Feed, Troubles};
 pub(crate) use picture::Totals;
 use screen::Screen;
 #[cfg(unix)]
 pub(crate) use screen::restore_at_once;
-use view::Styles;
 use watch::Watch;
 
 /// The screen, until [`finish`](Self::finish).

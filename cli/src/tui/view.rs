@@ -3,45 +3,17 @@
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::Style;
 use udpkit::Delivery;
 
 use super::details;
+use super::drawing::{Styles, delivery, gap, put, rows, safe, short_bytes, wrap};
 use super::history::SERIES;
 use super::numbers::{age, bars, count, short};
 use super::picture::{Body, Named, Picture, Totals};
 use super::senders::{Column, Line, MAX_SENDERS};
 use super::state::{Mode, State};
 use crate::output::escape;
-use crate::words::units;
-
-/// The styles of what is drawn; without colours where they are not wanted.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Styles {
-    pub(super) address: Style,
-    pub(super) faint: Style,
-    pub(super) strong: Style,
-    pub(super) alarm: Style,
-    pub(super) chosen: Style,
-    broadcast: Style,
-    multicast: Style,
-}
-
-impl Styles {
-    pub(crate) fn new(color: bool) -> Self {
-        let plain = Style::new();
-        let hue = |color_of: Color| if color { plain.fg(color_of) } else { plain };
-        Self {
-            address: hue(Color::Cyan),
-            faint: plain.add_modifier(Modifier::DIM),
-            strong: plain.add_modifier(Modifier::BOLD),
-            alarm: hue(Color::Red).add_modifier(Modifier::BOLD),
-            chosen: plain.add_modifier(Modifier::REVERSED),
-            broadcast: hue(Color::Yellow),
-            multicast: hue(Color::Magenta),
-        }
-    }
-}
 
 /// Where the parts of the screen are; those for which there is no room are empty.
 struct Parts {
@@ -102,30 +74,6 @@ pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, palette: &Style
     }
 }
 
-/// The lines of a part, each a part of its own.
-pub(super) fn rows(part: Rect) -> impl Iterator<Item = Rect> {
-    (part.y..part.bottom()).map(move |y| Rect { y, height: 1, ..part })
-}
-
-/// Writes a text on a line from this column on, as far as it fits; returns the column behind it.
-pub(super) fn put(buffer: &mut Buffer, line: Rect, column: usize, text: &str, style: Style) -> usize {
-    let width = usize::from(line.width);
-    if line.height == 0 || column >= width {
-        return column;
-    }
-    let x = line.x + u16::try_from(column).unwrap_or(u16::MAX);
-    let (end, _) = buffer.set_stringn(x, line.y, text, width - column, style);
-    usize::from(end - line.x)
-}
-
-/// Bytes of strangers made safe.
-pub(super) fn safe(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(bytes.len());
-    // Writing into memory does not fail.
-    let _ = escape::write(&mut out, bytes);
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 fn title(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, palette: &Styles) {
     let paused = if picture.state.paused { "paused  " } else { "" };
     let end = put(buffer, line, 0, paused, palette.alarm);
@@ -155,28 +103,6 @@ fn ledger_lines(ledger: &Totals, width: u16) -> Vec<(String, bool)> {
         parts.push((format!("ignored {count}: {reason}"), false));
     }
     wrap(parts, width)
-}
-
-/// Puts parts on lines, as many on each as fit; those that tell of a loss are on lines of their own.
-pub(super) fn wrap(parts: Vec<(String, bool)>, width: u16) -> Vec<(String, bool)> {
-    let mut lines: Vec<(String, bool)> = Vec::new();
-    for (part, is_alarm) in parts {
-        match lines.last_mut() {
-            Some((line, alarm))
-                if line.chars().count() + 2 + part.chars().count() <= usize::from(width) && *alarm == is_alarm =>
-            {
-                line.push_str("  ");
-                line.push_str(&part);
-            }
-            _ => lines.push((part, is_alarm)),
-        }
-    }
-    lines
-}
-
-#[expect(clippy::cast_precision_loss, reason = "three digits of it are shown")]
-pub(super) fn short_bytes(bytes: u64) -> String {
-    format!("{}B", short(bytes as f64))
 }
 
 /// A field of a row.
@@ -341,19 +267,6 @@ fn row(
         buffer.set_style(place, palette.chosen);
     }
     fill(buffer, place, fields, text, style);
-}
-
-/// The longest time between two datagrams of a sender, if there were two.
-pub(super) fn gap(line: &Line) -> String {
-    if line.count.datagrams < 2 { "-".to_owned() } else { units::human(line.longest_gap) }
-}
-
-/// How a datagram was addressed, and where it came in.
-pub(super) fn delivery(delivery: Delivery, interface: Option<&str>) -> String {
-    match interface {
-        Some(name) => format!("{delivery}@{}", escape::words(name)),
-        None => delivery.to_string(),
-    }
 }
 
 /// Writes the fields of a line, numbers to the right of their places; what is too long ends in an ellipsis.
@@ -544,7 +457,8 @@ mod tests {
                 skip -= 1;
             }
             // Chosen lines stand out by their style alone.
-            let is_chosen = line.iter().all(|cell| cell.modifier.contains(Modifier::REVERSED)) && !line.is_empty();
+            let is_chosen =
+                line.iter().all(|cell| cell.modifier.contains(ratatui::style::Modifier::REVERSED)) && !line.is_empty();
             format!("{}{}\n", text.trim_end(), if is_chosen { "  <-" } else { "" })
         });
         lines.collect()

@@ -10,12 +10,13 @@ use parking_lot::{Mutex, MutexGuard};
 use ratatui::crossterm::event::{self, Event};
 use ratatui::layout::Rect;
 
+use super::drawing::Styles;
 use super::feed::{Known, now};
 use super::picture::{Body, Named, Picture, Totals};
 use super::screen::Screen;
 use super::senders::{Line, Place, Row};
 use super::state::{Flow, Mode, State};
-use super::view::{self, Styles};
+use super::view;
 use crate::output::escape;
 
 /// The shortest time from one drawing to the next, unless a key comes.

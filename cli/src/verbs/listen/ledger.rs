@@ -1,40 +1,20 @@
 //! The account of a listener: what became of every datagram, what was lost before it came, and what helps.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
 use udpkit::{Reason, Report};
 
+use super::buffer::room;
 use super::queue::Queue;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, Written};
 use super::system::SystemCounters;
 use crate::args::ListenArgs;
 use crate::output::summary::{NoCapture, Summary, advice, ignored};
 use crate::words::units;
 
-/// What the kernel keeps with a datagram's payload in one piece of memory, and apart from it, in bytes (64-bit Linux 6.18
-/// over loopback, measured; drivers of network cards may take more).
-const BESIDE: u64 = 380;
-const APART: u64 = 256;
-/// The smallest piece of memory, and the largest that is rounded up to a power of two.
-const PIECES: [u64; 2] = [576, 16_384];
-
-/// What a datagram of this length occupies of a receive buffer: its place in the kernel's memory, not its length.
-fn occupied(len: u64) -> u64 {
-    let [smallest, largest] = PIECES;
-    let piece = len + BESIDE;
-    let piece = if piece > smallest && piece <= largest { piece.next_power_of_two() } else { piece.max(smallest) };
-    piece + APART
-}
-
 /// Room for less than this time is too little for the pauses that a busy processor makes.
 const SHORT: Duration = Duration::from_millis(20);
-
-/// How many datagrams of this length a receive buffer holds, about.
-pub(super) fn room(buffer: usize, len: u64) -> u64 {
-    buffer as u64 / occupied(len)
-}
 
 /// What became of the datagrams that a listener took, and what it knows of those that it did not get.
 #[derive(Debug)]
@@ -55,18 +35,6 @@ pub(super) struct Ledger {
     coalesces: bool,
     /// What the system counted meanwhile.
     system: Option<SystemCounters>,
-}
-
-/// What a capture came to.
-#[derive(Debug)]
-pub(super) struct Written {
-    /// The file that was written last.
-    pub(super) path: PathBuf,
-    /// Datagrams in all files.
-    pub(super) datagrams: u64,
-    /// Files that were begun, and those of them and of earlier runs that were removed (`--keep`).
-    pub(super) files: u64,
-    pub(super) removed: u64,
 }
 
 /// What a ledger has in JSON besides the counters that all verbs have.
@@ -230,20 +198,6 @@ fn without(mut report: Report, overflow: u64) -> Report {
     report
 }
 
-impl Written {
-    fn words(&self) -> String {
-        let mut words = format!(" {} written to ", self.datagrams);
-        if self.files > 1 {
-            words += &format!("{} files, the last ", self.files);
-        }
-        words += &format!("{},", self.path.display());
-        if self.removed > 0 {
-            words += &format!(" {} older ones removed,", self.removed);
-        }
-        words
-    }
-}
-
 /// Datagrams that were to be printed or written, and were not.
 fn not(count: u64, what: &str) -> String {
     if count > 0 { format!(" {count} not {what},") } else { String::new() }
@@ -252,17 +206,6 @@ fn not(count: u64, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_a_datagram_occupies_is_what_the_kernel_says() {
-        let measured =
-            [(0, 832), (196, 832), (200, 1280), (644, 1280), (648, 2304), (1472, 2304), (3720, 8448), (8040, 16_640)];
-        for (len, bytes) in measured {
-            assert_eq!(occupied(len), bytes, "{len}");
-        }
-        let longest = occupied(65_000);
-        assert!((65_000..67_000).contains(&longest), "{longest}");
-    }
 
     #[test]
     fn what_found_no_room_is_ignored_and_not_taken() {

@@ -1,5 +1,6 @@
 //! `udp listen`: one thread receives and does nothing else, another prints and writes what came.
 
+mod buffer;
 mod ledger;
 mod notices;
 mod options;

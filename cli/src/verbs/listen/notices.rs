@@ -3,7 +3,7 @@
 use serde::Serialize;
 use udpkit::Reason;
 
-use super::ledger::room;
+use super::buffer::room;
 use crate::args::CommonArgs;
 use crate::output::{Note, Notice};
 

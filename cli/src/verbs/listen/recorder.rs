@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -10,7 +11,6 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result};
 use udpkit::{Event, Remote, Report, Sink, Train};
 
-use super::ledger::Written;
 use super::notices::QueueFull;
 use super::queue::{Part, Queue};
 use crate::capture::CaptureFiles;
@@ -244,6 +244,32 @@ impl Recorder {
     /// How many datagrams are in the capture, while it is written.
     pub(super) fn written_so_far(&self) -> Option<Arc<AtomicU64>> {
         self.capture.as_ref().map(|_| Arc::clone(&self.so_far))
+    }
+}
+
+/// What a capture came to.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// The file that was written last.
+    pub(super) path: PathBuf,
+    /// Datagrams in all files.
+    pub(super) datagrams: u64,
+    /// Files that were begun, and those of them and of earlier runs that were removed (`--keep`).
+    pub(super) files: u64,
+    pub(super) removed: u64,
+}
+
+impl Written {
+    pub(super) fn words(&self) -> String {
+        let mut words = format!(" {} written to ", self.datagrams);
+        if self.files > 1 {
+            words += &format!("{} files, the last ", self.files);
+        }
+        words += &format!("{},", self.path.display());
+        if self.removed > 0 {
+            words += &format!(" {} older ones removed,", self.removed);
+        }
+        words
     }
 }
 
