@@ -33,6 +33,9 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(hint) = error.downcast_ref::<Hint>() {
         return Some(hint.hint.clone());
     }
+    if error.is::<udpkit_capture::IntoTerminal>() {
+        return Some("write it to a file or into a pipe".to_owned());
+    }
     of_system_error(error.downcast_ref::<udpkit::Error>()?)
 }
 

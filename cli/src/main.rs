@@ -1,7 +1,6 @@
 //! `udp`: the command that gets UDP right. Parses, runs, exits.
 
 mod args;
-mod capture;
 mod hint;
 mod output;
 mod run;
@@ -11,6 +10,7 @@ mod verbs;
 mod words;
 
 use clap::Parser;
+use udpkit_capture as capture;
 
 use crate::runtime::exit::Exit;
 

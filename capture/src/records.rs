@@ -13,7 +13,7 @@ use super::source::Source;
 
 /// Why the rest of a capture cannot be read.
 #[derive(Debug)]
-pub(crate) enum ReadError {
+pub enum ReadError {
     /// The system's reason, and how many bytes were read before.
     Input(u64, io::Error),
     /// It is no capture; these words say what it is.

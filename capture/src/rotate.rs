@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, IsTerminal};
 use std::num::NonZeroUsize;
@@ -12,27 +13,39 @@ use anyhow::{Context, Result, bail};
 use udpkit::{Datagram, Interfaces};
 
 use super::write::Writer;
-use crate::hint::Hint;
 
 /// The name that means standard output.
 const STANDARD_OUTPUT: &str = "-";
 
 /// When a file is followed by the next, and how many are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rotation {
-    pub(crate) limit: Limit,
+pub struct Rotation {
+    /// What ends a file.
+    pub limit: Limit,
     /// Files that are kept, the one that is written among them; all, if it is `None`.
-    pub(crate) keep: Option<NonZeroUsize>,
+    pub keep: Option<NonZeroUsize>,
 }
 
 /// What a file is not to exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
+pub enum Limit {
     /// Bytes. A file exceeds it only by the description of an interface, or where it holds a single datagram.
     Size(u64),
     /// Time from the first datagram to the last.
     Duration(Duration),
 }
+
+/// What a capture is not written to: a terminal, which takes some bytes for commands.
+#[derive(Clone, Copy, Debug)]
+pub struct IntoTerminal;
+
+impl fmt::Display for IntoTerminal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a capture could take over the terminal")
+    }
+}
+
+impl std::error::Error for IntoTerminal {}
 
 /// Writes a capture into one file, or, with a rotation, into a row of files, each complete in itself.
 ///
@@ -43,7 +56,7 @@ pub(crate) enum Limit {
 ///
 /// The first error is returned, once, and ends the writing, as in [`Writer`].
 #[derive(Debug)]
-pub(crate) struct CaptureFiles {
+pub struct CaptureFiles {
     /// As the user named it.
     name: PathBuf,
     rotation: Option<Rotation>,
@@ -65,7 +78,7 @@ pub(crate) struct CaptureFiles {
 
 impl CaptureFiles {
     /// Creates the file, or the first of the row.
-    pub(crate) fn create(
+    pub fn create(
         name: &Path,
         rotation: Option<Rotation>,
         interfaces: Interfaces,
@@ -99,7 +112,7 @@ impl CaptureFiles {
     /// Writes a datagram, as [`Writer::datagram`] does, into the next file if it is due.
     ///
     /// Files change when a datagram comes; without one, a file may stay open past its duration.
-    pub(crate) fn datagram(
+    pub fn datagram(
         &mut self,
         datagram: &Datagram<'_>,
         port: u16,
@@ -114,35 +127,39 @@ impl CaptureFiles {
     }
 
     /// Hands over all that is written so far.
-    pub(crate) fn flush(&mut self) -> Result<()> {
+    pub fn flush(&mut self) -> Result<()> {
         let result = self.writer.flush();
         self.told(result)
     }
 
     /// Ends the capture with statistics, as [`Writer::finish`] does; nothing can be written after that.
-    pub(crate) fn finish(&mut self, received: u64, dropped: u64, ended: SystemTime) -> Result<()> {
+    pub fn finish(&mut self, received: u64, dropped: u64, ended: SystemTime) -> Result<()> {
         let received = received.saturating_sub(self.finished);
         let result = self.writer.finish(received, dropped.saturating_sub(self.finished_dropped), ended);
         self.told(result)
     }
 
     /// Datagrams that are in the capture, or will be when it is flushed; those in files that are gone among them.
-    pub(crate) fn written(&self) -> u64 {
+    #[must_use]
+    pub fn written(&self) -> u64 {
         self.finished + self.writer.written()
     }
 
     /// Files that were begun.
-    pub(crate) fn files(&self) -> u64 {
+    #[must_use]
+    pub fn files(&self) -> u64 {
         self.files
     }
 
     /// Files of the row that were removed, those of earlier runs among them.
-    pub(crate) fn removed(&self) -> u64 {
+    #[must_use]
+    pub fn removed(&self) -> u64 {
         self.removed
     }
 
     /// The file that is written.
-    pub(crate) fn path(&self) -> &Path {
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
@@ -193,14 +210,15 @@ fn open(name: &Path) -> Result<File> {
     let file = if name.as_os_str() == STANDARD_OUTPUT { standard_output() } else { File::create(name) };
     let file = file.with_context(|| format!("cannot create '{}'", name.display()))?;
     if file.is_terminal() {
-        return Err(Hint::on("a capture could take over the terminal", "write it to a file or into a pipe"));
+        return Err(IntoTerminal.into());
     }
     Ok(file)
 }
 
 /// Whether a file is where standard output goes, so that whatever is printed would stand in it, too.
 #[cfg(unix)]
-pub(crate) fn is_standard_output(name: &Path) -> bool {
+#[must_use]
+pub fn is_standard_output(name: &Path) -> bool {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
     let output = standard_output().and_then(|output| output.metadata());
     let is_it = match (fs::metadata(name), output) {
@@ -215,7 +233,8 @@ pub(crate) fn is_standard_output(name: &Path) -> bool {
 
 /// Whether a file is where standard output goes, as far as its name tells.
 #[cfg(not(unix))]
-pub(crate) fn is_standard_output(name: &Path) -> bool {
+#[must_use]
+pub fn is_standard_output(name: &Path) -> bool {
     name.as_os_str() == STANDARD_OUTPUT
 }
 
@@ -445,7 +464,7 @@ mod tests {
     #[test]
     fn a_disk_that_runs_full_leaves_a_valid_capture() {
         let script = "mkdir /run/small\nmount -t tmpfs -o size=600k none /run/small";
-        let name = "capture::rotate::tests::a_disk_that_runs_full_leaves_a_valid_capture";
+        let name = "rotate::tests::a_disk_that_runs_full_leaves_a_valid_capture";
         if !netns::enter(name, script) {
             return;
         }

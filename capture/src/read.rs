@@ -11,41 +11,47 @@ use super::records::{ReadError, Record, Records};
 
 /// A datagram of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Captured<'a> {
+pub struct Captured<'a> {
     /// The number of its packet in the file, from 1; of one that came in fragments, that of the last.
-    pub(crate) packet: u64,
+    pub packet: u64,
     /// When it was captured, since 1970; of one that came in fragments, the last of them. `None` where the file does not
     /// tell (simple packet blocks of pcapng). Times can go backwards.
-    pub(crate) time: Option<Duration>,
-    pub(crate) source: SocketAddr,
-    pub(crate) destination: SocketAddr,
-    pub(crate) hop_limit: u8,
-    pub(crate) traffic_class: u8,
-    pub(crate) payload: &'a [u8],
+    pub time: Option<Duration>,
+    /// Where it came from.
+    pub source: SocketAddr,
+    /// Where it went.
+    pub destination: SocketAddr,
+    /// The hop limit (TTL) that it had left.
+    pub hop_limit: u8,
+    /// Its traffic class (TOS).
+    pub traffic_class: u8,
+    /// Its payload.
+    pub payload: &'a [u8],
 }
 
 /// What became of the packets of a capture: each stands in exactly one of these, dropped ones aside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Account {
+pub struct Account {
     /// Packets in the file.
-    pub(crate) packets: u64,
+    pub packets: u64,
     /// Datagrams that were read.
-    pub(crate) datagrams: u64,
+    pub datagrams: u64,
     /// Fragments of them, beyond one for each datagram.
-    pub(crate) joined: u64,
+    pub joined: u64,
     /// Packets that were dropped, as the file tells, when it was made.
-    pub(crate) dropped: u64,
+    pub dropped: u64,
     unusable: [u64; Unusable::ALL.len()],
 }
 
 impl Account {
     /// How many packets were unusable for this reason.
-    pub(crate) fn unusable(&self, why: Unusable) -> u64 {
+    #[must_use]
+    pub fn unusable(&self, why: Unusable) -> u64 {
         self.unusable[why as usize]
     }
 
     /// Adds what became of the packets of another reading.
-    pub(crate) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         self.packets += other.packets;
         self.datagrams += other.datagrams;
         self.joined += other.joined;
@@ -67,7 +73,7 @@ impl Account {
 /// Memory is bounded, however long the file is and whatever is in it. After an error, which is returned once, it is at its
 /// end.
 #[derive(Debug)]
-pub(crate) struct Reader<R> {
+pub struct Reader<R> {
     records: Records<R>,
     fragments: Reassembly,
     account: Account,
@@ -100,13 +106,14 @@ impl Reader<std::fs::File> {
 
 impl<R: Read> Reader<R> {
     /// Reads the beginning, which says what it is. The input need not be buffered.
-    pub(crate) fn new(input: R) -> Result<Self, ReadError> {
+    pub fn new(input: R) -> Result<Self, ReadError> {
         let records = Records::new(input)?;
         Ok(Self { records, fragments: Reassembly::default(), account: Account::default(), is_over: false })
     }
 
     /// The next datagram; `None` at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<Captured<'_>>, ReadError> {
+    #[expect(clippy::should_implement_trait, reason = "what it gives is borrowed from it, as no iterator's items are")]
+    pub fn next(&mut self) -> Result<Option<Captured<'_>>, ReadError> {
         let found = match self.find() {
             Ok(Some(found)) => found,
             end => {
@@ -135,7 +142,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// What became of the packets so far; fragments that wait for others count as missing those.
-    pub(crate) fn account(&self) -> Account {
+    pub fn account(&self) -> Account {
         let mut account = self.account.clone();
         account.unusable[Unusable::MissingFragments as usize] += self.fragments.missing();
         account.unusable[Unusable::OverlappingFragments as usize] += self.fragments.overlapping();
@@ -553,7 +560,7 @@ mod tests {
 
     #[test]
     fn what_tcpdump_and_dumpcap_capture_is_read_whole() {
-        let name = "capture::read::tests::what_tcpdump_and_dumpcap_capture_is_read_whole";
+        let name = "read::tests::what_tcpdump_and_dumpcap_capture_is_read_whole";
         if !require("tcpdump") || !require("dumpcap") || !netns::enter(name, netns::TWO_HOSTS) {
             return;
         }

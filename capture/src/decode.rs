@@ -19,7 +19,7 @@ const VLAN_TAGS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
 
 /// Why a captured packet is not a datagram that can be replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unusable {
+pub enum Unusable {
     /// Of a kind of network that we do not know.
     UnknownLink,
     /// Neither IPv4 nor IPv6.
@@ -42,7 +42,7 @@ pub(crate) enum Unusable {
 
 impl Unusable {
     /// All of them.
-    pub(crate) const ALL: [Self; 9] = [
+    pub const ALL: [Self; 9] = [
         Self::UnknownLink,
         Self::NotIp,
         Self::Tcp,
@@ -55,7 +55,8 @@ impl Unusable {
     ];
 
     /// Its name in JSON.
-    pub(crate) fn key(self) -> &'static str {
+    #[must_use]
+    pub fn key(self) -> &'static str {
         match self {
             Self::UnknownLink => "unknown_link",
             Self::NotIp => "not_ip",
@@ -70,7 +71,8 @@ impl Unusable {
     }
 
     /// What such packets are, for people: `3 cut short by the capture`.
-    pub(crate) fn words(self) -> &'static str {
+    #[must_use]
+    pub fn words(self) -> &'static str {
         match self {
             Self::UnknownLink => "of an unknown link type",
             Self::NotIp => "not IP",

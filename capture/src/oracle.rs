@@ -12,7 +12,7 @@ use super::blocks;
 use super::packet::Packet;
 use super::records::Order;
 
-#[path = "../../../lib/tests/netns/mod.rs"]
+#[path = "../../lib/tests/netns/mod.rs"]
 #[allow(unfulfilled_lint_expectations, reason = "unit tests may print, so nothing is to be expected there")]
 pub(crate) mod netns;
 
