@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 
-use super::packet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, UDP, UDP_HEADER};
+use super::frame::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, UDP, UDP_HEADER};
 
 const TCP: u8 = 6;
 const HOP_BY_HOP: u8 = 0;
@@ -24,7 +24,7 @@ pub enum Unusable {
     UnknownLink,
     /// Neither IPv4 nor IPv6.
     NotIp,
-    /// TCP.
+    /// A segment of TCP.
     Tcp,
     /// Neither UDP nor TCP.
     NotUdp,
@@ -90,15 +90,15 @@ impl Unusable {
 /// How frames begin; numbers as in <https://www.tcpdump.org/linktypes.html>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
-    /// 1.
+    /// Ethernet: number 1.
     Ethernet,
-    /// 0 (NULL) and 108 (LOOP): the address family, of which the IP header tells as much.
+    /// The address family, 0 (NULL) and 108 (LOOP), of which the IP header tells as much.
     Loopback,
-    /// 101 (RAW), 12 and 14 (as some systems write it), 228 (IPv4) and 229 (IPv6).
+    /// Nothing before the IP header: 101 (RAW), 12 and 14 (as some systems write it), 228 (IPv4) and 229 (IPv6).
     Raw,
-    /// 113 (Linux, any interface).
+    /// Linux cooked capture, of any interface: 113.
     Cooked,
-    /// 276 (the same, version 2).
+    /// Linux cooked capture, version 2: 276.
     Cooked2,
     /// All others.
     Unknown,

@@ -2,19 +2,22 @@
 
 mod blocks;
 mod decode;
+mod error;
+mod frame;
 #[cfg(test)]
 mod oracle;
-mod packet;
+mod order;
 mod pcap;
 mod pcapng;
 mod read;
 mod reassembly;
+mod record;
 mod records;
 mod rotate;
 mod source;
 mod write;
 
 pub use decode::Unusable;
-pub use read::{Account, Captured, Reader};
-pub use records::ReadError;
+pub use error::ReadError;
+pub use read::{Captured, PacketCounts, Reader};
 pub use rotate::{CaptureFiles, IntoTerminal, Limit, Rotation, is_standard_output};

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use udpkit::{Datagram, Delivery, Interface, InterfaceAddress, InterfaceIndex, Interfaces, Meta};
 
 use super::blocks;
-use super::packet::Packet;
-use super::records::Order;
+use super::frame::Frame;
+use super::order::Order;
 
 #[path = "../../lib/tests/netns/mod.rs"]
 #[allow(unfulfilled_lint_expectations, reason = "unit tests may print, so nothing is to be expected there")]
@@ -121,7 +121,7 @@ pub(crate) fn tshark(file: &Path, options: &[&str], fields: &[&str]) -> Vec<Vec<
 pub(crate) fn frame(source: &str, destination: &str, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let meta = meta(source, destination, 0);
-    Packet::new(&Datagram { payload, wire_len: payload.len(), meta: &meta }, 5000).append(&mut out);
+    Frame::new(&Datagram { payload, wire_len: payload.len(), meta: &meta }, 5000).append(&mut out);
     out
 }
 

@@ -4,7 +4,9 @@ use std::io::Read;
 use std::time::Duration;
 
 use super::decode::Link;
-use super::records::{Order, Place, ReadError, Record, Result};
+use super::error::{ReadError, Result};
+use super::order::Order;
+use super::record::{Extent, Record};
 use super::source::{Source, WINDOW};
 
 /// Length of the header of a file in bytes.
@@ -79,7 +81,7 @@ impl Pcap {
             link: self.link,
             wire_len,
             dropped_before: 0,
-            place: Place::Passed(self.packet_header..passed, passed),
+            extent: Extent::Passed(self.packet_header..passed, passed),
         }))
     }
 }

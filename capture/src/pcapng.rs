@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::blocks;
 use super::decode::Link;
-use super::records::{Order, Place, ReadError, Record, Result};
+use super::error::{ReadError, Result};
+use super::order::Order;
+use super::record::{Extent, Record};
 use super::source::{Source, WINDOW};
 
 /// Interfaces that a section can have.
@@ -22,12 +24,12 @@ const MICROSECONDS: u8 = 6;
 pub(crate) struct Pcapng {
     order: Order,
     /// No more than [`MAX_INTERFACES`].
-    interfaces: Vec<Interface>,
+    interfaces: Vec<Description>,
 }
 
 /// How an interface's packets are told.
 #[derive(Clone, Copy, Debug)]
-struct Interface {
+struct Description {
     link: Link,
     /// Bytes of a packet that are captured at most; 0 is no limit.
     snaplen: u32,
@@ -144,7 +146,7 @@ impl Pcapng {
             return Err(ReadError::Corrupt(at, "there are too many interfaces"));
         }
         let mut interface =
-            Interface { link: Link::from(u32::from(link)), snaplen, resolution: MICROSECONDS, offset: 0 };
+            Description { link: Link::from(u32::from(link)), snaplen, resolution: MICROSECONDS, offset: 0 };
         for (code, value) in self.options(block, 16) {
             match (code, value) {
                 (blocks::TIME_RESOLUTION, &[resolution, ..]) => interface.resolution = resolution,
@@ -181,7 +183,7 @@ impl Pcapng {
             link: interface.link,
             wire_len,
             dropped_before: dropped_before.unwrap_or(0),
-            place: Place::Passed(place, block.len()),
+            extent: Extent::Passed(place, block.len()),
         })
     }
 
@@ -198,11 +200,11 @@ impl Pcapng {
             link: interface.link,
             wire_len,
             dropped_before: 0,
-            place: Place::Passed(place, block.len()),
+            extent: Extent::Passed(place, block.len()),
         })
     }
 
-    fn interface(&self, id: u32, at: u64) -> Result<&Interface> {
+    fn interface(&self, id: u32, at: u64) -> Result<&Description> {
         let unknown = ReadError::Corrupt(at, "the packet is of an interface that was not described");
         self.interfaces.get(id as usize).ok_or(unknown)
     }
@@ -228,7 +230,7 @@ impl Pcapng {
     }
 }
 
-impl Interface {
+impl Description {
     /// The time since 1970 that so many units are: as near as can be told if it is before that.
     fn time(&self, units: u64) -> Duration {
         let power = u32::from(self.resolution & 0x7f);
@@ -264,8 +266,8 @@ fn is_packet(kind: u32) -> bool {
 
 /// A packet of which nothing was looked at but its length.
 fn too_long() -> Record {
-    let (time, link, place) = (None, Link::Unknown, Place::TooLong);
-    Record { time, interface: 0, link, wire_len: 0, dropped_before: 0, place }
+    let (time, link, extent) = (None, Link::Unknown, Extent::TooLong);
+    Record { time, interface: 0, link, wire_len: 0, dropped_before: 0, extent }
 }
 
 #[cfg(test)]
@@ -273,7 +275,7 @@ mod tests {
     use super::*;
 
     fn time(resolution: u8, offset: i64, units: u64) -> Duration {
-        Interface { link: Link::Ethernet, snaplen: 0, resolution, offset }.time(units)
+        Description { link: Link::Ethernet, snaplen: 0, resolution, offset }.time(units)
     }
 
     #[test]

@@ -6,8 +6,10 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::decode::{self, Packet, Udp, Unusable};
+use super::error::ReadError;
 use super::reassembly::Reassembly;
-use super::records::{ReadError, Record, Records};
+use super::record::Record;
+use super::records::Records;
 
 /// A datagram of a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub struct Captured<'a> {
 
 /// What became of the packets of a capture: each stands in exactly one of these, dropped ones aside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Account {
+pub struct PacketCounts {
     /// Packets in the file.
     pub packets: u64,
     /// Datagrams that were read.
@@ -43,7 +45,7 @@ pub struct Account {
     unusable: [u64; Unusable::ALL.len()],
 }
 
-impl Account {
+impl PacketCounts {
     /// How many packets were unusable for this reason.
     #[must_use]
     pub fn unusable(&self, why: Unusable) -> u64 {
@@ -76,20 +78,21 @@ impl Account {
 pub struct Reader<R> {
     records: Records<R>,
     fragments: Reassembly,
-    account: Account,
+    counts: PacketCounts,
     is_over: bool,
 }
 
 /// A datagram, and where its payload stands.
-struct Found {
+struct Located {
     packet: Packet,
     time: Option<Duration>,
     udp: Udp,
-    place: Place,
+    payload: Payload,
 }
 
-enum Place {
-    /// In the record, whose body begins there.
+/// Where a payload stands.
+enum Payload {
+    /// In the frame of the record, whose body begins there.
     Frame(Record, usize),
     /// In the datagram that was put together last.
     Whole,
@@ -108,7 +111,7 @@ impl<R: Read> Reader<R> {
     /// Reads the beginning, which says what it is. The input need not be buffered.
     pub fn new(input: R) -> Result<Self, ReadError> {
         let records = Records::new(input)?;
-        Ok(Self { records, fragments: Reassembly::default(), account: Account::default(), is_over: false })
+        Ok(Self { records, fragments: Reassembly::default(), counts: PacketCounts::default(), is_over: false })
     }
 
     /// The next datagram; `None` at the end.
@@ -121,17 +124,17 @@ impl<R: Read> Reader<R> {
                 return end.map(|_| None);
             }
         };
-        self.account.datagrams += 1;
-        let Found { packet, time, udp, place } = found;
-        let payload = match &place {
-            Place::Frame(record, start) => {
+        self.counts.datagrams += 1;
+        let Located { packet, time, udp, payload } = found;
+        let payload = match &payload {
+            Payload::Frame(record, start) => {
                 let range = Range { start: start + udp.payload.start, end: start + udp.payload.end };
                 self.records.frame(record).and_then(|frame| frame.get(range))
             }
-            Place::Whole => self.fragments.body().get(udp.payload),
+            Payload::Whole => self.fragments.body().get(udp.payload),
         };
         Ok(Some(Captured {
-            packet: self.account.packets,
+            packet: self.counts.packets,
             time,
             source: SocketAddr::new(packet.source, udp.source_port),
             destination: SocketAddr::new(packet.destination, udp.destination_port),
@@ -142,31 +145,31 @@ impl<R: Read> Reader<R> {
     }
 
     /// What became of the packets so far; fragments that wait for others count as missing those.
-    pub fn account(&self) -> Account {
-        let mut account = self.account.clone();
-        account.unusable[Unusable::MissingFragments as usize] += self.fragments.missing();
-        account.unusable[Unusable::OverlappingFragments as usize] += self.fragments.overlapping();
-        account
+    pub fn counts(&self) -> PacketCounts {
+        let mut counts = self.counts.clone();
+        counts.unusable[Unusable::MissingFragments as usize] += self.fragments.missing();
+        counts.unusable[Unusable::OverlappingFragments as usize] += self.fragments.overlapping();
+        counts
     }
 
     /// Reads packets up to the next that is a datagram, or completes one.
-    fn find(&mut self) -> Result<Option<Found>, ReadError> {
+    fn find(&mut self) -> Result<Option<Located>, ReadError> {
         while !self.is_over
             && let Some(record) = self.records.next()?
         {
-            self.account.packets += 1;
-            self.account.dropped = self.account.dropped.saturating_add(record.dropped_before);
+            self.counts.packets += 1;
+            self.counts.dropped = self.counts.dropped.saturating_add(record.dropped_before);
             match self.datagram(record) {
                 Ok(Some(found)) => return Ok(Some(found)),
                 Ok(None) => {}
-                Err((why, packets)) => self.account.unusable[why as usize] += packets,
+                Err((why, packets)) => self.counts.unusable[why as usize] += packets,
             }
         }
         Ok(None)
     }
 
     /// The datagram that a packet is or completes; or why there is none, and to how many packets that applies.
-    fn datagram(&mut self, record: Record) -> Result<Option<Found>, (Unusable, u64)> {
+    fn datagram(&mut self, record: Record) -> Result<Option<Located>, (Unusable, u64)> {
         let one = |why| (why, 1);
         let Some(frame) = self.records.frame(&record) else { return Err((Unusable::TooLong, 1)) };
         let mut packet = decode::packet(record.link, frame, record.wire_len).map_err(one)?;
@@ -174,14 +177,14 @@ impl<R: Read> Reader<R> {
         let time = record.time;
         let Some(fragment) = packet.fragment else {
             let udp = decode::udp(packet.protocol, body).map_err(one)?;
-            let place = Place::Frame(record, packet.body.start);
-            return Ok(Some(Found { packet, time, udp, place }));
+            let payload = Payload::Frame(record, packet.body.start);
+            return Ok(Some(Located { packet, time, udp, payload }));
         };
         let Some(whole) = self.fragments.add(record.interface, time, &packet, fragment, body) else { return Ok(None) };
         let udp = decode::udp(whole.protocol, self.fragments.body()).map_err(|why| (why, whole.packets))?;
-        self.account.joined += whole.packets - 1;
+        self.counts.joined += whole.packets - 1;
         (packet.hop_limit, packet.traffic_class) = (whole.hop_limit, whole.traffic_class);
-        Ok(Some(Found { packet, time, udp, place: Place::Whole }))
+        Ok(Some(Located { packet, time, udp, payload: Payload::Whole }))
     }
 }
 
@@ -194,7 +197,7 @@ mod tests {
 
     use super::super::oracle::netns;
     use super::super::oracle::{Maker, ORDERS, START, Scratch, at, frame, interfaces, meta, require, run};
-    use super::super::records::Order;
+    use super::super::order::Order;
     use super::super::write::Writer;
     use super::*;
 
@@ -205,11 +208,11 @@ mod tests {
     type Datagrams = Vec<(Option<Duration>, Vec<u8>)>;
 
     /// The datagrams of a capture, what became of its packets, and why it could not be read to its end.
-    fn read(capture: &[u8]) -> (Datagrams, Account, Option<ReadError>) {
+    fn read(capture: &[u8]) -> (Datagrams, PacketCounts, Option<ReadError>) {
         let mut datagrams = Vec::new();
         let mut reader = match Reader::new(capture) {
             Ok(reader) => reader,
-            Err(error) => return (datagrams, Account::default(), Some(error)),
+            Err(error) => return (datagrams, PacketCounts::default(), Some(error)),
         };
         let error = loop {
             match reader.next() {
@@ -219,9 +222,9 @@ mod tests {
             }
         };
         assert!(matches!(reader.next(), Ok(None)), "an error is told once");
-        let account = reader.account();
-        assert!(account.is_balanced() && account.datagrams == datagrams.len() as u64, "{account:?}");
-        (datagrams, account, error)
+        let counts = reader.counts();
+        assert!(counts.is_balanced() && counts.datagrams == datagrams.len() as u64, "{counts:?}");
+        (datagrams, counts, error)
     }
 
     /// The payloads of a capture that can be read whole.
@@ -267,9 +270,9 @@ mod tests {
             assert_eq!(reader.next().unwrap(), Some(expected));
         }
         assert_eq!(reader.next().unwrap(), None);
-        let account = reader.account();
+        let counts = reader.counts();
         let count = datagrams.len() as u64;
-        assert_eq!((account.packets, account.datagrams, account.dropped), (count, count, 2 * count));
+        assert_eq!((counts.packets, counts.datagrams, counts.dropped), (count, count, 2 * count));
     }
 
     #[test]
@@ -281,9 +284,9 @@ mod tests {
             let meta = meta(source, destination, 0);
             writer.datagram(&Datagram { payload: b"head", wire_len: 9, meta: &meta }, 5000, at(START), 0).unwrap();
             writer.finish(1, 0, at(START)).unwrap();
-            let (datagrams, account, error) = read(&std::fs::read(&path).unwrap());
+            let (datagrams, counts, error) = read(&std::fs::read(&path).unwrap());
             assert!(datagrams.is_empty() && error.is_none());
-            assert_eq!(account.unusable(Unusable::CutShort), 1);
+            assert_eq!(counts.unusable(Unusable::CutShort), 1);
         }
     }
 
@@ -330,13 +333,13 @@ mod tests {
                 maker.u32s(&[0, 9, len, len]);
                 maker.bytes.extend(&ethernet);
             });
-            let (datagrams, account, error) = read(&maker.bytes);
+            let (datagrams, counts, error) = read(&maker.bytes);
             assert!(error.is_none(), "{error:?}");
             let times: Vec<_> = datagrams.iter().map(|(time, _)| *time).collect();
             let nanos = |nanos| Some(Duration::from_nanos(nanos));
             assert_eq!(times, [nanos(1_500_000_000), nanos(5_000_000_000), nanos(7), None, nanos(9)]);
             assert!(datagrams.iter().all(|(_, payload)| payload == b"hello"));
-            assert_eq!(account.dropped, 3);
+            assert_eq!(counts.dropped, 3);
         }
     }
 
@@ -349,9 +352,9 @@ mod tests {
             maker.u32s(&[u32::try_from(ethernet.len()).unwrap()]);
             maker.bytes.extend(&ethernet[..60]);
         });
-        let (datagrams, account, error) = read(&maker.bytes);
+        let (datagrams, counts, error) = read(&maker.bytes);
         assert!(datagrams.is_empty() && error.is_none());
-        assert_eq!(account.unusable(Unusable::CutShort), 1);
+        assert_eq!(counts.unusable(Unusable::CutShort), 1);
     }
 
     /// A frame's IPv4 packet in fragments of this many bytes.
@@ -379,10 +382,10 @@ mod tests {
             maker.packet(number, 0, part, part.len(), &[]);
         }
         maker.packet(9, 0, &parts[1], parts[1].len(), &[]);
-        let (datagrams, account, _) = read(&maker.bytes);
+        let (datagrams, counts, _) = read(&maker.bytes);
         assert_eq!(datagrams, [(Some(Duration::from_secs(2)), vec![5; 4000])]);
-        assert_eq!((account.packets, account.joined), (4, 2));
-        assert_eq!(account.unusable(Unusable::MissingFragments), 1);
+        assert_eq!((counts.packets, counts.joined), (4, 2));
+        assert_eq!(counts.unusable(Unusable::MissingFragments), 1);
     }
 
     #[test]
@@ -394,8 +397,8 @@ mod tests {
         for part in fragments(&whole, 1480) {
             maker.packet(0, 0, &part, part.len(), &[]);
         }
-        let (datagrams, account, _) = read(&maker.bytes);
-        assert_eq!((datagrams.len(), account.unusable(Unusable::BadHeader)), (0, 3));
+        let (datagrams, counts, _) = read(&maker.bytes);
+        assert_eq!((datagrams.len(), counts.unusable(Unusable::BadHeader)), (0, 3));
     }
 
     #[test]
@@ -509,9 +512,9 @@ mod tests {
         maker.enhanced(0, 1, &v4);
         maker.enhanced(0, 2, &vec![0; 2 << 20]);
         maker.enhanced(0, 3, &v4);
-        let (datagrams, account, error) = read(&maker.bytes);
+        let (datagrams, counts, error) = read(&maker.bytes);
         assert!(error.is_none(), "{error:?}");
-        assert_eq!((datagrams.len(), account.unusable(Unusable::TooLong)), (2, 1));
+        assert_eq!((datagrams.len(), counts.unusable(Unusable::TooLong)), (2, 1));
         maker.bytes.truncate(3 << 20);
         assert!(matches!(read(&maker.bytes).2, Some(ReadError::Cut(_))));
     }
@@ -605,8 +608,8 @@ mod tests {
         }
         assert!(Command::new("kill").args(["-INT", &process.id().to_string()]).status().unwrap().success());
         assert_eq!(reader.next().unwrap(), None, "{program}");
-        let account = reader.account();
-        assert!(account.is_balanced() && account.joined > 90, "{program}: {account:?}");
+        let counts = reader.counts();
+        assert!(counts.is_balanced() && counts.joined > 90, "{program}: {counts:?}");
         says.for_each(drop);
         assert!(process.wait().unwrap().success());
     }

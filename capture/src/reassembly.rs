@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What all fragments of a datagram have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
+struct Identity {
     /// Interface of the capture.
     interface: u32,
     network: u64,
@@ -58,9 +58,9 @@ pub(crate) struct Whole {
 /// Fragments that wait for the others; at most [`MAX_DATAGRAMS`] and [`MAX_BYTES`].
 #[derive(Debug, Default)]
 pub(crate) struct Reassembly {
-    unfinished: HashMap<Key, Unfinished>,
+    unfinished: HashMap<Identity, Unfinished>,
     /// In order of their beginning; of those that ended since, too, but never more than twice as many.
-    order: VecDeque<(Key, u64)>,
+    order: VecDeque<(Identity, u64)>,
     begun: u64,
     held: usize,
     /// The body of the datagram that was completed last.
@@ -80,7 +80,7 @@ impl Reassembly {
         part: &[u8],
     ) -> Option<Whole> {
         let Packet { network, source, destination, .. } = *packet;
-        let key = Key { interface, network, source, destination, identification: fragment.identification };
+        let key = Identity { interface, network, source, destination, identification: fragment.identification };
         if self.unfinished.get(&key).is_some_and(|old| old.is_over(time)) {
             self.forget(&key);
         }
@@ -121,7 +121,7 @@ impl Reassembly {
         self.overlapping + waiting
     }
 
-    fn begin(&mut self, key: Key, time: Option<Duration>) {
+    fn begin(&mut self, key: Identity, time: Option<Duration>) {
         if self.unfinished.len() >= MAX_DATAGRAMS {
             self.forget_oldest();
         }
@@ -153,7 +153,7 @@ impl Reassembly {
         }
     }
 
-    fn forget(&mut self, key: &Key) {
+    fn forget(&mut self, key: &Identity) {
         let Some(unfinished) = self.unfinished.remove(key) else { return };
         self.held -= unfinished.memory();
         let count = if unfinished.spoilt { &mut self.overlapping } else { &mut self.missing };

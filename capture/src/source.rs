@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 
-use super::records::{ReadError, Result};
+use super::error::{ReadError, Result};
 
 /// Bytes that can be looked at together, at most.
 pub(crate) const WINDOW: usize = 1 << 20;

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use udpkit::{Datagram, Delivery, Interface, InterfaceIndex, Interfaces};
 
 use super::blocks::{self, append, append_option};
-use super::packet::Packet;
+use super::frame::Frame;
 
 /// Bytes of blocks at which they are written out.
 const FULL: usize = 256 * 1024;
@@ -108,7 +108,7 @@ impl<W: Output> Writer<W> {
         let id = self.describe(datagram.meta.interface);
         self.described[id].written += 1;
         self.described[id].dropped = self.described[id].dropped.saturating_add(dropped_before);
-        append_packet(&mut self.pending, id, nanoseconds(received), &Packet::new(datagram, port), dropped_before);
+        append_packet(&mut self.pending, id, nanoseconds(received), &Frame::new(datagram, port), dropped_before);
         self.waiting += 1;
         if self.pending.len() < FULL { Ok(()) } else { self.flush() }
     }
@@ -172,7 +172,7 @@ impl<W: Output> Writer<W> {
 
     /// Bytes of the capture if it were finished after this datagram, with the description of a new interface on top.
     pub(crate) fn len_with(&self, datagram: &Datagram<'_>) -> u64 {
-        let packet = PACKET + Packet::new(datagram, 0).captured_len().next_multiple_of(4);
+        let packet = PACKET + Frame::new(datagram, 0).captured_len().next_multiple_of(4);
         let statistics = self.described.len() * (STATISTICS + comment_len());
         self.len + (self.pending.len() + packet + statistics) as u64
     }
@@ -267,16 +267,16 @@ fn append_interface(out: &mut Vec<u8>, index: Option<InterfaceIndex>, interface:
     });
 }
 
-fn append_packet(out: &mut Vec<u8>, interface: usize, time: u64, packet: &Packet<'_>, dropped_before: u64) {
+fn append_packet(out: &mut Vec<u8>, interface: usize, time: u64, frame: &Frame<'_>, dropped_before: u64) {
     append(out, blocks::ENHANCED_PACKET, |out| {
         out.extend_from_slice(&number(interface));
         append_time(out, time);
-        out.extend_from_slice(&number(packet.captured_len()));
-        out.extend_from_slice(&number(packet.wire_len()));
+        out.extend_from_slice(&number(frame.captured_len()));
+        out.extend_from_slice(&number(frame.wire_len()));
         let start = out.len();
-        packet.append(out);
+        frame.append(out);
         blocks::pad(out, start);
-        append_option(out, blocks::PACKET_FLAGS, &flags(packet.delivery()).to_le_bytes());
+        append_option(out, blocks::PACKET_FLAGS, &flags(frame.delivery()).to_le_bytes());
         if dropped_before > 0 {
             append_option(out, blocks::PACKET_DROPS, &dropped_before.to_le_bytes());
         }

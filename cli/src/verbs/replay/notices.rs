@@ -9,7 +9,7 @@ use udpkit::{Count, Quantiles, Report};
 
 use super::origin::Entry;
 use super::tally::{LeftOut, Tally, counted};
-use crate::capture::{Account, Unusable};
+use crate::capture::{PacketCounts, Unusable};
 use crate::output::json::nanoseconds;
 use crate::output::summary::{Rates, Summary, counts, dropped, ignored};
 use crate::output::{Notice, StatusLine, Tone};
@@ -172,8 +172,8 @@ impl Replayed<'_> {
 
     /// What became of what is in the capture.
     fn capture(&self) -> Vec<String> {
-        let Tally { readings, account, .. } = self.tally;
-        let Account { packets, datagrams, joined, dropped, .. } = account;
+        let Tally { readings, counts: found, .. } = self.tally;
+        let PacketCounts { packets, datagrams, joined, dropped, .. } = found;
         let times = if *readings > 1 { format!(" in {readings} readings") } else { String::new() };
         let joined = match joined {
             0 => String::new(),
@@ -192,20 +192,20 @@ impl Replayed<'_> {
     }
 
     fn object(&self) -> CaptureObject {
-        let Tally { readings, account, without_time, left_out, .. } = self.tally;
-        let unusable = Unusable::ALL.iter().map(|why| (why.key(), account.unusable(*why)));
+        let Tally { readings, counts: found, without_time, left_out, .. } = self.tally;
+        let unusable = Unusable::ALL.iter().map(|why| (why.key(), found.unusable(*why)));
         let left_out = LeftOut::ALL.iter().map(|why| (why.key(), left_out[*why as usize]));
         CaptureObject {
             readings: *readings,
-            packets: account.packets,
-            fragments_joined: account.joined,
+            packets: found.packets,
+            fragments_joined: found.joined,
             unusable: unusable.filter(|(_, count)| *count > 0).collect(),
-            datagrams: account.datagrams,
+            datagrams: found.datagrams,
             left_out: left_out.filter(|(_, count)| *count > 0).collect(),
             unsent: self.tally.unsent(self.tried()),
             planned: self.planned.map_or(0, |planned| planned.datagrams),
             without_time: *without_time,
-            dropped: account.dropped,
+            dropped: found.dropped,
         }
     }
 }

@@ -12,7 +12,7 @@ use udpkit::verbs::Reading;
 
 #[cfg(unix)]
 use super::patient::patient;
-use crate::capture::{Account, Captured, ReadError, Reader};
+use crate::capture::{Captured, PacketCounts, ReadError, Reader};
 // Elsewhere an input that does not wait is an error, and is told.
 #[cfg(not(unix))]
 use std::convert::identity as patient;
@@ -29,11 +29,11 @@ pub(super) enum Origin {
     Stream(Option<Receiver<Message>>),
 }
 
-/// What the thread that reads a stream says: what came next, and the account up to there.
+/// What the thread that reads a stream says: what came next, and what became of the packets up to there.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) next: Result<Option<Kept>, ReadError>,
-    pub(super) account: Account,
+    pub(super) counts: PacketCounts,
 }
 
 /// A datagram that outlives its place in the file.
@@ -78,7 +78,7 @@ impl Origin {
             Self::File(file) => Ok(Supply::File(Box::new(rewound(file)?))),
             Self::Stream(messages) => {
                 let messages = messages.take().ok_or_else(|| ReadError::Input(0, io::ErrorKind::NotSeekable.into()))?;
-                Ok(Supply::Stream(messages, Account::default()))
+                Ok(Supply::Stream(messages, PacketCounts::default()))
             }
         }
     }
@@ -96,14 +96,14 @@ fn read_stream(input: impl Read, sender: &SyncSender<Message>) {
         Ok(reader) => reader,
         Err(error) => {
             // Where nobody hears it any more, the run is over.
-            let _ = sender.send(Message { next: Err(error), account: Account::default() });
+            let _ = sender.send(Message { next: Err(error), counts: PacketCounts::default() });
             return;
         }
     };
     loop {
         let next = reader.next().map(|next| next.map(|datagram| Kept::new(&datagram)));
         let is_last = !matches!(next, Ok(Some(_)));
-        let message = Message { next, account: reader.account() };
+        let message = Message { next, counts: reader.counts() };
         if sender.send(message).is_err() || is_last {
             return;
         }
@@ -141,7 +141,7 @@ impl Entry {
 /// Where the datagrams of a reading come from.
 pub(super) enum Supply {
     File(Box<Reader<File>>),
-    Stream(Receiver<Message>, Account),
+    Stream(Receiver<Message>, PacketCounts),
 }
 
 impl Supply {
@@ -153,9 +153,9 @@ impl Supply {
     ) -> Result<Reading<T>, ReadError> {
         match self {
             Self::File(reader) => Ok(reader.next()?.map(|datagram| take(&datagram)).into()),
-            Self::Stream(messages, account) => match messages.recv_timeout(patience) {
+            Self::Stream(messages, counts) => match messages.recv_timeout(patience) {
                 Ok(message) => {
-                    *account = message.account;
+                    *counts = message.counts;
                     Ok(message.next?.map(|kept| take(&kept.captured())).into())
                 }
                 Err(RecvTimeoutError::Timeout) => Ok(Reading::NotYet),
@@ -167,10 +167,10 @@ impl Supply {
         }
     }
 
-    pub(super) fn account(&self) -> Account {
+    pub(super) fn counts(&self) -> PacketCounts {
         match self {
-            Self::File(reader) => reader.account(),
-            Self::Stream(_, account) => account.clone(),
+            Self::File(reader) => reader.counts(),
+            Self::Stream(_, counts) => counts.clone(),
         }
     }
 }

@@ -139,7 +139,7 @@ impl Recording for Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.context.tally.borrow_mut().account.merge(&self.supply.account());
+        self.context.tally.borrow_mut().counts.merge(&self.supply.counts());
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
 
     use super::super::origin::Message;
     use super::*;
-    use crate::capture::Account;
+    use crate::capture::PacketCounts;
 
     /// What a stream gives before its thread says anything, and how it ends if this is all that the thread says.
     fn read(messages: impl IntoIterator<Item = Result<Option<Kept>, ReadError>>) -> (Reading<()>, Result<(), String>) {
@@ -170,7 +170,7 @@ mod tests {
             Reading::End => Reading::End,
         };
         for next in messages {
-            sender.send(Message { next, account: Account::default() }).unwrap();
+            sender.send(Message { next, counts: PacketCounts::default() }).unwrap();
         }
         drop(sender);
         loop {

@@ -64,6 +64,6 @@ pub(super) fn survey(file: &File, context: &Context, most: u64, mut look: impl F
         }
     }
     tally.readings = 1;
-    tally.account = reader.account();
+    tally.counts = reader.counts();
     Ok(Survey { sources, datagrams, ports, tally, error })
 }

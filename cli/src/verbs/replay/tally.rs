@@ -1,6 +1,6 @@
 //! What became of everything in a capture, over all readings of it.
 
-use crate::capture::{Account, Unusable};
+use crate::capture::{PacketCounts, Unusable};
 
 /// Why a datagram of a capture is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl LeftOut {
 pub(super) struct Tally {
     /// How often it was read, or begun to be.
     pub(super) readings: u64,
-    pub(super) account: Account,
+    pub(super) counts: PacketCounts,
     /// Datagrams for which the file has no time.
     pub(super) without_time: u64,
     pub(super) left_out: [u64; LeftOut::ALL.len()],
@@ -65,14 +65,14 @@ impl Tally {
 
     /// Packets and datagrams that are not sent, by reason.
     pub(super) fn unused(&self) -> impl Iterator<Item = (u64, &'static str, &'static str)> {
-        let unusable = Unusable::ALL.iter().map(|why| (self.account.unusable(*why), why.key(), why.words()));
+        let unusable = Unusable::ALL.iter().map(|why| (self.counts.unusable(*why), why.key(), why.words()));
         let left_out = LeftOut::ALL.iter().map(|why| (self.left_out[*why as usize], why.key(), why.words()));
         unusable.chain(left_out).filter(|(count, ..)| *count > 0)
     }
 
     /// All of it in a line: `12 packets, of which 10 TCP, 2 not IP`.
     pub(super) fn words(&self) -> String {
-        let packets = self.account.packets;
+        let packets = self.counts.packets;
         let reasons: Vec<_> = self.unused().map(|(count, _, words)| format!("{count} {words}")).collect();
         match reasons.is_empty() {
             true => counted(packets, "packet"),

@@ -1,4 +1,4 @@
-//! Headers for a datagram of which the kernel gave us the payload and what it read from the real ones.
+//! A frame for a datagram of which the kernel gave us the payload and what it read from the real ones.
 
 use std::net::IpAddr;
 
@@ -16,9 +16,9 @@ const UNKNOWN_CHECKSUM: u16 = 0xffff;
 /// Length of a UDP header in bytes.
 pub(crate) const UDP_HEADER: usize = 8;
 
-/// Where a datagram goes, and what of it is captured.
+/// A datagram as an Ethernet frame, whose headers are made up from what the kernel told.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Packet<'a> {
+pub(crate) struct Frame<'a> {
     source: IpAddr,
     destination: IpAddr,
     datagram: &'a Datagram<'a>,
@@ -29,7 +29,7 @@ pub(crate) struct Packet<'a> {
     wire_len: usize,
 }
 
-impl<'a> Packet<'a> {
+impl<'a> Frame<'a> {
     /// A datagram that came to our port.
     ///
     /// Its destination is the address in its IP header; where the system did not tell it, our address to answer from;
@@ -190,9 +190,9 @@ mod tests {
     fn bytes(meta: &Meta, payload: &[u8], wire_len: usize) -> Vec<u8> {
         let mut out = Vec::new();
         let datagram = Datagram { payload, wire_len, meta };
-        let packet = Packet::new(&datagram, 53);
-        packet.append(&mut out);
-        assert_eq!(out.len(), packet.captured_len());
+        let frame = Frame::new(&datagram, 53);
+        frame.append(&mut out);
+        assert_eq!(out.len(), frame.captured_len());
         out
     }
 
@@ -241,8 +241,8 @@ mod tests {
     #[test]
     fn a_truncated_datagram_keeps_its_true_lengths() {
         let datagram = Datagram { payload: b"head", wire_len: 1000, meta: &meta("10.1.0.1:1", Some("10.1.0.2")) };
-        let packet = Packet::new(&datagram, 53);
-        assert_eq!((packet.captured_len(), packet.wire_len()), (46, 1042));
+        let frame = Frame::new(&datagram, 53);
+        assert_eq!((frame.captured_len(), frame.wire_len()), (46, 1042));
         let v4 = bytes(datagram.meta, b"head", 1000);
         assert_eq!((&v4[16..18], &v4[38..42]), (&1028_u16.to_be_bytes()[..], &[0x03, 0xf0, 0, 0][..]));
         let v6 = bytes(&meta("[::1]:1", Some("::1")), b"head", 1000);

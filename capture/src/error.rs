@@ -1,0 +1,35 @@
+//! Why a capture cannot be read.
+
+use std::fmt;
+use std::io;
+
+/// Why the rest of a capture cannot be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The system's reason, and how many bytes were read before.
+    Input(u64, io::Error),
+    /// It is no capture; these words say what it is.
+    NotACapture(&'static str),
+    /// It ends inside of what begins at this byte.
+    Cut(u64),
+    /// What begins at this byte cannot be; these words say why.
+    Corrupt(u64, &'static str),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(0, error) => f.write_str(&udpkit::reason(error)),
+            Self::Input(offset, error) => write!(f, "{} (after byte {offset})", udpkit::reason(error)),
+            Self::NotACapture(what) => f.write_str(what),
+            Self::Cut(offset) => write!(f, "it is cut off in the block or packet that begins at byte {offset}"),
+            Self::Corrupt(offset, why) => write!(f, "it is corrupt at byte {offset}: {why}"),
+        }
+    }
+}
+
+// The system's reason stands in the message already; as a source, too, it would be told twice.
+impl std::error::Error for ReadError {}
+
+/// The result of reading.
+pub(crate) type Result<T> = std::result::Result<T, ReadError>;
