@@ -65,7 +65,9 @@ pub(crate) struct Reassembly {
     held: usize,
     /// The body of the datagram that was completed last.
     body: Vec<u8>,
+    /// Fragments that did not make a datagram, those that still wait among them.
     missing: u64,
+    /// Those of datagrams with overlapping parts, of which none is missing.
     overlapping: u64,
 }
 
@@ -88,14 +90,21 @@ impl Reassembly {
             self.begin(key, time);
         }
         let unfinished = self.unfinished.get_mut(&key)?;
-        let before = unfinished.memory();
+        let (memory, was_spoilt) = (unfinished.memory(), unfinished.spoilt);
         unfinished.add(packet, fragment, part);
-        self.held = self.held - before + unfinished.memory();
+        self.held = self.held - memory + unfinished.memory();
+        self.missing += 1;
+        if unfinished.spoilt {
+            let spoilt = if was_spoilt { 1 } else { unfinished.packets };
+            self.missing -= spoilt;
+            self.overlapping += spoilt;
+        }
         let whole = unfinished.whole();
-        if whole.is_some()
+        if let Some(whole) = &whole
             && let Some(done) = self.unfinished.remove(&key)
         {
             self.held -= done.memory();
+            self.missing -= whole.packets;
             self.body = done.bytes;
         }
         while self.held > MAX_BYTES {
@@ -111,14 +120,12 @@ impl Reassembly {
 
     /// Fragments of datagrams that were never completed, those still unfinished among them.
     pub(crate) fn missing(&self) -> u64 {
-        let waiting: u64 = self.unfinished.values().filter(|it| !it.spoilt).map(|it| it.packets).sum();
-        self.missing + waiting
+        self.missing
     }
 
     /// Fragments of datagrams with overlapping parts.
     pub(crate) fn overlapping(&self) -> u64 {
-        let waiting: u64 = self.unfinished.values().filter(|it| it.spoilt).map(|it| it.packets).sum();
-        self.overlapping + waiting
+        self.overlapping
     }
 
     fn begin(&mut self, key: Identity, time: Option<Duration>) {
@@ -156,8 +163,6 @@ impl Reassembly {
     fn forget(&mut self, key: &Identity) {
         let Some(unfinished) = self.unfinished.remove(key) else { return };
         self.held -= unfinished.memory();
-        let count = if unfinished.spoilt { &mut self.overlapping } else { &mut self.missing };
-        *count += unfinished.packets;
     }
 }
 
@@ -349,6 +354,34 @@ mod tests {
         }
         let held: usize = reassembly.unfinished.values().map(Unfinished::memory).sum();
         assert_eq!((reassembly.held, reassembly.missing()), (held, u64::from(number)));
+    }
+
+    #[test]
+    fn every_fragment_is_counted_once_at_every_moment() {
+        let mut reassembly = Reassembly::default();
+        let (mut state, mut joined, mut given_up) = (1_u64, 0, [0; 2]);
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for count in 1..=6_000 {
+            let (place, identification) = (random(3), u32::try_from(random(2000)).unwrap());
+            // Some overlap, some end too soon, some come long after the others.
+            let len = if random(3) == 0 { 16 } else { 8 };
+            let fragment = Fragment { identification, offset: usize::try_from(place).unwrap() * 8, more: place < 2 };
+            let time = Some(Duration::from_secs(random(40)));
+            let whole = reassembly.add(0, time, &packet(1, 64), fragment, &[0; 16][..len]);
+            joined += whole.map_or(0, |whole| whole.packets);
+            let counts = [reassembly.missing(), reassembly.overlapping()];
+            assert_eq!(counts[0] + counts[1] + joined, count);
+            for (spoilt, count) in [false, true].into_iter().zip(counts) {
+                let waiting = reassembly.unfinished.values().filter(|it| it.spoilt == spoilt).map(|it| it.packets);
+                let gone = count - waiting.sum::<u64>();
+                assert!(gone >= given_up[usize::from(spoilt)], "what was given up stays so");
+                given_up[usize::from(spoilt)] = gone;
+            }
+        }
+        assert!(joined > 200 && given_up.iter().all(|&count| count > 200), "{joined} {given_up:?}");
     }
 
     #[test]
