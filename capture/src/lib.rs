@@ -2,6 +2,7 @@
 
 mod blocks;
 mod decode;
+mod drops;
 mod error;
 mod frame;
 #[cfg(test)]
@@ -18,6 +19,8 @@ mod source;
 mod write;
 
 pub use decode::Unusable;
+pub use drops::Drops;
 pub use error::ReadError;
 pub use read::{Captured, PacketCounts, Reader};
-pub use rotate::{CaptureFiles, IntoTerminal, Limit, Rotation, is_standard_output};
+pub use rotate::{CaptureFiles, Limit, Rotation};
+pub use write::{WriteOptions, Writer};

@@ -11,6 +11,7 @@ use udpkit::{Datagram, Delivery, Interface, InterfaceAddress, InterfaceIndex, In
 use super::blocks;
 use super::frame::Frame;
 use super::order::Order;
+use super::write::WriteOptions;
 
 #[path = "../../lib/tests/netns/mod.rs"]
 #[allow(unfulfilled_lint_expectations, reason = "unit tests may print, so nothing is to be expected there")]
@@ -52,6 +53,11 @@ pub(crate) fn interfaces() -> Interfaces {
         ],
     };
     (0..2).map(interface).collect()
+}
+
+/// A capture by `udp` of datagrams by these interfaces.
+pub(crate) fn options() -> WriteOptions {
+    WriteOptions { application: "udp 1.2.3".to_owned(), interfaces: interfaces() }
 }
 
 /// A datagram's circumstances.
@@ -115,6 +121,30 @@ pub(crate) fn tshark(file: &Path, options: &[&str], fields: &[&str]) -> Vec<Vec<
     arguments.extend(options);
     arguments.extend(fields.iter().flat_map(|field| ["-e", field]));
     run("tshark", &arguments).lines().map(|line| line.split('|').map(str::to_owned).collect()).collect()
+}
+
+/// What the statistics of a capture that we wrote say of each interface: received, dropped, written.
+pub(crate) fn statistics(capture: &[u8]) -> Vec<[u64; 3]> {
+    let number = |at: usize| Order::Little.u32(capture, at).map(|number| number as usize);
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let (Some(kind), Some(len)) = (number(at), number(at + 4)) {
+        let (mut option, end) = (at + 20, at + len - 4);
+        at += len;
+        if kind != blocks::INTERFACE_STATISTICS as usize {
+            continue;
+        }
+        let codes = [blocks::STATISTICS_RECEIVED, blocks::STATISTICS_DROPPED, blocks::STATISTICS_DELIVERED];
+        let mut counts = [0; 3];
+        while option < end {
+            let [code, len] = [0, 2].map(|place| Order::Little.u16(capture, option + place).unwrap());
+            if let Some(place) = codes.iter().position(|&known| known == code) {
+                counts[place] = Order::Little.u64(capture, option + 4).unwrap();
+            }
+            option += 4 + usize::from(len).next_multiple_of(4);
+        }
+        found.push(counts);
+    }
+    found
 }
 
 /// The Ethernet frame of a datagram to port 5000.

@@ -196,7 +196,7 @@ mod tests {
     use udpkit::{Datagram, Options, Socket};
 
     use super::super::oracle::netns;
-    use super::super::oracle::{Maker, ORDERS, START, Scratch, at, frame, interfaces, meta, require, run};
+    use super::super::oracle::{Maker, ORDERS, START, Scratch, at, frame, meta, options, require, run};
     use super::super::order::Order;
     use super::super::write::Writer;
     use super::*;
@@ -236,17 +236,15 @@ mod tests {
 
     /// What `udp` writes of these datagrams, a microsecond and a nanosecond apart.
     fn written(datagrams: &[([&str; 2], &[u8])]) -> Vec<u8> {
-        let file = Scratch::new("written");
-        let path = file.file("capture.pcapng");
-        let mut writer = Writer::new(std::fs::File::create(&path).unwrap(), interfaces(), at(START));
+        let mut writer = Writer::begin(Vec::new(), options(), at(START));
         for (number, ([source, destination], payload)) in (0..).zip(datagrams) {
             let mut meta = meta(source, destination, 0);
             (meta.hop_limit, meta.traffic_class) = (Some(7), Some(0xb9));
             let datagram = Datagram { payload, wire_len: payload.len(), meta: &meta };
-            writer.datagram(&datagram, 5000, at(START + 1001 * number), 2).unwrap();
+            writer.write(&datagram, 5000, at(START + 1001 * number), 2).unwrap();
         }
-        writer.finish(datagrams.len() as u64, 0, at(START)).unwrap();
-        std::fs::read(path).unwrap()
+        writer.finish(datagrams.len() as u64, 0).unwrap();
+        writer.into_inner()
     }
 
     #[test]
@@ -277,14 +275,12 @@ mod tests {
 
     #[test]
     fn a_datagram_that_was_written_truncated_is_cut_short() {
-        let scratch = Scratch::new("truncated");
-        let path = scratch.file("capture.pcapng");
         for [source, destination] in [V4, V6] {
-            let mut writer = Writer::new(std::fs::File::create(&path).unwrap(), interfaces(), at(START));
+            let mut writer = Writer::begin(Vec::new(), options(), at(START));
             let meta = meta(source, destination, 0);
-            writer.datagram(&Datagram { payload: b"head", wire_len: 9, meta: &meta }, 5000, at(START), 0).unwrap();
-            writer.finish(1, 0, at(START)).unwrap();
-            let (datagrams, counts, error) = read(&std::fs::read(&path).unwrap());
+            writer.datagram(&Datagram { payload: b"head", wire_len: 9, meta: &meta }, 5000, 0).unwrap();
+            writer.finish(1, 0).unwrap();
+            let (datagrams, counts, error) = read(&writer.into_inner());
             assert!(datagrams.is_empty() && error.is_none());
             assert_eq!(counts.unusable(Unusable::CutShort), 1);
         }

@@ -1,24 +1,20 @@
-//! A capture as the user names it: one file, or a row of files of which the oldest go.
+//! A capture in files: one, or a row of which the oldest go.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, IsTerminal};
+use std::io::{self, ErrorKind};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
-use udpkit::{Datagram, Interfaces};
+use udpkit::{Datagram, Error, Result, Train};
 
-use super::write::Writer;
-
-/// The name that means standard output.
-const STANDARD_OUTPUT: &str = "-";
+use super::write::{WriteOptions, Writer, arrival, each_with_drops, now};
 
 /// When a file is followed by the next, and how many are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rotation {
     /// What ends a file.
     pub limit: Limit,
@@ -26,8 +22,17 @@ pub struct Rotation {
     pub keep: Option<NonZeroUsize>,
 }
 
+impl Rotation {
+    /// A rotation at this limit that keeps so many files, or all.
+    #[must_use]
+    pub fn new(limit: Limit, keep: Option<NonZeroUsize>) -> Self {
+        Self { limit, keep }
+    }
+}
+
 /// What a file is not to exceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Limit {
     /// Bytes. A file exceeds it only by the description of an interface, or where it holds a single datagram.
     Size(u64),
@@ -35,107 +40,152 @@ pub enum Limit {
     Duration(Duration),
 }
 
-/// What a capture is not written to: a terminal, which takes some bytes for commands.
-#[derive(Clone, Copy, Debug)]
-pub struct IntoTerminal;
-
-impl fmt::Display for IntoTerminal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a capture could take over the terminal")
-    }
-}
-
-impl std::error::Error for IntoTerminal {}
-
-/// Writes a capture into one file, or, with a rotation, into a row of files, each complete in itself.
+/// Writes a capture into one file, or into a row of files, each complete in itself.
 ///
 /// The files of a row are those of the given name with a number before its extension: `FILE.pcapng` becomes
 /// `FILE-00001.pcapng`, `FILE-00002.pcapng` and so on. Numbers go on after the highest that is there already, so that a
 /// program that is started again overwrites nothing; what earlier runs left counts among the files that are kept. A
 /// file that stands alone is overwritten.
 ///
-/// The first error is returned, once, and ends the writing, as in [`Writer`].
+/// What stands in a file, and when, is as [`Writer`] has it. The first error is returned, once, and ends the writing; the
+/// file then ends with its last whole block, as far as the system lets it.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use udpkit::{Meta, Train};
+/// use udpkit_capture::{CaptureFiles, Limit, Rotation, WriteOptions};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// # let folder = std::env::temp_dir().join(format!("udpkit-capture-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder).unwrap();
+/// # let name = folder.join("game.pcapng");
+/// // The newest ten of game-00001.pcapng, game-00002.pcapng, ..., of at most 100 MB each.
+/// let rotation = Rotation::new(Limit::Size(100_000_000), NonZeroUsize::new(10));
+/// let mut files = CaptureFiles::in_a_row(&name, rotation, WriteOptions::default())?;
+/// let meta = Meta::new("192.0.2.1:5000".parse().unwrap());
+/// files.train(Train::new(&meta, b"onetwo", 3), 7000, 0)?;
+/// files.finish(2, 0)?;
+/// assert_eq!((files.files(), files.written()), (1, 2));
+/// # std::fs::remove_dir_all(&folder).unwrap();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct CaptureFiles {
-    /// As the user named it.
-    name: PathBuf,
-    rotation: Option<Rotation>,
-    interfaces: Interfaces,
+    /// The row's name, where there is a row, and when the next file begins.
+    row: Option<Row>,
+    options: WriteOptions,
     writer: Writer<File>,
     /// The file that is written.
     path: PathBuf,
-    /// Numbers of the files of the row, the one that is written last.
-    row: VecDeque<u64>,
     /// From when the limit on the duration counts.
     begun: SystemTime,
     /// Datagrams in files that are finished, and those that were dropped by then.
     finished: u64,
     finished_dropped: u64,
-    /// Files that were begun, and those that were removed.
+    /// Files that were begun.
     files: u64,
+}
+
+/// A row of files of one name.
+#[derive(Debug)]
+struct Row {
+    /// The name into which numbers are put.
+    name: PathBuf,
+    rotation: Rotation,
+    /// The numbers of the files that are there, the one that is written last.
+    numbers: VecDeque<u64>,
+    /// Files that were removed.
     removed: u64,
 }
 
 impl CaptureFiles {
-    /// Creates the file, or the first of the row.
-    pub fn create(
-        name: &Path,
-        rotation: Option<Rotation>,
-        interfaces: Interfaces,
-        started: SystemTime,
-    ) -> Result<Self> {
-        let (mut row, mut removed) = (VecDeque::new(), 0);
-        let (path, file) = if let Some(rotation) = rotation {
-            if name.as_os_str() == STANDARD_OUTPUT || name.as_os_str().as_encoded_bytes().ends_with(b"/") {
-                bail!("--rotate needs the name of a file, to put numbers in: '{}' is none", name.display());
-            }
-            row = numbers(name).with_context(|| format!("cannot look for files like '{}'", name.display()))?.into();
-            next_file(name, &mut row, rotation.keep, &mut removed)?
-        } else {
-            (name.to_owned(), open(name)?)
-        };
-        Ok(Self {
-            name: name.to_owned(),
-            rotation,
-            interfaces: interfaces.clone(),
-            writer: Writer::new(file, interfaces, started),
-            path,
+    /// Creates a file that stands alone, or empties the one that is there.
+    ///
+    /// # Errors
+    ///
+    /// The system's, on that path.
+    pub fn create(path: impl AsRef<Path>, options: WriteOptions) -> Result<Self> {
+        let path = path.as_ref();
+        let file = File::create(path).map_err(|error| cannot("create", path, error))?;
+        Ok(Self::in_file(file, path, options))
+    }
+
+    /// Writes into a file that is open already, from where it stands; errors call it by this path.
+    #[must_use]
+    pub fn in_file(file: File, path: impl AsRef<Path>, options: WriteOptions) -> Self {
+        Self::begin(None, path.as_ref().to_owned(), file, options, now())
+    }
+
+    /// Creates the first file of a row.
+    ///
+    /// # Errors
+    ///
+    /// The system's, when it looks for files of the row, removes one or creates one; a name that ends like a folder's.
+    pub fn in_a_row(name: impl AsRef<Path>, rotation: Rotation, options: WriteOptions) -> Result<Self> {
+        let mut row = Row::find(name.as_ref(), rotation)?;
+        let (path, file) = row.next()?;
+        Ok(Self::begin(Some(row), path, file, options, now()))
+    }
+
+    fn begin(row: Option<Row>, path: PathBuf, file: File, options: WriteOptions, started: SystemTime) -> Self {
+        Self {
             row,
+            writer: Writer::begin(file, options.clone(), started),
+            options,
+            path,
             begun: started,
             finished: 0,
             finished_dropped: 0,
             files: 1,
-            removed,
-        })
+        }
+    }
+
+    /// Writes the datagrams of a train, as [`Writer::train`] does, each into the next file if it is due.
+    ///
+    /// # Errors
+    ///
+    /// As [`datagram`](Self::datagram).
+    pub fn train(&mut self, train: Train<'_>, port: u16, dropped: u32) -> Result<()> {
+        each_with_drops(train, dropped).try_for_each(|(datagram, dropped)| self.datagram(&datagram, port, dropped))
     }
 
     /// Writes a datagram, as [`Writer::datagram`] does, into the next file if it is due.
     ///
     /// Files change when a datagram comes; without one, a file may stay open past its duration.
-    pub fn datagram(
-        &mut self,
-        datagram: &Datagram<'_>,
-        port: u16,
-        received: SystemTime,
-        dropped_before: u64,
-    ) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// The system's: those of [`in_a_row`](Self::in_a_row), and that a file takes no more.
+    pub fn datagram(&mut self, datagram: &Datagram<'_>, port: u16, dropped: u32) -> Result<()> {
+        let received = arrival(datagram.meta);
         if self.is_due(datagram, received) {
             self.rotate(received)?;
         }
-        let result = self.writer.datagram(datagram, port, received, dropped_before);
+        let result = self.writer.write(datagram, port, received, dropped);
         self.told(result)
     }
 
     /// Hands over all that is written so far.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
     pub fn flush(&mut self) -> Result<()> {
         let result = self.writer.flush();
         self.told(result)
     }
 
     /// Ends the capture with statistics, as [`Writer::finish`] does; nothing can be written after that.
-    pub fn finish(&mut self, received: u64, dropped: u64, ended: SystemTime) -> Result<()> {
+    ///
+    /// `received` and `dropped` are those of all files; each file has its part.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn finish(&mut self, received: u64, dropped: u64) -> Result<()> {
         let received = received.saturating_sub(self.finished);
-        let result = self.writer.finish(received, dropped.saturating_sub(self.finished_dropped), ended);
+        let result = self.writer.finish(received, dropped.saturating_sub(self.finished_dropped));
         self.told(result)
     }
 
@@ -154,7 +204,7 @@ impl CaptureFiles {
     /// Files of the row that were removed, those of earlier runs among them.
     #[must_use]
     pub fn removed(&self) -> u64 {
-        self.removed
+        self.row.as_ref().map_or(0, |row| row.removed)
     }
 
     /// The file that is written.
@@ -164,12 +214,12 @@ impl CaptureFiles {
     }
 
     fn is_due(&mut self, datagram: &Datagram<'_>, received: SystemTime) -> bool {
-        let Some(Rotation { limit, .. }) = self.rotation else { return false };
+        let Some(Row { rotation, .. }) = &self.row else { return false };
         if self.writer.written() == 0 {
             self.begun = received;
             return false;
         }
-        match limit {
+        match rotation.limit {
             Limit::Size(bytes) => self.writer.len_with(datagram) > bytes,
             Limit::Duration(duration) => match received.duration_since(self.begun) {
                 Ok(age) => age >= duration,
@@ -182,100 +232,76 @@ impl CaptureFiles {
         }
     }
 
+    /// Finishes a file and begins the next.
     fn rotate(&mut self, now: SystemTime) -> Result<()> {
         if self.writer.is_over() {
             return Ok(());
         }
         let (written, dropped) = (self.writer.written(), self.writer.dropped());
-        let result = self.writer.finish(written, dropped, now);
+        let result = self.writer.end(written, dropped, now);
         self.told(result)?;
-        let keep = self.rotation.and_then(|rotation| rotation.keep);
-        let (path, file) = next_file(&self.name, &mut self.row, keep, &mut self.removed)?;
+        let Some(row) = &mut self.row else { return Ok(()) };
+        let (path, file) = row.next()?;
         self.files += 1;
         self.finished += written;
-        self.finished_dropped = self.finished_dropped.saturating_add(dropped);
-        self.writer = Writer::new(file, self.interfaces.clone(), now);
+        self.finished_dropped += dropped;
+        self.writer = Writer::begin(file, self.options.clone(), now);
         self.path = path;
         self.begun = now;
         Ok(())
     }
 
+    /// An error with the name of the file, from which what it has of an unfinished block is taken back.
     fn told(&self, result: io::Result<()>) -> Result<()> {
-        result.with_context(|| format!("cannot write '{}'", self.path.display()))
+        result.map_err(|error| {
+            // Where it is not possible, readers find an unfinished block, and all before it.
+            let _ = cut(self.writer.output(), self.writer.unfinished());
+            cannot("write", &self.path, error)
+        })
     }
 }
 
-/// Opens a file that stands alone; `-` is standard output.
-fn open(name: &Path) -> Result<File> {
-    let file = if name.as_os_str() == STANDARD_OUTPUT { standard_output() } else { File::create(name) };
-    let file = file.with_context(|| format!("cannot create '{}'", name.display()))?;
-    if file.is_terminal() {
-        return Err(IntoTerminal.into());
-    }
-    Ok(file)
-}
-
-/// Whether a file is where standard output goes, so that whatever is printed would stand in it, too.
-#[cfg(unix)]
-#[must_use]
-pub fn is_standard_output(name: &Path) -> bool {
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
-    let output = standard_output().and_then(|output| output.metadata());
-    let is_it = match (fs::metadata(name), output) {
-        // What goes to /dev/null mixes with nothing.
-        (Ok(file), Ok(output)) => {
-            !file.file_type().is_char_device() && (file.dev(), file.ino()) == (output.dev(), output.ino())
+impl Row {
+    /// Looks for files of the row that are there.
+    fn find(name: &Path, rotation: Rotation) -> Result<Self> {
+        let ends_like_a_folder = name.as_os_str().as_encoded_bytes().last().map(|&last| char::from(last));
+        if name.file_name().is_none() || ends_like_a_folder.is_some_and(std::path::is_separator) {
+            let no_name = io::Error::new(ErrorKind::InvalidInput, "there is no name of a file to put numbers in");
+            return Err(cannot("create", name, no_name));
         }
-        _ => false,
-    };
-    is_it || name.as_os_str() == STANDARD_OUTPUT
-}
+        let numbers = numbers(name).map_err(|error| cannot("look for files like", name, error))?;
+        Ok(Self { name: name.to_owned(), rotation, numbers: numbers.into(), removed: 0 })
+    }
 
-/// Whether a file is where standard output goes, as far as its name tells.
-#[cfg(not(unix))]
-#[must_use]
-pub fn is_standard_output(name: &Path) -> bool {
-    name.as_os_str() == STANDARD_OUTPUT
-}
-
-/// Standard output as a file.
-#[cfg(unix)]
-fn standard_output() -> io::Result<File> {
-    use std::os::fd::AsFd;
-    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
-}
-
-/// Standard output as a file.
-#[cfg(windows)]
-fn standard_output() -> io::Result<File> {
-    use std::os::windows::io::AsHandle;
-    Ok(io::stdout().as_handle().try_clone_to_owned()?.into())
-}
-
-/// Removes the files of a row that are too many, counting them, and creates the next.
-fn next_file(
-    name: &Path,
-    row: &mut VecDeque<u64>,
-    keep: Option<NonZeroUsize>,
-    removed: &mut u64,
-) -> Result<(PathBuf, File)> {
-    while keep.is_some_and(|keep| row.len() >= keep.get()) {
-        let Some(oldest) = row.pop_front() else { break };
-        let path = numbered(name, oldest);
-        match fs::remove_file(&path) {
-            // Somebody else did it.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            result => {
-                result.with_context(|| format!("cannot remove '{}'", path.display()))?;
-                *removed += 1;
+    /// Removes files that are too many, and creates the next.
+    fn next(&mut self) -> Result<(PathBuf, File)> {
+        while self.rotation.keep.is_some_and(|keep| self.numbers.len() >= keep.get()) {
+            let Some(oldest) = self.numbers.pop_front() else { break };
+            let path = numbered(&self.name, oldest);
+            match fs::remove_file(&path) {
+                Ok(()) => self.removed += 1,
+                // Somebody else did it.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(cannot("remove", &path, error)),
             }
         }
+        let number = self.numbers.back().map_or(1, |last| last.saturating_add(1));
+        let path = numbered(&self.name, number);
+        let file = File::create_new(&path).map_err(|error| cannot("create", &path, error))?;
+        self.numbers.push_back(number);
+        Ok((path, file))
     }
-    let number = row.back().map_or(1, |last| last.saturating_add(1));
-    let path = numbered(name, number);
-    let file = File::create_new(&path).with_context(|| format!("cannot create '{}'", path.display()))?;
-    row.push_back(number);
-    Ok((path, file))
+}
+
+/// What could not be done to a file, and why.
+fn cannot(attempt: &'static str, path: &Path, cause: io::Error) -> Error {
+    Error::new(attempt, format_args!("'{}'", path.display()), cause)
+}
+
+/// Takes the last bytes of a file back. A pipe keeps them.
+fn cut(file: &File, len: u64) -> io::Result<()> {
+    let metadata = file.metadata()?;
+    if len > 0 && metadata.is_file() { file.set_len(metadata.len().saturating_sub(len)) } else { Ok(()) }
 }
 
 /// The name of a file of a row.
@@ -308,16 +334,23 @@ fn numbers(name: &Path) -> io::Result<Vec<u64>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::oracle::{START, Scratch, at, interfaces, meta, netns, require, run, tshark};
+    use super::super::oracle::{START, Scratch, at, meta, netns, options, require, run, statistics, tshark};
     use super::super::{ReadError, Reader};
     use super::*;
 
     fn rotation(limit: Limit, keep: Option<usize>) -> Option<Rotation> {
-        Some(Rotation { limit, keep: keep.and_then(NonZeroUsize::new) })
+        Some(Rotation::new(limit, keep.and_then(NonZeroUsize::new)))
     }
 
     fn create(name: &Path, rotation: Option<Rotation>) -> CaptureFiles {
-        CaptureFiles::create(name, rotation, interfaces(), at(START)).unwrap()
+        try_create(name, rotation).unwrap()
+    }
+
+    fn try_create(name: &Path, rotation: Option<Rotation>) -> Result<CaptureFiles> {
+        match rotation {
+            Some(rotation) => CaptureFiles::in_a_row(name, rotation, options()),
+            None => CaptureFiles::create(name, options()),
+        }
     }
 
     /// Writes this many datagrams of 1,000 bytes that begin with their number, a second apart.
@@ -325,10 +358,9 @@ mod tests {
         for number in 0..count {
             let mut payload = [0; 1000];
             payload[..4].copy_from_slice(&number.to_be_bytes());
-            let meta = meta("10.0.0.1:40000", "10.0.0.2", number % 2);
-            let datagram = Datagram { payload: &payload, wire_len: 1000, meta: &meta };
-            let received = at(START + u64::from(number) * 1_000_000_000);
-            files.datagram(&datagram, 50_000, received, u64::from(number % 2)).unwrap();
+            let mut meta = meta("10.0.0.1:40000", "10.0.0.2", number % 2);
+            meta.received = Some(at(START + u64::from(number) * 1_000_000_000));
+            files.datagram(&Datagram { payload: &payload, wire_len: 1000, meta: &meta }, 50_000, number % 2).unwrap();
         }
     }
 
@@ -356,7 +388,7 @@ mod tests {
         let name = scratch.with("a.pcapng", &[7; 100_000]);
         let mut files = create(&name, None);
         write(&mut files, 10);
-        files.finish(10, 5, at(START)).unwrap();
+        files.finish(10, 5).unwrap();
         assert_eq!((names(&scratch), files.written(), files.path()), (vec!["a.pcapng".to_owned()], 10, &*name));
         assert_eq!(read(&name), Vec::from_iter(0..10));
     }
@@ -366,7 +398,7 @@ mod tests {
         let scratch = Scratch::new("size");
         let mut files = create(&scratch.file("a.b.pcapng"), rotation(Limit::Size(5000), None));
         write(&mut files, 20);
-        files.finish(20, 10, at(START)).unwrap();
+        files.finish(20, 10).unwrap();
         assert_eq!(files.written(), 20);
         let names = names(&scratch);
         assert_eq!((names.len(), &*names[0], &*names[1]), (7, "a.b-00001.pcapng", "a.b-00002.pcapng"));
@@ -385,7 +417,7 @@ mod tests {
         let scratch = Scratch::new("long");
         let mut files = create(&scratch.file("a"), rotation(Limit::Size(1), None));
         write(&mut files, 3);
-        files.finish(3, 0, at(START)).unwrap();
+        files.finish(3, 0).unwrap();
         assert_eq!(names(&scratch), ["a-00001", "a-00002", "a-00003"]);
     }
 
@@ -395,12 +427,12 @@ mod tests {
         let mut files = create(&scratch.file("a.pcapng"), rotation(Limit::Duration(Duration::from_secs(4)), None));
         write(&mut files, 10);
         // The clock is set back: the file goes on, and its duration is counted anew.
-        let moved = meta("10.0.0.1:40000", "10.0.0.2", 0);
+        let mut moved = meta("10.0.0.1:40000", "10.0.0.2", 0);
         for seconds in [0, 3, 4] {
-            let datagram = Datagram { payload: &[0xff; 4], wire_len: 4, meta: &moved };
-            files.datagram(&datagram, 50_000, at(START / 2 + seconds * 1_000_000_000), 0).unwrap();
+            moved.received = Some(at(START / 2 + seconds * 1_000_000_000));
+            files.datagram(&Datagram { payload: &[0xff; 4], wire_len: 4, meta: &moved }, 50_000, 0).unwrap();
         }
-        files.finish(13, 0, at(START)).unwrap();
+        files.finish(13, 0).unwrap();
         let all: Vec<_> = names(&scratch).iter().map(|name| read(&scratch.file(name))).collect();
         assert_eq!(all, [&[0, 1, 2, 3][..], &[4, 5, 6, 7], &[8, 9, u32::MAX, u32::MAX], &[u32::MAX]]);
     }
@@ -420,8 +452,36 @@ mod tests {
         assert_eq!(row(&scratch), ["a-00007.pcapng", "a-00008.pcapng", "a-00009.pcapng"]);
         write(&mut files, 3);
         assert_eq!(row(&scratch), ["a-00010.pcapng", "a-00011.pcapng", "a-00012.pcapng"]);
-        files.finish(5, 0, at(START)).unwrap();
+        files.finish(5, 0).unwrap();
         assert_eq!((files.written(), names(&scratch).len()), (5, 3 + others.len()));
+    }
+
+    #[test]
+    fn all_files_together_tell_what_came_and_what_was_dropped() {
+        let scratch = Scratch::new("statistics");
+        let mut files = create(&scratch.file("a"), rotation(Limit::Size(3200), None));
+        let meta = meta("10.0.0.1:40000", "10.0.0.2", 0);
+        // Two files, since each holds two of these.
+        for dropped in [3, 5] {
+            files.train(Train::new(&meta, &[0; 2000], 1000), 50_000, dropped).unwrap();
+        }
+        // Three that were not written, and two that were dropped after the last.
+        files.finish(7, 10).unwrap();
+        let told: Vec<_> = names(&scratch).iter().map(|name| fs::read(scratch.file(name)).unwrap()).collect();
+        let told: Vec<_> = told.iter().flat_map(|capture| statistics(capture)).collect();
+        assert_eq!(told, [[2, 3, 2], [5, 7, 2]]);
+    }
+
+    #[test]
+    fn a_train_goes_on_in_the_next_file() {
+        let scratch = Scratch::new("train");
+        let mut files = create(&scratch.file("a"), rotation(Limit::Size(1), None));
+        let meta = meta("10.0.0.1:40000", "10.0.0.2", 0);
+        files.train(Train::new(&meta, &[0; 12], 4), 50_000, 6).unwrap();
+        files.finish(3, 6).unwrap();
+        let told: Vec<_> =
+            names(&scratch).iter().map(|name| statistics(&fs::read(scratch.file(name)).unwrap())).collect();
+        assert_eq!(told, [[[1, 6, 1]], [[1, 0, 1]], [[1, 0, 1]]]);
     }
 
     #[test]
@@ -432,7 +492,7 @@ mod tests {
         let scratch = Scratch::new("rotated");
         let mut files = create(&scratch.file("a.pcapng"), rotation(Limit::Size(5000), None));
         write(&mut files, 6);
-        files.finish(6, 3, at(START)).unwrap();
+        files.finish(6, 3).unwrap();
         for (name, drops) in [("a-00001.pcapng", vec!["", "1", ""]), ("a-00002.pcapng", vec!["1", "", "1"])] {
             let drops: Vec<_> = drops.into_iter().map(|drops| vec![drops.to_owned()]).collect();
             assert_eq!(tshark(&scratch.file(name), &[], &["frame.drop_count"]), drops);
@@ -446,18 +506,20 @@ mod tests {
         let scratch = Scratch::new("errors");
         let nowhere = scratch.file("no/where.pcapng");
         for rotation in [None, rotation(Limit::Size(1), None)] {
-            let error = CaptureFiles::create(&nowhere, rotation, interfaces(), at(START)).unwrap_err();
-            assert!(format!("{error:#}").contains("where.pcapng': "), "{error:#}");
+            let error = try_create(&nowhere, rotation).unwrap_err();
+            assert!(error.to_string().contains("where.pcapng': no such file or directory"), "{error}");
         }
+        let error = try_create(&scratch.file("a/"), rotation(Limit::Size(1), None)).unwrap_err();
+        assert!(error.to_string().ends_with("a/': there is no name of a file to put numbers in"), "{error}");
         let mut files = create(&scratch.file("a"), rotation(Limit::Size(1), None));
         write(&mut files, 1);
         scratch.with("a-00002", b"somebody else's");
         let meta = meta("10.0.0.1:40000", "10.0.0.2", 0);
         let datagram = Datagram { payload: b"", wire_len: 0, meta: &meta };
-        let error = files.datagram(&datagram, 1, at(START), 0).unwrap_err();
-        assert!(format!("{error:#}").starts_with("cannot create '") && format!("{error:#}").contains("a-00002"));
+        let error = files.datagram(&datagram, 1, 0).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot create '{}': file exists", scratch.file("a-00002").display()));
         write(&mut files, 5);
-        files.finish(7, 0, at(START)).unwrap();
+        files.finish(7, 0).unwrap();
         assert_eq!((files.written(), fs::read(scratch.file("a-00002")).unwrap()), (1, b"somebody else's".to_vec()));
     }
 
@@ -469,20 +531,27 @@ mod tests {
             return;
         }
         let path = Path::new("/run/small/a.pcapng");
-        let mut files = create(path, None);
-        let (payload, meta) = ([0; 1000], meta("10.0.0.1:40000", "10.0.0.2", 0));
-        let datagram = Datagram { payload: &payload, wire_len: 1000, meta: &meta };
-        let results: Vec<_> = (0..2000).map(|_| files.datagram(&datagram, 50_000, at(START), 0)).collect();
-        let errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();
-        assert_eq!(errors.len(), 1);
-        let expected = "cannot write '/run/small/a.pcapng': No space left on device (os error 28)";
-        assert_eq!(format!("{:#}", errors[0]), expected);
-        files.finish(2000, 0, at(START)).unwrap();
-        assert!(files.written() > 500);
-        assert_eq!(read(path).len() as u64, files.written());
-        if require("capinfos") {
-            let said = run("capinfos", &["-M", "-c", path.to_str().unwrap()]);
-            assert!(said.contains(&format!("Number of packets:   {}", files.written())), "{said}");
+        for before in [&b""[..], b"what was there before"] {
+            fs::write(path, before).unwrap();
+            let file = File::options().append(true).open(path).unwrap();
+            let mut files = CaptureFiles::in_file(file, path, options());
+            let (payload, meta) = ([0; 1000], meta("10.0.0.1:40000", "10.0.0.2", 0));
+            let datagram = Datagram { payload: &payload, wire_len: 1000, meta: &meta };
+            let results: Vec<_> = (0..2000).map(|_| files.datagram(&datagram, 50_000, 0)).collect();
+            let errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+            assert_eq!(errors.len(), 1);
+            assert_eq!(errors[0].to_string(), "cannot write '/run/small/a.pcapng': no space left on device");
+            assert_eq!(errors[0].cause().kind(), ErrorKind::StorageFull);
+            files.finish(2000, 0).unwrap();
+            assert!(files.written() > 500);
+            let bytes = fs::read(path).unwrap();
+            assert!(bytes.starts_with(before));
+            fs::write(path, &bytes[before.len()..]).unwrap();
+            assert_eq!(read(path).len() as u64, files.written());
+            if require("capinfos") {
+                let said = run("capinfos", &["-M", "-c", path.to_str().unwrap()]);
+                assert!(said.contains(&format!("Number of packets:   {}", files.written())), "{said}");
+            }
         }
     }
 

@@ -1,11 +1,10 @@
 //! Writes datagrams as a pcapng file that any analyser reads (draft-ietf-opsawg-pcapng).
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use udpkit::{Datagram, Delivery, Interface, InterfaceIndex, Interfaces};
+use udpkit::{Datagram, Delivery, Interface, InterfaceIndex, Interfaces, Meta, Train};
 
 use super::blocks::{self, append, append_option};
 use super::frame::Frame;
@@ -25,29 +24,42 @@ const PACKET: usize = 56;
 /// Bytes of the statistics of an interface, without the comment.
 const STATISTICS: usize = 88;
 
-/// Where a capture is written to.
-pub(crate) trait Output: Write {
-    /// Takes back what was written beyond this length, where that is possible.
-    fn cut(&mut self, len: u64) -> io::Result<()>;
+/// What a capture says of itself.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WriteOptions {
+    /// The program that writes it: a name, and a version where there is one. This crate's, unless it is set.
+    pub application: String,
+    /// Interfaces by which datagrams may come, for their names and addresses. What is not among them is looked up when a
+    /// datagram comes by it, and by then may be gone. Empty, unless it is set.
+    pub interfaces: Interfaces,
 }
 
-impl Output for File {
-    fn cut(&mut self, len: u64) -> io::Result<()> {
-        self.set_len(len)
+impl Default for WriteOptions {
+    fn default() -> Self {
+        let application = concat!("udpkit-capture ", env!("CARGO_PKG_VERSION")).to_owned();
+        Self { application, interfaces: Interfaces::default() }
     }
 }
 
-/// Writes a capture: Ethernet frames whose headers are made up from what the kernel told, times in nanoseconds.
+/// Writes datagrams as a pcapng capture, which Wireshark, tcpdump and [`Reader`](crate::Reader) read.
 ///
-/// It writes whole blocks only, so the output is a valid capture whenever [`flush`](Self::flush) has returned, however
-/// the program ends. The first error is returned, once; the output is then cut back to its last whole block, and what
-/// comes later is not written ([`written`](Self::written) tells). An interface is described when its first datagram
-/// comes, a datagram costs no allocation after that.
+/// Each becomes an Ethernet frame whose headers are made up from what the kernel told: addresses, ports, hop limit and
+/// traffic class are real, hardware addresses are not. With it stand its time in nanoseconds, its interface, how it was
+/// addressed, its true length where it was truncated, and how many the kernel dropped before it.
+///
+/// The output need not be buffered. It has whole blocks only, so it is a valid capture whenever [`flush`](Self::flush) has
+/// returned, however the program ends; what was not flushed is lost with the writer. The first error is returned, once:
+/// what comes later is not written ([`written`](Self::written) tells), and the output may end with an unfinished block,
+/// before which readers find all else. An interface is described when its first datagram comes; a datagram costs no
+/// allocation after that.
 #[derive(Debug)]
-pub(crate) struct Writer<W> {
+pub struct Writer<W> {
     out: W,
     /// Bytes that `out` has: whole blocks.
     len: u64,
+    /// Bytes of an unfinished block that `out` has behind them since it failed.
+    unfinished: u64,
     /// Datagrams that `out` has.
     written: u64,
     /// Whole blocks that `out` does not have yet.
@@ -73,14 +85,22 @@ struct Described {
     dropped: u64,
 }
 
-impl<W: Output> Writer<W> {
-    /// Begins a capture. Interfaces that come later are looked up when they are needed.
-    pub(crate) fn new(out: W, interfaces: Interfaces, started: SystemTime) -> Self {
+impl<W: Write> Writer<W> {
+    /// Begins a capture.
+    #[must_use]
+    pub fn new(out: W, options: WriteOptions) -> Self {
+        Self::begin(out, options, now())
+    }
+
+    /// A capture that began at this time.
+    pub(crate) fn begin(out: W, options: WriteOptions, started: SystemTime) -> Self {
+        let WriteOptions { application, interfaces } = options;
         let mut pending = Vec::with_capacity(FULL + LONGEST);
-        append_section(&mut pending);
+        append_section(&mut pending, &application);
         Self {
             out,
             len: 0,
+            unfinished: 0,
             written: 0,
             pending,
             waiting: 0,
@@ -92,29 +112,52 @@ impl<W: Output> Writer<W> {
         }
     }
 
-    /// Writes a datagram that came to our port at this time, before which this many were dropped by the kernel.
+    /// Writes the datagrams of a train that came to our port, before whose first the kernel dropped this many.
     ///
-    /// Times before 1970 and after 2554, which the format cannot hold, become the nearest that it can.
-    pub(crate) fn datagram(
+    /// # Errors
+    ///
+    /// As [`datagram`](Self::datagram).
+    pub fn train(&mut self, train: Train<'_>, port: u16, dropped: u32) -> io::Result<()> {
+        each_with_drops(train, dropped).try_for_each(|(datagram, dropped)| self.datagram(&datagram, port, dropped))
+    }
+
+    /// Writes a datagram that came to our port, before which the kernel dropped this many: [`Drops`](crate::Drops) tells.
+    ///
+    /// Its time is the kernel's, or now where the system told none. Times before 1970 and after 2554, which the format
+    /// cannot hold, become the nearest that it can.
+    ///
+    /// # Errors
+    ///
+    /// The output's, when enough has come to be written out.
+    pub fn datagram(&mut self, datagram: &Datagram<'_>, port: u16, dropped: u32) -> io::Result<()> {
+        self.write(datagram, port, arrival(datagram.meta), dropped)
+    }
+
+    /// Writes a datagram that came at this time.
+    pub(crate) fn write(
         &mut self,
         datagram: &Datagram<'_>,
         port: u16,
         received: SystemTime,
-        dropped_before: u64,
+        dropped: u32,
     ) -> io::Result<()> {
         if self.is_over {
             return Ok(());
         }
         let id = self.describe(datagram.meta.interface);
         self.described[id].written += 1;
-        self.described[id].dropped = self.described[id].dropped.saturating_add(dropped_before);
-        append_packet(&mut self.pending, id, nanoseconds(received), &Frame::new(datagram, port), dropped_before);
+        self.described[id].dropped += u64::from(dropped);
+        append_packet(&mut self.pending, id, nanoseconds(received), &Frame::new(datagram, port), dropped);
         self.waiting += 1;
         if self.pending.len() < FULL { Ok(()) } else { self.flush() }
     }
 
     /// Hands over all that is written so far.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// The output's.
+    pub fn flush(&mut self) -> io::Result<()> {
         if self.is_over {
             return Ok(());
         }
@@ -127,18 +170,27 @@ impl<W: Output> Writer<W> {
         self.pending.clear();
         if result.is_err() {
             self.is_over = true;
-            // Where it is not possible, readers find an unfinished block, and all before it.
-            let _ = self.out.cut(self.len);
+            self.unfinished = (count - len) as u64;
         }
         result
     }
 
     /// Writes the statistics of the interfaces and flushes; nothing can be written after that.
     ///
-    /// `received` are the datagrams that came, written or not, and `dropped` those that the kernel dropped. Each
+    /// `received` are the datagrams that came, written or not, and `dropped` those that the kernel dropped
+    /// ([`Socket::kernel_drops`](udpkit::Socket::kernel_drops)); 0 where no more is known than what was written. Each
     /// interface has those that were written of it and those that were dropped before them; the rest, of which nobody
     /// knows where it came in, is laid to the first.
-    pub(crate) fn finish(&mut self, received: u64, dropped: u64, ended: SystemTime) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// The output's.
+    pub fn finish(&mut self, received: u64, dropped: u64) -> io::Result<()> {
+        self.end(received, dropped, now())
+    }
+
+    /// Finishes a capture that ended at this time.
+    pub(crate) fn end(&mut self, received: u64, dropped: u64, ended: SystemTime) -> io::Result<()> {
         if self.is_over {
             return Ok(());
         }
@@ -152,7 +204,7 @@ impl<W: Output> Writer<W> {
         let several = self.described.len() > 1;
         for (id, interface) in self.described.iter().enumerate() {
             let [received, dropped] = if id == 0 { unplaced } else { [0, 0] };
-            let counts = [interface.written + received, interface.dropped.saturating_add(dropped), interface.written];
+            let counts = [interface.written + received, interface.dropped + dropped, interface.written];
             append_statistics(&mut self.pending, id, [self.started, nanoseconds(ended)], counts, several);
         }
         let result = self.flush();
@@ -161,13 +213,31 @@ impl<W: Output> Writer<W> {
     }
 
     /// Datagrams that are in the capture, or will be when it is flushed.
-    pub(crate) fn written(&self) -> u64 {
+    #[must_use]
+    pub fn written(&self) -> u64 {
         self.written + self.waiting
     }
 
-    /// Datagrams of which the capture says that they were dropped.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.described.iter().fold(0, |sum, interface| sum.saturating_add(interface.dropped))
+    /// Datagrams of which the capture says that the kernel dropped them.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.described.iter().map(|interface| interface.dropped).sum()
+    }
+
+    /// The output, without what was not flushed.
+    #[must_use]
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
+    /// The output.
+    pub(crate) fn output(&self) -> &W {
+        &self.out
+    }
+
+    /// Bytes of an unfinished block at the end of the output since it failed.
+    pub(crate) fn unfinished(&self) -> u64 {
+        self.unfinished
     }
 
     /// Bytes of the capture if it were finished after this datagram, with the description of a new interface on top.
@@ -204,6 +274,21 @@ impl<W: Output> Writer<W> {
     }
 }
 
+/// The datagrams of a train, each with how many were dropped before it: all of them before the first.
+pub(crate) fn each_with_drops<'a>(train: Train<'a>, dropped: u32) -> impl Iterator<Item = (Datagram<'a>, u32)> {
+    train.datagrams().zip(std::iter::once(dropped).chain(std::iter::repeat(0)))
+}
+
+/// When a datagram came: just now, where the system does not tell.
+pub(crate) fn arrival(meta: &Meta) -> SystemTime {
+    meta.received.unwrap_or_else(now)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a capture says when it was begun and ended")]
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// Writes as much as goes, and says how much went.
 fn write_counted(out: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut count = 0;
@@ -218,7 +303,7 @@ fn write_counted(out: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) 
     (count, out.flush())
 }
 
-fn append_section(out: &mut Vec<u8>) {
+fn append_section(out: &mut Vec<u8>, application: &str) {
     // The release of the kernel says more than its name; only Linux tells it in a file.
     let os = std::fs::read_to_string("/proc/sys/kernel/osrelease")
         .map_or_else(|_| std::env::consts::OS.to_owned(), |release| format!("Linux {}", release.trim_end()));
@@ -228,7 +313,7 @@ fn append_section(out: &mut Vec<u8>) {
         out.extend_from_slice(&[1, 0, 0, 0]);
         out.extend_from_slice(&[0xff; 8]);
         append_option(out, blocks::SECTION_OS, os.as_bytes());
-        append_option(out, blocks::SECTION_APPLICATION, concat!("udp ", env!("CARGO_PKG_VERSION")).as_bytes());
+        append_option(out, blocks::SECTION_APPLICATION, application.as_bytes());
         append_option(out, blocks::END_OF_OPTIONS, &[]);
     });
 }
@@ -267,7 +352,7 @@ fn append_interface(out: &mut Vec<u8>, index: Option<InterfaceIndex>, interface:
     });
 }
 
-fn append_packet(out: &mut Vec<u8>, interface: usize, time: u64, frame: &Frame<'_>, dropped_before: u64) {
+fn append_packet(out: &mut Vec<u8>, interface: usize, time: u64, frame: &Frame<'_>, dropped: u32) {
     append(out, blocks::ENHANCED_PACKET, |out| {
         out.extend_from_slice(&number(interface));
         append_time(out, time);
@@ -277,8 +362,8 @@ fn append_packet(out: &mut Vec<u8>, interface: usize, time: u64, frame: &Frame<'
         frame.append(out);
         blocks::pad(out, start);
         append_option(out, blocks::PACKET_FLAGS, &flags(frame.delivery()).to_le_bytes());
-        if dropped_before > 0 {
-            append_option(out, blocks::PACKET_DROPS, &dropped_before.to_le_bytes());
+        if dropped > 0 {
+            append_option(out, blocks::PACKET_DROPS, &u64::from(dropped).to_le_bytes());
         }
         append_option(out, blocks::END_OF_OPTIONS, &[]);
     });
@@ -340,15 +425,8 @@ fn nanoseconds(time: SystemTime) -> u64 {
 mod tests {
     use udpkit::Meta;
 
-    use super::super::oracle::{START, Scratch, at, interfaces, meta, require, run, tshark};
+    use super::super::oracle::{START, Scratch, at, meta, options, require, run, statistics, tshark};
     use super::*;
-
-    impl Output for Vec<u8> {
-        fn cut(&mut self, len: u64) -> io::Result<()> {
-            self.truncate(usize::try_from(len).unwrap());
-            Ok(())
-        }
-    }
 
     /// A disk that takes this many bytes.
     struct Disk {
@@ -371,14 +449,8 @@ mod tests {
         }
     }
 
-    impl Output for Disk {
-        fn cut(&mut self, len: u64) -> io::Result<()> {
-            self.bytes.cut(len)
-        }
-    }
-
     fn writer() -> Writer<Vec<u8>> {
-        Writer::new(Vec::new(), interfaces(), at(START))
+        Writer::begin(Vec::new(), options(), at(START))
     }
 
     fn whole(payload: &[u8], meta: &Meta) -> Datagram<'static> {
@@ -387,7 +459,7 @@ mod tests {
     }
 
     fn finished(mut writer: Writer<Vec<u8>>, received: u64, dropped: u64) -> Vec<u8> {
-        writer.finish(received, dropped, at(START + 1_000_000_000)).unwrap();
+        writer.end(received, dropped, at(START + 1_000_000_000)).unwrap();
         writer.out
     }
 
@@ -396,7 +468,7 @@ mod tests {
         let mut writer = writer();
         for (number, payload) in (0..).zip(payloads) {
             let received = at(START + number * 1_000_000_001);
-            writer.datagram(&whole(payload, &meta(source, destination, 0)), 5000, received, 0).unwrap();
+            writer.write(&whole(payload, &meta(source, destination, 0)), 5000, received, 0).unwrap();
         }
         finished(writer, payloads.len() as u64, 0)
     }
@@ -440,12 +512,12 @@ mod tests {
         (first.delivery, first.hop_limit, first.traffic_class) = (Delivery::Broadcast, Some(1), Some(0xb9));
         let mut second = meta("[fe80::1]:4001", "ff02::fb", 1);
         (second.hop_limit, second.traffic_class) = (Some(255), Some(0x03));
-        writer.datagram(&whole(b"one", &first), 5000, at(START), 0).unwrap();
-        writer.datagram(&whole(b"two", &second), 5001, at(START), 7).unwrap();
-        writer.datagram(&whole(b"three", &Meta::new("10.0.0.1:1".parse().unwrap())), 5002, at(START), 0).unwrap();
+        writer.write(&whole(b"one", &first), 5000, at(START), 0).unwrap();
+        writer.write(&whole(b"two", &second), 5001, at(START), 7).unwrap();
+        writer.write(&whole(b"three", &Meta::new("10.0.0.1:1".parse().unwrap())), 5002, at(START), 0).unwrap();
         let mut unknown = meta("10.0.0.1:1", "10.0.0.2", 99);
         unknown.delivery = Delivery::Unknown;
-        writer.datagram(&whole(b"four", &unknown), 5003, at(START), u64::MAX).unwrap();
+        writer.write(&whole(b"four", &unknown), 5003, at(START), u32::MAX).unwrap();
         let scratch = Scratch::new("told");
         let file = scratch.with("capture.pcapng", &finished(writer, 9, u64::MAX));
         let fields = [
@@ -468,7 +540,7 @@ mod tests {
                 ["unknown", "", "0x00000001", "0", "02:00:00:00:00:00", "64", "0x00", "", "", "5002"],
                 [
                     "interface 1000000099",
-                    "18446744073709551615",
+                    "4294967295",
                     "0x00000001",
                     "0",
                     "02:00:0a:00:00:02",
@@ -490,9 +562,7 @@ mod tests {
         let scratch = Scratch::new("capinfos");
         let file = scratch.with("capture.pcapng", &capture_of(&[b"x"], "10.0.0.1:1", "10.0.0.2"));
         let said = run("capinfos", &[file.to_str().unwrap()]);
-        for words in
-            ["pcapng", "Ethernet", "nanoseconds (9)", "Name = lan0", concat!("udp ", env!("CARGO_PKG_VERSION"))]
-        {
+        for words in ["pcapng", "Ethernet", "nanoseconds (9)", "Name = lan0", "udp 1.2.3"] {
             assert!(said.contains(words), "{words}: {said}");
         }
         assert!(said.contains("Number of stat entries = 1") && said.contains("Number of packets = 1"), "{said}");
@@ -509,7 +579,7 @@ mod tests {
         let mut writer = writer();
         let meta = meta("10.0.0.1:40000", "10.0.0.2", 0);
         for (payload, port) in [(&dns[..], 53), (&ntp, 123), (sip, 5060)] {
-            writer.datagram(&whole(payload, &meta), port, at(START), 0).unwrap();
+            writer.write(&whole(payload, &meta), port, at(START), 0).unwrap();
         }
         let scratch = Scratch::new("protocols");
         let file = scratch.with("capture.pcapng", &finished(writer, 3, 0));
@@ -539,7 +609,7 @@ mod tests {
             let meta = meta(source, destination, 0);
             let mut writer = writer();
             let datagram = Datagram { payload: &[7; 100], wire_len: 9000, meta: &meta };
-            writer.datagram(&datagram, 5000, at(START), 0).unwrap();
+            writer.write(&datagram, 5000, at(START), 0).unwrap();
             let scratch = Scratch::new("truncated");
             let file = scratch.with("capture.pcapng", &finished(writer, 1, 0));
             let read = tshark(&file, &[], &["frame.cap_len", "frame.len", "udp.length", "udp.dstport"]);
@@ -561,7 +631,7 @@ mod tests {
         let mut writer = writer();
         let datagram = whole(&[0; 1000], &meta("10.0.0.1:1", "10.0.0.2", 0));
         for written in 1..=1000 {
-            writer.datagram(&datagram, 5000, at(START), 0).unwrap();
+            writer.write(&datagram, 5000, at(START), 0).unwrap();
             assert_eq!(blocks::whole(&writer.out), (writer.out.len(), writer.written));
             assert_eq!(writer.written(), written);
         }
@@ -574,85 +644,83 @@ mod tests {
     fn a_full_disk_is_told_once_and_leaves_whole_blocks() {
         let datagram = whole(b"payload", &meta("10.0.0.1:1", "10.0.0.2", 0));
         for space in 0..2000 {
-            let mut writer = Writer::new(Disk { bytes: Vec::new(), space }, interfaces(), at(START));
+            let mut writer = Writer::begin(Disk { bytes: Vec::new(), space }, options(), at(START));
             let mut errors = 0;
             for _ in 0..30 {
-                errors += u32::from(writer.datagram(&datagram, 5000, at(START), 0).is_err());
+                errors += u32::from(writer.write(&datagram, 5000, at(START), 0).is_err());
                 errors += u32::from(writer.flush().is_err());
             }
-            errors += u32::from(writer.finish(30, 0, at(START)).is_err());
+            errors += u32::from(writer.finish(30, 0).is_err());
             assert_eq!(errors, 1, "{space}");
-            let bytes = &writer.out.bytes;
-            assert_eq!(blocks::whole(bytes), (bytes.len(), writer.written()), "{space}");
-            assert_eq!(writer.len, bytes.len() as u64);
+            let whole = writer.out.bytes.len() - usize::try_from(writer.unfinished()).unwrap();
+            assert_eq!(blocks::whole(&writer.out.bytes), (whole, writer.written()), "{space}");
+            assert_eq!(writer.len, whole as u64);
         }
     }
 
     #[test]
     fn a_full_disk_in_the_middle_of_many_blocks_keeps_all_that_fit() {
-        let mut writer = Writer::new(Disk { bytes: Vec::new(), space: 100_000 }, interfaces(), at(START));
+        let mut writer = Writer::begin(Disk { bytes: Vec::new(), space: 100_000 }, options(), at(START));
         let datagram = whole(&[1; 100], &meta("10.0.0.1:1", "10.0.0.2", 0));
         let mut result = Ok(());
         while result.is_ok() {
-            result = writer.datagram(&datagram, 5000, at(START), 0);
+            result = writer.write(&datagram, 5000, at(START), 0);
         }
         assert_eq!(result.unwrap_err().kind(), ErrorKind::StorageFull);
-        assert!(writer.out.bytes.len() > 99_000, "{} bytes are left", writer.out.bytes.len());
-        assert_eq!(blocks::whole(&writer.out.bytes), (writer.out.bytes.len(), writer.written()));
-    }
-
-    /// The statistics at the end of a capture without the comment: interface, times, and counts.
-    fn statistics(capture: &[u8]) -> (u32, [u64; 3], [u64; 3]) {
-        let block = &capture[capture.len() - STATISTICS..];
-        let number = |at: usize| u64::from_le_bytes(*block[at..].first_chunk().unwrap());
-        assert_eq!(block[..8], [5, 0, 0, 0, 88, 0, 0, 0]);
-        assert_eq!(block[20..24], [2, 0, 8, 0]);
-        assert_eq!(block[32..36], [3, 0, 8, 0]);
-        assert_eq!([block[44], block[56], block[68]], [4, 5, 8]);
-        let time = |at| number(at).rotate_right(32);
-        let interface = u32::from_le_bytes(*block[8..].first_chunk().unwrap());
-        (interface, [time(12), time(24), time(36)], [number(48), number(60), number(72)])
+        let (len, written) = blocks::whole(&writer.out.bytes);
+        assert!(len > 99_000 && written == writer.written(), "{len} bytes are whole");
+        assert_eq!(writer.unfinished(), 100_000 - len as u64);
     }
 
     #[test]
     fn the_end_tells_what_was_received_dropped_and_written() {
         let mut writer = writer();
         let datagram = whole(b"", &meta("10.0.0.1:1", "10.0.0.2", 0));
-        writer.datagram(&datagram, 1, at(START), 2).unwrap();
-        writer.datagram(&datagram, 1, at(START), 0).unwrap();
+        writer.write(&datagram, 1, at(START), 2).unwrap();
+        writer.write(&datagram, 1, at(START), 0).unwrap();
         let end = START + 1_000_000_000;
-        assert_eq!(statistics(&finished(writer, 5, 3)), (0, [end, START, end], [5, 3, 2]));
+        let capture = finished(writer, 5, 3);
+        assert_eq!(statistics(&capture), [[5, 3, 2]]);
+        let block = &capture[capture.len() - STATISTICS..];
+        assert_eq!((&block[20..24], &block[32..36]), (&[2, 0, 8, 0][..], &[3, 0, 8, 0][..]));
+        let times = [12, 24, 36].map(|at| u64::from_le_bytes(*block[at..].first_chunk().unwrap()).rotate_right(32));
+        assert_eq!(times, [end, START, end]);
+    }
+
+    #[test]
+    fn drops_before_a_train_stand_before_its_first_datagram_alone() {
+        let mut writer = writer();
+        let meta = meta("10.0.0.1:1", "10.0.0.2", 0);
+        let train = Train::new(&meta, b"onetwothree", 3);
+        writer.train(train, 5000, 7).unwrap();
+        assert_eq!((writer.written(), writer.dropped()), (4, 7));
+        let drops: Vec<_> = each_with_drops(train, 7).map(|(datagram, dropped)| (datagram.payload, dropped)).collect();
+        assert_eq!(drops, [(&b"one"[..], 7), (b"two", 0), (b"thr", 0), (b"ee", 0)]);
+        assert_eq!(statistics(&finished(writer, 4, 7)), [[4, 7, 4]]);
     }
 
     #[test]
     fn what_cannot_be_placed_is_counted_at_the_first_interface() {
         let mut writer = writer();
-        writer.datagram(&whole(b"", &meta("10.0.0.1:1", "10.0.0.2", 0)), 1, at(START), 2).unwrap();
-        writer.datagram(&whole(b"", &meta("10.0.0.1:1", "10.0.0.2", 1)), 1, at(START), 4).unwrap();
-        let capture = finished(writer, 10, 7);
-        // The comments, which would be in the way.
-        let len = STATISTICS + comment_len();
-        let counts = |back: usize| -> Vec<u64> {
-            let block = &capture[capture.len() - len * back..][..len];
-            [48, 60, 72].map(|at| u64::from_le_bytes(*block[at + comment_len()..].first_chunk().unwrap())).to_vec()
-        };
-        assert_eq!((counts(2), counts(1)), (vec![9, 3, 1], vec![1, 4, 1]));
+        writer.write(&whole(b"", &meta("10.0.0.1:1", "10.0.0.2", 0)), 1, at(START), 2).unwrap();
+        writer.write(&whole(b"", &meta("10.0.0.1:1", "10.0.0.2", 1)), 1, at(START), 4).unwrap();
+        assert_eq!(statistics(&finished(writer, 10, 7)), [[9, 3, 1], [1, 4, 1]]);
     }
 
     #[test]
     fn a_capture_without_datagrams_tells_what_was_dropped() {
         let nothing = finished(writer(), 0, 0);
         assert_eq!(blocks::whole(&nothing).0, nothing.len());
-        assert_eq!(statistics(&finished(writer(), 0, 5)).2, [0, 5, 0]);
+        assert_eq!(statistics(&finished(writer(), 0, 5)), [[0, 5, 0]]);
     }
 
     #[test]
     fn a_datagram_costs_no_allocation() {
-        let mut writer = Writer::new(Disk { bytes: Vec::with_capacity(0), space: usize::MAX }, interfaces(), at(START));
+        let mut writer = Writer::begin(Disk { bytes: Vec::with_capacity(0), space: usize::MAX }, options(), at(START));
         let datagram = whole(&[1; 65_507], &meta("10.0.0.1:1", "10.0.0.2", 0));
         let (capacity, place) = (writer.pending.capacity(), writer.pending.as_ptr());
         for _ in 0..20 {
-            writer.datagram(&datagram, 5000, at(START), 1).unwrap();
+            writer.write(&datagram, 5000, at(START), 1).unwrap();
         }
         assert_eq!((writer.pending.capacity(), writer.pending.as_ptr()), (capacity, place));
     }

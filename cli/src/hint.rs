@@ -33,9 +33,6 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(hint) = error.downcast_ref::<Hint>() {
         return Some(hint.hint.clone());
     }
-    if error.is::<udpkit_capture::IntoTerminal>() {
-        return Some("write it to a file or into a pipe".to_owned());
-    }
     of_system_error(error.downcast_ref::<udpkit::Error>()?)
 }
 
@@ -56,6 +53,8 @@ fn of_system_error(error: &udpkit::Error) -> Option<String> {
         "bind" | "serve metrics on" if error.is_not_ours() => Some(own_addresses()),
         "bind" if error.is_unsupported_family() => Some("this kernel has no IPv6; -4 leaves it out".to_owned()),
         "join" => Some("`udp interfaces` shows which interfaces are up and can multicast; -i NAME chooses".to_owned()),
+        // Of files, the reason says it all.
+        "create" | "write" | "remove" | "look for files like" => None,
         _ => of_send_error(error.cause()),
     }
 }
@@ -129,4 +128,17 @@ fn port_owner(port: u16) -> Option<String> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_no_matter_of_networks() {
+        for attempt in ["create", "write", "remove", "look for files like"] {
+            let error = udpkit::Error::new(attempt, "'x.pcapng'", io::ErrorKind::PermissionDenied.into());
+            assert_eq!(hint(&error.into()), None, "{attempt}");
+        }
+    }
 }

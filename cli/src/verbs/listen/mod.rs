@@ -1,6 +1,7 @@
 //! `udp listen`: one thread receives and does nothing else, another prints and writes what came.
 
 mod buffer;
+mod capture;
 mod ledger;
 mod notices;
 mod options;

@@ -1,15 +1,15 @@
 //! From the flags of `udp listen` to its sockets, its engine, its capture and its printer.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use anyhow::Result;
 use udpkit::verbs::{ListenOptions, PayloadMatch};
 use udpkit::{Interfaces, Options};
 
+use super::capture;
 use super::queue::{FAST_LIMIT, LIMIT};
 use crate::args::{CaptureArgs, ListenArgs};
-use crate::capture::{CaptureFiles, Rotation, is_standard_output};
+use crate::capture::{CaptureFiles, Rotation, WriteOptions};
 use crate::hint::Hint;
 use crate::output::{Printing, Settings};
 use crate::runtime::printing::{self, check_format};
@@ -75,17 +75,19 @@ pub(super) fn queue_limit(args: &ListenArgs) -> usize {
 }
 
 /// The capture that is asked for, begun now.
-#[expect(clippy::disallowed_methods, reason = "a capture says when it was begun")]
 pub(super) fn capture(args: &ListenArgs, interfaces: &Interfaces) -> Result<Option<CaptureFiles>> {
     let CaptureArgs { write, rotate, keep, .. } = &args.capture;
     let Some(path) = write else { return Ok(None) };
-    let rotation = rotate.map(|limit| Rotation { limit, keep: *keep });
+    let rotation = rotate.map(|limit| Rotation::new(limit, *keep));
     let prints = prints(args) || args.common.format() == Format::Json;
-    if rotation.is_none() && prints && is_standard_output(path) {
+    if rotation.is_none() && prints && capture::is_standard_output(path) {
         return Err(Hint::on(
             format!("the capture '{}' is standard output, where other lines go", path.display()),
             "leave out --print and --json, or name a file",
         ));
     }
-    CaptureFiles::create(path, rotation, interfaces.clone(), SystemTime::now()).map(Some)
+    let mut options = WriteOptions::default();
+    options.application = concat!("udp ", env!("CARGO_PKG_VERSION")).to_owned();
+    options.interfaces = interfaces.clone();
+    capture::create(path, rotation, options).map(Some)
 }

@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use udpkit::{Event, Remote, Report, Sink, Train};
 
 use super::notices::QueueFull;
 use super::queue::{Part, Queue};
-use crate::capture::CaptureFiles;
-use crate::output::{Complaint, NotShown, StdPrinter, words_of};
+use crate::capture::{CaptureFiles, Drops};
+use crate::output::{Complaint, NotShown, StdPrinter};
 use crate::tui::Troubles;
 
 /// How often, at most, is told what found no room in the queue.
@@ -53,8 +53,8 @@ pub(super) struct Recorder {
     muted: bool,
     /// The local port of each socket.
     ports: Vec<u16>,
-    /// Of each socket, how many datagrams the kernel had dropped before the last one that came.
-    dropped_before: Vec<u32>,
+    /// Of each socket, what the kernel dropped there.
+    drops: Vec<Drops>,
     /// Datagrams that were printed and written out.
     printed: u64,
     /// Datagrams that were printed since.
@@ -76,7 +76,7 @@ impl Recorder {
             asked_to_print: prints,
             prints,
             muted: false,
-            dropped_before: vec![0; ports.len()],
+            drops: vec![Drops::default(); ports.len()],
             ports,
             printed: 0,
             waiting: 0,
@@ -138,10 +138,7 @@ impl Recorder {
             let told = self.printer.tell(event);
             return self.unless_muted(told);
         };
-        let mut dropped = 0;
-        if let Some(now) = train.meta().dropped_before {
-            dropped = now.wrapping_sub(std::mem::replace(&mut self.dropped_before[via], now));
-        }
+        let dropped = self.drops[via].before(train.meta());
         self.write(via, train, dropped)?;
         if self.prints {
             let printed = self.printer.received(via, train, dropped);
@@ -165,19 +162,14 @@ impl Recorder {
     }
 
     /// Writes datagrams into the capture, as long as it takes any.
-    #[expect(clippy::disallowed_methods, reason = "where the system tells no time of arrival, it was just now")]
     fn write(&mut self, via: usize, train: Train<'_>, dropped: u32) -> ControlFlow<()> {
         let Some(capture) = self.capture.as_mut().filter(|_| self.failure.is_none()) else {
             return ControlFlow::Continue(());
         };
-        let received = train.meta().received.unwrap_or_else(SystemTime::now);
-        for (place, datagram) in train.datagrams().enumerate() {
-            let dropped = if place == 0 { dropped } else { 0 };
-            if let Err(error) = capture.datagram(&datagram, self.ports[via], received, dropped.into()) {
-                return self.fail(&error);
-            }
+        match capture.train(train, self.ports[via], dropped) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => self.fail(&error),
         }
-        ControlFlow::Continue(())
     }
 
     fn flush(&mut self) -> ControlFlow<()> {
@@ -199,14 +191,14 @@ impl Recorder {
 
     /// Tells that nothing can be written any more; what comes is counted all the same, unless the capture was all that was
     /// wanted, and its reader went away.
-    fn fail(&mut self, error: &anyhow::Error) -> ControlFlow<()> {
-        let kind = error.downcast_ref::<io::Error>().map_or(io::ErrorKind::Other, io::Error::kind);
+    fn fail(&mut self, error: &udpkit::Error) -> ControlFlow<()> {
+        let kind = error.cause().kind();
         self.failure = Some(kind);
         let is_unread = kind == io::ErrorKind::BrokenPipe;
         if is_unread && !self.prints && self.troubles.is_none() {
             return ControlFlow::Break(());
         }
-        let words = words_of(error);
+        let words = error.to_string();
         match &self.troubles {
             Some(troubles) => troubles.tell(words),
             None => self.printer.say(&Complaint(words)),
@@ -219,11 +211,10 @@ impl Recorder {
         self.failure.is_some_and(|kind| kind != io::ErrorKind::BrokenPipe)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a capture says when it ended")]
     pub(super) fn finish_capture(&mut self, report: &Report) {
         let Some(capture) = self.capture.as_mut().filter(|_| self.failure.is_none()) else { return };
         let dropped = report.kernel_drops.unwrap_or(0);
-        if let Err(error) = capture.finish(report.received.datagrams, dropped, SystemTime::now()) {
+        if let Err(error) = capture.finish(report.received.datagrams, dropped) {
             // It is the end anyway.
             let _ = self.fail(&error);
         }
