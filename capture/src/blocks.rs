@@ -35,6 +35,11 @@ pub(crate) const TIME_OFFSET: u16 = 14;
 /// Options of an enhanced packet.
 pub(crate) const PACKET_FLAGS: u16 = 2;
 pub(crate) const PACKET_DROPS: u16 = 4;
+/// Bits of [`PACKET_FLAGS`] that say how the packet was addressed, and what they can be.
+pub(crate) const RECEPTION: u32 = 0b111 << 2;
+pub(crate) const RECEPTION_UNICAST: u32 = 1 << 2;
+pub(crate) const RECEPTION_MULTICAST: u32 = 2 << 2;
+pub(crate) const RECEPTION_BROADCAST: u32 = 3 << 2;
 /// Options of interface statistics.
 pub(crate) const STATISTICS_START: u16 = 2;
 pub(crate) const STATISTICS_END: u16 = 3;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 
+use super::counts::Unusable;
 use super::frame::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, UDP, UDP_HEADER};
 
 const TCP: u8 = 6;
@@ -16,76 +17,6 @@ const HOST_IDENTITY: u8 = 139;
 const SHIM6: u8 = 140;
 /// Tags of virtual networks: 802.1Q, 802.1ad, and two that were used before it.
 const VLAN_TAGS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
-
-/// Why a captured packet is not a datagram that can be replayed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unusable {
-    /// Of a kind of network that we do not know.
-    UnknownLink,
-    /// Neither IPv4 nor IPv6.
-    NotIp,
-    /// A segment of TCP.
-    Tcp,
-    /// Neither UDP nor TCP.
-    NotUdp,
-    /// Headers that contradict themselves or end too soon.
-    BadHeader,
-    /// The capture has only the beginning of the packet (its snap length).
-    CutShort,
-    /// Longer than any packet can be.
-    TooLong,
-    /// A part of a datagram of which other parts are missing.
-    MissingFragments,
-    /// A part that overlaps another, or of a datagram with such parts, which must not be put together (RFC 5722).
-    OverlappingFragments,
-}
-
-impl Unusable {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::UnknownLink,
-        Self::NotIp,
-        Self::Tcp,
-        Self::NotUdp,
-        Self::BadHeader,
-        Self::CutShort,
-        Self::TooLong,
-        Self::MissingFragments,
-        Self::OverlappingFragments,
-    ];
-
-    /// Its name in JSON.
-    #[must_use]
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::UnknownLink => "unknown_link",
-            Self::NotIp => "not_ip",
-            Self::Tcp => "tcp",
-            Self::NotUdp => "not_udp",
-            Self::BadHeader => "bad_header",
-            Self::CutShort => "cut_short",
-            Self::TooLong => "too_long",
-            Self::MissingFragments => "missing_fragments",
-            Self::OverlappingFragments => "overlapping_fragments",
-        }
-    }
-
-    /// What such packets are, for people: `3 cut short by the capture`.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::UnknownLink => "of an unknown link type",
-            Self::NotIp => "not IP",
-            Self::Tcp => "TCP",
-            Self::NotUdp => "neither UDP nor TCP",
-            Self::BadHeader => "with bad headers",
-            Self::CutShort => "cut short by the capture",
-            Self::TooLong => "too long",
-            Self::MissingFragments => "fragments without the others",
-            Self::OverlappingFragments => "fragments that overlap",
-        }
-    }
-}
 
 /// How frames begin; numbers as in <https://www.tcpdump.org/linktypes.html>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,14 +3,17 @@
 use std::fmt;
 use std::io;
 
-/// Why the rest of a capture cannot be read.
-#[derive(Debug)]
+/// Why a capture, or the rest of one, cannot be read.
+///
+/// Displays as what follows `cannot read FILE: `, in lower case and without a full stop: `it is cut off in the block or
+/// packet that begins at byte 4096`.
+#[non_exhaustive]
 pub enum ReadError {
-    /// The system's reason, and how many bytes were read before.
+    /// The input failed for the system's reason, after this many bytes.
     Input(u64, io::Error),
-    /// It is no capture; these words say what it is.
+    /// The input is no capture; these words say what it is.
     NotACapture(&'static str),
-    /// It ends inside of what begins at this byte.
+    /// The capture ends inside of what begins at this byte.
     Cut(u64),
     /// What begins at this byte cannot be; these words say why.
     Corrupt(u64, &'static str),
@@ -25,6 +28,13 @@ impl fmt::Display for ReadError {
             Self::Cut(offset) => write!(f, "it is cut off in the block or packet that begins at byte {offset}"),
             Self::Corrupt(offset, why) => write!(f, "it is corrupt at byte {offset}: {why}"),
         }
+    }
+}
+
+// What a program shows whose `main` returns an error.
+impl fmt::Debug for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

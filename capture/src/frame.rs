@@ -9,7 +9,7 @@ pub(crate) const UDP: u8 = 17;
 pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
 pub(crate) const ETHERTYPE_IPV6: u16 = 0x86dd;
 /// Hop limit that is written where the kernel did not tell the real one: what most systems send with.
-const DEFAULT_HOP_LIMIT: u8 = 64;
+pub(crate) const DEFAULT_HOP_LIMIT: u8 = 64;
 const DONT_FRAGMENT: u16 = 0x4000;
 /// Stands for a checksum over bytes that we do not have; zero is not allowed in IPv6 (RFC 8200 section 8.1).
 const UNKNOWN_CHECKSUM: u16 = 0xffff;

@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::time::Duration;
 
+use udpkit::Delivery;
+
 use super::decode::Link;
 use super::error::{ReadError, Result};
 use super::order::Order;
@@ -81,6 +83,7 @@ impl Pcap {
             link: self.link,
             wire_len,
             dropped_before: 0,
+            delivery: Delivery::Unknown,
             extent: Extent::Passed(self.packet_header..passed, passed),
         }))
     }

@@ -4,6 +4,8 @@ use std::io::Read;
 use std::ops::Range;
 use std::time::Duration;
 
+use udpkit::Delivery;
+
 use super::blocks;
 use super::decode::Link;
 use super::error::{ReadError, Result};
@@ -13,6 +15,8 @@ use super::source::{Source, WINDOW};
 
 /// Interfaces that a section can have.
 const MAX_INTERFACES: usize = 65_536;
+/// Bytes of an interface's name that are kept.
+const MAX_NAME: usize = 64;
 /// Where the bytes of a packet begin in its block, and how many bytes of it are not the packet's at least.
 const PACKET: usize = 28;
 const SIMPLE_PACKET: usize = 12;
@@ -28,8 +32,10 @@ pub(crate) struct Pcapng {
 }
 
 /// How an interface's packets are told.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Description {
+    /// No longer than [`MAX_NAME`] was in the file.
+    name: Option<String>,
     link: Link,
     /// Bytes of a packet that are captured at most; 0 is no limit.
     snaplen: u32,
@@ -77,6 +83,11 @@ impl Pcapng {
             }
         }
         Ok(None)
+    }
+
+    /// The name of an interface of the section, where the file tells one.
+    pub(crate) fn name(&self, interface: u32) -> Option<&str> {
+        self.interfaces.get(interface as usize)?.name.as_deref()
     }
 
     /// Passes a block.
@@ -146,9 +157,13 @@ impl Pcapng {
             return Err(ReadError::Corrupt(at, "there are too many interfaces"));
         }
         let mut interface =
-            Description { link: Link::from(u32::from(link)), snaplen, resolution: MICROSECONDS, offset: 0 };
+            Description { name: None, link: Link::from(u32::from(link)), snaplen, resolution: MICROSECONDS, offset: 0 };
         for (code, value) in self.options(block, 16) {
             match (code, value) {
+                (blocks::INTERFACE_NAME, value) => {
+                    let name = String::from_utf8_lossy(&value[..value.len().min(MAX_NAME)]);
+                    interface.name = Some(name.into_owned());
+                }
                 (blocks::TIME_RESOLUTION, &[resolution, ..]) => interface.resolution = resolution,
                 (blocks::TIME_OFFSET, value) => {
                     interface.offset = self.order.u64(value, 0).map_or(0, u64::cast_signed);
@@ -170,19 +185,24 @@ impl Pcapng {
         let units = u64::from(field(12)?) << 32 | u64::from(field(16)?);
         let (len, wire_len) = (field(20)? as usize, field(24)? as usize);
         let place = Self::place(block, PACKET, len).ok_or_else(short)?;
-        let dropped_before = if obsolete {
-            // All ones: not known.
-            self.order.u16(block, 10).filter(|&dropped| dropped != u16::MAX).map(u64::from)
-        } else {
-            let mut options = self.options(block, PACKET + len.next_multiple_of(4));
-            options.find(|(code, _)| *code == blocks::PACKET_DROPS).and_then(|(_, value)| self.order.u64(value, 0))
-        };
+        // All ones: not known.
+        let known = |&dropped: &u16| obsolete && dropped != u16::MAX;
+        let mut dropped_before = self.order.u16(block, 10).filter(known).map_or(0, u64::from);
+        let mut delivery = Delivery::Unknown;
+        for (code, value) in self.options(block, PACKET + len.next_multiple_of(4)) {
+            match code {
+                blocks::PACKET_FLAGS => delivery = self.order.u32(value, 0).map_or(delivery, delivery_of),
+                blocks::PACKET_DROPS => dropped_before = self.order.u64(value, 0).unwrap_or(0),
+                _ => {}
+            }
+        }
         Ok(Record {
             time: Some(interface.time(units)),
             interface: id,
             link: interface.link,
             wire_len,
-            dropped_before: dropped_before.unwrap_or(0),
+            dropped_before,
+            delivery,
             extent: Extent::Passed(place, block.len()),
         })
     }
@@ -200,6 +220,7 @@ impl Pcapng {
             link: interface.link,
             wire_len,
             dropped_before: 0,
+            delivery: Delivery::Unknown,
             extent: Extent::Passed(place, block.len()),
         })
     }
@@ -260,14 +281,24 @@ fn order_of_section(start: &[u8], at: u64) -> Result<Order> {
         .ok_or(ReadError::Corrupt(at, "the section does not tell its byte order"))
 }
 
+/// How a packet with these flags was addressed.
+fn delivery_of(flags: u32) -> Delivery {
+    match flags & blocks::RECEPTION {
+        blocks::RECEPTION_UNICAST => Delivery::Unicast,
+        blocks::RECEPTION_MULTICAST => Delivery::Multicast,
+        blocks::RECEPTION_BROADCAST => Delivery::Broadcast,
+        _ => Delivery::Unknown,
+    }
+}
+
 fn is_packet(kind: u32) -> bool {
     matches!(kind, blocks::ENHANCED_PACKET | blocks::SIMPLE_PACKET | blocks::OBSOLETE_PACKET)
 }
 
 /// A packet of which nothing was looked at but its length.
 fn too_long() -> Record {
-    let (time, link, extent) = (None, Link::Unknown, Extent::TooLong);
-    Record { time, interface: 0, link, wire_len: 0, dropped_before: 0, extent }
+    let (link, delivery, extent) = (Link::Unknown, Delivery::Unknown, Extent::TooLong);
+    Record { time: None, interface: 0, link, wire_len: 0, dropped_before: 0, delivery, extent }
 }
 
 #[cfg(test)]
@@ -275,7 +306,21 @@ mod tests {
     use super::*;
 
     fn time(resolution: u8, offset: i64, units: u64) -> Duration {
-        Description { link: Link::Ethernet, snaplen: 0, resolution, offset }.time(units)
+        Description { name: None, link: Link::Ethernet, snaplen: 0, resolution, offset }.time(units)
+    }
+
+    #[test]
+    fn names_of_interfaces_are_kept_up_to_a_bound() {
+        let mut reader = Pcapng::default();
+        for name in [&b"lan0"[..], b"\xff", &[b'x'; 1000]] {
+            let mut block = vec![0; 16];
+            blocks::append_option(&mut block, blocks::INTERFACE_NAME, name);
+            block.extend([0; 4]);
+            reader.describe(&block, 0).unwrap();
+        }
+        reader.describe(&[0; 20], 0).unwrap();
+        let names: Vec<_> = (0..5).map(|interface| reader.name(interface)).collect();
+        assert_eq!(names, [Some("lan0"), Some("\u{fffd}"), Some(&*"x".repeat(MAX_NAME)), None, None]);
     }
 
     #[test]

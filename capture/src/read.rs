@@ -1,91 +1,103 @@
 //! Reads the UDP datagrams of a capture, whatever program made it, and accounts for all that is none.
 
+use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
-use super::decode::{self, Packet, Udp, Unusable};
+use udpkit::Delivery;
+
+use super::counts::{PacketCounts, Unusable};
+use super::decode::{self, Packet, Udp};
 use super::error::ReadError;
+use super::frame::DEFAULT_HOP_LIMIT;
 use super::reassembly::Reassembly;
 use super::record::Record;
 use super::records::Records;
 
-/// A datagram of a capture.
+/// A datagram of a capture, with all that the capture tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Captured<'a> {
-    /// The number of its packet in the file, from 1; of one that came in fragments, that of the last.
+    /// The number of its packet in the capture, from 1; of one that came in fragments, that of the last.
     pub packet: u64,
-    /// When it was captured, since 1970; of one that came in fragments, the last of them. `None` where the file does not
-    /// tell (simple packet blocks of pcapng). Times can go backwards.
+    /// When it was captured, since 1970 in UTC; of one that came in fragments, the last of them. `None` where the capture
+    /// does not tell (simple packet blocks of pcapng). Times can go backwards.
     pub time: Option<Duration>,
-    /// Where it came from.
+    /// Address and port of the sender, from the headers.
     pub source: SocketAddr,
-    /// Where it went.
+    /// Address and port that it went to, from the headers.
     pub destination: SocketAddr,
-    /// The hop limit (TTL) that it had left.
+    /// Name of the interface that it was captured on (pcapng only), cut after 64 bytes.
+    pub interface: Option<&'a str>,
+    /// How it was addressed, as the capture tells (pcapng only).
+    pub delivery: Delivery,
+    /// Time to live (IPv4) or hop limit (IPv6) when it was captured.
     pub hop_limit: u8,
-    /// Its traffic class (TOS).
+    /// Type of service (IPv4) or traffic class (IPv6): DSCP in the upper six bits, ECN in the lower two.
     pub traffic_class: u8,
-    /// Its payload.
+    /// Packets that were dropped since the datagram before it, as the capture tells (pcapng only).
+    pub dropped_before: u64,
+    /// The payload, always whole. May be empty: that is data, not an end.
     pub payload: &'a [u8],
 }
 
-/// What became of the packets of a capture: each stands in exactly one of these, dropped ones aside.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PacketCounts {
-    /// Packets in the file.
-    pub packets: u64,
-    /// Datagrams that were read.
-    pub datagrams: u64,
-    /// Fragments of them, beyond one for each datagram.
-    pub joined: u64,
-    /// Packets that were dropped, as the file tells, when it was made.
-    pub dropped: u64,
-    unusable: [u64; Unusable::ALL.len()],
-}
-
-impl PacketCounts {
-    /// How many packets were unusable for this reason.
+impl<'a> Captured<'a> {
+    /// What is known of a datagram when only this is: packet 0, no time, hop limit 64.
     #[must_use]
-    pub fn unusable(&self, why: Unusable) -> u64 {
-        self.unusable[why as usize]
-    }
-
-    /// Adds what became of the packets of another reading.
-    pub fn merge(&mut self, other: &Self) {
-        self.packets += other.packets;
-        self.datagrams += other.datagrams;
-        self.joined += other.joined;
-        self.dropped = self.dropped.saturating_add(other.dropped);
-        for (ours, theirs) in self.unusable.iter_mut().zip(other.unusable) {
-            *ours += theirs;
+    pub fn new(source: SocketAddr, destination: SocketAddr, payload: &'a [u8]) -> Self {
+        Self {
+            packet: 0,
+            time: None,
+            source,
+            destination,
+            interface: None,
+            delivery: Delivery::Unknown,
+            hop_limit: DEFAULT_HOP_LIMIT,
+            traffic_class: 0,
+            dropped_before: 0,
+            payload,
         }
     }
-
-    /// Whether every packet stands in it once.
-    #[cfg(test)]
-    pub(crate) fn is_balanced(&self) -> bool {
-        self.packets == self.datagrams + self.joined + self.unusable.iter().sum::<u64>()
-    }
 }
 
-/// Reads a capture from its beginning to its end: pcap or pcapng, of either byte order, of Ethernet and other links.
+/// Reads the datagrams of a capture from its beginning to its end: pcap or pcapng, of either byte order.
 ///
-/// Memory is bounded, however long the file is and whatever is in it. After an error, which is returned once, it is at its
-/// end.
+/// Packets may be of Ethernet (with tags of virtual networks), Linux cooked captures, raw IP and loopback interfaces; those
+/// that came in fragments are put together. [`counts`](Self::counts) tells what became of all others.
+///
+/// Memory is bounded, some 40 MiB at most, however long the input is and whatever is in it. After an error, which is
+/// returned once, it is at its end.
+///
+/// ```no_run
+/// use udpkit_capture::{ReadError, Reader};
+///
+/// # fn main() -> Result<(), ReadError> {
+/// let mut reader = Reader::open("game.pcapng")?;
+/// while let Some(datagram) = reader.next()? {
+///     println!("{} -> {}: {} B", datagram.source, datagram.destination, datagram.payload.len());
+/// }
+/// println!("{} packets, {} datagrams", reader.counts().packets, reader.counts().datagrams);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Reader<R> {
     records: Records<R>,
     fragments: Reassembly,
     counts: PacketCounts,
+    /// Of the dropped packets, those that were told with a datagram.
+    told_dropped: u64,
     is_over: bool,
 }
 
 /// A datagram, and where its payload stands.
 struct Located {
+    /// Of one that came in fragments, that of the last.
+    record: Record,
     packet: Packet,
-    time: Option<Duration>,
     udp: Udp,
     payload: Payload,
 }
@@ -93,28 +105,39 @@ struct Located {
 /// Where a payload stands.
 enum Payload {
     /// In the frame of the record, whose body begins there.
-    Frame(Record, usize),
+    Frame(usize),
     /// In the datagram that was put together last.
     Whole,
 }
 
-#[cfg(test)]
-impl Reader<std::fs::File> {
+impl Reader<File> {
     /// Opens a file.
-    pub(crate) fn open(path: &std::path::Path) -> Result<Self, ReadError> {
-        let file = std::fs::File::open(path).map_err(|error| ReadError::Input(0, error))?;
-        Self::new(file)
+    ///
+    /// # Errors
+    ///
+    /// The system's; that it is no capture.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
+        Self::new(File::open(path).map_err(|error| ReadError::Input(0, error))?)
     }
 }
 
 impl<R: Read> Reader<R> {
     /// Reads the beginning, which says what it is. The input need not be buffered.
+    ///
+    /// # Errors
+    ///
+    /// The input's; that it is no capture, or one of an unknown version.
     pub fn new(input: R) -> Result<Self, ReadError> {
         let records = Records::new(input)?;
-        Ok(Self { records, fragments: Reassembly::default(), counts: PacketCounts::default(), is_over: false })
+        let counts = PacketCounts::default();
+        Ok(Self { records, fragments: Reassembly::default(), counts, told_dropped: 0, is_over: false })
     }
 
     /// The next datagram; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Why what comes next cannot be read; all before it was.
     #[expect(clippy::should_implement_trait, reason = "what it gives is borrowed from it, as no iterator's items are")]
     pub fn next(&mut self) -> Result<Option<Captured<'_>>, ReadError> {
         let found = match self.find() {
@@ -125,26 +148,31 @@ impl<R: Read> Reader<R> {
             }
         };
         self.counts.datagrams += 1;
-        let Located { packet, time, udp, payload } = found;
-        let payload = match &payload {
-            Payload::Frame(record, start) => {
+        let dropped_before = self.counts.dropped - std::mem::replace(&mut self.told_dropped, self.counts.dropped);
+        let Located { record, packet, udp, payload } = found;
+        let payload = match payload {
+            Payload::Frame(start) => {
                 let range = Range { start: start + udp.payload.start, end: start + udp.payload.end };
-                self.records.frame(record).and_then(|frame| frame.get(range))
+                self.records.frame(&record).and_then(|frame| frame.get(range))
             }
             Payload::Whole => self.fragments.body().get(udp.payload),
         };
         Ok(Some(Captured {
             packet: self.counts.packets,
-            time,
+            time: record.time,
             source: SocketAddr::new(packet.source, udp.source_port),
             destination: SocketAddr::new(packet.destination, udp.destination_port),
+            interface: self.records.interface(&record),
+            delivery: record.delivery,
             hop_limit: packet.hop_limit,
             traffic_class: packet.traffic_class,
+            dropped_before,
             payload: payload.expect("the header was found in these bytes"),
         }))
     }
 
     /// What became of the packets so far; fragments that wait for others count as missing those.
+    #[must_use]
     pub fn counts(&self) -> PacketCounts {
         let mut counts = self.counts.clone();
         counts.unusable[Unusable::MissingFragments as usize] += self.fragments.missing();
@@ -174,17 +202,17 @@ impl<R: Read> Reader<R> {
         let Some(frame) = self.records.frame(&record) else { return Err((Unusable::TooLong, 1)) };
         let mut packet = decode::packet(record.link, frame, record.wire_len).map_err(one)?;
         let body = &frame[packet.body.clone()];
-        let time = record.time;
         let Some(fragment) = packet.fragment else {
             let udp = decode::udp(packet.protocol, body).map_err(one)?;
-            let payload = Payload::Frame(record, packet.body.start);
-            return Ok(Some(Located { packet, time, udp, payload }));
+            let payload = Payload::Frame(packet.body.start);
+            return Ok(Some(Located { record, packet, udp, payload }));
         };
-        let Some(whole) = self.fragments.add(record.interface, time, &packet, fragment, body) else { return Ok(None) };
+        let whole = self.fragments.add(record.interface, record.time, &packet, fragment, body);
+        let Some(whole) = whole else { return Ok(None) };
         let udp = decode::udp(whole.protocol, self.fragments.body()).map_err(|why| (why, whole.packets))?;
         self.counts.joined += whole.packets - 1;
         (packet.hop_limit, packet.traffic_class) = (whole.hop_limit, whole.traffic_class);
-        Ok(Some(Located { packet, time, udp, payload: Payload::Whole }))
+        Ok(Some(Located { record, packet, udp, payload: Payload::Whole }))
     }
 }
 
@@ -193,7 +221,7 @@ mod tests {
     use std::io::{self, BufRead, BufReader};
     use std::process::{Command, Stdio};
 
-    use udpkit::{Datagram, Options, Socket};
+    use udpkit::{Datagram, Options, Socket, Train};
 
     use super::super::oracle::netns;
     use super::super::oracle::{Maker, ORDERS, START, Scratch, at, frame, meta, options, require, run};
@@ -261,8 +289,11 @@ mod tests {
                 time: Some(Duration::from_nanos(START + 1001 * number)),
                 source: source.parse().unwrap(),
                 destination: SocketAddr::new(destination.parse().unwrap(), 5000),
+                interface: Some("lan0"),
+                delivery: Delivery::Unicast,
                 hop_limit: 7,
                 traffic_class: 0xb9,
+                dropped_before: 2,
                 payload,
             };
             assert_eq!(reader.next().unwrap(), Some(expected));
@@ -271,6 +302,52 @@ mod tests {
         let counts = reader.counts();
         let count = datagrams.len() as u64;
         assert_eq!((counts.packets, counts.datagrams, counts.dropped), (count, count, 2 * count));
+    }
+
+    #[test]
+    fn interfaces_deliveries_and_drops_are_read_again() {
+        let mut writer = Writer::begin(Vec::new(), options(), at(START));
+        let circumstances = [
+            (V4, 0, Delivery::Unknown, 0),
+            (V6, 1, Delivery::Multicast, 3),
+            (V4, 0, Delivery::Broadcast, u32::MAX),
+            (V4, 1, Delivery::Unicast, 1),
+        ];
+        for ([source, destination], interface, delivery, dropped) in circumstances {
+            let mut meta = meta(source, destination, interface);
+            meta.delivery = delivery;
+            writer.train(Train::new(&meta, b"ab", 1), 5000, dropped).unwrap();
+        }
+        writer.finish(0, 0).unwrap();
+        let capture = writer.into_inner();
+        let mut reader = Reader::new(&capture[..]).unwrap();
+        for (_, interface, delivery, dropped) in circumstances {
+            for (payload, dropped) in [(b"a", dropped), (b"b", 0)] {
+                let datagram = reader.next().unwrap().unwrap();
+                assert_eq!((datagram.payload, datagram.delivery), (&payload[..], delivery));
+                assert_eq!(datagram.interface, Some(["lan0", "lan1"][interface as usize]));
+                assert_eq!(datagram.dropped_before, u64::from(dropped));
+            }
+        }
+        assert_eq!(reader.next().unwrap(), None);
+        assert_eq!(reader.counts().dropped, 4 + u64::from(u32::MAX));
+    }
+
+    #[test]
+    fn drops_before_what_is_no_datagram_are_told_with_the_next() {
+        let mut maker = Maker::pcapng(Order::Big);
+        maker.interface(1, 0, 9, 0);
+        let frame = frame(V4[0], V4[1], b"hello");
+        for (dropped, len) in [(4_u16, 10), (2, frame.len()), (u16::MAX, frame.len())] {
+            maker.block(super::super::blocks::OBSOLETE_PACKET, |maker| {
+                maker.u16s(&[0, dropped]);
+                maker.u32s(&[0, 9, u32::try_from(len).unwrap(), u32::try_from(len).unwrap()]);
+                maker.bytes.extend(&frame[..len]);
+            });
+        }
+        let mut reader = Reader::new(&maker.bytes[..]).unwrap();
+        assert_eq!(reader.next().unwrap().unwrap().dropped_before, 6);
+        assert_eq!(reader.next().unwrap().unwrap().dropped_before, 0);
     }
 
     #[test]
@@ -423,7 +500,7 @@ mod tests {
 
     #[test]
     fn a_directory_cannot_be_read() {
-        let error = Reader::open(&std::env::temp_dir()).map(|_| ()).unwrap_err();
+        let error = Reader::open(std::env::temp_dir()).map(|_| ()).unwrap_err();
         assert!(matches!(error, ReadError::Input(0, _)), "{error}");
     }
 

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use udpkit::Delivery;
+
 use super::decode::Link;
 
 /// A captured packet: what the file says of it.
@@ -18,6 +20,8 @@ pub(crate) struct Record {
     pub(crate) wire_len: usize,
     /// Packets that were dropped before it, as the file tells.
     pub(crate) dropped_before: u64,
+    /// How it was addressed, as the file tells.
+    pub(crate) delivery: Delivery,
     /// Where its bytes stand.
     pub(crate) extent: Extent,
 }

@@ -49,6 +49,14 @@ impl<R: Read> Records<R> {
         }
     }
 
+    /// The name of the interface that a packet came by, where the file tells it.
+    pub(crate) fn interface(&self, record: &Record) -> Option<&str> {
+        match &self.format {
+            FileFormat::Pcap(_) => None,
+            FileFormat::Pcapng(pcapng) => pcapng.name(record.interface),
+        }
+    }
+
     /// The bytes of the packet that [`next`](Self::next) returned last; `None` if they are too many.
     pub(crate) fn frame(&self, record: &Record) -> Option<&[u8]> {
         match &record.extent {

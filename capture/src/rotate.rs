@@ -454,6 +454,7 @@ mod tests {
         assert_eq!(row(&scratch), ["a-00010.pcapng", "a-00011.pcapng", "a-00012.pcapng"]);
         files.finish(5, 0).unwrap();
         assert_eq!((files.written(), names(&scratch).len()), (5, 3 + others.len()));
+        assert_eq!((files.files(), files.removed(), files.path()), (5, 3, &*scratch.file("a-00012.pcapng")));
     }
 
     #[test]

@@ -373,9 +373,9 @@ fn append_packet(out: &mut Vec<u8>, interface: usize, time: u64, frame: &Frame<'
 fn flags(delivery: Delivery) -> u32 {
     0b01 | match delivery {
         Delivery::Unknown => 0,
-        Delivery::Unicast => 1 << 2,
-        Delivery::Multicast => 2 << 2,
-        Delivery::Broadcast => 3 << 2,
+        Delivery::Unicast => blocks::RECEPTION_UNICAST,
+        Delivery::Multicast => blocks::RECEPTION_MULTICAST,
+        Delivery::Broadcast => blocks::RECEPTION_BROADCAST,
     }
 }
 

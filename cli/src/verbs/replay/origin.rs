@@ -118,7 +118,9 @@ impl Kept {
 
     pub(super) fn captured(&self) -> Captured<'_> {
         let Self { packet, time, source, destination, ref payload } = *self;
-        Captured { packet, time, source, destination, hop_limit: 0, traffic_class: 0, payload }
+        let mut captured = Captured::new(source, destination, payload);
+        (captured.packet, captured.time) = (packet, time);
+        captured
     }
 }
 

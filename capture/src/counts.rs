@@ -1,0 +1,113 @@
+//! What becomes of the packets of a capture.
+
+/// How many packets of a capture became datagrams, and what the others were: each stands in exactly one count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PacketCounts {
+    /// Packets in the capture.
+    pub packets: u64,
+    /// Datagrams that were read.
+    pub datagrams: u64,
+    /// Fragments of them, beyond one for each datagram.
+    pub joined: u64,
+    /// Packets that were dropped when the capture was made, as it tells itself: none of them is among the others.
+    pub dropped: u64,
+    pub(crate) unusable: [u64; Unusable::ALL.len()],
+}
+
+impl PacketCounts {
+    /// How many packets were unusable for this reason.
+    #[must_use]
+    pub fn unusable(&self, why: Unusable) -> u64 {
+        self.unusable[why as usize]
+    }
+
+    /// Adds what became of the packets of another reading.
+    pub fn merge(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.datagrams += other.datagrams;
+        self.joined += other.joined;
+        self.dropped = self.dropped.saturating_add(other.dropped);
+        for (ours, theirs) in self.unusable.iter_mut().zip(other.unusable) {
+            *ours += theirs;
+        }
+    }
+
+    /// Whether every packet stands in exactly one count; a defect here if not.
+    #[must_use]
+    pub fn is_balanced(&self) -> bool {
+        self.packets == self.datagrams + self.joined + self.unusable.iter().sum::<u64>()
+    }
+}
+
+/// Why a captured packet gives no datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unusable {
+    /// The packet is of a kind of network that we do not know.
+    UnknownLink,
+    /// The packet is neither IPv4 nor IPv6.
+    NotIp,
+    /// The packet is a segment of TCP.
+    Tcp,
+    /// The packet is neither UDP nor TCP.
+    NotUdp,
+    /// Headers contradict themselves, or end too soon.
+    BadHeader,
+    /// The capture has only the beginning of the packet (its snap length).
+    CutShort,
+    /// The packet is longer than any can be.
+    TooLong,
+    /// The packet is a part of a datagram of which other parts are missing.
+    MissingFragments,
+    /// The packet overlaps another part of its datagram, or is of a datagram with such parts, which must not be put
+    /// together (RFC 5722).
+    OverlappingFragments,
+}
+
+impl Unusable {
+    /// Every reason, in the order in which they are shown.
+    pub const ALL: &[Self] = &[
+        Self::UnknownLink,
+        Self::NotIp,
+        Self::Tcp,
+        Self::NotUdp,
+        Self::BadHeader,
+        Self::CutShort,
+        Self::TooLong,
+        Self::MissingFragments,
+        Self::OverlappingFragments,
+    ];
+
+    /// The reason as a key of JSON and the like: `cut_short`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::UnknownLink => "unknown_link",
+            Self::NotIp => "not_ip",
+            Self::Tcp => "tcp",
+            Self::NotUdp => "not_udp",
+            Self::BadHeader => "bad_header",
+            Self::CutShort => "cut_short",
+            Self::TooLong => "too_long",
+            Self::MissingFragments => "missing_fragments",
+            Self::OverlappingFragments => "overlapping_fragments",
+        }
+    }
+
+    /// What such packets are, for people: `3 cut short by the capture`.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::UnknownLink => "of an unknown link type",
+            Self::NotIp => "not IP",
+            Self::Tcp => "TCP",
+            Self::NotUdp => "neither UDP nor TCP",
+            Self::BadHeader => "with bad headers",
+            Self::CutShort => "cut short by the capture",
+            Self::TooLong => "too long",
+            Self::MissingFragments => "fragments without the others",
+            Self::OverlappingFragments => "fragments that overlap",
+        }
+    }
+}
