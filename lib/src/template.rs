@@ -355,7 +355,7 @@ mod tests {
         template.render(&Known { datagram: &datagram, count: 1, time: None, interface: None }, &mut out, 5000);
         assert_eq!(out.len(), 5001);
         let template = Template::text("{payload_hex}").unwrap();
-        for (limit, expected) in [(2000, 2000), (1999, 2000), (10, 11)] {
+        for (limit, expected) in [(2000, 2000), (1999, 2000), (1500, 1501), (10, 11)] {
             out.clear();
             template.render(&Known { datagram: &datagram, count: 1, time: None, interface: None }, &mut out, limit);
             assert_eq!(out.len(), expected, "{limit}");
