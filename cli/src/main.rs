@@ -10,7 +10,6 @@ mod verbs;
 mod words;
 
 use clap::Parser;
-use udpkit_capture as capture;
 
 use crate::runtime::exit::Exit;
 

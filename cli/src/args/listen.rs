@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, PrintArgs};
-use crate::capture::Limit;
 use crate::words::address::Address;
 use crate::words::{bytes, units};
+use udpkit_capture::Limit;
 
 /// Print every datagram that arrives, and what the kernel knows of it
 ///

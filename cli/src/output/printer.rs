@@ -381,6 +381,18 @@ mod tests {
     }
 
     #[test]
+    fn of_a_train_the_first_datagram_alone_comes_after_drops() {
+        let meta = Meta::new("192.0.2.1:40000".parse().unwrap());
+        for (format, words) in [(Format::Text, "(3 dropped before it)"), (Format::Json, "\"dropped_before\":3")] {
+            let mut printer = Printer::new(Settings::plain(format), Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
+            assert!(printer.received(0, Train::new(&meta, b"aabbcc", 2), 3).is_continue());
+            let lines = String::from_utf8(printer.out).unwrap();
+            let told: Vec<_> = lines.lines().map(|line| line.contains(words)).collect();
+            assert_eq!(told, [true, false, false], "{lines}");
+        }
+    }
+
+    #[test]
     fn drops_add_up_over_all_workers() {
         let mut printer = Printer::new(Settings::plain(Format::Text), Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
         for (new, total) in [(3, 3), (2, 2), (4, 7)] {

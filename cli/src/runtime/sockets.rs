@@ -225,3 +225,33 @@ pub(crate) fn local_address(asked: Option<&Address>, any: IpAddr, interfaces: &I
 pub(crate) fn buffer_of(sockets: &[Socket]) -> usize {
     sockets.iter().map(Socket::receive_buffer).min().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(address: &str) -> Socket {
+        Socket::bind(address.parse().unwrap(), &Options::default()).unwrap()
+    }
+
+    #[test]
+    fn sockets_with_groups_come_last_and_all_that_is_known_of_each_with_them() {
+        let sockets = ["127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0", "127.0.0.4:0"].map(socket);
+        let [one, two, three, four] = sockets.each_ref().map(Socket::local_address);
+        let group = |via, last| {
+            let address = IpAddr::from([239, 1, 2, last]);
+            (Group { via, address, source: None, interface: None }, Some(address))
+        };
+        let ((first, first_only), (second, second_only)) = (group(0, 1), group(2, 3));
+        let mut listening = Listening {
+            sockets: sockets.into(),
+            groups: vec![first, second],
+            destinations: vec![first_only, None, second_only, None],
+        };
+        listening.groups_last();
+        assert_eq!(listening.addresses(), [two, four, one, three]);
+        assert_eq!(listening.destinations, [None, None, first_only, second_only]);
+        let vias: Vec<_> = listening.groups.iter().map(|group| (group.via, Some(group.address))).collect();
+        assert_eq!(vias, [(2, first_only), (3, second_only)]);
+    }
+}

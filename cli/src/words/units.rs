@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use udpkit::verbs::Pace;
 
-use crate::capture::Limit;
+use udpkit_capture::Limit;
 
 /// A number of datagrams, or of payload bits, per second.
 #[derive(Clone, Copy, Debug, PartialEq)]

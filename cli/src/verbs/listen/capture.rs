@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::capture::{CaptureFiles, Rotation, WriteOptions};
 use crate::hint::Hint;
+use udpkit_capture::{CaptureFiles, Rotation, WriteOptions};
 
 /// The name that means standard output.
 const STANDARD_OUTPUT: &str = "-";

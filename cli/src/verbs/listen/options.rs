@@ -9,13 +9,13 @@ use udpkit::{Interfaces, Options};
 use super::capture;
 use super::queue::{FAST_LIMIT, LIMIT};
 use crate::args::{CaptureArgs, ListenArgs};
-use crate::capture::{CaptureFiles, Rotation, WriteOptions};
 use crate::hint::Hint;
 use crate::output::{Printing, Settings};
 use crate::runtime::printing::{self, check_format};
 use crate::runtime::sockets::{self, Listening};
 use crate::tui;
 use crate::words::format::Format;
+use udpkit_capture::{CaptureFiles, Rotation, WriteOptions};
 
 /// What sockets ask the system for: four times what others do, since a datagram that waits costs nothing here.
 const RECEIVE_BUFFER: usize = 16 << 20;

@@ -13,9 +13,9 @@ use udpkit::{Event, Remote, Report, Sink, Train};
 
 use super::notices::QueueFull;
 use super::queue::{Part, Queue};
-use crate::capture::{CaptureFiles, Drops};
 use crate::output::{Complaint, NotShown, StdPrinter};
 use crate::tui::Troubles;
+use udpkit_capture::{CaptureFiles, Drops};
 
 /// How often, at most, is told what found no room in the queue.
 const OVERFLOW_INTERVAL: Duration = Duration::from_secs(1);

@@ -9,11 +9,11 @@ use udpkit::{Count, Quantiles, Report};
 
 use super::origin::Entry;
 use super::tally::{LeftOut, Tally, counted};
-use crate::capture::{PacketCounts, Unusable};
 use crate::output::json::nanoseconds;
 use crate::output::summary::{Rates, Summary, counts, dropped, ignored};
 use crate::output::{Notice, StatusLine, Tone};
 use crate::words::units;
+use udpkit_capture::{PacketCounts, Unusable};
 
 /// By which socket a source sends; people are told of those that have another port than in the capture.
 #[derive(Serialize)]

@@ -12,7 +12,7 @@ use udpkit::verbs::Reading;
 
 #[cfg(unix)]
 use super::patient::patient;
-use crate::capture::{Captured, PacketCounts, ReadError, Reader};
+use udpkit_capture::{Captured, PacketCounts, ReadError, Reader};
 // Elsewhere an input that does not wait is an error, and is told.
 #[cfg(not(unix))]
 use std::convert::identity as patient;

@@ -12,7 +12,7 @@ use udpkit::verbs::{Reading, Recording, ReplayDatagram};
 use super::origin::{Entry, Kept, Origin, Supply};
 use super::rehearsal::Rehearsal;
 use super::tally::{LeftOut, Tally};
-use crate::capture::{Captured, ReadError};
+use udpkit_capture::{Captured, ReadError};
 
 /// How long a stream is waited for until the wish to stop is looked at.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -151,7 +151,7 @@ mod tests {
 
     use super::super::origin::Message;
     use super::*;
-    use crate::capture::PacketCounts;
+    use udpkit_capture::PacketCounts;
 
     /// What a stream gives before its thread says anything, and how it ends if this is all that the thread says.
     fn read(messages: impl IntoIterator<Item = Result<Option<Kept>, ReadError>>) -> (Reading<()>, Result<(), String>) {

@@ -1,6 +1,6 @@
 //! What became of everything in a capture, over all readings of it.
 
-use crate::capture::{PacketCounts, Unusable};
+use udpkit_capture::{PacketCounts, Unusable};
 
 /// Why a datagram of a capture is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
