@@ -26,7 +26,7 @@ const RECEIVED: &str = "received";
 
 /// A datagram that was answered.
 #[derive(Serialize)]
-struct Answered<'a> {
+struct AnsweredObject<'a> {
     #[serde(flatten)]
     datagram: DatagramObject<'a>,
     reply: Payload<'a>,
@@ -34,7 +34,7 @@ struct Answered<'a> {
 
 /// An answer to something that we sent.
 #[derive(Serialize)]
-struct Reply<'a> {
+struct ReplyObject<'a> {
     #[serde(flatten)]
     datagram: DatagramObject<'a>,
     request: Option<u64>,
@@ -125,7 +125,7 @@ pub(crate) fn nanoseconds(duration: Duration) -> u64 {
 
 /// Writes an object of a kind on a line of its own.
 pub(super) fn write(out: &mut impl Write, kind: &str, body: &impl Serialize) -> io::Result<()> {
-    write_value(out, &Line { v: VERSION, kind, body }, b"{")?;
+    write_value(out, &Object { v: VERSION, kind, body }, b"{")?;
     out.write_all(b"\n")
 }
 
@@ -134,8 +134,10 @@ pub(super) fn write_datagram(out: &mut impl Write, shown: &Shown<'_>, role: &Rol
     let datagram = DatagramObject::new(shown);
     match *role {
         Role::Received { dropped_before } => write(out, RECEIVED, &datagram.after(dropped_before)),
-        Role::Answered { reply } => write(out, "answered", &Answered { datagram, reply: Payload::new(reply) }),
-        Role::Reply { request, rtt } => write(out, "reply", &Reply { datagram, request, rtt_ns: rtt.map(nanoseconds) }),
+        Role::Answered { reply } => write(out, "answered", &AnsweredObject { datagram, reply: Payload::new(reply) }),
+        Role::Reply { request, rtt } => {
+            write(out, "reply", &ReplyObject { datagram, request, rtt_ns: rtt.map(nanoseconds) })
+        }
     }
 }
 
@@ -148,7 +150,7 @@ pub(super) fn write_start(
 ) -> io::Result<Option<Range<usize>>> {
     let datagram = DatagramObject::without_payload(shown, columns).after(dropped_before);
     let time = datagram.time;
-    write_value(line, &Line { v: VERSION, kind: RECEIVED, body: &datagram }, b"{")?;
+    write_value(line, &Object { v: VERSION, kind: RECEIVED, body: &datagram }, b"{")?;
     // The object's end.
     line.pop();
     // The time comes first of all that is not always the same.
@@ -169,7 +171,7 @@ pub(super) fn write_end(out: &mut impl Write, payload: Option<&[u8]>) -> io::Res
 
 /// An object of this version.
 #[derive(Serialize)]
-struct Line<'a, B> {
+struct Object<'a, B> {
     v: u32,
     #[serde(rename = "type")]
     kind: &'a str,
@@ -224,7 +226,7 @@ mod tests {
 
     fn payload(bytes: &[u8]) -> String {
         let mut out = Vec::new();
-        let object = Answered {
+        let object = AnsweredObject {
             datagram: DatagramObject {
                 time: Some("2023-11-14T22:13:20.000000005Z"),
                 source: Some("10.0.0.1:40000"),

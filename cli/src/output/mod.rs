@@ -24,7 +24,7 @@ pub(crate) use aside::{error, words_of};
 pub(crate) use columns::Columns;
 pub(crate) use news::{News, Refusals};
 pub(crate) use notice::{Complaint, Note, Notice, StatusLine, Tone};
-pub(crate) use notices::{Listening, NotShown};
+pub(crate) use notices::{ListeningOn, NotShown};
 #[cfg(test)]
 pub(crate) use printer::Printer;
 pub(crate) use printer::StdPrinter;

@@ -10,14 +10,14 @@ use crate::hint;
 
 /// Where datagrams are waited for.
 #[derive(Serialize)]
-pub(crate) struct Listening<'a> {
+pub(crate) struct ListeningOn<'a> {
     pub(crate) addresses: &'a [SocketAddr],
     /// What is done there.
     #[serde(skip)]
     pub(crate) what: &'static str,
 }
 
-impl Notice for Listening<'_> {
+impl Notice for ListeningOn<'_> {
     fn kind(&self) -> Option<&'static str> {
         Some("listening")
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use udpkit::{Drive, End, Engine, Memberships, Report, Socket, control, drive};
 
-use super::input::{self, Refused};
+use super::input::{self, InputRefused};
 use super::signals;
 use super::sockets::buffer_of;
 use crate::output::StdPrinter;
@@ -30,6 +30,6 @@ pub(crate) fn exchange<E: Engine>(
     signals::handle(move || stop.stop(), signals::NO_HANGUP)?;
     let refused = input.map(|(delimiter, limit)| input::feed(remote, delimiter, limit));
     let (report, end) = drive(sockets, engine, Drive { control, memberships: Memberships::default() }, printer)?;
-    let is_input_refused = refused.as_ref().is_some_and(Refused::any);
+    let is_input_refused = refused.as_ref().is_some_and(InputRefused::any);
     Ok(Exchanged { report, end, is_input_refused, receive_buffer: buffer_of(sockets) })
 }

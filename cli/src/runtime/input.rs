@@ -10,17 +10,17 @@ use crate::output;
 
 /// Whether something in the input could not be sent, or nothing was in it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Refused(Arc<AtomicBool>);
+pub(crate) struct InputRefused(Arc<AtomicBool>);
 
-impl Refused {
+impl InputRefused {
     pub(crate) fn any(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
 /// Feeds what standard input holds, part by part, to the run. A part over the limit is told, and not sent.
-pub(crate) fn feed(remote: Remote, delimiter: u8, limit: usize) -> Refused {
-    let refused = Refused::default();
+pub(crate) fn feed(remote: Remote, delimiter: u8, limit: usize) -> InputRefused {
+    let refused = InputRefused::default();
     let flag = refused.clone();
     std::thread::spawn(move || {
         let mut reader = std::io::stdin().lock();

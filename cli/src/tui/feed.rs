@@ -17,7 +17,7 @@ const CLOCKS_AGREE: Duration = Duration::from_millis(100);
 
 /// What both threads know.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct Table {
     pub(crate) senders: Senders,
     pub(crate) names: BTreeMap<InterfaceIndex, String>,
     pub(crate) troubles: Vec<String>,
@@ -27,7 +27,7 @@ pub(crate) struct Known {
 /// The end of the thread that receives.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    shared: Arc<Mutex<Known>>,
+    shared: Arc<Mutex<Table>>,
     /// The local port of each socket.
     ports: Vec<u16>,
     clocks: Clocks,
@@ -37,11 +37,11 @@ impl Feed {
     /// A feed of sockets with these ports.
     pub(crate) fn new(ports: Vec<u16>, interfaces: &Interfaces) -> Self {
         let shared =
-            Known { senders: Senders::new(now()), names: names(interfaces), troubles: Vec::new(), more_troubles: 0 };
+            Table { senders: Senders::new(now()), names: names(interfaces), troubles: Vec::new(), more_troubles: 0 };
         Self { shared: Arc::new(Mutex::new(shared)), ports, clocks: Clocks::read() }
     }
 
-    pub(super) fn known(&self) -> Arc<Mutex<Known>> {
+    pub(super) fn table(&self) -> Arc<Mutex<Table>> {
         Arc::clone(&self.shared)
     }
 
@@ -61,12 +61,12 @@ impl Feed {
 
     /// Where others tell what goes wrong.
     pub(crate) fn troubles(&self) -> Troubles {
-        Troubles(self.known())
+        Troubles(self.table())
     }
 }
 
 /// Takes what goes wrong, for the last line of the screen, and for the end.
-pub(crate) struct Troubles(Arc<Mutex<Known>>);
+pub(crate) struct Troubles(Arc<Mutex<Table>>);
 
 impl Troubles {
     pub(crate) fn tell(&self, words: String) {
@@ -144,9 +144,9 @@ mod tests {
         each_event(|event| {
             let mut feed = Feed::new(vec![10_000], &Interfaces::default());
             assert!(feed.event(event).is_continue());
-            let known = feed.known();
-            let known = known.lock();
-            let shown = (known.senders.counted().datagrams, known.names.len(), known.troubles.len());
+            let table = feed.table();
+            let table = table.lock();
+            let shown = (table.senders.counted().datagrams, table.names.len(), table.troubles.len());
             let expected = match event.name() {
                 "received" => (1, 0, 0),
                 "interfaces" => (0, 1, 0),

@@ -33,7 +33,7 @@ use watch::Watch;
 pub(crate) struct Tui {
     thread: Option<JoinHandle<io::Result<()>>>,
     over: Arc<AtomicBool>,
-    shared: Arc<Mutex<feed::Known>>,
+    shared: Arc<Mutex<feed::Table>>,
 }
 
 impl Tui {
@@ -53,7 +53,7 @@ impl Tui {
         let screen = Screen::open().context("cannot take over the terminal")?;
         let over = Arc::new(AtomicBool::new(false));
         let watch = Watch {
-            shared: feed.known(),
+            shared: feed.table(),
             title,
             palette: Styles::new(color),
             ask,
@@ -67,7 +67,7 @@ impl Tui {
             watch.run(screen)
         };
         let thread = std::thread::Builder::new().spawn(watch).context("cannot start a thread for the screen")?;
-        Ok(Self { thread: Some(thread), over, shared: feed.known() })
+        Ok(Self { thread: Some(thread), over, shared: feed.table() })
     }
 
     /// Gives the terminal back; what went wrong meanwhile is to be told now.

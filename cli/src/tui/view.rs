@@ -16,7 +16,7 @@ use super::state::{Mode, State};
 use crate::output::escape;
 
 /// Where the parts of the screen are; those for which there is no room are empty.
-struct Parts {
+struct Areas {
     title: Rect,
     ledger: Rect,
     body: Rect,
@@ -27,7 +27,7 @@ struct Parts {
 const ROOM_FOR_TITLE: u16 = 5;
 const ROOM_FOR_FOOT: u16 = 7;
 
-impl Parts {
+impl Areas {
     /// The ledger is always in sight; what it leaves is shared.
     fn new(area: Rect, ledger: &Totals, state: &State) -> Self {
         let part = |y: u16, height: u16| Rect { y, height, ..area };
@@ -50,14 +50,14 @@ impl Parts {
 
 /// How many senders the table has room for.
 pub(crate) fn room(area: Rect, ledger: &Totals, state: &State, others: bool) -> usize {
-    usize::from(Parts::new(area, ledger, state).body.height).saturating_sub(1 + usize::from(others))
+    usize::from(Areas::new(area, ledger, state).body.height).saturating_sub(1 + usize::from(others))
 }
 
 /// Draws everything.
 pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, palette: &Styles) {
     let area = frame.area();
     let buffer = frame.buffer_mut();
-    let parts = Parts::new(area, picture.ledger, picture.state);
+    let parts = Areas::new(area, picture.ledger, picture.state);
     title(buffer, parts.title, picture, palette);
     for (line, (text, is_alarm)) in rows(parts.ledger).zip(ledger_lines(picture.ledger, area.width)) {
         put(buffer, line, 0, &text, if is_alarm { palette.alarm } else { palette.strong });
@@ -107,7 +107,7 @@ fn ledger_lines(ledger: &Totals, width: u16) -> Vec<(String, bool)> {
 
 /// A field of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
+enum Cell {
     Source,
     Datagrams,
     Rate,
@@ -119,7 +119,7 @@ enum Field {
     Payload,
 }
 
-impl Field {
+impl Cell {
     /// All in the order of their places, with what they are worth: those of lower numbers are shown first.
     const ALL: [(Self, u8); 9] = [
         (Self::Source, 0),
@@ -193,7 +193,7 @@ fn table(buffer: &mut Buffer, part: Rect, picture: &Picture<'_>, lines: &[Named<
     let width = usize::from(part.width);
     let longest = lines.iter().map(|line| line.it.source.to_string().len()).max().unwrap_or(0);
     let source = longest.clamp(SOURCE_V4, SOURCE_V6.min((width / 2).max(SOURCE_V4)));
-    let fields = Field::fit(width, source);
+    let fields = Cell::fit(width, source);
     let others = picture.others.count;
     let has_others = others.datagrams > 0;
     let mut free = rows(part);
@@ -211,19 +211,19 @@ fn table(buffer: &mut Buffer, part: Rect, picture: &Picture<'_>, lines: &[Named<
     }
     if has_others && part.height > 1 {
         let line = Rect { y: part.bottom() - 1, height: 1, ..part };
-        let texts = |field: Field, width: usize| match field {
-            Field::Source => "others".to_owned(),
-            Field::Payload => format!("past {MAX_SENDERS} senders"),
-            Field::Datagrams => count(others.datagrams, width),
-            Field::Bytes => short_bytes(others.bytes),
+        let texts = |field: Cell, width: usize| match field {
+            Cell::Source => "others".to_owned(),
+            Cell::Payload => format!("past {MAX_SENDERS} senders"),
+            Cell::Datagrams => count(others.datagrams, width),
+            Cell::Bytes => short_bytes(others.bytes),
             _ => String::new(),
         };
         fill(buffer, line, &fields, texts, |_| palette.strong);
     }
 }
 
-fn header(buffer: &mut Buffer, line: Rect, fields: &[(Field, usize)], state: &State, palette: &Styles) {
-    let mark = |field: Field| match field.head() {
+fn header(buffer: &mut Buffer, line: Rect, fields: &[(Cell, usize)], state: &State, palette: &Styles) {
+    let mark = |field: Cell| match field.head() {
         (name, Some(column)) if column == state.column => format!("{name}{}", arrow(state)),
         (name, _) => name.to_owned(),
     };
@@ -240,27 +240,27 @@ fn arrow(state: &State) -> &'static str {
 fn row(
     buffer: &mut Buffer,
     place: Rect,
-    fields: &[(Field, usize)],
+    fields: &[(Cell, usize)],
     named: &Named<Line>,
     is_chosen: bool,
     palette: &Styles,
 ) {
     let line = &named.it;
-    let text = |field: Field, width: usize| match field {
-        Field::Source => line.source.to_string(),
-        Field::Datagrams => count(line.count.datagrams, width),
-        Field::Rate => format!("{}/s", short(line.rate.0)),
-        Field::Series => bars(&line.series),
-        Field::Bytes => short_bytes(line.count.bytes),
-        Field::SinceLast => age(line.since_last),
-        Field::LongestGap => gap(line).replace(' ', ""),
-        Field::Delivery => delivery(line.arrival.delivery, named.interface.as_deref()),
-        Field::Payload => safe(line.head.bytes()),
+    let text = |field: Cell, width: usize| match field {
+        Cell::Source => line.source.to_string(),
+        Cell::Datagrams => count(line.count.datagrams, width),
+        Cell::Rate => format!("{}/s", short(line.rate.0)),
+        Cell::Series => bars(&line.series),
+        Cell::Bytes => short_bytes(line.count.bytes),
+        Cell::SinceLast => age(line.since_last),
+        Cell::LongestGap => gap(line).replace(' ', ""),
+        Cell::Delivery => delivery(line.arrival.delivery, named.interface.as_deref()),
+        Cell::Payload => safe(line.head.bytes()),
     };
-    let style = |field: Field| match (field, line.arrival.delivery) {
-        (Field::Source, _) => palette.address,
-        (Field::Delivery, Delivery::Broadcast) => palette.broadcast,
-        (Field::Delivery, Delivery::Multicast) => palette.multicast,
+    let style = |field: Cell| match (field, line.arrival.delivery) {
+        (Cell::Source, _) => palette.address,
+        (Cell::Delivery, Delivery::Broadcast) => palette.broadcast,
+        (Cell::Delivery, Delivery::Multicast) => palette.multicast,
         _ => Style::new(),
     };
     if is_chosen {
@@ -273,9 +273,9 @@ fn row(
 fn fill(
     buffer: &mut Buffer,
     line: Rect,
-    fields: &[(Field, usize)],
-    text: impl Fn(Field, usize) -> String,
-    style: impl Fn(Field) -> Style,
+    fields: &[(Cell, usize)],
+    text: impl Fn(Cell, usize) -> String,
+    style: impl Fn(Cell) -> Style,
 ) {
     let mut column = 0;
     for &(field, width) in fields {
@@ -309,7 +309,7 @@ fn foot(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, palette: &Styles
     }
     let keys = match state.mode {
         Mode::Table | Mode::Filter => {
-            let field = Field::ALL.iter().find(|(field, _)| field.head().1 == Some(state.column));
+            let field = Cell::ALL.iter().find(|(field, _)| field.head().1 == Some(state.column));
             let column = field.map_or("", |(field, _)| field.head().0);
             let order = format!("{column}{}", arrow(state));
             format!("q quit  ? help  s sort: {order}  r reverse  Enter details  / filter  p pause")

@@ -11,7 +11,7 @@ use ratatui::crossterm::event::{self, Event};
 use ratatui::layout::Rect;
 
 use super::drawing::Styles;
-use super::feed::{Known, now};
+use super::feed::{Table, now};
 use super::picture::{Body, Named, Picture, Totals};
 use super::screen::Screen;
 use super::senders::{Line, Place, Row};
@@ -34,7 +34,7 @@ const COPIED: usize = 64;
 
 /// All that is needed to keep the screen up to date.
 pub(super) struct Watch<L> {
-    pub(super) shared: Arc<Mutex<Known>>,
+    pub(super) shared: Arc<Mutex<Table>>,
     pub(super) title: String,
     pub(super) palette: Styles,
     /// Asks for the ledger; `None` if there is none just now.
@@ -47,7 +47,7 @@ pub(super) struct Watch<L> {
 
 /// What is shown while it is paused: all as it was then.
 pub(super) struct Frozen {
-    shared: Mutex<Known>,
+    shared: Mutex<Table>,
     at: Instant,
 }
 
@@ -130,7 +130,7 @@ impl<L: FnMut() -> Option<Totals>> Watch<L> {
     /// Copies all that there is, and lets the other thread have its turns meanwhile.
     fn freeze(&self) -> Box<Frozen> {
         let mut shared = self.shared.lock();
-        let mut copy = Known {
+        let mut copy = Table {
             senders: shared.senders.begin_copy(),
             names: shared.names.clone(),
             troubles: shared.troubles.last().cloned().into_iter().collect(),
@@ -196,7 +196,7 @@ fn keys() -> io::Result<Receiver<io::Result<Event>>> {
 }
 
 /// What is to be shown, and the time that it is to be shown of.
-fn shown<'a>(frozen: &'a Option<Box<Frozen>>, shared: &'a Mutex<Known>) -> (&'a Mutex<Known>, Instant) {
+fn shown<'a>(frozen: &'a Option<Box<Frozen>>, shared: &'a Mutex<Table>) -> (&'a Mutex<Table>, Instant) {
     match frozen {
         Some(frozen) => (&frozen.shared, frozen.at),
         None => (shared, now()),
@@ -204,7 +204,7 @@ fn shown<'a>(frozen: &'a Option<Box<Frozen>>, shared: &'a Mutex<Known>) -> (&'a 
 }
 
 /// The senders in sight, in their order; the choice is fitted to it.
-fn list(table: &Mutex<Known>, state: &mut State, room: usize, moment: Instant) -> Body {
+fn list(table: &Mutex<Table>, state: &mut State, room: usize, moment: Instant) -> Body {
     let places = order(table, state, moment);
     let shared = table.lock();
     let pinned = state.pinned().and_then(|source| shared.senders.row_of(source));
@@ -217,7 +217,7 @@ fn list(table: &Mutex<Known>, state: &mut State, room: usize, moment: Instant) -
 }
 
 /// All rows that the filter lets through, in order.
-fn order(table: &Mutex<Known>, state: &State, moment: Instant) -> Vec<Place> {
+fn order(table: &Mutex<Table>, state: &State, moment: Instant) -> Vec<Place> {
     let mut filter = Filter::new(&state.filter);
     let mut places = Vec::new();
     let mut shared = table.lock();
@@ -235,7 +235,7 @@ fn order(table: &Mutex<Known>, state: &State, moment: Instant) -> Vec<Place> {
     places
 }
 
-fn details(shared: &Known, source: std::net::SocketAddr, moment: Instant) -> Body {
+fn details(shared: &Table, source: std::net::SocketAddr, moment: Instant) -> Body {
     let row = shared.senders.row_of(source);
     let line = row.and_then(|row| Some(Box::new(named(shared, shared.senders.line(row, moment)?))));
     let samples = row.map(|row| shared.senders.samples(row)).unwrap_or_default();
@@ -246,11 +246,11 @@ fn details(shared: &Known, source: std::net::SocketAddr, moment: Instant) -> Bod
     Body::Details { line, source, samples }
 }
 
-fn named(shared: &Known, line: Line) -> Named<Line> {
+fn named(shared: &Table, line: Line) -> Named<Line> {
     Named { interface: name(shared, line.arrival.interface), it: line }
 }
 
-fn name(shared: &Known, index: Option<udpkit::InterfaceIndex>) -> Option<String> {
+fn name(shared: &Table, index: Option<udpkit::InterfaceIndex>) -> Option<String> {
     index.and_then(|index| shared.names.get(&index).cloned())
 }
 

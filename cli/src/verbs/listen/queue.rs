@@ -27,7 +27,7 @@ struct Inner {
 }
 
 struct State {
-    waiting: Part,
+    waiting: Chunk,
     /// Bytes that may wait, or be in the writer's hands.
     limit: usize,
     /// Bytes that are in the writer's hands.
@@ -45,7 +45,7 @@ struct State {
 impl Queue {
     /// A queue of at most so many bytes.
     pub(super) fn new(limit: usize) -> Self {
-        let waiting = Part::default();
+        let waiting = Chunk::default();
         let state = State { waiting, limit, taken: 0, asleep: false, ended: false, closed: false, overflow: 0 };
         Self(Arc::new(Inner { state: Mutex::new(state), filled: Condvar::new() }))
     }
@@ -56,7 +56,7 @@ impl Queue {
     }
 
     /// Waits for something, and takes all there is, in exchange for an empty part; false if nothing will come any more.
-    pub(super) fn take(&self, part: &mut Part) -> bool {
+    pub(super) fn take(&self, part: &mut Chunk) -> bool {
         part.clear();
         let mut state = self.lock();
         state.taken = 0;
@@ -146,7 +146,7 @@ impl Sink for QueueSink {
 
 /// A part of what was said, in order.
 #[derive(Default)]
-pub(super) struct Part {
+pub(super) struct Chunk {
     items: Vec<Item>,
     /// Payloads of all items, one after another.
     payloads: Vec<u8>,
@@ -181,7 +181,7 @@ enum Item {
     Trouble(Box<Error>),
 }
 
-impl Part {
+impl Chunk {
     fn is_empty(&self) -> bool {
         self.items.is_empty()
             && self.drops.is_none()
@@ -290,7 +290,7 @@ mod tests {
     }
 
     /// What a part tells: source port, length and payload of each datagram; port 0 for drops.
-    fn told(part: &Part) -> Vec<(u16, usize, Vec<u8>)> {
+    fn told(part: &Chunk) -> Vec<(u16, usize, Vec<u8>)> {
         let mut told = Vec::new();
         let flow = part.events(|event| {
             match event {
@@ -323,7 +323,7 @@ mod tests {
         for event in events {
             assert!(sink.event(event).is_continue());
         }
-        let mut part = Part::default();
+        let mut part = Chunk::default();
         assert!(queue.take(&mut part));
         let expected: [(u16, usize, &[u8]); 6] =
             [(1, 2, b"aa"), (1, 2, b"bb"), (1, 1, b"c"), (0, 3, b""), (2, 0, b""), (2, 9, b"cut")];
@@ -355,7 +355,7 @@ mod tests {
         let _ = sink.event(Event::Ignored { meta: &source, reason: Reason::NoMatch, count: 1 });
         let sent = (trains * 60 + empties) as u64;
         let overflow = queue.overflow();
-        let mut part = Part::default();
+        let mut part = Chunk::default();
         assert!(queue.take(&mut part));
         assert!(part.len() <= LIMIT && part.not_shown() == 1);
         assert_eq!(part.overflow(), overflow);
@@ -375,7 +375,7 @@ mod tests {
             let queue = Queue::new(LIMIT);
             assert!(queue.sink(true).event(event).is_continue());
             queue.end();
-            let (mut part, mut told) = (Part::default(), Vec::new());
+            let (mut part, mut told) = (Chunk::default(), Vec::new());
             while queue.take(&mut part) {
                 let flow = part.events(|event| {
                     told.push(event.name());

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use udpkit::{Event, Remote, Report, Sink, Train};
 
 use super::notices::QueueFull;
-use super::queue::{Part, Queue};
+use super::queue::{Chunk, Queue};
 use crate::output::{Complaint, NotShown, StdPrinter};
 use crate::tui::Troubles;
 use udpkit_capture::{CaptureFiles, Drops};
@@ -90,7 +90,7 @@ impl Recorder {
     pub(super) fn start(mut self, queue: &Queue, remote: Remote) -> Result<JoinHandle<Self>> {
         let queue = queue.clone();
         let work = move || {
-            let _ending = Ending { queue: &queue, remote: &remote };
+            let _ending = OnPanic { queue: &queue, remote: &remote };
             give_way();
             if self.work(&queue).is_break() {
                 queue.close();
@@ -104,7 +104,7 @@ impl Recorder {
     /// Takes what comes until nothing will; `Break` if nobody wants it any more.
     #[expect(clippy::disallowed_methods, reason = "how often is written is a matter of time")]
     fn work(&mut self, queue: &Queue) -> ControlFlow<()> {
-        let mut part = Part::default();
+        let mut part = Chunk::default();
         while queue.take(&mut part) {
             let taken = Instant::now();
             part.events(|event| self.event(event))?;
@@ -281,12 +281,12 @@ fn give_way() {
 fn give_way() {}
 
 /// Ends the run if the thread that writes panics.
-struct Ending<'a> {
+struct OnPanic<'a> {
     queue: &'a Queue,
     remote: &'a Remote,
 }
 
-impl Drop for Ending<'_> {
+impl Drop for OnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.queue.close();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 use udpkit::{Count, Quantiles, Report};
 
-use super::origin::Entry;
-use super::tally::{LeftOut, Tally, counted};
+use super::origin::CaptureEntry;
+use super::tally::{Omission, Tally, counted};
 use crate::output::json::nanoseconds;
 use crate::output::summary::{Rates, Summary, counts, dropped, ignored};
 use crate::output::{Notice, StatusLine, Tone};
@@ -56,8 +56,8 @@ pub(super) struct Planned {
 }
 
 impl Planned {
-    pub(super) fn new(entry: &Entry, at: Duration, destination: SocketAddr) -> Self {
-        let Entry { packet, source, destination: captured_destination, length } = *entry;
+    pub(super) fn new(entry: &CaptureEntry, at: Duration, destination: SocketAddr) -> Self {
+        let CaptureEntry { packet, source, destination: captured_destination, length } = *entry;
         Self { at_ns: nanoseconds(at), packet, source, captured_destination, destination, length, at }
     }
 }
@@ -87,12 +87,12 @@ pub(super) struct Unsendable {
     length: usize,
     reason: &'static str,
     #[serde(skip)]
-    why: LeftOut,
+    why: Omission,
 }
 
 impl Unsendable {
-    pub(super) fn new(entry: &Entry, why: LeftOut) -> Self {
-        let Entry { packet, source, destination: captured_destination, length } = *entry;
+    pub(super) fn new(entry: &CaptureEntry, why: Omission) -> Self {
+        let CaptureEntry { packet, source, destination: captured_destination, length } = *entry;
         Self { packet, source, captured_destination, length, reason: why.key(), why }
     }
 }
@@ -194,7 +194,7 @@ impl Replayed<'_> {
     fn object(&self) -> CaptureObject {
         let Tally { readings, counts: found, without_time, left_out, .. } = self.tally;
         let unusable = Unusable::ALL.iter().map(|why| (why.key(), found.unusable(*why)));
-        let left_out = LeftOut::ALL.iter().map(|why| (why.key(), left_out[*why as usize]));
+        let left_out = Omission::ALL.iter().map(|why| (why.key(), left_out[*why as usize]));
         CaptureObject {
             readings: *readings,
             packets: found.packets,

@@ -21,28 +21,28 @@ use crate::words::format::Format;
 use crate::words::units::Rate;
 
 /// The destination of every datagram.
-pub(super) struct Target {
+pub(super) struct Destination {
     pub(super) transmit: Transmit,
     /// Whether datagrams keep the port that they went to.
     pub(super) keeps_ports: bool,
     broadcast: bool,
 }
 
-impl Target {
+impl Destination {
     fn is_shared(&self) -> bool {
         self.broadcast || self.transmit.destination.ip().is_multicast()
     }
 }
 
 /// The destination that the address and -i name.
-pub(super) fn target(args: &ReplayArgs, interfaces: &Interfaces) -> Result<Target> {
+pub(super) fn target(args: &ReplayArgs, interfaces: &Interfaces) -> Result<Destination> {
     if let Some(port) = args.address.port {
         check_port(port)?;
     }
     let found = args.address.destinations(args.common.port, args.common.families(), interfaces)?;
     let interface = one_interface(&args.common, interfaces)?;
     let destination = scoped(found[0], interface, interfaces)?;
-    Ok(Target {
+    Ok(Destination {
         transmit: Transmit { interface: interface.or_else(|| scope(destination)), ..Transmit::to(destination) },
         keeps_ports: destination.port() == 0,
         broadcast: interfaces.is_broadcast(destination.ip()),
@@ -75,7 +75,7 @@ pub(super) fn name(args: &ReplayArgs) -> String {
 }
 
 /// Which datagrams of the capture are sent.
-pub(super) fn selection(args: &ReplayArgs, target: &Target) -> Selection {
+pub(super) fn selection(args: &ReplayArgs, target: &Destination) -> Selection {
     let limit = udpkit::max_payload(target.transmit.destination.ip());
     Selection { ports: args.filter_port.clone(), limit, keeps_ports: target.keeps_ports }
 }
@@ -107,7 +107,7 @@ pub(super) fn is_alone(args: &ReplayArgs) -> bool {
 }
 
 /// The options of its sockets.
-pub(super) fn socket_options(args: &ReplayArgs, target: &Target) -> Options {
+pub(super) fn socket_options(args: &ReplayArgs, target: &Destination) -> Options {
     Options {
         broadcast: target.broadcast,
         errors: true,
@@ -117,7 +117,7 @@ pub(super) fn socket_options(args: &ReplayArgs, target: &Target) -> Options {
 }
 
 /// What the engine is asked for, driven with sockets at these addresses. What is only listed must be told.
-pub(super) fn engine(args: &ReplayArgs, target: &Target, own: Vec<SocketAddr>) -> ReplayOptions {
+pub(super) fn engine(args: &ReplayArgs, target: &Destination, own: Vec<SocketAddr>) -> ReplayOptions {
     ReplayOptions {
         transmit: target.transmit,
         keeps_ports: target.keeps_ports,

@@ -26,12 +26,12 @@ pub(super) enum Origin {
     /// A file, which can be read again and again.
     File(File),
     /// A pipe, which a thread reads: what the thread finds, until somebody takes it.
-    Stream(Option<Receiver<Message>>),
+    Stream(Option<Receiver<Piece>>),
 }
 
 /// What the thread that reads a stream says: what came next, and what became of the packets up to there.
 #[derive(Debug)]
-pub(super) struct Message {
+pub(super) struct Piece {
     pub(super) next: Result<Option<Kept>, ReadError>,
     pub(super) counts: PacketCounts,
 }
@@ -91,19 +91,19 @@ pub(super) fn rewound(file: &File) -> Result<Reader<File>, ReadError> {
 }
 
 /// Reads a stream to its end, or until nobody wants more.
-fn read_stream(input: impl Read, sender: &SyncSender<Message>) {
+fn read_stream(input: impl Read, sender: &SyncSender<Piece>) {
     let mut reader = match Reader::new(input) {
         Ok(reader) => reader,
         Err(error) => {
             // Where nobody hears it any more, the run is over.
-            let _ = sender.send(Message { next: Err(error), counts: PacketCounts::default() });
+            let _ = sender.send(Piece { next: Err(error), counts: PacketCounts::default() });
             return;
         }
     };
     loop {
         let next = reader.next().map(|next| next.map(|datagram| Kept::new(&datagram)));
         let is_last = !matches!(next, Ok(Some(_)));
-        let message = Message { next, counts: reader.counts() };
+        let message = Piece { next, counts: reader.counts() };
         if sender.send(message).is_err() || is_last {
             return;
         }
@@ -126,14 +126,14 @@ impl Kept {
 
 /// A datagram of a capture, for a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct CaptureEntry {
     pub(super) packet: u64,
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
     pub(super) length: usize,
 }
 
-impl Entry {
+impl CaptureEntry {
     pub(super) fn new(datagram: &Captured<'_>) -> Self {
         let Captured { packet, source, destination, payload, .. } = *datagram;
         Self { packet, source, destination, length: payload.len() }
@@ -143,7 +143,7 @@ impl Entry {
 /// Where the datagrams of a reading come from.
 pub(super) enum Supply {
     File(Box<Reader<File>>),
-    Stream(Receiver<Message>, PacketCounts),
+    Stream(Receiver<Piece>, PacketCounts),
 }
 
 impl Supply {

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use udpkit::verbs::{Reading, Recording, ReplayDatagram};
 
-use super::origin::{Entry, Kept, Origin, Supply};
+use super::origin::{CaptureEntry, Kept, Origin, Supply};
 use super::rehearsal::Rehearsal;
-use super::tally::{LeftOut, Tally};
+use super::tally::{Omission, Tally};
 use udpkit_capture::{Captured, ReadError};
 
 /// How long a stream is waited for until the wish to stop is looked at.
@@ -30,12 +30,12 @@ pub(super) struct Selection {
 
 impl Selection {
     /// Why a datagram is not sent, if it is not.
-    pub(super) fn leaves_out(&self, datagram: &Captured<'_>) -> Option<LeftOut> {
+    pub(super) fn leaves_out(&self, datagram: &Captured<'_>) -> Option<Omission> {
         let port = datagram.destination.port();
         match () {
-            () if !self.ports.is_empty() && !self.ports.contains(&port) => Some(LeftOut::OtherPort),
-            () if self.keeps_ports && port == 0 => Some(LeftOut::PortZero),
-            () if datagram.payload.len() > self.limit => Some(LeftOut::TooLong),
+            () if !self.ports.is_empty() && !self.ports.contains(&port) => Some(Omission::OtherPort),
+            () if self.keeps_ports && port == 0 => Some(Omission::PortZero),
+            () if datagram.payload.len() > self.limit => Some(Omission::TooLong),
             () => None,
         }
     }
@@ -75,7 +75,7 @@ impl Context {
 }
 
 /// A datagram of a capture: to be sent, or why not.
-type Step = Result<Kept, (Entry, LeftOut)>;
+type Step = Result<Kept, (CaptureEntry, Omission)>;
 
 /// One reading of a capture, from its beginning to its end: gives the datagrams that are to be sent.
 pub(super) struct Pass {
@@ -96,7 +96,7 @@ impl Pass {
     fn step(&mut self) -> Result<Reading<Step>, ReadError> {
         let selection = &self.context.selection;
         self.supply.next(self.context.patience(), |datagram| match selection.leaves_out(datagram) {
-            Some(why) => Err((Entry::new(datagram), why)),
+            Some(why) => Err((CaptureEntry::new(datagram), why)),
             None => Ok(Kept::new(datagram)),
         })
     }
@@ -105,14 +105,14 @@ impl Pass {
     fn select(&mut self, kept: Kept) -> ReplayDatagram {
         let number = self.context.tally.borrow_mut().select(kept.time.is_some());
         if let Some(rehearsal) = &self.context.rehearsal {
-            rehearsal.borrow_mut().is_read(number, Entry::new(&kept.captured()));
+            rehearsal.borrow_mut().is_read(number, CaptureEntry::new(&kept.captured()));
         }
         let Kept { time, source, destination, payload, .. } = kept;
         self.last = time.unwrap_or(self.last);
         ReplayDatagram { number, at: self.last, source, destination, payload }
     }
 
-    fn leave_out(&self, entry: &Entry, why: LeftOut) {
+    fn leave_out(&self, entry: &CaptureEntry, why: Omission) {
         self.context.tally.borrow_mut().leave_out(why);
         if let Some(rehearsal) = &self.context.rehearsal {
             rehearsal.borrow_mut().is_left_out(entry, why);
@@ -149,7 +149,7 @@ mod tests {
     use std::net::SocketAddr;
     use std::sync::mpsc::sync_channel;
 
-    use super::super::origin::Message;
+    use super::super::origin::Piece;
     use super::*;
     use udpkit_capture::PacketCounts;
 
@@ -170,7 +170,7 @@ mod tests {
             Reading::End => Reading::End,
         };
         for next in messages {
-            sender.send(Message { next, counts: PacketCounts::default() }).unwrap();
+            sender.send(Piece { next, counts: PacketCounts::default() }).unwrap();
         }
         drop(sender);
         loop {

@@ -8,15 +8,15 @@ use udpkit::verbs::{Recording, Replay};
 use udpkit::{Engine, Event, Next, Outbox, Transmit};
 
 use super::notices::{Planned, Unsendable};
-use super::origin::Entry;
-use super::tally::LeftOut;
+use super::origin::CaptureEntry;
+use super::tally::Omission;
 use crate::output::SharedPrinter;
 
 /// Shows what would be sent.
 pub(super) struct Rehearsal {
     printer: SharedPrinter,
     /// What was read and not sent, by number, in order: as much as the engine reads ahead.
-    entries: VecDeque<(u64, Entry)>,
+    entries: VecDeque<(u64, CaptureEntry)>,
     /// How long after the first.
     at: Duration,
 }
@@ -26,14 +26,14 @@ impl Rehearsal {
         Self { printer, entries: VecDeque::new(), at: Duration::ZERO }
     }
 
-    pub(super) fn is_read(&mut self, number: u64, entry: Entry) {
+    pub(super) fn is_read(&mut self, number: u64, entry: CaptureEntry) {
         self.entries.push_back((number, entry));
     }
 
     /// Told when it is read, since it has no time of its own: somewhat before what stands before it.
-    pub(super) fn is_left_out(&mut self, entry: &Entry, why: LeftOut) {
+    pub(super) fn is_left_out(&mut self, entry: &CaptureEntry, why: Omission) {
         // What was not asked for is only counted.
-        if why != LeftOut::OtherPort {
+        if why != Omission::OtherPort {
             self.printer.lock().say(&Unsendable::new(entry, why));
         }
     }
@@ -48,9 +48,9 @@ impl Rehearsal {
 }
 
 /// Where the engine sends to.
-struct Stage<'a>(&'a RefCell<Rehearsal>);
+struct NoWire<'a>(&'a RefCell<Rehearsal>);
 
-impl Outbox for Stage<'_> {
+impl Outbox for NoWire<'_> {
     /// Nothing leaves.
     fn send(&mut self, _via: usize, _transmit: &Transmit, _payload: &[u8]) {}
 
@@ -76,7 +76,7 @@ where
         if rehearsal.borrow().printer.lock().is_over() {
             return;
         }
-        engine.tick(now, &mut Stage(rehearsal));
+        engine.tick(now, &mut NoWire(rehearsal));
         match engine.next() {
             Next::At(moment) if !is_stopped() => now = now.max(moment),
             Next::At(_) | Next::Datagram | Next::Done => return,

@@ -8,12 +8,12 @@ use udpkit::verbs::{Replay, Sources};
 use udpkit::{Control, Drive, End, Engine, Event, Interfaces, Memberships, Remote, Report, Sink, Socket, drive};
 
 use super::notices::{Replayed, SourceSocket};
-use super::options::{self, Target};
+use super::options::{self, Destination};
 use super::origin::Origin;
 use super::reading::{Context, Pass};
 use super::rehearsal::rehearse;
-use super::screen::{Screen, with_progress};
-use super::senders::{STREAM_SOCKETS, Senders};
+use super::screen::{ReplaySink, with_progress};
+use super::senders::{STREAM_SOCKETS, SourceSockets};
 use super::survey::Survey;
 use crate::args::ReplayArgs;
 use crate::hint::{self, Hint};
@@ -27,7 +27,7 @@ const MAX_NAMED: usize = 8;
 /// A replay, once it is known what it does.
 pub(super) struct Run<'a> {
     pub(super) args: &'a ReplayArgs,
-    pub(super) target: Target,
+    pub(super) target: Destination,
     pub(super) printer: SharedPrinter,
     pub(super) context: Rc<Context>,
     /// How many datagrams are to be sent in all, if that is known.
@@ -72,27 +72,27 @@ impl Run<'_> {
     }
 
     /// Opens the sockets, and tells which source has not the port that it had.
-    pub(super) fn senders(&self, survey: Option<&Survey>, interfaces: &Interfaces) -> Result<Senders> {
+    pub(super) fn senders(&self, survey: Option<&Survey>, interfaces: &Interfaces) -> Result<SourceSockets> {
         let Self { args, target, .. } = self;
         let options = options::socket_options(args, target);
         let any = udpkit::any_address(target.transmit.destination.ip());
         let local = local_address(args.local.as_ref(), any, interfaces)?;
         if options::is_alone(args) {
-            return Senders::alone(local, &options).map_err(|error| match error.is_in_use() {
+            return SourceSockets::alone(local, &options).map_err(|error| match error.is_in_use() {
                 true => Hint::on(error.to_string(), hint::in_use(&error, "--local")),
                 false => error.into(),
             });
         }
         let senders = match survey {
-            Some(survey) => Senders::of_sources(&survey.sources, local.ip(), &options)?,
-            None => Senders::of_strangers(local.ip(), &options)?,
+            Some(survey) => SourceSockets::of_sources(&survey.sources, local.ip(), &options)?,
+            None => SourceSockets::of_strangers(local.ip(), &options)?,
         };
         self.tell_senders(&senders);
         Ok(senders)
     }
 
     /// Tells by which socket each source sends: in JSON all, to people some of those that have another port.
-    fn tell_senders(&self, senders: &Senders) {
+    fn tell_senders(&self, senders: &SourceSockets) {
         let mut printer = self.printer.lock();
         if printer.is_json() {
             for (source, socket) in senders.sources.owners().iter().zip(&senders.sockets) {
@@ -111,12 +111,18 @@ impl Run<'_> {
     }
 
     /// Sends the capture, and tells what became of it.
-    pub(super) fn perform(&self, origin: Origin, senders: Senders, remote: &Remote, control: Control) -> Result<Exit> {
-        let Senders { sockets, sources, .. } = senders;
+    pub(super) fn perform(
+        &self,
+        origin: Origin,
+        senders: SourceSockets,
+        remote: &Remote,
+        control: Control,
+    ) -> Result<Exit> {
+        let SourceSockets { sockets, sources, .. } = senders;
         let mut engine = self.engine(origin, sources, sockets.iter().map(Socket::local_address).collect());
-        let mut screen = Screen { printer: &self.printer, verbose: self.args.common.verbose };
+        let mut sink = ReplaySink { printer: &self.printer, verbose: self.args.common.verbose };
         let drive_with = Drive { control, memberships: Memberships::default() };
-        let run = || drive(&sockets, &mut engine, drive_with, &mut screen);
+        let run = || drive(&sockets, &mut engine, drive_with, &mut sink);
         let driven = match options::tells_progress(self.args) {
             true => with_progress(remote, &self.printer, self.total, run),
             false => run(),

@@ -67,12 +67,12 @@ fn tell_progress(remote: &Remote, printer: &SharedPrinter, total: Option<u64>, e
 }
 
 /// Takes the events of a run: answers are counted, and only shown to who wants to see everything.
-pub(super) struct Screen<'a> {
+pub(super) struct ReplaySink<'a> {
     pub(super) printer: &'a SharedPrinter,
     pub(super) verbose: bool,
 }
 
-impl Sink for Screen<'_> {
+impl Sink for ReplaySink<'_> {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         match event {
             Event::Reply { .. } if !self.verbose => ControlFlow::Continue(()),

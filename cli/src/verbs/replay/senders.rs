@@ -9,14 +9,14 @@ use udpkit::{Options, Socket};
 pub(super) const STREAM_SOCKETS: usize = 16;
 
 /// The sockets of a run, and which source each is for.
-pub(super) struct Senders {
+pub(super) struct SourceSockets {
     pub(super) sockets: Vec<Socket>,
     pub(super) sources: Sources,
     /// Sources whose port could not be had, where they send from instead, and why.
     pub(super) elsewhere: Vec<(SocketAddr, SocketAddr, udpkit::Error)>,
 }
 
-impl Senders {
+impl SourceSockets {
     /// A socket for each source at our address `ip`: at the source's port, or at any if that cannot be had.
     pub(super) fn of_sources(found: &Sources, ip: IpAddr, options: &Options) -> udpkit::Result<Self> {
         let mut sockets = Vec::new();

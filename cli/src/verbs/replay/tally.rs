@@ -4,7 +4,7 @@ use udpkit_capture::{PacketCounts, Unusable};
 
 /// Why a datagram of a capture is not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LeftOut {
+pub(super) enum Omission {
     /// It went to a port that was not asked for.
     OtherPort,
     /// It went to port 0, where nothing can be sent.
@@ -13,7 +13,7 @@ pub(super) enum LeftOut {
     TooLong,
 }
 
-impl LeftOut {
+impl Omission {
     pub(super) const ALL: [Self; 3] = [Self::OtherPort, Self::PortZero, Self::TooLong];
 
     pub(super) fn key(self) -> &'static str {
@@ -41,13 +41,13 @@ pub(super) struct Tally {
     pub(super) counts: PacketCounts,
     /// Datagrams for which the file has no time.
     pub(super) without_time: u64,
-    pub(super) left_out: [u64; LeftOut::ALL.len()],
+    pub(super) left_out: [u64; Omission::ALL.len()],
     /// Datagrams that were read to be sent.
     selected: u64,
 }
 
 impl Tally {
-    pub(super) fn leave_out(&mut self, why: LeftOut) {
+    pub(super) fn leave_out(&mut self, why: Omission) {
         self.left_out[why as usize] += 1;
     }
 
@@ -66,7 +66,7 @@ impl Tally {
     /// Packets and datagrams that are not sent, by reason.
     pub(super) fn unused(&self) -> impl Iterator<Item = (u64, &'static str, &'static str)> {
         let unusable = Unusable::ALL.iter().map(|why| (self.counts.unusable(*why), why.key(), why.words()));
-        let left_out = LeftOut::ALL.iter().map(|why| (self.left_out[*why as usize], why.key(), why.words()));
+        let left_out = Omission::ALL.iter().map(|why| (self.left_out[*why as usize], why.key(), why.words()));
         unusable.chain(left_out).filter(|(count, ..)| *count > 0)
     }
 

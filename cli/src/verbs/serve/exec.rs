@@ -124,7 +124,7 @@ struct Backlog {
 }
 
 /// How the wait for a command was over.
-enum End {
+enum TalkEnd {
     Exited,
     Late,
     TooLong,
@@ -165,7 +165,7 @@ impl Runner {
             };
             let watcher = thread::Builder::new().spawn_scoped(scope, watch);
             let end = watcher.and_then(|_| talk.hold(&mut child, exit, &self.closing, deadline));
-            if !matches!(end, Ok(End::Exited)) {
+            if !matches!(end, Ok(TalkEnd::Exited)) {
                 kill(&mut child);
             }
             end
@@ -173,11 +173,11 @@ impl Runner {
         // Always, so that no zombie is left.
         let status = child.wait();
         match (end, status) {
-            (Ok(End::Closing), _) => None,
-            (Ok(End::Late), _) => Some(Err(Failure::Late)),
-            (Ok(End::TooLong), _) => Some(Err(Failure::TooLong)),
-            (Ok(End::Exited), Ok(status)) => Some(talk.outcome(status)),
-            (Ok(End::Exited), Err(error)) | (Err(error), _) => failed("cannot be waited for", &error),
+            (Ok(TalkEnd::Closing), _) => None,
+            (Ok(TalkEnd::Late), _) => Some(Err(Failure::Late)),
+            (Ok(TalkEnd::TooLong), _) => Some(Err(Failure::TooLong)),
+            (Ok(TalkEnd::Exited), Ok(status)) => Some(talk.outcome(status)),
+            (Ok(TalkEnd::Exited), Err(error)) | (Err(error), _) => failed("cannot be waited for", &error),
         }
     }
 
@@ -216,7 +216,7 @@ impl Talk<'_> {
         exit: PipeReader,
         closing: &PipeReader,
         deadline: Option<Instant>,
-    ) -> io::Result<End> {
+    ) -> io::Result<TalkEnd> {
         let mut stdin = nonblocking(child.stdin.take())?;
         let mut stdout = nonblocking(child.stdout.take())?;
         let mut stderr = nonblocking(child.stderr.take())?;
@@ -224,7 +224,7 @@ impl Talk<'_> {
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(now()));
             if left == Some(Duration::ZERO) {
-                return Ok(End::Late);
+                return Ok(TalkEnd::Late);
             }
             let streams = [
                 Some((closing.as_fd(), PollFlags::IN)),
@@ -235,20 +235,20 @@ impl Talk<'_> {
             ];
             let [is_closing, has_exited, is_hungry, has_reply, has_complaint] = wait(streams, left)?;
             if is_closing {
-                return Ok(End::Closing);
+                return Ok(TalkEnd::Closing);
             }
             stdin = stdin.filter(|stdin| !is_hungry || self.tell(stdin));
             let limit = self.longest.saturating_add(1);
             stdout = stdout.filter(|stdout| !has_reply || hear(stdout, &mut self.reply, limit));
             if self.reply.len() > self.longest {
-                return Ok(End::TooLong);
+                return Ok(TalkEnd::TooLong);
             }
             // What it said before its exit is there, be it since the wait.
             let has_complaint = has_complaint || has_exited;
             stderr = stderr.filter(|stderr| !has_complaint || hear(stderr, &mut self.complaint, LONGEST_COMPLAINT));
             exit = exit.filter(|_| !has_exited);
             if exit.is_none() && stdout.is_none() {
-                return Ok(End::Exited);
+                return Ok(TalkEnd::Exited);
             }
         }
     }

@@ -12,7 +12,7 @@ use super::metrics::{self, Metrics};
 use super::notices::{MetricsServed, RulesRead, Status};
 use super::{options, rules};
 use crate::args::ServeArgs;
-use crate::output::{Complaint, Listening, SharedPrinter, StdPrinter, words_of};
+use crate::output::{Complaint, ListeningOn, SharedPrinter, StdPrinter, words_of};
 use crate::runtime::signals;
 
 /// How long the end is waited for where no state is told; then it is waited for again.
@@ -31,7 +31,7 @@ pub(super) fn begin(
     let addresses = options::metrics_addresses(args, interfaces)?;
     let watched = Arc::clone(server);
     let metrics = metrics::serve(&addresses, move || watched.report())?;
-    told.say(&Listening { addresses: server.addresses(), what: "serving" });
+    told.say(&ListeningOn { addresses: server.addresses(), what: "serving" });
     if !metrics.addresses().is_empty() {
         told.say(&MetricsServed { addresses: metrics.addresses() });
     }
