@@ -10,7 +10,7 @@ pub(crate) const OBSOLETE_PACKET: u32 = 2;
 pub(crate) const SIMPLE_PACKET: u32 = 3;
 /// What an interface received and lost.
 pub(crate) const INTERFACE_STATISTICS: u32 = 5;
-/// A packet.
+/// A packet with its interface, its time and options: what is written today.
 pub(crate) const ENHANCED_PACKET: u32 = 6;
 
 /// Tells the byte order of a section.
@@ -18,33 +18,49 @@ pub(crate) const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 /// Type and length before a block's content, and its length again after it.
 pub(crate) const FRAME: usize = 12;
 
-/// Options of any block.
+/// Option of any block: there are no more.
 pub(crate) const END_OF_OPTIONS: u16 = 0;
+/// Option of any block: words for people.
 pub(crate) const COMMENT: u16 = 1;
-/// Options of a section header.
+/// Option of a section: the system on which it was captured.
 pub(crate) const SECTION_OS: u16 = 3;
+/// Option of a section: the program that wrote it.
 pub(crate) const SECTION_APPLICATION: u16 = 4;
-/// Options of an interface description.
+/// Option of an interface: its name.
 pub(crate) const INTERFACE_NAME: u16 = 2;
+/// Option of an interface: its description, for people.
 pub(crate) const INTERFACE_WORDS: u16 = 3;
+/// Option of an interface: an IPv4 address of it and the network's mask.
 pub(crate) const INTERFACE_IPV4: u16 = 4;
+/// Option of an interface: an IPv6 address of it and the network's prefix length.
 pub(crate) const INTERFACE_IPV6: u16 = 5;
+/// Option of an interface: its hardware address.
 pub(crate) const INTERFACE_HARDWARE: u16 = 6;
+/// Option of an interface: the unit of its packets' times.
 pub(crate) const TIME_RESOLUTION: u16 = 9;
+/// Option of an interface: seconds that are to be added to its packets' times.
 pub(crate) const TIME_OFFSET: u16 = 14;
-/// Options of an enhanced packet.
+/// Option of an enhanced packet: how it was addressed, and more.
 pub(crate) const PACKET_FLAGS: u16 = 2;
+/// Option of an enhanced packet: how many were dropped before it.
 pub(crate) const PACKET_DROPS: u16 = 4;
-/// Bits of [`PACKET_FLAGS`] that say how the packet was addressed, and what they can be.
+/// Bits of [`PACKET_FLAGS`] that say how the packet was addressed.
 pub(crate) const RECEPTION: u32 = 0b111 << 2;
+/// [`RECEPTION`] of a packet to one host.
 pub(crate) const RECEPTION_UNICAST: u32 = 1 << 2;
+/// [`RECEPTION`] of a packet to a group.
 pub(crate) const RECEPTION_MULTICAST: u32 = 2 << 2;
+/// [`RECEPTION`] of a packet to all hosts on a network.
 pub(crate) const RECEPTION_BROADCAST: u32 = 3 << 2;
-/// Options of interface statistics.
+/// Option of interface statistics: when the capture began.
 pub(crate) const STATISTICS_START: u16 = 2;
+/// Option of interface statistics: when it ended.
 pub(crate) const STATISTICS_END: u16 = 3;
+/// Option of interface statistics: packets that came in.
 pub(crate) const STATISTICS_RECEIVED: u16 = 4;
+/// Option of interface statistics: packets that were dropped by the interface.
 pub(crate) const STATISTICS_DROPPED: u16 = 5;
+/// Option of interface statistics: packets that the capture was given.
 pub(crate) const STATISTICS_DELIVERED: u16 = 8;
 
 /// Appends a block of this type, in little-endian order, whose content the function appends.

@@ -12,6 +12,7 @@ pub struct PacketCounts {
     pub joined: u64,
     /// Packets that were dropped when the capture was made, as it tells itself: none of them is among the others.
     pub dropped: u64,
+    /// Packets that were unusable, by reason, in the order of the reasons.
     pub(crate) unusable: [u64; Unusable::ALL.len()],
 }
 

@@ -31,7 +31,7 @@ pub(crate) enum Link {
     Cooked,
     /// Linux cooked capture, version 2: 276.
     Cooked2,
-    /// All others.
+    /// Any other kind of network, whose frames nothing is known of.
     Unknown,
 }
 
@@ -51,9 +51,13 @@ impl From<u32> for Link {
 /// An IP packet, or a part of one, that may hold UDP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packet {
+    /// Address of the sender.
     pub(crate) source: IpAddr,
+    /// Address that it goes to.
     pub(crate) destination: IpAddr,
+    /// Time to live (IPv4) or hop limit (IPv6) that it has left.
     pub(crate) hop_limit: u8,
+    /// Type of service (IPv4) or traffic class (IPv6).
     pub(crate) traffic_class: u8,
     /// What tells apart networks on which the same addresses may be in use: virtual network, Linux's interface number.
     pub(crate) network: u64,
@@ -79,8 +83,11 @@ pub(crate) struct Fragment {
 /// A UDP header, and where its payload stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Udp {
+    /// Port of the sender.
     pub(crate) source_port: u16,
+    /// Port that it goes to.
     pub(crate) destination_port: u16,
+    /// Where in the body the payload stands.
     pub(crate) payload: Range<usize>,
 }
 

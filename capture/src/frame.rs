@@ -6,7 +6,9 @@ use udpkit::{Datagram, Delivery, max_payload};
 
 /// Protocol number of UDP.
 pub(crate) const UDP: u8 = 17;
+/// What an Ethernet header says where IPv4 follows.
 pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
+/// What an Ethernet header says where IPv6 follows.
 pub(crate) const ETHERTYPE_IPV6: u16 = 0x86dd;
 /// Hop limit that is written where the kernel did not tell the real one: what most systems send with.
 pub(crate) const DEFAULT_HOP_LIMIT: u8 = 64;
@@ -22,7 +24,7 @@ pub(crate) struct Frame<'a> {
     source: IpAddr,
     destination: IpAddr,
     datagram: &'a Datagram<'a>,
-    /// Our port.
+    /// The port that it came to, ours.
     port: u16,
     /// No longer than a datagram of its family can be; nor is `wire_len`.
     payload: &'a [u8],

@@ -159,6 +159,7 @@ pub(crate) fn frame(source: &str, destination: &str, payload: &[u8]) -> Vec<u8> 
 #[derive(Debug)]
 pub(crate) struct Maker {
     order: Order,
+    /// The file so far.
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -232,12 +233,14 @@ impl Maker {
         self.bytes.extend(frame);
     }
 
+    /// Adds numbers of four bytes each.
     pub(crate) fn u32s(&mut self, numbers: &[u32]) {
         for number in numbers {
             self.bytes.extend(if self.order == Order::Little { number.to_le_bytes() } else { number.to_be_bytes() });
         }
     }
 
+    /// Adds numbers of two bytes each.
     pub(crate) fn u16s(&mut self, numbers: &[u16]) {
         for number in numbers {
             self.bytes.extend(if self.order == Order::Little { number.to_le_bytes() } else { number.to_be_bytes() });

@@ -35,7 +35,7 @@ struct Unfinished {
     bytes: Vec<u8>,
     /// Which bytes are there, in order, without overlaps.
     parts: Vec<(usize, usize)>,
-    /// How many.
+    /// How many bytes that is.
     there: usize,
     /// Where it ends, once the last fragment is there.
     end: Option<usize>,
@@ -48,8 +48,11 @@ struct Unfinished {
 /// A datagram that is complete.
 #[derive(Debug)]
 pub(crate) struct Whole {
+    /// What its first part begins with: UDP, or an IPv6 extension header.
     pub(crate) protocol: u8,
+    /// Hop limit of its first part.
     pub(crate) hop_limit: u8,
+    /// Traffic class of its first part.
     pub(crate) traffic_class: u8,
     /// Fragments that it came in.
     pub(crate) packets: u64,

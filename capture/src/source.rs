@@ -21,6 +21,7 @@ pub(crate) struct Source<R> {
 }
 
 impl<R: Read> Source<R> {
+    /// A window at the beginning of an input.
     pub(crate) fn new(input: R) -> Self {
         Self { input, memory: vec![0; MEMORY], start: 0, end: 0, offset: 0 }
     }

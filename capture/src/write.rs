@@ -230,7 +230,7 @@ impl<W: Write> Writer<W> {
         self.out
     }
 
-    /// The output.
+    /// The output that was handed in.
     pub(crate) fn output(&self) -> &W {
         &self.out
     }
@@ -284,7 +284,8 @@ pub(crate) fn arrival(meta: &Meta) -> SystemTime {
     meta.received.unwrap_or_else(now)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a capture says when it was begun and ended")]
+/// The time of day.
+#[expect(clippy::disallowed_methods, reason = "a capture says when it was begun and ended, and when datagrams came")]
 pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
