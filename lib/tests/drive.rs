@@ -4,17 +4,18 @@
 mod common;
 mod netns;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
+use std::process::Command;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{V4, bind};
+use common::{V4, bind, send_run};
 use udpkit::verbs::{Requests, SendOptions, Sender};
 use udpkit::{
-    Datagram, Drive, End, Engine, Event, Group, Input, Memberships, Next, Options, Outbox, ReceiveBatch, Report,
-    SendFailure, Sink, Socket, Transmit, Unreachable, control, drive,
+    Datagram, Drive, End, Engine, Event, Group, Input, Interface, Interfaces, Memberships, Next, Options, Outbox,
+    ReceiveBatch, Report, SendFailure, Sink, Socket, Transmit, Unreachable, any_address, control, drive,
 };
 
 /// An engine that remembers what was done to it.
@@ -36,13 +37,18 @@ struct Probe {
     ticks: Vec<Instant>,
     /// When, and by which socket.
     received: Vec<(Instant, usize)>,
+    /// What they were addressed to.
+    destinations: Vec<Option<IpAddr>>,
     /// Ticks before each input.
     fed: Vec<usize>,
+    /// Interfaces each time, by their names and numbers of addresses.
+    interfaces: Vec<Vec<(String, usize)>>,
 }
 
 impl Engine for Probe {
     fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.received.push((now, via));
+        self.destinations.push(datagram.meta.destination);
         out.emit(Event::Unanswered { request: self.received.len() as u64 });
         if self.echoes && via == 0 {
             out.send(0, &Transmit::to(datagram.meta.source), datagram.payload);
@@ -80,6 +86,11 @@ impl Engine for Probe {
 
     fn input(&mut self, _now: Instant, _input: Input, _out: &mut impl Outbox) {
         self.fed.push(self.ticks.len());
+    }
+
+    fn interfaces(&mut self, interfaces: &Interfaces) {
+        let of = |interface: &Interface| (interface.name.clone(), interface.addresses.len());
+        self.interfaces.push(interfaces.iter().map(of).collect());
     }
 
     fn unreachable(&mut self, _now: Instant, _unreachable: &Unreachable, _out: &mut impl Outbox) {}
@@ -361,4 +372,74 @@ fn a_group_that_can_be_joined_nowhere_ends_a_run_before_it_begins() {
     let probe = Probe { lasts: Some(Duration::ZERO), ..Probe::default() };
     let refused = run_with(&[sending_to_itself(0)], probe, nowhere, &mut Idle(|| ()));
     assert_eq!(refused.expect_err("nobody could be heard").attempt(), "join");
+}
+
+const GROUP: [u8; 4] = [239, 255, 1, 2];
+
+/// Gives an interface its address when the drive first waits; sends to the group there once the change is told, and then one
+/// datagram before each wait.
+struct Changing {
+    sender: Socket,
+    to: SocketAddr,
+    changed: bool,
+    told: usize,
+}
+
+impl Sink for Changing {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        if let Event::Interfaces { interfaces } = event {
+            let eth0 = interfaces.named("eth0").expect("the script made it");
+            assert_eq!(eth0.addresses.len(), 1);
+            self.told += 1;
+            let group = SocketAddr::from((GROUP, self.to.port()));
+            let transmit = Transmit { interface: eth0.index, ..Transmit::to(group) };
+            send_run(&self.sender, &transmit, &[b"group".to_vec()]);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        if !self.changed {
+            let ip = Command::new("ip").args(["address", "add", "10.9.0.1/24", "dev", "eth0"]).status();
+            assert!(ip.expect("ip can be run").success());
+            self.changed = true;
+        } else if self.told > 0 {
+            send(&self.sender, self.to);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn an_interface_that_changes_is_told_and_its_groups_are_joined() {
+    const TEST: &str = "an_interface_that_changes_is_told_and_its_groups_are_joined";
+    const SCRIPT: &str = "
+        echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6
+        ip link add eth0 type veth peer name other
+        ip link set eth0 up
+        ip link set other up
+        eventually \"ip -o link show dev eth0 | grep -q 'state UP'\"";
+    const WAITS: usize = 50;
+    if !netns::enter(TEST, SCRIPT) {
+        return;
+    }
+    let socket = bind(any_address(V4), &Options { destination: true, ..Options::default() });
+    let group = Group { via: 0, address: GROUP.into(), source: None, interface: None };
+    let sender = bind(any_address(V4), &Options::default());
+    let to = SocketAddr::new(V4, socket.local_address().port());
+    let mut sink = Changing { sender, to, changed: false, told: 0 };
+    let probe = Probe { most: Some(WAITS), ..Probe::default() };
+    // It is joined on loopback from the start.
+    let memberships = Memberships::new(vec![group], Vec::new());
+    let (probe, told) = in_time(move || {
+        let (probe, _, end) = run_with(&[socket], probe, memberships, &mut sink).expect("sockets do not break");
+        assert_eq!(end, End::Done);
+        (probe, sink.told)
+    });
+    let eth0 = |at: &Vec<(String, usize)>| at.contains(&("eth0".to_owned(), 1));
+    assert!(!eth0(&probe.interfaces[0]) && probe.interfaces[1..].iter().all(eth0), "{:?}", probe.interfaces);
+    assert_eq!(probe.interfaces.len(), 1 + told);
+    assert!((1..WAITS / 2).contains(&told), "told {} times", told);
+    let of_group = probe.destinations.iter().filter(|destination| **destination == Some(GROUP.into())).count();
+    assert_eq!(of_group, told, "it was not joined there");
 }
