@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{V4, bind, send_run};
+use common::{V4, bind, now, send_run};
 use udpkit::verbs::{Requests, SendOptions, Sender};
 use udpkit::{
     Datagram, Drive, End, Engine, Event, Group, Input, Interface, Interfaces, Memberships, Next, Options, Outbox,
@@ -349,20 +349,29 @@ fn drops_are_at_least_a_number_only_where_trains_may_have_been_dropped() {
 }
 
 #[test]
-fn drops_are_told_a_while_after_something_came_though_nothing_comes_any_more() {
+fn drops_are_told_a_second_after_those_before_though_nothing_comes_any_more() {
+    const INTERVAL: Duration = Duration::from_secs(1);
     let (told, drops) = in_time(|| {
         let (socket, drops) = overrun(&Options::default());
-        let mut told = None;
+        let (sender, to) = (bind(V4, &Options::default()), socket.local_address());
+        let (started, mut told) = (now(), vec![(Duration::ZERO, 0, 0)]);
         let mut sink = |event: Event<'_>| {
-            let Event::Dropped { new, .. } = event else { return ControlFlow::Continue(()) };
-            told = Some(new);
-            ControlFlow::Break(())
+            let Event::Dropped { new, total } = event else { return ControlFlow::Continue(()) };
+            told.push((now() - started, new, total));
+            // More than there is room for.
+            (0..200).for_each(|_| send(&sender, to));
+            if told.len() < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         let ran = run_with(&[socket], Probe::default(), Memberships::default(), &mut sink);
         assert_eq!(ran.expect("sockets do not break").2, End::SinkClosed);
         (told, drops)
     });
-    assert_eq!(told, Some(drops));
+    assert_eq!(told[1].2, drops);
+    assert!(told[1].0 >= INTERVAL && told[2].0 >= 2 * INTERVAL, "{told:?}");
+    for pair in told.windows(2) {
+        let [(_, _, before), (_, new, total)] = pair else { panic!("two") };
+        assert!(*new > 0 && before + new == *total, "{told:?}");
+    }
 }
 
 #[test]

@@ -172,3 +172,19 @@ impl Schedule {
         self.stream_ended = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::now;
+
+    #[test]
+    fn payloads_that_are_sent_without_end_take_the_room_of_one_round() {
+        let requests = Requests::Fixed { payloads: vec![b"one".to_vec(), b"two".to_vec()], repeat: None };
+        let (mut schedule, now) = (Schedule::new(requests, None, None), now());
+        for _ in 0..1000 {
+            assert!(schedule.take(now).is_some());
+            assert!(schedule.queue.len() <= 2, "{} wait", schedule.queue.len());
+        }
+    }
+}
