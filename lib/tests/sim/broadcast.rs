@@ -153,3 +153,16 @@ fn rounds_of_a_stream_go_out_as_they_come() {
     assert_eq!(asker.finish(), 1000 * MS);
     assert_eq!(asker.report().sent.datagrams, 2);
 }
+
+#[test]
+fn many_answers_are_told_apart_and_past_them_one_may_be_told_twice() {
+    const MOST: u32 = 65_536;
+    let mut asker = Asker::new(options(), Requests::one("?"));
+    for number in 0..MOST {
+        assert!(matches!(asker.answer(SERVER, &number.to_string()), Said::Reply { .. }), "{number}");
+    }
+    for _ in 0..2 {
+        assert!(matches!(asker.answer(SERVER, "one more"), Said::Reply { .. }));
+        assert_eq!(asker.answer(SERVER, "0"), Said::Ignored(Reason::Duplicate, 1));
+    }
+}
