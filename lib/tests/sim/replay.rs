@@ -397,6 +397,25 @@ fn each_source_has_a_socket_while_there_are_any_and_order_is_kept() {
 }
 
 #[test]
+fn what_another_socket_sends_has_a_time_of_its_own_where_lateness_is_told() {
+    let from = |source: &str| ReplayDatagram { source: address(source), ..captured(Duration::ZERO, "x") };
+    let capture = vec![from(CLIENT), from(CLIENT), from(OTHER_CLIENT), from(CLIENT)];
+    for (pace, at_once) in [(ReplayPace::Recorded { speed: 1.0 }, vec![2, 3, 4]), (ReplayPace::Unpaced, vec![4, 4, 4])]
+    {
+        let mut replay = Replay::new(ReplayOptions { pace, ..options() }, Sources::new(2), opens(capture.clone()));
+        let (now, mut mail) = (Network::new(Link::PERFECT, 0).now, Mail::default());
+        // The first call reads.
+        replay.tick(now, &mut mail);
+        let mut sent = Vec::new();
+        for _ in 0..3 {
+            replay.tick(now, &mut mail);
+            sent.push(mail.sent.len());
+        }
+        assert_eq!(sent, at_once, "{pace:?}");
+    }
+}
+
+#[test]
 fn everything_goes_to_one_address_and_keeps_its_port_if_asked() {
     for (keeps_ports, to) in [(false, SERVER), (true, "10.0.0.2:53")] {
         let options = ReplayOptions { keeps_ports, verbose: true, ..options() };
