@@ -333,3 +333,42 @@ fn an_empty_payload_takes_the_time_of_a_byte() {
     let none = Client::new(at_once(), Requests::Fixed { payloads: vec![], repeat: None });
     assert_eq!(none.sender.next(), Next::Done);
 }
+
+#[test]
+fn what_is_sent_again_waits_longer_and_nothing_else_waits_for_it() {
+    let pace = Some(Pace::Interval(15 * MS));
+    let options = SendOptions { retries: 1, wait: 10 * MS, pace, ..at_once() };
+    let mut client = Client::new(options, repeated(&["one", "two"], 1));
+    client.wait(10 * MS);
+    client.wait(5 * MS);
+    assert_eq!(client.mail.sent.len(), 3);
+    assert_eq!(client.sender.next(), Next::At(client.now + 10 * MS), "the second, before the first");
+    assert_eq!(client.finish(), 30 * MS);
+    assert_eq!(client.mail.said, [1, 2].map(Said::Unanswered));
+}
+
+#[test]
+fn an_echo_of_several_requests_answers_one_of_them() {
+    let mut client = Client::new(at_once(), repeated(&["y", "x", "x"], 1));
+    assert_eq!((client.answer("x"), client.answer("x")), (None, None));
+    client.finish();
+    assert_eq!(client.mail.said, [Said::Unanswered(1)]);
+    assert_eq!(client.report().requests_answered, 2);
+}
+
+#[test]
+fn as_many_echoes_are_remembered_as_requests_are_compared() {
+    const MOST: u64 = 1024;
+    for (echoes, copy_is_known) in [(MOST, true), (MOST + 1, false)] {
+        let payloads = (0..=echoes).map(|number| number.to_string().into_bytes()).collect();
+        let options = SendOptions { pace: Some(Pace::Interval(MS)), wait: 3_600_000 * MS, ..at_once() };
+        let mut client = Client::new(options, Requests::Fixed { payloads, repeat: Some(1) });
+        for number in 0..echoes {
+            assert_eq!(client.answer(&number.to_string()), Some(number + 1));
+            client.wait(MS);
+        }
+        // One is open, which this may answer if it is no copy.
+        let expected = if copy_is_known { None } else { Some(echoes + 1) };
+        assert_eq!(client.answer("0"), expected, "after {echoes}");
+    }
+}

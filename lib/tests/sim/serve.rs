@@ -467,6 +467,7 @@ fn a_run_of_requests_is_answered_as_one_where_each_would_be_answered_alike() {
     let cases = [
         (unguarded(Answer::Echo), even, vec![4]),
         (unguarded(fixed("!")), even, vec![4]),
+        (unguarded(fixed("!!!!")), even, vec![4]),
         (unguarded(fixed(&long)), even, vec![4]),
         (limited(Answer::Echo, 3), even, vec![3]),
         (limited(fixed("!"), 3), even, vec![3]),
