@@ -372,3 +372,14 @@ fn as_many_echoes_are_remembered_as_requests_are_compared() {
         assert_eq!(client.answer("0"), expected, "after {echoes}");
     }
 }
+
+#[test]
+fn what_waited_too_long_is_given_up_however_late_that_is_seen() {
+    for late in [0, 1, 10_000] {
+        let mut client = Client::new(at_once(), Requests::one("x"));
+        client.wait(1000 * MS - Duration::from_nanos(1));
+        assert!(client.mail.said.is_empty(), "not yet");
+        client.wait(Duration::from_nanos(1) + late * MS);
+        assert_eq!((client.sender.next(), &client.mail.said[..]), (Next::Done, &[Said::Unanswered(1)][..]), "{late}");
+    }
+}
