@@ -471,7 +471,8 @@ fn a_run_of_requests_is_answered_as_one_where_each_would_be_answered_alike() {
         (unguarded(fixed(&long)), even, vec![4]),
         (limited(Answer::Echo, 3), even, vec![3]),
         (limited(fixed("!"), 3), even, vec![3]),
-        // One of them is another's equal, or its reply: each is looked at.
+        (unguarded(Answer::Sink), even, vec![]),
+        // The last is shorter, one of them may be our own reply, or each has its own: each is looked at.
         (unguarded(Answer::Echo), train, vec![]),
         (unguarded(fixed("four")), even, vec![]),
         (unguarded(fixed("")), even, vec![]),
@@ -486,7 +487,8 @@ fn a_run_of_requests_is_answered_as_one_where_each_would_be_answered_alike() {
         desk.serve.receive_train(desk.now, 0, train, &mut desk.mail);
         assert_eq!(desk.mail.trains, trains, "{name}");
         let report = desk.report();
-        assert_eq!(report.answered + report.ignored.of(Reason::RateLimit), train.count() as u64, "{name}");
+        let used = report.answered + report.sunk + report.ignored.of(Reason::RateLimit);
+        assert_eq!(used, train.count() as u64, "{name}");
         assert_eq!(report.sent.datagrams, desk.mail.sent.len() as u64, "{name}");
         let bytes = desk.mail.sent.iter().map(|(_, reply)| reply.len() as u64).sum::<u64>();
         assert_eq!(report.sent.bytes, bytes, "{name}");
