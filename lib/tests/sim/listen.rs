@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use udpkit::verbs::{Limits, Listen, ListenOptions, PayloadMatch};
-use udpkit::{Engine, InterfaceIndex, Meta, Next, Reason, Report, Train};
+use udpkit::{Engine, Event, InterfaceIndex, Meta, Next, Outbox, Reason, Report, Train, Transmit};
 
 use crate::network::{Link, Mail, Network, Said};
 use crate::{CLIENT, SERVER, address, interfaces};
@@ -44,6 +44,38 @@ fn a_train_that_passes_the_count_is_handed_on_up_to_it() {
         assert_eq!((report.delivered, report.ignored.of(Reason::AfterEnd)), (handed_on, 3 - handed_on), "{count}");
         let received = said.iter().filter(|said| matches!(said, Said::Received(..))).count();
         assert_eq!(received as u64, handed_on, "{count}");
+    }
+}
+
+/// How many datagrams each train held that was handed on.
+#[derive(Default)]
+struct Trains(Vec<usize>);
+
+impl Outbox for Trains {
+    fn send(&mut self, _via: usize, _transmit: &Transmit, _payload: &[u8]) {
+        panic!("a listener sends nothing");
+    }
+
+    fn emit(&mut self, event: Event<'_>) {
+        let Event::Received { train, .. } = event else { return };
+        self.0.push(train.count());
+    }
+}
+
+#[test]
+fn a_train_is_handed_on_as_one_unless_each_datagram_is_decided_on() {
+    let meta = Meta::new(address(CLIENT));
+    let from = vec!["10.0.0.0/24".parse().unwrap()];
+    let cases = [
+        (ListenOptions { from, ..ListenOptions::default() }, vec![3]),
+        (ListenOptions { limits: counted(9), ..ListenOptions::default() }, vec![1, 1, 1]),
+        (ListenOptions { matching: Some(without_x()), ..ListenOptions::default() }, vec![1, 1, 1]),
+    ];
+    for (options, handed_on) in cases {
+        let (mut listen, mut trains) = (Listen::new(options), Trains::default());
+        let now = Network::new(Link::PERFECT, 0).now;
+        listen.receive_train(now, 0, Train::new(&meta, b"one two 3", 4), &mut trains);
+        assert_eq!(trains.0, handed_on);
     }
 }
 
