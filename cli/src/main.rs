@@ -2,6 +2,8 @@
 
 mod args;
 mod hint;
+#[cfg(feature = "http")]
+mod http;
 mod output;
 mod run;
 mod runtime;

@@ -309,6 +309,7 @@ fn no_payload_steers_the_terminal() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "http"), ignore = "without metrics")]
 fn metrics_are_those_of_the_summary() {
     if !require("python3") {
         return;
@@ -363,6 +364,7 @@ fn metrics_address(server: &mut Process, json: bool) -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "http"), ignore = "without metrics")]
 fn metrics_where_somebody_else_serves_are_an_error() {
     if !require("python3") {
         return;
@@ -380,6 +382,7 @@ fn metrics_where_somebody_else_serves_are_an_error() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "http"), ignore = "without metrics")]
 fn a_start_that_fails_under_load_ends_with_its_error() {
     let Some(lan) = hosts(1) else { return };
     let h1 = Place::On(&lan, "h1");

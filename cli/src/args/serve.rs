@@ -10,6 +10,15 @@ use crate::words::address::Address;
 use crate::words::numbers::{NumberOrOff, number_or_off};
 use crate::words::units;
 
+/// Among the examples, where there are metrics.
+const METRICS_EXAMPLE: &str = if cfg!(feature = "http") {
+    "
+  udp serve --metrics 127.0.0.1:9100
+                                    metrics for Prometheus at http://127.0.0.1:9100/metrics"
+} else {
+    ""
+};
+
 /// Answer every datagram that arrives
 ///
 /// Every peer is answered from the address that it asked, without a process or connection of its own. A datagram that
@@ -21,18 +30,16 @@ use crate::words::units;
 #[derive(Debug, ArgGroup)]
 #[command(mut_arg("ttl", |ttl| ttl.help("Time to live (hop limit) of replies; at most 63 unless --no-loop-guard")))]
 #[command(mut_arg("verbose", |verbose| verbose.help("Say more: each datagram answered or ignored, 1,000 a second at most")))]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   udp serve                         on port 10000, to everybody: Get off my lawn!
   udp serve 127.0.0.1:9000 --echo   on this host only, send back what came
   udp serve :9000 --reply pong -v   show every datagram that is answered
-  udp serve --reply '{count}: hello {source}'
+  udp serve --reply '{{count}}: hello {{source}}'
                                     a reply with what is known of the datagram
   udp serve --rules house.toml      a reply for each kind of datagram; SIGHUP reads the file again
-  udp serve --exec 'tr a-z A-Z'     what a command makes of the payload on its standard input
-  udp serve --metrics 127.0.0.1:9100
-                                    metrics for Prometheus at http://127.0.0.1:9100/metrics
-  udp serve --sink --json           answer nothing, count; the summary as JSON")]
+  udp serve --exec 'tr a-z A-Z'     what a command makes of the payload on its standard input{METRICS_EXAMPLE}
+  udp serve --sink --json           answer nothing, count; the summary as JSON"))]
 pub(crate) struct ServeArgs {
     /// Where to listen: HOST, HOST:PORT, :PORT, PORT, [V6]:PORT or a multicast group [default: every address, port 10000]
     #[arg(value_name = "ADDRESS")]
@@ -56,7 +63,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// Serve metrics for Prometheus over HTTP at this address; without a host, on loopback
-    #[arg(long, value_name = "ADDRESS")]
+    #[cfg_attr(feature = "http", arg(long, value_name = "ADDRESS"))]
+    #[cfg_attr(not(feature = "http"), arg(skip))]
     pub(crate) metrics: Option<Address>,
     /// Tell the state as often as this, 10ms or more; 0: never [default: 1s on a terminal, else never]
     #[arg(long, value_name = "DURATION", value_parser = status_interval)]

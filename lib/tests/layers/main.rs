@@ -113,7 +113,7 @@ fn what_stands_below_the_verbs_names_none_and_no_verb_names_another() {
 #[test]
 fn layers_of_the_command_import_downwards() {
     // Each may import those before it; `hint.rs` and what is external, all may.
-    let layers = ["words", "args", "output", "tui", "runtime", "verbs"];
+    let layers = ["words", "args", "output", "http", "tui", "runtime", "verbs"];
     let imports = Imports::read(&cli().join("main.rs"));
     let layer = |path: &Path| layers.iter().position(|layer| path.starts_with(layer));
     for (file, imported) in &imports.files {

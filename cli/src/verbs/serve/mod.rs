@@ -4,6 +4,7 @@
 mod commands;
 #[cfg(unix)]
 mod exec;
+#[cfg_attr(not(feature = "http"), path = "no_metrics.rs")]
 mod metrics;
 mod notices;
 mod options;
