@@ -116,7 +116,7 @@ fn mistakes_in_what_is_to_be_printed_are_told() {
         (&["--delta", "--json"], "udp: --delta is for lines; JSON has times in UTC (RFC 3339), always\n"),
         (&["--relative", "--fields", "source"], "hint: add time\n"),
         (&["--delimiter", r"\n"], "udp: --delimiter parts raw payloads; lines end by themselves\nhint: add --raw\n"),
-        (&["--raw", "--delimiter", r"\q"], r"'\q' is no escape; there are \n \r \t \0 \\ \xNN"),
+        (&["--raw", "--delimiter", r"\q"], r"'\q' is no escape; there are \n \r \t \0 \\ \xNN \u{N}"),
     ];
     for (arguments, told) in cases {
         let outcome = Place::Here.run(&[&["listen", "127.0.0.1:0", "--for", "0"], arguments].concat());

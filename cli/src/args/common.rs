@@ -27,7 +27,7 @@ pub(crate) struct PrintArgs {
     /// Times in seconds since the datagram printed before
     #[arg(long, group = "times")]
     pub(crate) delta: bool,
-    /// Write this after each payload with --raw; reads \n \r \t \0 \\ and \xNN
+    /// Write this after each payload with --raw; reads \n \r \t \0 \\ \xNN and \u{N}
     #[arg(long, value_name = "TEXT", value_parser = delimiter, allow_hyphen_values = true)]
     pub(crate) delimiter: Option<Delimiter>,
 }
@@ -42,7 +42,7 @@ pub(crate) struct PayloadArgs {
     /// Bytes in hex, such as '01 0a ff'
     #[arg(long, value_name = "BYTES", conflicts_with_all = ["escapes", "lines", "nul", "file", "empty"])]
     pub(crate) hex: Option<String>,
-    /// Read \n \r \t \0 \\ and \xNN in PAYLOAD
+    /// Read \n \r \t \0 \\ \xNN and \u{N} in PAYLOAD, as payloads are printed
     #[arg(long, requires = "payload", conflicts_with_all = ["lines", "nul"])]
     pub(crate) escapes: bool,
     /// The bytes of a file

@@ -20,7 +20,7 @@ pub(crate) fn hex(text: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Parses `\n \r \t \0 \\ \xNN`; everything else stands for itself.
+/// Parses `\n \r \t \0 \\ \xNN \u{N}`, and so whatever payloads are printed as; everything else stands for itself.
 pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -36,9 +36,16 @@ pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
                 Some(Ok(byte)) if escape.as_bytes()[1] != b'+' => (byte, 3),
                 _ => return Err("'\\x' wants two hex digits, as in '\\x0a'".to_owned()),
             },
+            [b'u', ..] => {
+                let (letter, after) = character(&escape[1..])
+                    .ok_or("'\\u' wants the number of a character in hex digits, as in '\\u{e9}'")?;
+                bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = after;
+                continue;
+            }
             _ => {
                 let wrong: String = escape.chars().take(1).collect();
-                return Err(format!("'\\{wrong}' is no escape; there are \\n \\r \\t \\0 \\\\ \\xNN"));
+                return Err(format!("'\\{wrong}' is no escape; there are \\n \\r \\t \\0 \\\\ \\xNN \\u{{N}}"));
             }
         };
         bytes.push(byte);
@@ -46,6 +53,13 @@ pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
     }
     bytes.extend_from_slice(rest.as_bytes());
     Ok(bytes)
+}
+
+/// The character whose number stands in braces at the start of a text, and what follows.
+fn character(text: &str) -> Option<(char, &str)> {
+    let (digits, after) = text.strip_prefix('{')?.split_once('}')?;
+    let number = u32::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))?;
+    Some((char::from_u32(number)?, after))
 }
 
 /// The most memory that a compiled regular expression may take, in bytes, and as much again in each thread that uses it; a
@@ -76,8 +90,14 @@ mod tests {
     fn escapes() {
         assert_eq!(unescape(r"a\n\r\t\0\\\x41é").unwrap(), "a\n\r\t\0\\Aé".as_bytes());
         assert_eq!(unescape(r"\xff").unwrap(), [255]);
+        assert_eq!(unescape(r"\u{e9}\u{202e}a\u{10ffff}").unwrap(), "é\u{202e}a\u{10ffff}".as_bytes());
         for wrong in [r"\", r"\q", r"\x", r"\x4", r"\xzz", r"\x+1", r"\xé"] {
             assert!(unescape(wrong).is_err(), "{wrong}");
+        }
+        for wrong in
+            [r"\u", r"\u{", r"\u{}", r"\u{+1}", r"\ue9", r"\u{d800}", r"\u{110000}", r"\u{100000041}", r"\u{é}"]
+        {
+            assert!(unescape(wrong).unwrap_err().starts_with(r"'\u' wants the number of a character"), "{wrong}");
         }
     }
 }
