@@ -1,6 +1,6 @@
 //! `send`: sends requests to one address and tells who answers, how fast, or why nobody does.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,7 +59,6 @@ impl SendOptions {
 /// A request that may still be answered.
 #[derive(Debug)]
 struct Open {
-    number: u64,
     payload: Arc<[u8]>,
     sent_at: Instant,
     deadline: Instant,
@@ -79,11 +78,13 @@ const BURST: usize = 64;
 pub struct Sender {
     options: SendOptions,
     schedule: Schedule,
-    /// Requests in the time that answers are waited for, but those whose answers are certain.
-    open: VecDeque<Open>,
-    /// How many of them want answers still.
-    // Invariant: the number of those in `open` for which `wants` holds.
-    waiting: usize,
+    /// Requests in the time that answers are waited for, but those whose answers are certain, by their number.
+    open: BTreeMap<u64, Open>,
+    /// When each of them is given up or sent again, and its number. With tens of thousands open, none is searched for.
+    deadlines: BTreeSet<(Instant, u64)>,
+    /// Those that want answers still.
+    // Invariant: the numbers in `open` for which `wants` holds.
+    waiting: BTreeSet<u64>,
     /// Payloads of requests that were echoed, the latest last: another such echo is a copy.
     echoed: VecDeque<Arc<[u8]>>,
     report: Report,
@@ -92,9 +93,9 @@ pub struct Sender {
 /// What a reply answers.
 enum Match {
     /// This open request; its round-trip time is known unless it was sent more than once.
-    Certain(usize),
+    Certain(u64),
     /// One of several, of which this is the oldest that wants an answer.
-    Likely(usize),
+    Likely(u64),
     /// None that is open.
     Nothing,
 }
@@ -104,8 +105,15 @@ impl Sender {
     #[must_use]
     pub fn new(options: SendOptions, requests: Requests) -> Self {
         let schedule = Schedule::new(requests, options.pace, options.duration);
-        let (open, echoed) = (VecDeque::new(), VecDeque::new());
-        Self { options, schedule, open, waiting: 0, echoed, report: Report::default() }
+        Self {
+            options,
+            schedule,
+            open: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            echoed: VecDeque::new(),
+            report: Report::default(),
+        }
     }
 
     fn send_due(&mut self, now: Instant, out: &mut impl Outbox) {
@@ -117,15 +125,13 @@ impl Sender {
             if self.options.wait.is_zero() {
                 continue;
             }
-            if self.open.len() == MAX_OPEN
-                && let Some(oldest) = self.close(0)
-                && oldest.replies == 0
-            {
-                out.emit(Event::Unanswered { request: oldest.number });
+            if self.open.len() == MAX_OPEN {
+                self.give_up(self.oldest(), out);
             }
             let deadline = later(now, self.options.wait);
-            self.open.push_back(Open { number, payload, sent_at: now, deadline, retry: 0, replies: 0 });
-            self.waiting += 1;
+            self.open.insert(number, Open { payload, sent_at: now, deadline, retry: 0, replies: 0 });
+            self.deadlines.insert((deadline, number));
+            self.waiting.insert(number);
         }
     }
 
@@ -139,54 +145,64 @@ impl Sender {
 
     /// Sends again what waited too long, or gives it up.
     fn expire(&mut self, now: Instant, out: &mut impl Outbox) {
-        if self.first_deadline().is_none_or(|deadline| deadline > now) {
-            return;
+        while let Some((deadline, number)) = self.deadlines.first().copied()
+            && deadline <= now
+        {
+            if !self.retry(number, now, out) {
+                self.give_up(Some(number), out);
+            }
         }
-        for index in 0..self.open.len() {
-            let open = &mut self.open[index];
-            if open.deadline > now || open.replies > 0 || open.retry >= self.options.retries {
-                continue;
-            }
-            open.retry += 1;
-            open.sent_at = now;
-            open.deadline = later(now, self.options.wait.saturating_mul(2u32.saturating_pow(open.retry)));
-            let (payload, number, retry) = (Arc::clone(&open.payload), open.number, open.retry);
-            self.report.retries += 1;
-            self.transmit(&payload, number, retry, out);
+    }
+
+    /// Sends a request again, if it has no answer yet and was not sent often enough.
+    fn retry(&mut self, number: u64, now: Instant, out: &mut impl Outbox) -> bool {
+        let Some(open) = self.open.get_mut(&number) else { return false };
+        if open.replies > 0 || open.retry >= self.options.retries {
+            return false;
         }
-        let wanted = self.options.replies;
-        self.open.retain(|open| {
-            if open.deadline > now {
-                return true;
-            }
-            self.waiting -= usize::from(wants(open, wanted));
-            if open.replies == 0 {
-                out.emit(Event::Unanswered { request: open.number });
-            }
-            false
-        });
+        open.retry += 1;
+        open.sent_at = now;
+        let deadline = later(now, self.options.wait.saturating_mul(2u32.saturating_pow(open.retry)));
+        let passed = std::mem::replace(&mut open.deadline, deadline);
+        let (payload, retry) = (Arc::clone(&open.payload), open.retry);
+        self.deadlines.remove(&(passed, number));
+        self.deadlines.insert((deadline, number));
+        self.report.retries += 1;
+        self.transmit(&payload, number, retry, out);
+        true
+    }
+
+    /// Closes a request, and tells if it had no answer.
+    fn give_up(&mut self, number: Option<u64>, out: &mut impl Outbox) {
+        if let Some((request, closed)) = self.close(number)
+            && closed.replies == 0
+        {
+            out.emit(Event::Unanswered { request });
+        }
+    }
+
+    /// The open request that was made first.
+    fn oldest(&self) -> Option<u64> {
+        self.open.first_key_value().map(|(number, _)| *number)
     }
 
     /// When the first of the open requests has waited long enough.
     fn first_deadline(&self) -> Option<Instant> {
-        if self.options.retries == 0 {
-            // Without retries the deadlines are in the order of the requests.
-            return self.open.front().map(|open| open.deadline);
-        }
-        self.open.iter().map(|open| open.deadline).min()
+        self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
     /// Takes a request off the list.
-    fn close(&mut self, index: usize) -> Option<Open> {
-        let closed = self.open.remove(index)?;
-        self.waiting -= usize::from(wants(&closed, self.options.replies));
-        Some(closed)
+    fn close(&mut self, number: Option<u64>) -> Option<(u64, Open)> {
+        let (number, closed) = self.open.remove_entry(&number?)?;
+        self.deadlines.remove(&(closed.deadline, number));
+        self.waiting.remove(&number);
+        Some((number, closed))
     }
 
     /// Whether all is sent and answered or given up, or as many answers came as were wanted.
     fn is_done(&self) -> bool {
         let enough = self.options.count.is_some_and(|most| self.report.delivered >= most);
-        enough || !self.schedule.more() && self.waiting == 0
+        enough || !self.schedule.more() && self.waiting.is_empty()
     }
 
     /// Why a datagram is not taken as an answer.
@@ -207,46 +223,46 @@ impl Sender {
     /// Certain is the one open request with this very payload (an echo), and the only one that is open at all: provided
     /// that no answer takes longer than it is waited for. What was answered without certainty stays open for that time.
     fn matching(&self, payload: &[u8]) -> Match {
-        let mut equal = self.open.iter().take(MAX_COMPARED).enumerate().filter(|(_, open)| *open.payload == *payload);
+        let equal = || self.open.iter().take(MAX_COMPARED).filter(|(_, open)| *open.payload == *payload);
+        let mut numbers = equal().map(|(number, _)| *number);
         let compared_all = self.open.len() <= MAX_COMPARED;
-        let wants = |open: &Open| wants(open, self.options.replies);
-        match (equal.next(), equal.next()) {
-            (Some((index, _)), None) if compared_all => return Match::Certain(index),
+        match (numbers.next(), numbers.next()) {
+            (Some(number), None) if compared_all => return Match::Certain(number),
             (None, _) if self.echoed.iter().any(|echoed| **echoed == *payload) => return Match::Nothing,
-            (None, _) if self.open.len() == 1 => return Match::Certain(0),
+            (None, _) if self.open.len() == 1 => return self.oldest().map_or(Match::Nothing, Match::Certain),
             _ => {}
         }
-        let echo = self.open.iter().take(MAX_COMPARED).position(|open| wants(open) && *open.payload == *payload);
-        echo.or_else(|| self.open.iter().position(wants)).map_or(Match::Nothing, Match::Likely)
+        let echo = equal().find(|(_, open)| wants(open, self.options.replies)).map(|(number, _)| *number);
+        echo.or_else(|| self.waiting.first().copied()).map_or(Match::Nothing, Match::Likely)
     }
 
     /// Credits a request with an answer; returns its number and the round-trip time, where they are certain.
     fn credit(&mut self, now: Instant, payload: &[u8]) -> Option<(u64, Option<Duration>)> {
-        let (index, certain) = match self.matching(payload) {
-            Match::Certain(index) => (index, true),
-            Match::Likely(index) => (index, false),
+        let (number, certain) = match self.matching(payload) {
+            Match::Certain(number) => (number, true),
+            Match::Likely(number) => (number, false),
             Match::Nothing => return None,
         };
-        let wanted = self.options.replies;
-        let open = &mut self.open[index];
-        let wanted_one = wants(open, wanted);
+        let open = self.open.get_mut(&number)?;
         open.replies += 1;
-        self.waiting -= usize::from(wanted_one && !wants(open, wanted));
+        let is_done = !wants(open, self.options.replies);
         self.report.requests_answered += u64::from(open.replies == 1);
+        if is_done {
+            self.waiting.remove(&number);
+        }
         if !certain {
             return None;
         }
         // The answer to a request that was sent again may be to either sending (Karn's rule).
         let rtt = (open.retry == 0).then(|| now.saturating_duration_since(open.sent_at));
-        let number = open.number;
         if *open.payload == *payload {
             self.echoed.push_back(Arc::clone(&open.payload));
             if self.echoed.len() > MAX_COMPARED {
                 self.echoed.pop_front();
             }
         }
-        if !wants(&self.open[index], wanted) {
-            self.close(index);
+        if is_done {
+            self.close(Some(number));
         }
         Some((number, rtt))
     }
@@ -295,8 +311,8 @@ impl Engine for Sender {
         // One that was too big may get through in fragments when it is sent again.
         let hopeless = !matches!(unreachable.cause, Cause::TooBig { .. });
         if hopeless && unreachable.destination == self.options.transmit.destination {
-            let quoted = |open: &Open| open.payload.starts_with(&unreachable.payload);
-            self.close(self.open.iter().position(quoted).unwrap_or(0));
+            let quoted = self.open.iter().find(|(_, open)| open.payload.starts_with(&unreachable.payload));
+            self.close(quoted.map(|(number, _)| *number).or_else(|| self.oldest()));
         }
         out.emit(Event::Unreachable { unreachable });
     }
@@ -307,7 +323,7 @@ impl Engine for Sender {
         self.report.sent.bytes -= failure.bytes as u64;
         // What never left cannot be answered. Which ones of a batch did not leave is not told: the newest are closed.
         for _ in 0..failure.count {
-            self.close(self.open.len().wrapping_sub(1));
+            self.close(self.open.last_key_value().map(|(number, _)| *number));
         }
         out.emit(Event::SendFailed { failure });
     }
@@ -322,5 +338,95 @@ impl Engine for Sender {
 
     fn report(&self) -> Report {
         self.report.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Counts what is sent, and forgets all else.
+    #[derive(Default)]
+    struct Counted(u64);
+
+    impl Outbox for Counted {
+        fn send(&mut self, _via: usize, _transmit: &Transmit, _payload: &[u8]) {
+            self.0 += 1;
+        }
+
+        fn emit(&mut self, _event: Event<'_>) {}
+    }
+
+    /// A sender of 40 requests, one each millisecond, which waits 20 ms for the answers.
+    fn sender(retries: u32, replies: u64) -> Sender {
+        let server = "192.0.2.1:7".parse().unwrap();
+        let pace = Some(Pace::Interval(Duration::from_millis(1)));
+        let wait = Duration::from_millis(20);
+        let options = SendOptions { retries, replies, pace, wait, ..SendOptions::new(server) };
+        Sender::new(options, Requests::Fixed { payloads: (0..8).map(|byte| vec![byte]).collect(), repeat: Some(5) })
+    }
+
+    /// What is looked up instead of searched for is what a search would find.
+    fn assert_is_in_order(sender: &Sender) {
+        let deadlines: BTreeSet<_> = sender.open.iter().map(|(number, open)| (open.deadline, *number)).collect();
+        assert_eq!(sender.deadlines, deadlines);
+        let waiting = sender.open.iter().filter(|(_, open)| wants(open, sender.options.replies));
+        assert_eq!(sender.waiting, waiting.map(|(number, _)| *number).collect());
+        assert_eq!(sender.first_deadline(), sender.open.values().map(|open| open.deadline).min());
+    }
+
+    proptest! {
+        #[test]
+        fn deadlines_are_known_in_order_whatever_happens(
+            retries in 0u32..4,
+            replies in 0u64..3,
+            steps in prop::collection::vec((0u8..6, 0u8..9, 0u64..30), 1..120),
+        ) {
+            let mut sender = sender(retries, replies);
+            let server = sender.options.transmit;
+            let (mut now, mut out) = (crate::clock::now(), Counted::default());
+            for (step, byte, wait) in steps {
+                match step {
+                    0..3 => {
+                        now += Duration::from_millis(wait);
+                        sender.tick(now, &mut out);
+                        prop_assert!(sender.first_deadline().is_none_or(|deadline| deadline > now));
+                    }
+                    3 => {
+                        let meta = Meta::new(server.destination);
+                        sender.receive(now, 0, &Datagram { payload: &[byte], wire_len: 1, meta: &meta }, &mut out);
+                    }
+                    4 => {
+                        let mut refused = Unreachable::new(server.destination, None, Cause::Port);
+                        refused.payload = vec![byte];
+                        sender.unreachable(now, &refused, &mut out);
+                    }
+                    _ if sender.report.sent.datagrams > 0 => {
+                        let error = std::io::ErrorKind::HostUnreachable.into();
+                        sender.failed(now, &SendFailure { transmit: server, count: 1, bytes: 1, error }, &mut out);
+                    }
+                    _ => {}
+                }
+                assert_is_in_order(&sender);
+            }
+        }
+    }
+
+    #[test]
+    fn every_request_is_sent_as_often_as_was_asked_for() {
+        let (mut sender, mut out) = (sender(2, 1), Counted::default());
+        let (mut now, mut turns) = (crate::clock::now(), 1);
+        sender.tick(now, &mut out);
+        while let Next::At(moment) = sender.next() {
+            now = now.max(moment);
+            sender.tick(now, &mut out);
+            turns += 1;
+        }
+        assert_eq!((out.0, sender.report.requests, sender.report.retries), (3 * 40, 40, 2 * 40));
+        // A turn for each request and for each of its three deadlines, at most.
+        assert!(turns <= 40 * 4 + 1, "{turns} turns");
+        assert!(sender.open.is_empty());
     }
 }
