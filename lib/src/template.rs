@@ -61,6 +61,21 @@ impl fmt::Display for TemplateError {
 
 impl std::error::Error for TemplateError {}
 
+/// The start of a template or of a part of it: as much as an error shows of it, on one line of a terminal.
+struct Start<'a>(&'a str);
+
+impl fmt::Display for Start<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(SHOWN) {
+            Some((end, _)) => write!(f, "{}…", &self.0[..end]),
+            None => f.write_str(self.0),
+        }
+    }
+}
+
+/// Characters of a template that an error shows.
+const SHOWN: usize = 40;
+
 /// What a template is filled in with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known<'a> {
@@ -143,7 +158,7 @@ impl Template {
                 at = template.len() - after.len();
             } else if is_place(rest) {
                 let Some((place, after)) = rest[1..].split_once('}') else {
-                    return Err(TemplateError { at, message: format!("'{rest}' has no closing brace") });
+                    return Err(TemplateError { at, message: format!("'{}' has no closing brace", Start(rest)) });
                 };
                 if !bytes.is_empty() {
                     parts.push(Part::Bytes(std::mem::take(&mut bytes)));
@@ -168,13 +183,17 @@ impl Part {
     fn read(place: &str) -> Result<Self, String> {
         let (name, part) = match place.split_once('[') {
             Some((name, part)) => {
-                (name, Some(part.strip_suffix(']').ok_or_else(|| format!("'{place}' has no closing ]"))?))
+                (name, Some(part.strip_suffix(']').ok_or_else(|| format!("'{}' has no closing ]", Start(place)))?))
             }
             None => (place, None),
         };
         let (from, to) = match part {
-            Some(_) if !name.starts_with("payload") => return Err(format!("'{name}' has no parts; 'payload' has")),
-            Some(part) => range(part).ok_or_else(|| format!("'{part}' is no part; write 0..2, ..2 or 12.."))?,
+            Some(_) if !name.starts_with("payload") => {
+                return Err(format!("'{}' has no parts; 'payload' has", Start(name)));
+            }
+            Some(part) => {
+                range(part).ok_or_else(|| format!("'{}' is no part; write 0..2, ..2 or 12..", Start(part)))?
+            }
             None => (0, usize::MAX),
         };
         Ok(match name {
@@ -187,7 +206,8 @@ impl Part {
             "interface" => Self::Interface,
             _ => {
                 let known = Template::FIELDS.map(|field| format!("{{{field}}}")).join(" ");
-                return Err(format!("'{{{name}}}' is not known; there are {known}, and {{{{ is a plain brace"));
+                let place = format!("{{{name}}}");
+                return Err(format!("'{}' is not known; there are {known}, and {{{{ is a plain brace", Start(&place)));
             }
         })
     }
@@ -343,6 +363,15 @@ mod tests {
             let error = Template::text(text).unwrap_err();
             assert_eq!(error.at(), at, "{text}");
             assert!(error.to_string().starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_shows_the_start_of_a_long_template_alone() {
+        let long = "ä".repeat(60_000);
+        for (start, end) in [("{count", ""), ("{count", "}"), ("{payload[", "}"), ("{payload[", "]}"), ("{a", "[]}")] {
+            let error = Template::text(&format!("{start}{long}{end}")).unwrap_err().to_string();
+            assert!(error.contains("äää…'") && error.len() < 300, "{error}");
         }
     }
 
