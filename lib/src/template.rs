@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::datagram::Datagram;
 
@@ -88,7 +88,8 @@ pub(crate) struct Known<'a> {
 
 impl Template {
     /// The names of the places: source address and port, payload, payload as hex, its length in bytes, number of the
-    /// reply from 1 (with gaps where one is withheld), time of arrival (UTC, RFC 3339), interface it came by.
+    /// reply from 1 (with gaps where one is withheld), time of arrival (UTC, RFC 3339, in the years 1970 to 9999), interface
+    /// it came by.
     pub const FIELDS: [&'static str; 7] = ["source", "payload", "payload_hex", "length", "count", "time", "interface"];
 
     /// Reads a template of text.
@@ -223,7 +224,7 @@ impl Part {
     }
 
     fn render(&self, known: &Known<'_>, out: &mut Vec<u8>) {
-        // Writing into memory does not fail; a time past the year 9999 leaves nothing.
+        // Writing into memory does not fail.
         let _ = match self {
             Self::Bytes(bytes) => out.write_all(bytes),
             Self::Source => write!(out, "{}", known.datagram.meta.source),
@@ -237,7 +238,8 @@ impl Part {
             Self::Count => write!(out, "{}", known.count),
             Self::Time => match known.time {
                 Some(time) => {
-                    write!(out, "{}", humantime::format_rfc3339_nanos(time.max(SystemTime::UNIX_EPOCH)))
+                    let time = time.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + LATEST);
+                    write!(out, "{}", humantime::format_rfc3339_nanos(time))
                 }
                 None => out.write_all(b"-"),
             },
@@ -245,6 +247,9 @@ impl Part {
         };
     }
 }
+
+/// The last moment that RFC 3339 can write, the end of the year 9999: what any later one becomes.
+const LATEST: Duration = Duration::new(253_402_300_799, 999_999_999);
 
 /// The digits, by their value.
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -288,7 +293,6 @@ mod tests {
     use super::*;
     use crate::datagram::Meta;
     use proptest::prelude::*;
-    use std::time::Duration;
 
     fn rendered(template: &Template, payload: &[u8]) -> String {
         let mut meta = Meta::new("192.0.2.1:40000".parse().unwrap());
@@ -372,6 +376,24 @@ mod tests {
         for (start, end) in [("{count", ""), ("{count", "}"), ("{payload[", "}"), ("{payload[", "]}"), ("{a", "[]}")] {
             let error = Template::text(&format!("{start}{long}{end}")).unwrap_err().to_string();
             assert!(error.contains("äää…'") && error.len() < 300, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_written_becomes_the_nearest() {
+        let template = Template::text("{time}").unwrap();
+        let meta = Meta::new("192.0.2.1:40000".parse().unwrap());
+        let datagram = Datagram { payload: &[], wire_len: 0, meta: &meta };
+        let second = Duration::from_secs(1);
+        for (time, expected) in [
+            (SystemTime::UNIX_EPOCH - second, "1970-01-01T00:00:00.000000000Z"),
+            (SystemTime::UNIX_EPOCH + LATEST, "9999-12-31T23:59:59.999999999Z"),
+            (SystemTime::UNIX_EPOCH + LATEST + second, "9999-12-31T23:59:59.999999999Z"),
+        ] {
+            let mut out = Vec::new();
+            let known = Known { datagram: &datagram, count: 1, time: Some(time), interface: None };
+            template.render(&known, &mut out, 100);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }
 
