@@ -76,6 +76,18 @@ pub(crate) enum Place<'a> {
     Bridge(&'a Lan),
 }
 
+/// Returns when what is sent to the IPv6 addresses here is delivered: a worker of the kernel adds the route for it some time
+/// after an address was added, and until then it is lost without a word (`lib/tests/netns`).
+const DELIVERED: &str = r#"
+for address in $(ip -6 -o address show up -tentative | sed 's,.* inet6 \([^/ ]*\).*,\1,'); do
+    tries=0
+    until ip -6 route show table local | grep -qF "local $address "; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 5000 ]
+    done
+done
+"#;
+
 impl Place<'_> {
     pub(crate) fn command(self, program: impl AsRef<OsStr>) -> Command {
         let mut command = match self {
@@ -145,7 +157,7 @@ impl Place<'_> {
     /// A shell script that must succeed.
     pub(crate) fn shell(self, script: &str) -> String {
         let mut command = self.command("sh");
-        command.args(["-ec", script]);
+        command.args(["-ec", &format!("{script}\n{DELIVERED}")]);
         let outcome = Process::start(command).finish();
         outcome.assert_status(0);
         outcome.text()
