@@ -23,7 +23,7 @@ mod wording;
 pub(crate) use aside::{error, words_of};
 pub(crate) use columns::Columns;
 pub(crate) use news::{News, Refusals};
-pub(crate) use notice::{Complaint, Note, Notice, StatusLine, Tone};
+pub(crate) use notice::{Notice, Remark, Tone};
 pub(crate) use notices::{ListeningOn, NotShown};
 #[cfg(test)]
 pub(crate) use printer::Printer;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use udpkit::{Event, Reason, source_network};
 
-/// Notices of a kind that are told; what they tell of is always counted.
+/// Notices of one kind that are printed; what they are about is always counted.
 pub(super) const MAX_TOLD: usize = 256;
 /// Lines about single datagrams that a responder writes in a second, however many it gets.
 const MAX_A_SECOND: u32 = 1000;
@@ -23,7 +23,7 @@ pub(crate) enum Refusals {
     Each,
 }
 
-/// What is told once for each network.
+/// What is printed once for each network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Told {
     Ignored(Reason),
@@ -37,9 +37,9 @@ pub(crate) struct News {
     /// Whether every event is news.
     verbose: bool,
     refusals: Refusals,
-    /// What was told of which network; no more than [`MAX_TOLD`].
+    /// What was printed about which network; no more than [`MAX_TOLD`].
     told: HashSet<(Told, IpAddr)>,
-    /// Destinations whose refusal was told; no more than [`MAX_TOLD`].
+    /// Destinations whose refusal was printed; no more than [`MAX_TOLD`].
     refusing: HashSet<SocketAddr>,
 }
 
@@ -48,7 +48,7 @@ impl News {
         Self { verbose, refusals, told: HashSet::new(), refusing: HashSet::new() }
     }
 
-    /// Whether an event is to be told.
+    /// Whether an event is to be printed.
     pub(crate) fn passes(&mut self, event: &Event<'_>) -> bool {
         match event {
             _ if self.verbose => true,
@@ -70,7 +70,7 @@ impl News {
         }
     }
 
-    /// Whether this was not told yet of the network of an address.
+    /// Whether this is the first time for the network of an address.
     fn is_first(&mut self, what: Told, ip: IpAddr) -> bool {
         self.told.len() < MAX_TOLD && self.told.insert((what, source_network(ip)))
     }
@@ -81,7 +81,7 @@ fn is_surprising(reason: Reason) -> bool {
     let asked_for = matches!(reason, Reason::NoMatch | Reason::OtherSource | Reason::OtherInterface)
         || matches!(reason, Reason::NoRule | Reason::RuleSilent | Reason::RuleLoss | Reason::NoReply);
     let usual = matches!(reason, Reason::AfterEnd | Reason::Unfinished | Reason::OwnCopy | Reason::Duplicate);
-    // Told by whoever failed to make it.
+    // Reported by the code that failed to make it.
     let told = matches!(reason, Reason::ReplyError | Reason::ReplyLate);
     !asked_for && !usual && !told
 }

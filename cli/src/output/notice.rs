@@ -10,7 +10,7 @@ pub(crate) trait Notice: Serialize {
     /// Its words for people, a line each; whatever names stand in them, they cannot steer a terminal.
     fn words(&self) -> Vec<String>;
 
-    /// Whom it is for.
+    /// Who it is for.
     fn tone(&self) -> Tone {
         Tone::Note
     }
@@ -21,65 +21,54 @@ pub(crate) trait Notice: Serialize {
     }
 }
 
-/// Whom a notice is for, in the formats that are not JSON. An object in JSON is data, always.
+/// Who a notice is for, in the formats that are not JSON. An object in JSON is data, always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// For whoever asked for it: on standard output.
+    /// What was asked for: on standard output.
     Data,
-    /// For people who watch: on standard error, unless they want quiet.
+    /// For people who watch: on standard error, unless they asked for quiet.
     Note,
-    /// For people who wait: as a note, but on a terminal the next one takes its place.
+    /// For people who wait: like a note, but on a terminal the next line replaces it.
     Status,
     /// For people who must know what went wrong: on standard error, quiet or not.
     Complaint,
 }
 
-/// Words for people who watch; JSON does not have them.
+/// Words for people alone: JSON does not have them.
 #[derive(Serialize)]
-pub(crate) struct Note(pub(crate) String);
+pub(crate) struct Remark {
+    #[serde(skip)]
+    tone: Tone,
+    words: String,
+}
 
-impl Notice for Note {
-    fn kind(&self) -> Option<&'static str> {
-        None
+impl Remark {
+    /// Something that people who watch may want to know.
+    pub(crate) fn note(words: impl Into<String>) -> Self {
+        Self { tone: Tone::Note, words: words.into() }
     }
 
-    fn words(&self) -> Vec<String> {
-        vec![self.0.clone()]
+    /// How far something is.
+    pub(crate) fn status(words: impl Into<String>) -> Self {
+        Self { tone: Tone::Status, words: words.into() }
+    }
+
+    /// Something that went wrong.
+    pub(crate) fn complaint(words: impl Into<String>) -> Self {
+        Self { tone: Tone::Complaint, words: words.into() }
     }
 }
 
-/// Words for people who must know what went wrong; JSON does not have them.
-#[derive(Serialize)]
-pub(crate) struct Complaint(pub(crate) String);
-
-impl Notice for Complaint {
+impl Notice for Remark {
     fn kind(&self) -> Option<&'static str> {
         None
     }
 
     fn words(&self) -> Vec<String> {
-        vec![self.0.clone()]
+        vec![self.words.clone()]
     }
 
     fn tone(&self) -> Tone {
-        Tone::Complaint
-    }
-}
-
-/// Words for people who wait; JSON does not have them.
-#[derive(Serialize)]
-pub(crate) struct StatusLine(pub(crate) String);
-
-impl Notice for StatusLine {
-    fn kind(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn words(&self) -> Vec<String> {
-        vec![self.0.clone()]
-    }
-
-    fn tone(&self) -> Tone {
-        Tone::Status
+        self.tone
     }
 }

@@ -47,7 +47,7 @@ impl Notice for NotShown {
     }
 }
 
-/// Which telling of a thing that is told so many times at most this is.
+/// Where a notice stands among those of its kind, of which only so many are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Telling {
     Earlier,

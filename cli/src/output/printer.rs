@@ -9,7 +9,7 @@ use udpkit::{Datagram, Event, Interfaces, Sink, Train};
 use super::aside::{Aside, COMPLAINT, HINT};
 use super::head::Heads;
 use super::news::{Bound, MAX_TOLD, News};
-use super::notice::{Note, Notice, Tone};
+use super::notice::{Notice, Remark, Tone};
 use super::notices::{Dropped, Ignored, NotSent, NotShown, Refused, Reopened, Sent, Telling, Trouble, Unanswered};
 use super::role::Role;
 use super::settings::Settings;
@@ -249,7 +249,7 @@ impl<W: Write, N: Write> Printer<W, N> {
             }
             Event::Interfaces { interfaces } => {
                 if self.settings.verbose && self.interfaces != *interfaces {
-                    self.say(&Note("interfaces changed".to_owned()));
+                    self.say(&Remark::note("interfaces changed"));
                 }
                 self.set_interfaces(interfaces);
             }
@@ -262,7 +262,7 @@ impl<W: Write, N: Write> Printer<W, N> {
     }
 }
 
-/// Counts a thing that is told [`MAX_TOLD`] times at most.
+/// Counts a thing that is printed [`MAX_TOLD`] times at most.
 fn telling(count: &mut usize) -> Telling {
     *count += 1;
     match (*count).cmp(&MAX_TOLD) {

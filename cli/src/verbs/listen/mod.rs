@@ -15,7 +15,7 @@ use udpkit::verbs::Listen;
 use udpkit::{Drive, End, Interfaces, Memberships, Remote, control, drive};
 
 use crate::args::ListenArgs;
-use crate::output::{self, Note, StdPrinter};
+use crate::output::{self, Remark, StdPrinter};
 use crate::runtime::exit::{Exit, finish, receiver_exit};
 use crate::runtime::signals;
 use crate::runtime::sockets::{Listening, buffer_of, listening};
@@ -51,7 +51,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     queue.end();
     let mut recorder = recording.join().map_err(|_| anyhow!("the thread that writes panicked"))?;
     for trouble in tui.map(Tui::finish).transpose()?.unwrap_or_default() {
-        recorder.printer.say(&Note(trouble));
+        recorder.printer.say(&Remark::note(trouble));
     }
     let (report, end) = driven?;
     recorder.finish_capture(&report);

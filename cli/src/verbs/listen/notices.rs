@@ -5,12 +5,12 @@ use udpkit::Reason;
 
 use super::buffer::room;
 use crate::args::CommonArgs;
-use crate::output::{Note, Notice};
+use crate::output::{Notice, Remark};
 
 /// Datagrams found no room in our queue.
 #[derive(Serialize)]
 pub(super) struct QueueFull {
-    /// Since it was told.
+    /// Since the last notice.
     pub(super) new: u64,
     pub(super) total: u64,
 }
@@ -26,11 +26,11 @@ impl Notice for QueueFull {
 }
 
 /// How large the receive buffer is: always where it is less than was asked for, which can cost datagrams.
-pub(super) fn receive_buffer(bytes: usize, common: &CommonArgs) -> Option<Note> {
+pub(super) fn receive_buffer(bytes: usize, common: &CommonArgs) -> Option<Remark> {
     if common.recv_buffer.is_some_and(|asked| bytes < asked) {
         let words = "the system permits no more without more rights or a larger sysctl net.core.rmem_max";
-        return Some(Note(format!("receive buffer: {bytes} B; {words}")));
+        return Some(Remark::note(format!("receive buffer: {bytes} B; {words}")));
     }
     let words = || format!("receive buffer: {bytes} B, room for some {} short datagrams", room(bytes, 0));
-    common.verbose.then(|| Note(words()))
+    common.verbose.then(|| Remark::note(words()))
 }

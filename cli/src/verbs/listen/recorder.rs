@@ -13,7 +13,7 @@ use udpkit::{Event, Remote, Report, Sink, Train};
 
 use super::notices::QueueFull;
 use super::queue::{Chunk, Queue};
-use crate::output::{Complaint, NotShown, StdPrinter};
+use crate::output::{NotShown, Remark, StdPrinter};
 use crate::tui::Troubles;
 use udpkit_capture::{CaptureFiles, Drops};
 
@@ -156,7 +156,7 @@ impl Recorder {
         if !std::mem::replace(&mut self.muted, true) {
             self.prints = false;
             let words = "standard output takes nothing more; the capture goes on";
-            self.printer.say(&Complaint(words.to_owned()));
+            self.printer.say(&Remark::complaint(words));
         }
         ControlFlow::Continue(())
     }
@@ -201,7 +201,7 @@ impl Recorder {
         let words = error.to_string();
         match &self.troubles {
             Some(troubles) => troubles.tell(words),
-            None => self.printer.say(&Complaint(words)),
+            None => self.printer.say(&Remark::complaint(words)),
         }
         ControlFlow::Continue(())
     }

@@ -11,11 +11,11 @@ use super::origin::CaptureEntry;
 use super::tally::{Omission, Tally, counted};
 use crate::output::json::nanoseconds;
 use crate::output::summary::{Rates, Summary, counts, dropped, ignored};
-use crate::output::{Notice, StatusLine, Tone};
+use crate::output::{Notice, Remark, Tone};
 use crate::words::units;
 use udpkit_capture::{PacketCounts, Unusable};
 
-/// By which socket a source sends; people are told of those that have another port than in the capture.
+/// The socket by which a source sends; people see only those whose port is not that of the capture.
 #[derive(Serialize)]
 pub(super) struct SourceSocket {
     source: SocketAddr,
@@ -246,12 +246,12 @@ struct CaptureObject {
 }
 
 /// How much of a file was read before anything is sent.
-pub(super) fn surveyed(name: &str, percent: u128) -> StatusLine {
-    StatusLine(format!("reading {name}: {percent} %"))
+pub(super) fn surveyed(name: &str, percent: u128) -> Remark {
+    Remark::status(format!("reading {name}: {percent} %"))
 }
 
 /// How far a replay is; of how many datagrams in all, where that is known.
-pub(super) fn progress(rates: Rates<'_>, total: Option<u64>) -> StatusLine {
+pub(super) fn progress(rates: Rates<'_>, total: Option<u64>) -> Remark {
     let report = rates.now;
     let tried = report.sent.datagrams + report.send_failed;
     let mut line = match total {
@@ -264,7 +264,7 @@ pub(super) fn progress(rates: Rates<'_>, total: Option<u64>) -> StatusLine {
         line += &format!(", late p50 {} p99 {}", late[0], late[1]);
     }
     let parts = [(report.send_failed, "not sent"), (report.unreachable, "refused"), (report.delivered, "answers")];
-    StatusLine(line + &counts(&parts))
+    Remark::status(line + &counts(&parts))
 }
 
 /// Places of the bar.

@@ -66,7 +66,7 @@ pub(super) fn check(args: &ReplayArgs, origin: &Origin) -> Result<()> {
     }
 }
 
-/// The capture, as it stands in what is told.
+/// The capture's name in messages.
 pub(super) fn name(args: &ReplayArgs) -> String {
     match args.file.as_os_str() == "-" {
         true => "standard input".to_owned(),
@@ -86,7 +86,7 @@ pub(super) fn settings(args: &ReplayArgs) -> Settings {
     Settings { numbered: true, refusals: Refusals::OncePerDestination, ..common }
 }
 
-/// Whether progress is told: to people who see nothing else.
+/// Whether progress is shown: to people who see nothing else.
 pub(super) fn tells_progress(args: &ReplayArgs) -> bool {
     let lines = args.common.verbose || args.dry_run || args.common.format() == Format::Json;
     std::io::stderr().is_terminal() && !lines && !args.common.quiet
@@ -116,7 +116,7 @@ pub(super) fn socket_options(args: &ReplayArgs, target: &Destination) -> Options
     }
 }
 
-/// What the engine is asked for, driven with sockets at these addresses. What is only listed must be told.
+/// What the engine is asked for, driven with sockets at these addresses. A dry run needs to hear of each datagram sent.
 pub(super) fn engine(args: &ReplayArgs, target: &Destination, own: Vec<SocketAddr>) -> ReplayOptions {
     ReplayOptions {
         transmit: target.transmit,

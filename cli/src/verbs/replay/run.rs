@@ -17,7 +17,7 @@ use super::senders::{STREAM_SOCKETS, SourceSockets};
 use super::survey::Survey;
 use crate::args::ReplayArgs;
 use crate::hint::{self, Hint};
-use crate::output::{Complaint, Note, SharedPrinter};
+use crate::output::{Remark, SharedPrinter};
 use crate::runtime::exit::{Exit, finish};
 use crate::runtime::sockets::{buffer_of, local_address};
 
@@ -106,7 +106,7 @@ impl Run<'_> {
             printer.say(&SourceSocket::new(*source, *local, Some(error)));
         }
         if let Some(more @ 1..) = senders.elsewhere.len().checked_sub(MAX_NAMED) {
-            printer.say(&Note(format!("{more} more sources send from other ports than in the capture")));
+            printer.say(&Remark::note(format!("{more} more sources send from other ports than in the capture")));
         }
     }
 
@@ -174,12 +174,12 @@ impl Run<'_> {
         };
         printer.conclude(&replayed.summary());
         if let Some(error) = failure.as_ref().filter(|_| !printer.is_json()) {
-            printer.say(&Complaint(error.to_string()));
+            printer.say(&Remark::complaint(error.to_string()));
         }
         let is_empty = outcome.tried() == 0 && failure.is_none() && outcome.end == End::Done;
         if is_empty {
             let words = tally.words();
-            printer.say(&Complaint(format!("nothing to send: {} has {words}", self.context.name)));
+            printer.say(&Remark::complaint(format!("nothing to send: {} has {words}", self.context.name)));
         }
         finish(&printer, if is_empty { Exit::Failed } else { self.exit(outcome) })
     }

@@ -1,4 +1,4 @@
-//! What is told while a replay goes on: how far it is, and what happens.
+//! What is shown while a replay goes on: how far it is, and what happens.
 
 use std::fs::File;
 use std::io::Seek;

@@ -5,33 +5,36 @@ use std::time::Duration;
 
 use udpkit::Report;
 
-use crate::output::Note;
+use crate::output::Remark;
 use crate::output::summary::{NoCapture, Summary, counts, dropped, ignored, milliseconds};
 use crate::runtime::payload::Payloads;
 use crate::words::units;
 
 /// Nobody answered a single request.
-pub(super) fn no_reply(destination: SocketAddr, waited: Duration) -> Note {
+pub(super) fn no_reply(destination: SocketAddr, waited: Duration) -> Remark {
     let waited = units::human(waited);
-    Note(format!("no reply from {destination} in {waited} (UDP cannot tell an open port from a lost datagram)"))
+    Remark::note(format!("no reply from {destination} in {waited} (UDP cannot tell an open port from a lost datagram)"))
 }
 
 /// How to take answers that came from elsewhere, if any did.
-pub(super) fn other_sources(count: u64) -> Option<Note> {
+pub(super) fn other_sources(count: u64) -> Option<Remark> {
     match count {
         0 => None,
-        1 => Some(Note("1 datagram came from elsewhere and was ignored; --any-source takes it".to_owned())),
-        _ => Some(Note(format!("{count} datagrams came from elsewhere and were ignored; --any-source takes them"))),
+        1 => Some(Remark::note("1 datagram came from elsewhere and was ignored; --any-source takes it")),
+        _ => Some(Remark::note(format!(
+            "{count} datagrams came from elsewhere and were ignored; --any-source takes them"
+        ))),
     }
 }
 
 /// Whether the longest payload takes more than the path takes in one piece.
-pub(super) fn fragments(destination: SocketAddr, payloads: &Payloads) -> Option<Note> {
+pub(super) fn fragments(destination: SocketAddr, payloads: &Payloads) -> Option<Remark> {
     let mtu = udpkit::path_mtu(destination)?;
     let Payloads::List(list) = payloads else { return None };
     let len = list.iter().map(Vec::len).max().unwrap_or(0) + udpkit::header_len(destination.ip());
-    (len > mtu as usize)
-        .then(|| Note(format!("{len} B with headers is over the path's MTU of {mtu} B: it will be sent in fragments")))
+    (len > mtu as usize).then(|| {
+        Remark::note(format!("{len} B with headers is over the path's MTU of {mtu} B: it will be sent in fragments"))
+    })
 }
 
 /// What a run came to, in the way of ping; and whether it waited for answers at all.

@@ -11,7 +11,7 @@ use udpkit::{Datagram, Event, Input, Interfaces, MAX_PAYLOAD_V6, Reason, Remote}
 use super::exec::{Failure, Job, Pool};
 use crate::args::ExecArgs;
 use crate::hint::Hint;
-use crate::output::{Complaint, SharedPrinter};
+use crate::output::{Remark, SharedPrinter};
 
 /// Descriptors for sockets and what else there is, and those of a command while it is started.
 const DESCRIPTORS_OF_OURS: u64 = 128;
@@ -132,7 +132,7 @@ impl Failures {
         };
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() < MAX_TOLD && told.insert(words.to_owned()) {
-            self.printer.lock().say(&Complaint(format!("no reply from the command: {words}")));
+            self.printer.lock().say(&Remark::complaint(format!("no reply from the command: {words}")));
         }
         reason
     }

@@ -12,7 +12,7 @@ use super::metrics::{self, Metrics};
 use super::notices::{MetricsServed, RulesRead, Status};
 use super::{options, rules};
 use crate::args::ServeArgs;
-use crate::output::{Complaint, ListeningOn, SharedPrinter, StdPrinter, words_of};
+use crate::output::{ListeningOn, Remark, SharedPrinter, StdPrinter, words_of};
 use crate::runtime::signals;
 
 /// How long the end is waited for where no state is told; then it is waited for again.
@@ -80,7 +80,7 @@ fn reload(server: &Arc<Server>, printer: &SharedPrinter, file: PathBuf) -> Resul
                     printer.flush();
                 }
                 Err(error) => {
-                    printer.lock().say(&Complaint(format!("the old rules stay: {}", words_of(&error))));
+                    printer.lock().say(&Remark::complaint(format!("the old rules stay: {}", words_of(&error))));
                 }
             }
         }
