@@ -132,7 +132,7 @@ impl Socket {
         loop {
             let (slots, scratch) = batch.parts();
             let received = if self.options.portable {
-                portable::receive(&self.inner, slots)
+                portable::receive(&self.inner, slots, scratch)
             } else {
                 native::receive(&self.inner, slots, scratch)
             };
@@ -167,7 +167,7 @@ impl Socket {
         let total = batch.len();
         let (outgoing, scratch) = batch.parts();
         if self.options.portable {
-            portable::send(&self.inner, outgoing, self.options.send_wait);
+            portable::send(&self.inner, outgoing, scratch, &self.train_limit, self.options.send_wait);
         } else {
             native::send(&self.inner, outgoing, scratch, &self.train_limit, self.options.send_wait);
         }

@@ -7,8 +7,8 @@
 //! | function | does |
 //! |---|---|
 //! | `configure(socket, options)` | sets what was asked for, returns the `Capabilities` it got |
-//! | `receive(socket, slots)` | fills the slots without waiting; `WouldBlock` where nothing is there |
-//! | `send(socket, outgoing, train_limit)` | sends every entry or records its failure; waits only while the buffer is full |
+//! | `receive(socket, slots, scratch)` | fills the slots without waiting; `WouldBlock` where nothing is there |
+//! | `send(socket, outgoing, scratch, train_limit, patience)` | sends every entry or records its failure; waits only while the buffer is full |
 //! | `errors(socket, report)` | empties the error queue |
 //! | `kernel_drops(socket)` | datagrams the kernel discarded at this socket, where it can tell |
 //!

@@ -3,6 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use socket2::{InterfaceIndexOrAddress, MaybeUninitSlice, SockAddr, Socket};
@@ -42,7 +43,7 @@ pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<Capabi
     Ok(Capabilities::default())
 }
 
-pub(crate) fn receive(socket: &Socket, slots: Slots<'_>) -> io::Result<()> {
+pub(crate) fn receive<S>(socket: &Socket, slots: Slots<'_>, _scratch: &mut S) -> io::Result<()> {
     let Slots { payloads, slot_len, messages } = slots;
     for slot in payloads.chunks_exact_mut(slot_len) {
         let len = slot.len();
@@ -62,7 +63,13 @@ pub(crate) fn receive(socket: &Socket, slots: Slots<'_>) -> io::Result<()> {
     Ok(())
 }
 
-pub(crate) fn send(socket: &Socket, outgoing: Outgoing<'_>, patience: Duration) {
+pub(crate) fn send<S>(
+    socket: &Socket,
+    outgoing: Outgoing<'_>,
+    _scratch: &mut S,
+    _train_limit: &AtomicUsize,
+    patience: Duration,
+) {
     let mut patience = Patience::new(patience);
     let Outgoing { bytes, entries, failures } = outgoing;
     for entry in entries {
