@@ -275,6 +275,7 @@ impl Row {
 
     /// Removes files that are too many, and creates the next.
     fn next(&mut self) -> Result<(PathBuf, File)> {
+        let number = self.numbers.back().map_or(1, |last| last.saturating_add(1));
         while self.rotation.keep.is_some_and(|keep| self.numbers.len() >= keep.get()) {
             let Some(oldest) = self.numbers.pop_front() else { break };
             let path = numbered(&self.name, oldest);
@@ -285,7 +286,6 @@ impl Row {
                 Err(error) => return Err(cannot("remove", &path, error)),
             }
         }
-        let number = self.numbers.back().map_or(1, |last| last.saturating_add(1));
         let path = numbered(&self.name, number);
         let file = File::create_new(&path).map_err(|error| cannot("create", &path, error))?;
         self.numbers.push_back(number);
@@ -410,6 +410,40 @@ mod tests {
             all.extend(read(&path));
         }
         assert_eq!(all, Vec::from_iter(0..20));
+    }
+
+    #[test]
+    fn a_file_may_be_exactly_as_long_as_the_limit() {
+        let scratch = Scratch::new("exact");
+        let fill = |name: &str, rotation| {
+            let mut files = create(&scratch.file(name), rotation);
+            for interface in [0, 1, 0] {
+                let meta = meta("10.0.0.1:40000", "10.0.0.2", interface);
+                files.datagram(&Datagram { payload: b"", wire_len: 0, meta: &meta }, 50_000, 1).unwrap();
+            }
+            files.finish(3, 3).unwrap();
+            files.files()
+        };
+        fill("whole", None);
+        let len = fs::metadata(scratch.file("whole")).unwrap().len();
+        assert_eq!(fill("a", rotation(Limit::Size(len), None)), 1);
+        assert_eq!(fill("b", rotation(Limit::Size(len - 1), None)), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_removed_is_an_error_unless_it_is_gone() {
+        let scratch = Scratch::new("remove");
+        let mut files = create(&scratch.file("a"), rotation(Limit::Size(1), Some(1)));
+        write(&mut files, 1);
+        fs::remove_file(scratch.file("a-00001")).unwrap();
+        write(&mut files, 1);
+        assert_eq!((files.files(), files.removed()), (2, 0));
+        fs::remove_file(scratch.file("a-00002")).unwrap();
+        fs::create_dir(scratch.file("a-00002")).unwrap();
+        let meta = meta("10.0.0.1:40000", "10.0.0.2", 0);
+        let error = files.datagram(&Datagram { payload: b"", wire_len: 0, meta: &meta }, 1, 0).unwrap_err();
+        let expected = format!("cannot remove '{}': ", scratch.file("a-00002").display());
+        assert!(error.to_string().starts_with(&expected), "{error}");
     }
 
     #[test]
