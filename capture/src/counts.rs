@@ -112,3 +112,40 @@ impl Unusable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_key_and_words_of_its_own() {
+        let mut seen = Vec::new();
+        for why in Unusable::ALL {
+            assert!(why.key().len() > 2 && why.key().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+            assert!(why.words().len() > 2 && !seen.contains(&why.words()) && !seen.contains(&why.key()), "{why:?}");
+            seen.extend([why.key(), why.words()]);
+        }
+    }
+
+    #[test]
+    fn counts_of_two_readings_are_added_and_stay_balanced() {
+        let of = |unit: u64| PacketCounts {
+            packets: 47 * unit,
+            datagrams: unit,
+            joined: unit,
+            dropped: u64::MAX / 5 * unit,
+            unusable: [1, 2, 3, 4, 5, 6, 7, 8, 9].map(|count| count * unit),
+        };
+        let mut counts = of(1);
+        counts.merge(&of(2));
+        assert_eq!(counts, of(3));
+        assert!(counts.is_balanced());
+        for (&why, count) in Unusable::ALL.iter().zip((3..).step_by(3)) {
+            assert_eq!(counts.unusable(why), count, "{why:?}");
+        }
+        counts.packets += 1;
+        assert!(!counts.is_balanced());
+        counts.merge(&of(3));
+        assert_eq!(counts.dropped, u64::MAX, "what cannot be counted any more is not wrapped");
+    }
+}

@@ -462,6 +462,18 @@ mod tests {
     }
 
     #[test]
+    fn fragments_that_overlap_are_counted_while_others_may_come() {
+        let parts = fragments(&frame(V4[0], V4[1], &[5; 4000]), 1480);
+        let overlapping = fragments(&frame(V4[0], V4[1], &[5; 4000]), 800);
+        let mut maker = Maker::pcap(Order::Little, 0xa1b2_c3d4, 1);
+        for part in [&parts[0], &overlapping[1], &parts[1]] {
+            maker.packet(0, 0, part, part.len(), &[]);
+        }
+        let (datagrams, counts, _) = read(&maker.bytes);
+        assert_eq!((datagrams.len(), counts.unusable(Unusable::OverlappingFragments)), (0, 3));
+    }
+
+    #[test]
     fn fragments_that_make_no_datagram_are_all_counted() {
         let mut whole = frame(V4[0], V4[1], &[5; 4000]);
         // A UDP header that says more than there is.

@@ -194,7 +194,7 @@ impl Unfinished {
             // The same once more (RFC 8200 section 4.5): a capture of several interfaces has it often.
             return;
         }
-        let wrong_end = self.end.is_some_and(|known| end > known || (!fragment.more && end != known));
+        let wrong_end = self.end.is_some_and(|known| end > known);
         let behind_end = !fragment.more && self.parts.last().is_some_and(|&(_, last)| last > end);
         if overlaps || wrong_end || behind_end {
             self.spoilt = true;
@@ -308,11 +308,18 @@ mod tests {
 
     #[test]
     fn ends_that_contradict_each_other_spoil_it() {
-        for second in [(16, 8, true), (24, 8, false), (0, 8, false)] {
+        let contradictions = [
+            ((8, 8, false), (16, 8, true)),
+            ((8, 8, false), (24, 8, false)),
+            ((8, 8, false), (0, 8, false)),
+            ((16, 8, true), (0, 8, false)),
+        ];
+        for (first, second) in contradictions {
             let mut reassembly = Reassembly::default();
-            part(&mut reassembly, 8, 8, false);
-            part(&mut reassembly, second.0, second.1, second.2);
-            assert_eq!(reassembly.overlapping(), 2, "{second:?}");
+            for (start, len, more) in [first, second] {
+                part(&mut reassembly, start, len, more);
+            }
+            assert_eq!(reassembly.overlapping(), 2, "{first:?} {second:?}");
         }
     }
 
@@ -357,6 +364,30 @@ mod tests {
         }
         let held: usize = reassembly.unfinished.values().map(Unfinished::memory).sum();
         assert_eq!((reassembly.held, reassembly.missing()), (held, u64::from(number)));
+    }
+
+    #[test]
+    fn the_oldest_makes_room_whatever_was_finished_since() {
+        let mut reassembly = Reassembly::default();
+        let mut add = |number: usize, offset, more| {
+            let fragment = Fragment { identification: u32::try_from(number).unwrap(), offset, more };
+            reassembly.add(0, None, &packet(1, 64), fragment, &[0; 8]).is_some()
+        };
+        let [oldest, again] = [1, 2];
+        add(again, 0, true);
+        add(oldest, 0, true);
+        assert!(add(again, 8, false), "it is finished, and begins anew as the youngest");
+        add(again, 0, true);
+        for number in 0..2 * MAX_DATAGRAMS {
+            add(10_000 + number, 0, true);
+            assert!(add(10_000 + number, 8, false));
+        }
+        for number in 2..MAX_DATAGRAMS {
+            add(20_000 + number, 0, true);
+        }
+        add(30_000, 0, true);
+        assert!(add(again, 8, false) && !add(oldest, 8, false));
+        assert_eq!((reassembly.unfinished.len(), reassembly.missing()), (MAX_DATAGRAMS, MAX_DATAGRAMS as u64 + 1));
     }
 
     #[test]
