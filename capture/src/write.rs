@@ -634,6 +634,7 @@ mod tests {
         for written in 1..=1000 {
             writer.write(&datagram, 5000, at(START), 0).unwrap();
             assert_eq!(blocks::whole(&writer.out), (writer.out.len(), writer.written));
+            assert!(writer.out.is_empty() || writer.out.len() >= FULL, "each write costs a system call");
             assert_eq!(writer.written(), written);
         }
         assert!(writer.written > 0, "much is written without being told");
@@ -705,7 +706,10 @@ mod tests {
         let mut writer = writer();
         writer.write(&whole(b"", &meta("10.0.0.1:1", "10.0.0.2", 0)), 1, at(START), 2).unwrap();
         writer.write(&whole(b"", &meta("10.0.0.1:1", "10.0.0.2", 1)), 1, at(START), 4).unwrap();
-        assert_eq!(statistics(&finished(writer, 10, 7)), [[9, 3, 1], [1, 4, 1]]);
+        let capture = finished(writer, 10, 7);
+        assert_eq!(statistics(&capture), [[9, 3, 1], [1, 4, 1]]);
+        let comments = capture.windows(COMMENT.len()).filter(|bytes| *bytes == COMMENT.as_bytes());
+        assert_eq!(comments.count(), 2);
     }
 
     #[test]
