@@ -12,6 +12,8 @@ use jiff::tz::TimeZone;
 use udpkit::{Datagram, Delivery, InterfaceIndex, Interfaces};
 
 const NANOSECONDS: u32 = 1_000_000_000;
+/// The second since 1970 with which the year 0 begins, the first that RFC 3339 can write; past 9999, no calendar here goes.
+const YEAR_0: i64 = -62_167_219_200;
 
 /// A datagram with the words for what it came through.
 #[derive(Clone, Copy, Debug)]
@@ -185,7 +187,7 @@ impl Clock {
         let kept = match self.second {
             Some((same, kept)) if same == second => kept,
             _ => {
-                let timestamp = Timestamp::from_second(second).ok()?;
+                let timestamp = Timestamp::from_second(second).ok().filter(|_| second >= YEAR_0)?;
                 self.text.clear();
                 match self.times {
                     Times::Utc => write!(self.text, "{}", timestamp.strftime(format)).ok()?,
@@ -289,6 +291,13 @@ mod tests {
             told(Times::Utc, &[EPOCH, beyond, EPOCH]),
             ["1970-01-01T00:00:00.000000000Z", "-", "1970-01-01T00:00:00.000000000Z"]
         );
+    }
+
+    #[test]
+    fn a_time_before_the_year_0_is_left_out_since_rfc_3339_cannot_write_it() {
+        let Some(year_0) = EPOCH.checked_sub(Duration::from_secs(YEAR_0.unsigned_abs())) else { return };
+        let Some(before) = year_0.checked_sub(Duration::from_secs(1)) else { return };
+        assert_eq!(told(Times::Utc, &[year_0, before]), ["0000-01-01T00:00:00.000000000Z", "-"]);
     }
 
     #[test]
