@@ -47,6 +47,9 @@ mod decode;
 mod drops;
 mod error;
 mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(test)]
 mod oracle;
 mod order;

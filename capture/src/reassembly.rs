@@ -9,7 +9,7 @@ use super::decode::{Fragment, Packet};
 /// Datagrams that can be unfinished at a time; the oldest makes room for another.
 const MAX_DATAGRAMS: usize = 1024;
 /// Memory that unfinished datagrams can have, together, in bytes.
-const MAX_BYTES: usize = 16 << 20;
+pub(crate) const MAX_BYTES: usize = 16 << 20;
 /// Time of the capture after which the rest of a datagram does not come any more (as Linux has it).
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -129,6 +129,15 @@ impl Reassembly {
     /// Fragments of datagrams with overlapping parts.
     pub(crate) fn overlapping(&self) -> u64 {
         self.overlapping
+    }
+
+    /// Bytes of memory that fragments have now, counted anew.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn held(&self) -> usize {
+        let held = self.unfinished.values().map(Unfinished::memory).sum();
+        assert_eq!(self.held, held, "the account is wrong");
+        assert!(self.unfinished.len() <= MAX_DATAGRAMS && self.order.len() <= 2 * MAX_DATAGRAMS);
+        held
     }
 
     fn begin(&mut self, key: Identity, time: Option<Duration>) {

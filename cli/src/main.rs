@@ -1,6 +1,9 @@
 //! `udp`: the command that gets UDP right. Parses, runs, exits.
 
 mod args;
+#[cfg(any(test, fuzzing))]
+#[allow(unreachable_pub, reason = "in the package of the fuzz targets it is reachable")]
+pub mod fuzzing;
 mod hint;
 #[cfg(feature = "http")]
 mod http;

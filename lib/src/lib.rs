@@ -88,6 +88,9 @@
 //! its source, and whether it was truncated. [`Socket::capabilities`] says what a socket really has, and
 //! [`Options::portable`] shows on Linux what a program would get elsewhere.
 
+#[cfg(any(test, fuzzing))]
+extern crate self as udpkit;
+
 mod answer;
 mod attached;
 mod batch;
@@ -99,6 +102,9 @@ mod drive;
 mod engine;
 mod error;
 mod event;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod interface;
 mod membership;
 mod network;

@@ -9,7 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -17,11 +17,11 @@ use tokio::task::JoinHandle;
 /// Connections open at once. One more, and the oldest makes room: those that idle keep nobody out.
 pub(super) const MAX_CONNECTIONS: usize = 64;
 /// Bytes read of a request up to its body, and as many again of what nobody asked for after it.
-pub(super) const MAX_REQUEST: usize = 8 * 1024;
+pub(crate) const MAX_REQUEST: usize = 8 * 1024;
 /// Header lines of a request.
 pub(super) const MAX_HEADERS: usize = 64;
 /// Bytes of a body that a handler is given, where it takes one.
-pub(super) const MAX_BODY: usize = 64 * 1024;
+pub(crate) const MAX_BODY: usize = 64 * 1024;
 /// When to accept again after the system could not: it lacked descriptors or memory.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -69,7 +69,7 @@ async fn admit(mut connecting: mpsc::Receiver<TcpStream>, routes: Router, patien
 }
 
 /// One request, its response, and the end. What goes wrong is the client's to see.
-async fn converse(stream: TcpStream, routes: Router) {
+pub(crate) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, routes: Router) {
     let mut http = http1::Builder::new();
     // Who has asked may close that half: `printf ... | nc` does.
     http.keep_alive(false).half_close(true).max_headers(MAX_HEADERS).max_buf_size(MAX_REQUEST);

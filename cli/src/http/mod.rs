@@ -2,7 +2,7 @@
 //!
 //! One thread serves all connections. Clients that stall, drip or come in crowds neither hold it up nor make it grow.
 
-mod connections;
+pub(crate) mod connections;
 
 use std::convert::Infallible;
 use std::io;

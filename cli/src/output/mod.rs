@@ -25,7 +25,7 @@ pub(crate) use columns::Columns;
 pub(crate) use news::{News, Refusals};
 pub(crate) use notice::{Notice, Remark, Tone};
 pub(crate) use notices::{ListeningOn, NotShown};
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use printer::Printer;
 pub(crate) use printer::StdPrinter;
 pub(crate) use settings::{Printing, Settings};

@@ -154,7 +154,7 @@ pub(crate) fn receive(socket: &Socket, slots: Slots<'_>, scratch: &mut ReceiveSc
 }
 
 /// What the control messages of a datagram say, and the segment size of a train.
-fn decode(source: SocketAddr, control: &[u8]) -> (Meta, Option<usize>) {
+pub(crate) fn decode(source: SocketAddr, control: &[u8]) -> (Meta, Option<usize>) {
     let mut meta = Meta::new(source);
     let mut segment = None;
     for (level, kind, data) in cmsg::messages(control) {
@@ -443,7 +443,7 @@ pub(crate) fn errors(socket: &Socket, report: &mut dyn FnMut(Unreachable)) {
 }
 
 /// `struct sock_extended_err` (`ip(7)`, `IP_RECVERR`), followed by the address of the reporter.
-fn decode_error(control: &[u8]) -> Option<(Cause, Option<IpAddr>)> {
+pub(crate) fn decode_error(control: &[u8]) -> Option<(Cause, Option<IpAddr>)> {
     const ORIGIN_ICMP: u8 = 2;
     const ORIGIN_ICMP6: u8 = 3;
     let (_, _, data) = cmsg::messages(control).find(|(level, kind, _)| {

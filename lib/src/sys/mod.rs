@@ -34,7 +34,7 @@ pub(crate) mod timer_slack;
 pub(crate) mod wake;
 
 #[cfg(target_os = "linux")]
-mod address;
+pub(crate) mod address;
 #[cfg(target_os = "linux")]
 pub(crate) mod linux;
 #[cfg(target_os = "linux")]

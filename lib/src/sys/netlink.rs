@@ -130,7 +130,7 @@ fn dump_once(kind: u16) -> io::Result<(Vec<Reply>, bool)> {
 }
 
 /// The first message: its kind, its flags, its body, and what follows it.
-fn split_message(bytes: &[u8]) -> Option<(u16, u16, &[u8], &[u8])> {
+pub(crate) fn split_message(bytes: &[u8]) -> Option<(u16, u16, &[u8], &[u8])> {
     let len = u32::from_ne_bytes(*bytes.first_chunk()?) as usize;
     let kind = u16::from_ne_bytes(*bytes.get(4..)?.first_chunk()?);
     let flags = u16::from_ne_bytes(*bytes.get(6..)?.first_chunk()?);
@@ -139,7 +139,7 @@ fn split_message(bytes: &[u8]) -> Option<(u16, u16, &[u8], &[u8])> {
 }
 
 /// Routing attributes (`rtattr`): kind and data.
-fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let len = usize::from(u16::from_ne_bytes(*bytes.first_chunk()?));
         let kind = u16::from_ne_bytes(*bytes.get(2..)?.first_chunk()?);
@@ -150,7 +150,7 @@ fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 }
 
 /// `ifinfomsg` and its attributes.
-fn link(body: &[u8]) -> Option<Interface> {
+pub(crate) fn link(body: &[u8]) -> Option<Interface> {
     let index = u32::from_ne_bytes(*body.get(4..)?.first_chunk()?);
     let flags = i32::from_ne_bytes(*body.get(8..)?.first_chunk()?);
     let mut interface = Interface {
@@ -181,7 +181,7 @@ fn link(body: &[u8]) -> Option<Interface> {
 
 /// What the kernel says of an address.
 #[derive(Default)]
-struct Parsed {
+pub(crate) struct Parsed {
     local: Option<IpAddr>,
     /// The address whose prefix is the network's: the peer's, where there is one.
     network: Option<IpAddr>,
@@ -191,7 +191,7 @@ struct Parsed {
 }
 
 /// `ifaddrmsg` and its attributes.
-fn address(body: &[u8]) -> Option<(InterfaceIndex, Parsed)> {
+pub(crate) fn address(body: &[u8]) -> Option<(InterfaceIndex, Parsed)> {
     let [_, prefix_len, flags, _] = *body.first_chunk::<4>()?;
     let index = u32::from_ne_bytes(*body.get(4..)?.first_chunk()?);
     let tentative = u32::from(flags) & (libc::IFA_F_TENTATIVE | libc::IFA_F_DADFAILED) != 0;
@@ -210,7 +210,7 @@ fn address(body: &[u8]) -> Option<(InterfaceIndex, Parsed)> {
 
 impl Parsed {
     /// The address, with the broadcast address that the kernel routes as one (`fib_add_ifaddr`).
-    fn finish(self, can_broadcast: bool) -> InterfaceAddress {
+    pub(crate) fn finish(self, can_broadcast: bool) -> InterfaceAddress {
         let network = self.network.or(self.local);
         let ip = self.local.or(self.network).expect("parsing makes sure of one of the two");
         let told = self.broadcast.filter(|told| !told.is_broadcast() && !told.is_unspecified());

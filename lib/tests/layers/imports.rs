@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{TokenStream, TokenTree};
+use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemMod, ItemUse, Macro, UseTree};
+use syn::{Attribute, Item, ItemMod, ItemUse, Macro, Meta, Token, UseTree};
 
 /// The path of a module from the root of its crate.
 type Module = Vec<String>;
@@ -180,11 +181,21 @@ impl Finder {
     }
 }
 
+/// Whether an item is compiled for tests alone, those of a fuzzer among them.
 fn is_test(attributes: &[Attribute]) -> bool {
-    let only_tests = |attribute: &Attribute| {
-        attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))
-    };
-    attributes.iter().any(only_tests)
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg") && attribute.parse_args::<Meta>().is_ok_and(|condition| needs_test(&condition))
+    })
+}
+
+fn needs_test(condition: &Meta) -> bool {
+    match condition {
+        Meta::Path(path) => path.is_ident("test") || path.is_ident("fuzzing"),
+        Meta::List(list) if list.path.is_ident("any") => list
+            .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
+            .is_ok_and(|all| all.iter().all(needs_test)),
+        Meta::List(_) | Meta::NameValue(_) => false,
+    }
 }
 
 /// The attributes of an item that may be for tests alone.
@@ -209,7 +220,7 @@ impl<'ast> Visit<'ast> for Finder {
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
         if item.content.is_none() {
             let place = item.attrs.iter().find_map(|attribute| match &attribute.meta {
-                syn::Meta::NameValue(pair) if pair.path.is_ident("path") => match &pair.value {
+                Meta::NameValue(pair) if pair.path.is_ident("path") => match &pair.value {
                     syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
                     _ => None,
                 },

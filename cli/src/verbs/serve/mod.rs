@@ -8,7 +8,7 @@ mod exec;
 mod metrics;
 mod notices;
 mod options;
-mod rules;
+pub(crate) mod rules;
 mod watch;
 mod workers;
 

@@ -58,7 +58,7 @@ pub(crate) fn read(path: &Path) -> Result<Rules> {
 
 /// What is wrong in a file, and where: in bytes from its start.
 #[derive(Debug)]
-struct Mistake {
+pub(crate) struct Mistake {
     at: usize,
     message: String,
 }
@@ -76,7 +76,8 @@ impl Mistake {
         Self::new(value.span().start, message)
     }
 
-    fn tell(&self, text: &str) -> String {
+    /// It with its place, as people are told.
+    pub(crate) fn tell(&self, text: &str) -> String {
         format!("{}: {}", place(text, self.at), self.message)
     }
 }
@@ -89,7 +90,7 @@ fn place(text: &str, at: usize) -> String {
 }
 
 /// The rules that a text says, or all that is wrong with it: the first mistake of each rule, and at least one.
-fn parse(text: &str) -> Result<Rules, Vec<Mistake>> {
+pub(crate) fn parse(text: &str) -> Result<Rules, Vec<Mistake>> {
     let file = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(text.len(), |span| span.start);
         vec![Mistake::new(at, error.message())]
