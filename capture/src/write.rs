@@ -643,6 +643,42 @@ mod tests {
     }
 
     #[test]
+    fn an_interface_stands_there_with_its_addresses_and_their_networks() {
+        let capture = capture_of(&[b""], "10.0.0.1:1", "10.0.0.2");
+        let v6 = [0xfd, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64];
+        for (code, value) in [
+            (blocks::INTERFACE_NAME, &b"lan0"[..]),
+            (blocks::INTERFACE_IPV4, &[10, 0, 0, 2, 255, 255, 255, 0]),
+            (blocks::INTERFACE_IPV6, &v6),
+            (blocks::INTERFACE_HARDWARE, &[2, 0, 0, 0, 0, 0]),
+        ] {
+            let mut option = Vec::new();
+            append_option(&mut option, code, value);
+            assert!(capture.windows(option.len()).any(|bytes| *bytes == option), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_output_that_a_signal_interrupts_is_written_to_again() {
+        struct Interrupted(Vec<u8>, bool);
+        impl Write for Interrupted {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.1 = !self.1;
+                if self.1 { Err(ErrorKind::Interrupted.into()) } else { self.0.write(&bytes[..bytes.len().min(9)]) }
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut writer = Writer::begin(Interrupted(Vec::new(), false), options(), at(START));
+        writer.datagram(&whole(b"hello", &meta("10.0.0.1:1", "10.0.0.2", 0)), 5000, 0).unwrap();
+        writer.finish(1, 0).unwrap();
+        let bytes = writer.into_inner().0;
+        assert_eq!(blocks::whole(&bytes), (bytes.len(), 1));
+    }
+
+    #[test]
     fn a_full_disk_is_told_once_and_leaves_whole_blocks() {
         let datagram = whole(b"payload", &meta("10.0.0.1:1", "10.0.0.2", 0));
         for space in 0..2000 {
