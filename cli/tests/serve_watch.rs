@@ -308,8 +308,8 @@ fn no_payload_steers_the_terminal() {
     }
 }
 
+#[cfg(feature = "http")]
 #[test]
-#[cfg_attr(not(feature = "http"), ignore = "without metrics")]
 fn metrics_are_those_of_the_summary() {
     if !require("python3") {
         return;
@@ -363,8 +363,8 @@ fn metrics_address(server: &mut Process, json: bool) -> String {
     format!("http://{}/metrics", object["addresses"][0].as_str().expect("a string"))
 }
 
+#[cfg(feature = "http")]
 #[test]
-#[cfg_attr(not(feature = "http"), ignore = "without metrics")]
 fn metrics_where_somebody_else_serves_are_an_error() {
     if !require("python3") {
         return;
@@ -381,8 +381,8 @@ fn metrics_where_somebody_else_serves_are_an_error() {
     first.stop().assert_told(&["5 received"]);
 }
 
+#[cfg(feature = "http")]
 #[test]
-#[cfg_attr(not(feature = "http"), ignore = "without metrics")]
 fn a_start_that_fails_under_load_ends_with_its_error() {
     let Some(lan) = hosts(1) else { return };
     let h1 = Place::On(&lan, "h1");

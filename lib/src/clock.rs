@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-/// This moment.
+/// The time of the monotonic clock, read now.
 #[expect(clippy::disallowed_methods, reason = "the drive is where the time comes from")]
 pub(crate) fn now() -> Instant {
     Instant::now()

@@ -125,7 +125,7 @@ impl Guard {
         self.hop_limit(meta)
     }
 
-    /// How many of `wanted` replies of this length may go out now, each for a request of that one; at least one.
+    /// How many of `wanted` replies of this length may go out now, each for a request of that one; an error where none may.
     pub(crate) fn replies(
         &self,
         now: Instant,
@@ -203,7 +203,7 @@ impl Guard {
         }
     }
 
-    /// How many of `wanted` replies to this source may go out now; at least one.
+    /// How many of `wanted` replies to this source may go out now; an error where none may.
     pub(crate) fn rate(&self, now: Instant, source: IpAddr, wanted: usize) -> Result<usize, Reason> {
         let allowed = match &self.limiter {
             None => wanted,

@@ -54,7 +54,7 @@ pub enum Event<'a> {
     Reply {
         /// Place of the socket it came through.
         via: usize,
-        /// The answer.
+        /// The datagram that answers.
         datagram: Datagram<'a>,
         /// Number of the request, from 1; `None` where it cannot be known which one is answered, and for a copy.
         request: Option<u64>,

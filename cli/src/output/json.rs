@@ -70,7 +70,7 @@ struct DatagramObject<'a> {
 }
 
 impl<'a> DatagramObject<'a> {
-    /// It, where the kernel dropped so many before it.
+    /// The datagram with the number that the kernel dropped before it.
     fn after(self, dropped: u32) -> Self {
         Self { dropped_before: Some(dropped).filter(|count| *count > 0), ..self }
     }

@@ -103,10 +103,13 @@ impl<W: Write, N: Write> Printer<W, N> {
             let written = json::write(&mut self.out, kind, notice);
             return self.keep(written);
         }
+        let tone = notice.tone();
+        if matches!(tone, Tone::Note | Tone::Status) && (self.settings.quiet || self.is_json()) {
+            return;
+        }
         let lines = notice.words();
-        match notice.tone() {
+        match tone {
             Tone::Data => lines.iter().for_each(|line| self.data(line)),
-            Tone::Note | Tone::Status if self.settings.quiet || self.is_json() => return,
             Tone::Note => lines.iter().for_each(|line| self.aside.line("", line)),
             Tone::Status => lines.iter().for_each(|line| self.aside.status(line)),
             Tone::Complaint => lines.iter().for_each(|line| self.aside.line(COMPLAINT, line)),
@@ -231,15 +234,21 @@ impl<W: Write, N: Write> Printer<W, N> {
             }
             Event::Unanswered { request } if self.settings.numbered || self.is_json() => {
                 let telling = telling(&mut self.unanswered);
-                self.say(&Unanswered { request, telling });
+                if self.is_json() || telling != Telling::TooLate {
+                    self.say(&Unanswered { request, telling });
+                }
             }
             // Of a single request, the end says so.
             Event::Unanswered { .. } => {}
-            Event::Ignored { .. } | Event::Unreachable { .. } | Event::SendFailed { .. } if self.is_held() => {}
+            Event::Ignored { .. } | Event::SendFailed { .. } if self.is_held() => {}
+            // For people there is another bound on these.
+            Event::Unreachable { .. } if self.is_json() && self.is_held() => {}
             Event::Ignored { meta, reason, count } => self.say(&Ignored { source: meta.source, reason, count }),
             Event::Unreachable { unreachable } => {
                 let telling = telling(&mut self.refused);
-                self.say(&Refused::new(unreachable, telling, !self.settings.numbered));
+                if self.is_json() || telling != Telling::TooLate {
+                    self.say(&Refused::new(unreachable, telling, !self.settings.numbered));
+                }
             }
             Event::SendFailed { failure } => self.say(&NotSent::new(failure)),
             // The total is that of one worker; here they come together.
@@ -255,7 +264,7 @@ impl<W: Write, N: Write> Printer<W, N> {
             }
             Event::Reopened { local } => self.say(&Reopened { address: local }),
             Event::Trouble { error } => self.say(&Trouble { error: error.to_string() }),
-            // `Event::Question` is no news but a question. Any other is of a later library: `events.rs` fails then.
+            // `Event::Question` is no news but a question. Any other is of a later library: the tests below fail then.
             _ => {}
         }
         self.flow()

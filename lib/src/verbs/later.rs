@@ -50,7 +50,7 @@ pub(super) struct Later {
     delayed: BinaryHeap<Delayed>,
     /// Of the replies that are held back, and of all requests that are kept.
     bytes: usize,
-    /// By ticket.
+    /// Questions that wait for their reply, by ticket.
     asked: BTreeMap<u64, Pending>,
     order: u64,
 }

@@ -69,7 +69,7 @@ pub struct ReplayOptions {
     pub transmit: Transmit,
     /// Whether the port is that of each datagram's destination in the capture, instead of that of `transmit`.
     pub keeps_ports: bool,
-    /// How fast.
+    /// The speed, a fixed rate, or as fast as it goes.
     pub pace: ReplayPace,
     /// The longest pause between two datagrams, as it would be at this pace; a longer one is made so long. Only where
     /// the pace is as recorded.

@@ -80,11 +80,13 @@ pub struct Sender {
     schedule: Schedule,
     /// Requests in the time that answers are waited for, but those whose answers are certain, by their number.
     open: BTreeMap<u64, Open>,
-    /// When each of them is given up or sent again, and its number. With tens of thousands open, none is searched for.
+    /// When each of them is given up or sent again, and its number; empty where none is sent again, since they are then given
+    /// up in the order in which they were made.
     deadlines: BTreeSet<(Instant, u64)>,
-    /// Those that want answers still.
-    // Invariant: the numbers in `open` for which `wants` holds.
-    waiting: BTreeSet<u64>,
+    /// How many of them still want answers.
+    waiting: usize,
+    /// None before this number wants an answer.
+    first_waiting: u64,
     /// Payloads of requests that were echoed, the latest last: another such echo is a copy.
     echoed: VecDeque<Arc<[u8]>>,
     report: Report,
@@ -110,7 +112,8 @@ impl Sender {
             schedule,
             open: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            waiting: BTreeSet::new(),
+            waiting: 0,
+            first_waiting: 1,
             echoed: VecDeque::new(),
             report: Report::default(),
         }
@@ -130,8 +133,10 @@ impl Sender {
             }
             let deadline = later(now, self.options.wait);
             self.open.insert(number, Open { payload, sent_at: now, deadline, retry: 0, replies: 0 });
-            self.deadlines.insert((deadline, number));
-            self.waiting.insert(number);
+            if self.options.retries > 0 {
+                self.deadlines.insert((deadline, number));
+            }
+            self.waiting += 1;
         }
     }
 
@@ -145,7 +150,7 @@ impl Sender {
 
     /// Sends again what waited too long, or gives it up.
     fn expire(&mut self, now: Instant, out: &mut impl Outbox) {
-        while let Some((deadline, number)) = self.deadlines.first().copied()
+        while let Some((deadline, number)) = self.first_due()
             && deadline <= now
         {
             if !self.retry(number, now, out) {
@@ -186,23 +191,27 @@ impl Sender {
         self.open.first_key_value().map(|(number, _)| *number)
     }
 
-    /// When the first of the open requests has waited long enough.
-    fn first_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+    /// When the first of the open requests has waited long enough, and its number. With tens of thousands open, none is
+    /// searched for.
+    fn first_due(&self) -> Option<(Instant, u64)> {
+        match self.options.retries {
+            0 => self.open.first_key_value().map(|(number, open)| (open.deadline, *number)),
+            _ => self.deadlines.first().copied(),
+        }
     }
 
     /// Takes a request off the list.
     fn close(&mut self, number: Option<u64>) -> Option<(u64, Open)> {
         let (number, closed) = self.open.remove_entry(&number?)?;
         self.deadlines.remove(&(closed.deadline, number));
-        self.waiting.remove(&number);
+        self.waiting -= usize::from(wants(&closed, self.options.replies));
         Some((number, closed))
     }
 
     /// Whether all is sent and answered or given up, or as many answers came as were wanted.
     fn is_done(&self) -> bool {
         let enough = self.options.count.is_some_and(|most| self.report.delivered >= most);
-        enough || !self.schedule.more() && self.waiting.is_empty()
+        enough || !self.schedule.more() && self.waiting == 0
     }
 
     /// Why a datagram is not taken as an answer.
@@ -233,7 +242,13 @@ impl Sender {
             _ => {}
         }
         let echo = equal().find(|(_, open)| wants(open, self.options.replies)).map(|(number, _)| *number);
-        echo.or_else(|| self.waiting.first().copied()).map_or(Match::Nothing, Match::Likely)
+        echo.or_else(|| self.oldest_waiting()).map_or(Match::Nothing, Match::Likely)
+    }
+
+    /// The open request that was made first of those that still want an answer.
+    fn oldest_waiting(&self) -> Option<u64> {
+        let mut since = self.open.range(self.first_waiting..);
+        since.find(|(_, open)| wants(open, self.options.replies)).map(|(number, _)| *number)
     }
 
     /// Credits a request with an answer; returns its number and the round-trip time, where they are certain.
@@ -244,12 +259,16 @@ impl Sender {
             Match::Nothing => return None,
         };
         let open = self.open.get_mut(&number)?;
+        let wanted = wants(open, self.options.replies);
         open.replies += 1;
         let is_done = !wants(open, self.options.replies);
         self.report.requests_answered += u64::from(open.replies == 1);
-        if is_done {
-            self.waiting.remove(&number);
+        if wanted && is_done {
+            self.waiting -= 1;
+            // None that has enough will ever want more, so this goes forwards alone.
+            self.first_waiting = self.oldest_waiting().unwrap_or(self.report.requests);
         }
+        let open = self.open.get(&number)?;
         if !certain {
             return None;
         }
@@ -300,7 +319,7 @@ impl Engine for Sender {
         if self.is_done() {
             return Next::Done;
         }
-        match [self.schedule.next(), self.first_deadline()].into_iter().flatten().min() {
+        match [self.schedule.next(), self.first_due().map(|(deadline, _)| deadline)].into_iter().flatten().min() {
             Some(moment) => Next::At(moment),
             None => Next::Datagram,
         }
@@ -371,10 +390,13 @@ mod tests {
     /// What is looked up instead of searched for is what a search would find.
     fn assert_is_in_order(sender: &Sender) {
         let deadlines: BTreeSet<_> = sender.open.iter().map(|(number, open)| (open.deadline, *number)).collect();
-        assert_eq!(sender.deadlines, deadlines);
-        let waiting = sender.open.iter().filter(|(_, open)| wants(open, sender.options.replies));
-        assert_eq!(sender.waiting, waiting.map(|(number, _)| *number).collect());
-        assert_eq!(sender.first_deadline(), sender.open.values().map(|open| open.deadline).min());
+        assert_eq!(sender.first_due(), deadlines.first().copied());
+        if sender.options.retries > 0 {
+            assert_eq!(sender.deadlines, deadlines);
+        }
+        let waiting = || sender.open.iter().filter(|(_, open)| wants(open, sender.options.replies));
+        assert_eq!(sender.waiting, waiting().count());
+        assert_eq!(sender.oldest_waiting(), waiting().next().map(|(number, _)| *number));
     }
 
     proptest! {
@@ -392,7 +414,7 @@ mod tests {
                     0..3 => {
                         now += Duration::from_millis(wait);
                         sender.tick(now, &mut out);
-                        prop_assert!(sender.first_deadline().is_none_or(|deadline| deadline > now));
+                        prop_assert!(sender.first_due().is_none_or(|(deadline, _)| deadline > now));
                     }
                     3 => {
                         let meta = Meta::new(server.destination);

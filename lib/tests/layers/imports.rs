@@ -21,9 +21,10 @@ pub(crate) struct Imports {
 impl Imports {
     /// Reads a crate from its root file.
     pub(crate) fn read(root: &Path) -> Self {
-        let mut reading = Reading::default();
-        reading.read(Vec::new(), root, root.parent().unwrap());
+        let root = root.canonicalize().unwrap();
         let folder = root.parent().unwrap();
+        let mut reading = Reading::default();
+        reading.read(Vec::new(), &root, folder);
         let mut files: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         let relative = |path: &Path| path.strip_prefix(folder).unwrap().to_owned();
         for (module, source) in &reading.modules {
@@ -51,7 +52,8 @@ impl Imports {
         circles
     }
 
-    fn reached_from(&self, file: &Path) -> BTreeSet<&Path> {
+    /// The files that one imports, and those that they import, and so on.
+    pub(crate) fn reached_from(&self, file: &Path) -> BTreeSet<&Path> {
         let mut reached = BTreeSet::new();
         let mut next: Vec<&Path> = self.files[file].iter().map(PathBuf::as_path).collect();
         while let Some(file) = next.pop() {
@@ -70,6 +72,8 @@ struct Source {
     paths: BTreeSet<Vec<String>>,
     /// What it imports or hands on, by the name that it has here.
     names: BTreeMap<String, Vec<String>>,
+    /// Modules of which it imports everything.
+    globs: Vec<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -79,17 +83,24 @@ struct Reading {
 
 impl Reading {
     /// Reads a module, whose children stand in a folder.
-    fn read(&mut self, module: Module, path: &Path, folder: &Path) {
+    fn read(&mut self, mut module: Module, path: &Path, folder: &Path) {
+        if self.modules.contains_key(&module)
+            && let Some(name) = module.last_mut()
+        {
+            // The same module for another system.
+            name.push('#');
+        }
         let file = syn::parse_file(&fs::read_to_string(path).unwrap()).unwrap();
         let mut finder = Finder::default();
         finder.visit_file(&file);
-        let Finder { paths, names, children } = finder;
-        self.modules.insert(module.clone(), Source { path: path.to_owned(), paths, names });
+        let Finder { paths, names, globs, children } = finder;
+        self.modules.insert(module.clone(), Source { path: path.to_owned(), paths, names, globs });
         for (name, place) in children {
-            let child = place.map(|place| path.parent().unwrap().join(place)).unwrap_or_else(|| {
-                let file = folder.join(format!("{name}.rs"));
-                if file.exists() { file } else { folder.join(&name).join("mod.rs") }
-            });
+            let child =
+                place.map(|place| path.parent().unwrap().join(place).canonicalize().unwrap()).unwrap_or_else(|| {
+                    let file = folder.join(format!("{name}.rs"));
+                    if file.exists() { file } else { folder.join(&name).join("mod.rs") }
+                });
             let below = folder.join(&name);
             self.read([module.as_slice(), &[name]].concat(), &child, &below);
         }
@@ -120,10 +131,29 @@ impl Reading {
             } else if let Some(origin) = self.modules[&module].names.get(first) {
                 return self.resolve(&module, &[origin.as_slice(), more].concat(), depth + 1);
             } else {
-                break;
+                let globs = self.modules[&module].globs.iter().filter(|glob| self.has(&module, glob, first));
+                let mut found =
+                    globs.filter_map(|glob| self.resolve(&module, &[glob.as_slice(), rest].concat(), depth + 1));
+                return found.next_back().or_else(|| is_ours.then(|| self.modules[&module].path.as_path()));
             }
         }
         is_ours.then(|| self.modules[&module].path.as_path())
+    }
+
+    /// Whether a module that is imported with all that it has has a child, or hands on a thing, of this name.
+    fn has(&self, from: &Module, glob: &[String], name: &String) -> bool {
+        let mut module = from.clone();
+        for part in glob {
+            match part.as_str() {
+                "crate" => module.clear(),
+                "self" => {}
+                "super" => _ = module.pop(),
+                _ => module.push(part.clone()),
+            }
+        }
+        let child = [module.as_slice(), std::slice::from_ref(name)].concat();
+        let names = self.modules.get(&module).map(|source| &source.names);
+        self.modules.contains_key(&child) || names.is_some_and(|names| names.contains_key(name))
     }
 }
 
@@ -132,17 +162,21 @@ impl Reading {
 struct Finder {
     paths: BTreeSet<Vec<String>>,
     names: BTreeMap<String, Vec<String>>,
+    globs: Vec<Vec<String>>,
     /// Child modules, and the file of those that name one.
     children: Vec<(String, Option<String>)>,
 }
 
 impl Finder {
     fn import(&mut self, tree: &UseTree, before: &[String]) {
-        let with = |ident: &syn::Ident| [before, &[ident.to_string()]].concat();
+        let with = |ident: &syn::Ident| [before, &[name_of(ident)]].concat();
         match tree {
             UseTree::Path(path) => self.import(&path.tree, &with(&path.ident)),
             UseTree::Group(group) => group.items.iter().for_each(|tree| self.import(tree, before)),
-            UseTree::Glob(_) => _ = self.paths.insert(before.to_vec()),
+            UseTree::Glob(_) => {
+                self.globs.push(before.to_vec());
+                self.paths.insert(before.to_vec());
+            }
             UseTree::Name(name) => {
                 let path = if name.ident == "self" { before.to_vec() } else { with(&name.ident) };
                 let last = path.last().cloned().unwrap_or_default();
@@ -157,7 +191,7 @@ impl Finder {
         }
     }
 
-    /// Paths in what a macro is given, which is no code until it is called.
+    /// Paths in what a macro or an attribute is given, which is no code until it is called; in texts, too, as `serde` has them.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path = Vec::new();
         let mut colons = 0;
@@ -167,7 +201,7 @@ impl Finder {
                     if colons != 2 {
                         path.clear();
                     }
-                    path.push(ident.to_string());
+                    path.push(name_of(ident));
                     colons = 0;
                     if path.len() > 1 {
                         self.paths.insert(path.clone());
@@ -175,10 +209,23 @@ impl Finder {
                 }
                 TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
                 TokenTree::Group(group) => self.tokens(group.stream()),
-                TokenTree::Punct(_) | TokenTree::Literal(_) => path.clear(),
+                TokenTree::Literal(literal) => {
+                    let text = literal.to_string();
+                    let names: Vec<_> = text.trim_matches('"').split("::").map(str::to_owned).collect();
+                    if names.len() > 1 {
+                        self.paths.insert(names);
+                    }
+                    path.clear();
+                }
+                TokenTree::Punct(_) => path.clear(),
             }
         }
     }
+}
+
+/// A name as it is written where it is no keyword.
+fn name_of(ident: &syn::Ident) -> String {
+    ident.to_string().trim_start_matches("r#").to_owned()
 }
 
 /// Whether an item is compiled for tests alone, those of a fuzzer among them.
@@ -226,7 +273,7 @@ impl<'ast> Visit<'ast> for Finder {
                 },
                 _ => None,
             });
-            self.children.push((item.ident.to_string(), place));
+            self.children.push((name_of(&item.ident), place));
         }
         visit::visit_item_mod(self, item);
     }
@@ -236,11 +283,17 @@ impl<'ast> Visit<'ast> for Finder {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let path_of = path.segments.iter().map(|segment| segment.ident.to_string()).collect::<Vec<_>>();
+        let path_of = path.segments.iter().map(|segment| name_of(&segment.ident)).collect::<Vec<_>>();
         if path_of.len() > 1 {
             self.paths.insert(path_of);
         }
         visit::visit_path(self, path);
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        if let Meta::List(list) = &attribute.meta {
+            self.tokens(list.tokens.clone());
+        }
     }
 
     fn visit_macro(&mut self, invoked: &'ast Macro) {

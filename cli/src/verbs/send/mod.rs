@@ -2,12 +2,13 @@
 
 mod notices;
 mod options;
+mod outcome;
 
 use std::net::SocketAddr;
 
 use anyhow::Result;
 use udpkit::verbs::Sender;
-use udpkit::{End, Interfaces, Reason, Report};
+use udpkit::{End, Interfaces, Reason};
 
 use crate::args::SendArgs;
 use crate::output::StdPrinter;
@@ -58,7 +59,7 @@ fn send_to(
     if report.delivered == 0 && report.unreachable > 0 && !last && *end == End::Done {
         return Ok(None);
     }
-    if single && is_silent(report, *end) && !args.wait.is_zero() {
+    if single && outcome::is_silent(report, *end) && !args.wait.is_zero() {
         printer.say(&notices::no_reply(destination, report.elapsed));
     }
     let elsewhere = report.ignored.of(Reason::OtherSource);
@@ -68,21 +69,5 @@ fn send_to(
     if !single || printer.is_json() {
         printer.conclude(&notices::summary(report, !args.wait.is_zero(), *receive_buffer));
     }
-    finish(&printer, exit(args, &exchanged)).map(Some)
-}
-
-/// Whether nothing came at all, not even a refusal.
-fn is_silent(report: &Report, end: End) -> bool {
-    report.delivered == 0 && report.unreachable == 0 && report.send_failed == 0 && end == End::Done
-}
-
-fn exit(args: &SendArgs, exchanged: &Exchanged) -> Exit {
-    let Exchanged { report, end, is_input_refused, .. } = exchanged;
-    match () {
-        () if report.delivered > 0 && !is_input_refused => Exit::Done,
-        () if *end == End::Stopped => Exit::Interrupted,
-        () if report.unreachable > 0 || report.send_failed > 0 || *is_input_refused => Exit::Failed,
-        () if args.wait.is_zero() || *end == End::SinkClosed => Exit::Done,
-        () => Exit::No,
-    }
+    finish(&printer, outcome::exit(args, &exchanged)).map(Some)
 }

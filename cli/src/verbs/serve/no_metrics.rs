@@ -10,7 +10,7 @@ use udpkit::Report;
 pub(crate) struct Metrics;
 
 impl Metrics {
-    /// No address.
+    /// The addresses served: none.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &[]
     }
