@@ -213,7 +213,6 @@ impl Run {
             engine.tick(self.now, &mut self.mail);
             idle = if passes || self.mail.sent.len() > sent { 0 } else { idle + 1 };
             assert!(idle < MOST_IDLE_TURNS, "turns without end");
-            assert!(engine.report().is_balanced(), "{:?}", engine.report());
         }
     }
 
