@@ -68,7 +68,7 @@ impl<'a> Captured<'a> {
 /// Packets may be of Ethernet (with tags of virtual networks), Linux cooked captures, raw IP and loopback interfaces; those
 /// that came in fragments are put together. [`counts`](Self::counts) tells what became of all others.
 ///
-/// Memory is bounded, some 40 MiB at most, however long the input is and whatever is in it. After an error, which is
+/// Memory is bounded to about 40 MiB, however long the input is and whatever is in it. After an error, which is
 /// returned once, it is at its end.
 ///
 /// ```no_run

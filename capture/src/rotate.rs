@@ -73,7 +73,7 @@ pub enum Limit {
 #[derive(Debug)]
 pub struct CaptureFiles {
     /// The row's name, where there is a row, and when the next file begins.
-    row: Option<Row>,
+    row: Option<Series>,
     options: WriteOptions,
     writer: Writer<File>,
     /// The file that is written.
@@ -89,7 +89,7 @@ pub struct CaptureFiles {
 
 /// A row of files of one name.
 #[derive(Debug)]
-struct Row {
+struct Series {
     /// The name into which numbers are put.
     name: PathBuf,
     rotation: Rotation,
@@ -123,12 +123,12 @@ impl CaptureFiles {
     ///
     /// The system's, when it looks for files of the row, removes one or creates one; a name that ends like a folder's.
     pub fn in_a_row(name: impl AsRef<Path>, rotation: Rotation, options: WriteOptions) -> Result<Self> {
-        let mut row = Row::find(name.as_ref(), rotation)?;
+        let mut row = Series::find(name.as_ref(), rotation)?;
         let (path, file) = row.next()?;
         Ok(Self::begin(Some(row), path, file, options, now()))
     }
 
-    fn begin(row: Option<Row>, path: PathBuf, file: File, options: WriteOptions, started: SystemTime) -> Self {
+    fn begin(row: Option<Series>, path: PathBuf, file: File, options: WriteOptions, started: SystemTime) -> Self {
         Self {
             row,
             writer: Writer::begin(file, options.clone(), started),
@@ -214,7 +214,7 @@ impl CaptureFiles {
     }
 
     fn is_due(&mut self, datagram: &Datagram<'_>, received: SystemTime) -> bool {
-        let Some(Row { rotation, .. }) = &self.row else { return false };
+        let Some(Series { rotation, .. }) = &self.row else { return false };
         if self.writer.written() == 0 {
             self.begun = received;
             return false;
@@ -261,7 +261,7 @@ impl CaptureFiles {
     }
 }
 
-impl Row {
+impl Series {
     /// Looks for files of the row that are there.
     fn find(name: &Path, rotation: Rotation) -> Result<Self> {
         let ends_like_a_folder = name.as_os_str().as_encoded_bytes().last().map(|&last| char::from(last));

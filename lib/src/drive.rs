@@ -124,7 +124,7 @@ pub(crate) fn run<E: Engine, S: Sink>(
     sink: &mut S,
 ) -> std::result::Result<End, Broken> {
     let Drive { control, memberships } = drive;
-    // A sandbox may forbid to ask for interfaces; whoever needs none of them works all the same.
+    // A sandbox may forbid to ask for interfaces; a run that needs none of them works without.
     let watch = InterfaceWatch::new().ok();
     let interfaces = Interfaces::list()
         .or_else(|error| if memberships.is_empty() { Ok(Interfaces::default()) } else { Err(error) })?;

@@ -14,7 +14,7 @@
 //!
 //! # A server
 //!
-//! Answers whoever asks, from the address that was asked; an empty datagram is a question like any other.
+//! Answers every peer from the address that was asked; an empty datagram is a question like any other.
 //!
 //! ```
 //! use udpkit::{Options, ReceiveBatch, SendBatch, Socket, Wait};
@@ -84,7 +84,7 @@
 //!
 //! # Systems
 //!
-//! Linux is the first citizen. Everywhere else the same API works over what every system has: one datagram to a call,
+//! Linux is the primary platform. Everywhere else the same API works over what every system has: one datagram to a call,
 //! its source, and whether it was truncated. [`Socket::capabilities`] says what a socket really has, and
 //! [`Options::portable`] shows on Linux what a program would get elsewhere.
 

@@ -28,7 +28,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// What hyper leaves unsaid to those who begin with HTTP/2.
 const REFUSAL: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// Begins to serve whoever connects; each connection ends after `patience`, whatever its client does. It ends with the
+/// Begins to serve all clients; each connection ends after `patience`, whatever its client does. It ends with the
 /// runtime.
 pub(super) fn serve(listeners: Vec<TcpListener>, routes: Router, patience: Duration) {
     let (accepted, connecting) = mpsc::channel(1);

@@ -22,11 +22,11 @@ pub(super) fn draw(
     state: &State,
     (source, line): (SocketAddr, Option<&Named<Line>>),
     samples: &[Named<Sample>],
-    palette: &Styles,
+    styles: &Styles,
 ) {
     let mut free = rows(part);
     if let Some(place) = free.next() {
-        put(buffer, place, 0, &source.to_string(), palette.address.patch(palette.strong));
+        put(buffer, place, 0, &source.to_string(), styles.address.patch(styles.strong));
     }
     let facts = line.map_or_else(|| vec![("it was silent, and gave its row up".to_owned(), false)], facts);
     let facts = wrap(facts, part.width);
@@ -41,12 +41,12 @@ pub(super) fn draw(
     let chosen = state.sample.min(samples.len().saturating_sub(1));
     let first = (chosen + 1).saturating_sub(listed);
     for ((number, sample), &place) in samples.iter().enumerate().skip(first).zip(list) {
-        let style = if number == chosen { palette.chosen } else { Style::new() };
+        let style = if number == chosen { styles.chosen } else { Style::new() };
         buffer.set_style(place, style);
         put(buffer, place, 0, &summary(sample, samples[0].it.arrival.at, place.width), style);
     }
     if let Some(sample) = samples.get(chosen) {
-        dump(buffer, rest.to_vec(), &sample.it, state.scroll, palette);
+        dump(buffer, rest.to_vec(), &sample.it, state.scroll, styles);
     }
 }
 
@@ -88,13 +88,13 @@ fn summary(sample: &Named<Sample>, newest: Instant, width: u16) -> String {
 const AROUND: usize = 13;
 
 /// The payload as hex, in rows of as many bytes as there is room for.
-fn dump(buffer: &mut Buffer, mut places: Vec<Rect>, sample: &Sample, scroll: usize, palette: &Styles) {
+fn dump(buffer: &mut Buffer, mut places: Vec<Rect>, sample: &Sample, scroll: usize, styles: &Styles) {
     let Some(width) = places.first().map(|place| usize::from(place.width)) else { return };
     let kept = sample.payload.len();
     if kept < sample.arrival.wire_len
         && let Some(place) = places.pop()
     {
-        put(buffer, place, 0, &format!("the first {kept} B of {}", sample.arrival.wire_len), palette.faint);
+        put(buffer, place, 0, &format!("the first {kept} B of {}", sample.arrival.wire_len), styles.faint);
     }
     let per_row = [16, 8, 4].into_iter().find(|count| AROUND + count * 4 + count / 16 <= width).unwrap_or(2);
     let count = kept.div_ceil(per_row);

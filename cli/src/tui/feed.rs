@@ -27,7 +27,7 @@ pub(crate) struct Table {
 /// The end of the thread that receives.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    shared: Arc<Mutex<Table>>,
+    table: Arc<Mutex<Table>>,
     /// The local port of each socket.
     ports: Vec<u16>,
     clocks: Clocks,
@@ -36,27 +36,27 @@ pub(crate) struct Feed {
 impl Feed {
     /// A feed of sockets with these ports.
     pub(crate) fn new(ports: Vec<u16>, interfaces: &Interfaces) -> Self {
-        let shared =
+        let table =
             Table { senders: Senders::new(now()), names: names(interfaces), troubles: Vec::new(), more_troubles: 0 };
-        Self { shared: Arc::new(Mutex::new(shared)), ports, clocks: Clocks::read() }
+        Self { table: Arc::new(Mutex::new(table)), ports, clocks: Clocks::read() }
     }
 
     pub(super) fn table(&self) -> Arc<Mutex<Table>> {
-        Arc::clone(&self.shared)
+        Arc::clone(&self.table)
     }
 
     /// Counts datagrams that came through this socket.
     pub(crate) fn take(&mut self, via: usize, train: Train<'_>) {
         let at = self.clocks.instant(train.meta().received);
         let port = self.ports.get(via).copied().unwrap_or(0);
-        let mut shared = self.shared.lock();
+        let mut table = self.table.lock();
         for datagram in train.datagrams() {
-            shared.senders.take(&datagram, port, at);
+            table.senders.take(&datagram, port, at);
         }
     }
 
     pub(crate) fn set_interfaces(&mut self, interfaces: &Interfaces) {
-        self.shared.lock().names = names(interfaces);
+        self.table.lock().names = names(interfaces);
     }
 
     /// Where others tell what goes wrong.
@@ -70,11 +70,11 @@ pub(crate) struct Troubles(Arc<Mutex<Table>>);
 
 impl Troubles {
     pub(crate) fn tell(&self, words: String) {
-        let mut shared = self.0.lock();
-        if shared.troubles.len() < MAX_TROUBLES {
-            shared.troubles.push(words);
+        let mut table = self.0.lock();
+        if table.troubles.len() < MAX_TROUBLES {
+            table.troubles.push(words);
         } else {
-            shared.more_troubles += 1;
+            table.more_troubles += 1;
         }
     }
 }

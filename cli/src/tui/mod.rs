@@ -33,11 +33,11 @@ use watch::Watch;
 pub(crate) struct Tui {
     thread: Option<JoinHandle<io::Result<()>>>,
     over: Arc<AtomicBool>,
-    shared: Arc<Mutex<feed::Table>>,
+    table: Arc<Mutex<feed::Table>>,
 }
 
 impl Tui {
-    /// Takes the terminal over, and shows what is fed. `ask` gives the ledger as it is now, if it can; `stop` is called when
+    /// Takes the terminal over, and shows what is fed. `ask` gives the totals as it is now, if it can; `stop` is called when
     /// the person wants to quit.
     pub(crate) fn start(
         feed: &Feed,
@@ -53,13 +53,13 @@ impl Tui {
         let screen = Screen::open().context("cannot take over the terminal")?;
         let over = Arc::new(AtomicBool::new(false));
         let watch = Watch {
-            shared: feed.table(),
+            table: feed.table(),
             title,
-            palette: Styles::new(color),
+            styles: Styles::new(color),
             ask,
             over: Arc::clone(&over),
             state: state::State::default(),
-            ledger: Totals::default(),
+            totals: Totals::default(),
             frozen: None,
         };
         let watch = move || {
@@ -67,7 +67,7 @@ impl Tui {
             watch.run(screen)
         };
         let thread = std::thread::Builder::new().spawn(watch).context("cannot start a thread for the screen")?;
-        Ok(Self { thread: Some(thread), over, shared: feed.table() })
+        Ok(Self { thread: Some(thread), over, table: feed.table() })
     }
 
     /// Gives the terminal back; what went wrong meanwhile is to be told now.
@@ -77,10 +77,10 @@ impl Tui {
             Some(Ok(Err(error))) => return Err(anyhow!("cannot use the terminal: {}", udpkit::reason(&error))),
             Some(Err(_)) => return Err(anyhow!("the screen broke down")),
         }
-        let mut shared = self.shared.lock();
-        let mut troubles = std::mem::take(&mut shared.troubles);
-        if shared.more_troubles > 0 {
-            troubles.push(format!("{} more of these", shared.more_troubles));
+        let mut table = self.table.lock();
+        let mut troubles = std::mem::take(&mut table.troubles);
+        if table.more_troubles > 0 {
+            troubles.push(format!("{} more of these", table.more_troubles));
         }
         Ok(troubles)
     }

@@ -41,7 +41,7 @@ impl From<&Report> for Totals {
 pub(crate) struct Picture<'a> {
     pub(crate) title: &'a str,
     pub(crate) state: &'a State,
-    pub(crate) ledger: &'a Totals,
+    pub(crate) totals: &'a Totals,
     /// Datagrams and bytes in a second, of all senders.
     pub(crate) rate: (f64, f64),
     /// Senders that have a row.

@@ -16,7 +16,7 @@ pub(crate) const SILENT: Duration = Duration::from_secs(10);
 /// Rows looked at, one after another, for a sender that would give its own up.
 const LOOKED_AT: usize = 4;
 /// Bytes kept of the last payload of each sender.
-pub(crate) const HEAD_LEN: usize = 64;
+pub(crate) const EXCERPT_LEN: usize = 64;
 /// Datagrams kept of a sender that has samples.
 pub(crate) const SAMPLES: usize = 16;
 /// Bytes kept of each of these.
@@ -65,7 +65,7 @@ pub(crate) struct Row {
     pub(crate) longest_gap: Duration,
     pub(crate) history: History,
     pub(crate) arrival: Arrival,
-    head: Excerpt,
+    excerpt: Excerpt,
     samples: Option<VecDeque<Sample>>,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct Arrival {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Excerpt {
     len: u8,
-    bytes: [u8; HEAD_LEN],
+    bytes: [u8; EXCERPT_LEN],
 }
 
 /// A datagram, and as much of its payload as is kept.
@@ -108,7 +108,7 @@ pub(crate) struct Line {
     /// Datagrams in each of the last seconds, the oldest first.
     pub(crate) series: Vec<u32>,
     pub(crate) arrival: Arrival,
-    pub(crate) head: Excerpt,
+    pub(crate) excerpt: Excerpt,
 }
 
 /// What senders can be sorted by.
@@ -254,7 +254,7 @@ impl Senders {
             rate: row.history.rate(elapsed),
             series: row.history.series(elapsed),
             arrival: row.arrival,
-            head: row.head,
+            excerpt: row.excerpt,
         })
     }
 
@@ -263,7 +263,7 @@ impl Senders {
         let Some(row) = self.rows.get(row) else { return Vec::new() };
         match &row.samples {
             Some(samples) if !samples.is_empty() => samples.iter().rev().cloned().collect(),
-            _ => vec![Sample { arrival: row.arrival, payload: row.head.bytes().to_vec() }],
+            _ => vec![Sample { arrival: row.arrival, payload: row.excerpt.bytes().to_vec() }],
         }
     }
 
@@ -351,7 +351,7 @@ impl Row {
             longest_gap: Duration::ZERO,
             history: History::default(),
             arrival,
-            head: Excerpt { len: 0, bytes: [0; HEAD_LEN] },
+            excerpt: Excerpt { len: 0, bytes: [0; EXCERPT_LEN] },
             samples: is_sampled.then(VecDeque::new),
         }
     }
@@ -363,7 +363,7 @@ impl Row {
         self.last = self.last.max(arrival.at);
         self.history.add(second, datagram.wire_len);
         self.arrival = arrival;
-        self.head.set(datagram.payload);
+        self.excerpt.set(datagram.payload);
         let Some(samples) = &mut self.samples else { return };
         // The memory of the oldest serves for the newest.
         let oldest = if samples.len() < SAMPLES { None } else { samples.pop_front() };
@@ -374,8 +374,8 @@ impl Row {
     }
 
     /// The first bytes of the last payload.
-    pub(crate) fn head(&self) -> &[u8] {
-        self.head.bytes()
+    pub(crate) fn excerpt(&self) -> &[u8] {
+        self.excerpt.bytes()
     }
 }
 
@@ -384,9 +384,9 @@ impl Excerpt {
         &self.bytes[..usize::from(self.len)]
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "at most HEAD_LEN")]
+    #[expect(clippy::cast_possible_truncation, reason = "at most EXCERPT_LEN")]
     fn set(&mut self, payload: &[u8]) {
-        let len = payload.len().min(HEAD_LEN);
+        let len = payload.len().min(EXCERPT_LEN);
         self.bytes[..len].copy_from_slice(&payload[..len]);
         self.len = len as u8;
     }
@@ -512,7 +512,7 @@ mod tests {
         let line = senders.line(0, at(1600)).unwrap();
         assert_eq!((line.count, line.truncated), (Count { datagrams: 4, bytes: 209 }, 1));
         assert_eq!((line.longest_gap, line.since_last), (Duration::from_millis(300), Duration::from_secs(1)));
-        assert_eq!((line.since_first, line.head.bytes()), (Duration::from_millis(1500), &b"late"[..]));
+        assert_eq!((line.since_first, line.excerpt.bytes()), (Duration::from_millis(1500), &b"late"[..]));
         assert_eq!(line.series.last(), Some(&4));
         let samples = senders.samples(0);
         assert_eq!(samples.iter().map(|sample| sample.arrival.wire_len).collect::<Vec<_>>(), [4, 0, 200, 5]);
@@ -543,7 +543,7 @@ mod tests {
             take(&mut senders, source(number), &[1; 100], 100, epoch);
         }
         let row = usize::from(late);
-        assert_eq!(senders.samples(row)[0].payload, [1; HEAD_LEN], "what its row shows anyway");
+        assert_eq!(senders.samples(row)[0].payload, [1; EXCERPT_LEN], "what its row shows anyway");
         senders.follow(Some(source(late)));
         take(&mut senders, source(late), &[2; 100], 100, epoch);
         assert_eq!(senders.samples(row).len(), 1);

@@ -18,7 +18,7 @@ use crate::output::escape;
 /// Where the parts of the screen are; those for which there is no room are empty.
 struct Areas {
     title: Rect,
-    ledger: Rect,
+    totals: Rect,
     body: Rect,
     foot: Rect,
 }
@@ -28,78 +28,78 @@ const ROOM_FOR_TITLE: u16 = 5;
 const ROOM_FOR_FOOT: u16 = 7;
 
 impl Areas {
-    /// The ledger is always in sight; what it leaves is shared.
-    fn new(area: Rect, ledger: &Totals, state: &State) -> Self {
+    /// The totals are always in sight; what they leave is shared.
+    fn new(area: Rect, totals: &Totals, state: &State) -> Self {
         let part = |y: u16, height: u16| Rect { y, height, ..area };
-        let wanted = u16::try_from(ledger_lines(ledger, area.width).len()).unwrap_or(u16::MAX);
-        // Of a ledger that would fill the screen, the end is cut: what is rarest.
-        let ledger = wanted.min((area.height / 2).max(1)).min(area.height);
+        let wanted = u16::try_from(totals_lines(totals, area.width).len()).unwrap_or(u16::MAX);
+        // Of a totals that would fill the screen, the end is cut: what is rarest.
+        let totals = wanted.min((area.height / 2).max(1)).min(area.height);
         let title = u16::from(area.height >= ROOM_FOR_TITLE);
         let typing = state.mode == Mode::Filter && area.height >= 2;
         let foot = u16::from(typing || area.height >= ROOM_FOR_FOOT);
-        let body = area.height.saturating_sub(title + ledger + foot);
+        let body = area.height.saturating_sub(title + totals + foot);
         let top = area.y;
         Self {
             title: part(top, title),
-            ledger: part(top + title, ledger),
-            body: part(top + title + ledger, body),
-            foot: part((top + title + ledger + body).min(area.bottom()), foot.min(area.height.saturating_sub(ledger))),
+            totals: part(top + title, totals),
+            body: part(top + title + totals, body),
+            foot: part((top + title + totals + body).min(area.bottom()), foot.min(area.height.saturating_sub(totals))),
         }
     }
 }
 
 /// How many senders the table has room for.
-pub(crate) fn room(area: Rect, ledger: &Totals, state: &State, others: bool) -> usize {
-    usize::from(Areas::new(area, ledger, state).body.height).saturating_sub(1 + usize::from(others))
+pub(crate) fn room(area: Rect, totals: &Totals, state: &State, others: bool) -> usize {
+    usize::from(Areas::new(area, totals, state).body.height).saturating_sub(1 + usize::from(others))
 }
 
 /// Draws everything.
-pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, palette: &Styles) {
+pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, styles: &Styles) {
     let area = frame.area();
     let buffer = frame.buffer_mut();
-    let parts = Areas::new(area, picture.ledger, picture.state);
-    title(buffer, parts.title, picture, palette);
-    for (line, (text, is_alarm)) in rows(parts.ledger).zip(ledger_lines(picture.ledger, area.width)) {
-        put(buffer, line, 0, &text, if is_alarm { palette.alarm } else { palette.strong });
+    let parts = Areas::new(area, picture.totals, picture.state);
+    title(buffer, parts.title, picture, styles);
+    for (line, (text, is_alarm)) in rows(parts.totals).zip(totals_lines(picture.totals, area.width)) {
+        put(buffer, line, 0, &text, if is_alarm { styles.alarm } else { styles.strong });
     }
     match &picture.body {
-        Body::Table { lines, matching: _ } => table(buffer, parts.body, picture, lines, palette),
+        Body::Table { lines, matching: _ } => table(buffer, parts.body, picture, lines, styles),
         Body::Details { line, source, samples } => {
-            details::draw(buffer, parts.body, picture.state, (*source, line.as_deref()), samples, palette);
+            details::draw(buffer, parts.body, picture.state, (*source, line.as_deref()), samples, styles);
         }
     }
-    foot(buffer, parts.foot, picture, palette);
+    foot(buffer, parts.foot, picture, styles);
     if picture.state.help {
-        help(buffer, area, palette);
+        help(buffer, area, styles);
     }
 }
 
-fn title(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, palette: &Styles) {
+fn title(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, styles: &Styles) {
     let paused = if picture.state.paused { "paused  " } else { "" };
-    let end = put(buffer, line, 0, paused, palette.alarm);
+    let end = put(buffer, line, 0, paused, styles.alarm);
     let (datagrams, bytes) = picture.rate;
     let plural = if picture.senders == 1 { "" } else { "s" };
     let rate = format!("{}/s {}B/s  {} sender{plural}  ", short(datagrams), short(bytes), picture.senders);
     let end = put(buffer, line, end, &rate, Style::new());
-    put(buffer, line, end, picture.title, palette.faint);
+    put(buffer, line, end, picture.title, styles.faint);
 }
 
 /// What became of all datagrams, in as many lines as it takes; whether each tells of a loss.
-fn ledger_lines(ledger: &Totals, width: u16) -> Vec<(String, bool)> {
-    let received = ledger.received;
+fn totals_lines(totals: &Totals, width: u16) -> Vec<(String, bool)> {
+    let received = totals.received;
     let mut parts = vec![
         (format!("received {} ({})", received.datagrams, short_bytes(received.bytes)), false),
-        (format!("listed {}", ledger.listed), false),
+        (format!("listed {}", totals.listed), false),
     ];
-    if let Some(written) = ledger.written {
+    if let Some(written) = totals.written {
         parts.push((format!("written {written}"), false));
     }
-    parts.push((format!("ignored {}", ledger.ignored.total()), false));
-    parts.push((format!("truncated {}", ledger.truncated), ledger.truncated > 0));
-    let at_least = if ledger.dropped_at_least { "at least " } else { "" };
-    let dropped = ledger.dropped.map_or_else(|| "unknown".to_owned(), |dropped| format!("{at_least}{dropped}"));
-    parts.push((format!("dropped by the kernel {dropped}"), ledger.dropped > Some(0)));
-    for (reason, count) in ledger.ignored.iter() {
+    parts.push((format!("ignored {}", totals.ignored.total()), false));
+    parts.push((format!("truncated {}", totals.truncated), totals.truncated > 0));
+    let at_least = if totals.dropped_at_least { "at least " } else { "" };
+    let dropped = totals.dropped.map_or_else(|| "unknown".to_owned(), |dropped| format!("{at_least}{dropped}"));
+    parts.push((format!("dropped by the kernel {dropped}"), totals.dropped > Some(0)));
+    for (reason, count) in totals.ignored.iter() {
         parts.push((format!("ignored {count}: {reason}"), false));
     }
     wrap(parts, width)
@@ -189,7 +189,7 @@ impl Cell {
 const SOURCE_V4: usize = 21;
 const SOURCE_V6: usize = 47;
 
-fn table(buffer: &mut Buffer, part: Rect, picture: &Picture<'_>, lines: &[Named<Line>], palette: &Styles) {
+fn table(buffer: &mut Buffer, part: Rect, picture: &Picture<'_>, lines: &[Named<Line>], styles: &Styles) {
     let width = usize::from(part.width);
     let longest = lines.iter().map(|line| line.it.source.to_string().len()).max().unwrap_or(0);
     let source = longest.clamp(SOURCE_V4, SOURCE_V6.min((width / 2).max(SOURCE_V4)));
@@ -198,16 +198,16 @@ fn table(buffer: &mut Buffer, part: Rect, picture: &Picture<'_>, lines: &[Named<
     let has_others = others.datagrams > 0;
     let mut free = rows(part);
     if let Some(line) = free.next() {
-        header(buffer, line, &fields, picture.state, palette);
+        header(buffer, line, &fields, picture.state, styles);
     }
     let room = usize::from(part.height).saturating_sub(1 + usize::from(has_others));
     for (place, (line, named)) in free.by_ref().take(room).zip(lines).enumerate() {
         let is_chosen = picture.state.top + place == picture.state.place;
-        row(buffer, line, &fields, named, is_chosen, palette);
+        row(buffer, line, &fields, named, is_chosen, styles);
     }
     if lines.is_empty() && room > 0 {
         let words = if picture.senders == 0 { "nothing was received yet" } else { "no sender matches the filter" };
-        put(buffer, Rect { y: part.y + 1, height: 1, ..part }, 0, words, palette.faint);
+        put(buffer, Rect { y: part.y + 1, height: 1, ..part }, 0, words, styles.faint);
     }
     if has_others && part.height > 1 {
         let line = Rect { y: part.bottom() - 1, height: 1, ..part };
@@ -218,16 +218,16 @@ fn table(buffer: &mut Buffer, part: Rect, picture: &Picture<'_>, lines: &[Named<
             Cell::Bytes => short_bytes(others.bytes),
             _ => String::new(),
         };
-        fill(buffer, line, &fields, texts, |_| palette.strong);
+        fill(buffer, line, &fields, texts, |_| styles.strong);
     }
 }
 
-fn header(buffer: &mut Buffer, line: Rect, fields: &[(Cell, usize)], state: &State, palette: &Styles) {
+fn header(buffer: &mut Buffer, line: Rect, fields: &[(Cell, usize)], state: &State, styles: &Styles) {
     let mark = |field: Cell| match field.head() {
         (name, Some(column)) if column == state.column => format!("{name}{}", arrow(state)),
         (name, _) => name.to_owned(),
     };
-    fill(buffer, line, fields, |field, _| mark(field), |_| palette.strong);
+    fill(buffer, line, fields, |field, _| mark(field), |_| styles.strong);
 }
 
 /// Whether the order rises or falls.
@@ -243,7 +243,7 @@ fn row(
     fields: &[(Cell, usize)],
     named: &Named<Line>,
     is_chosen: bool,
-    palette: &Styles,
+    styles: &Styles,
 ) {
     let line = &named.it;
     let text = |field: Cell, width: usize| match field {
@@ -255,16 +255,16 @@ fn row(
         Cell::SinceLast => age(line.since_last),
         Cell::LongestGap => gap(line).replace(' ', ""),
         Cell::Delivery => delivery(line.arrival.delivery, named.interface.as_deref()),
-        Cell::Payload => safe(line.head.bytes()),
+        Cell::Payload => safe(line.excerpt.bytes()),
     };
     let style = |field: Cell| match (field, line.arrival.delivery) {
-        (Cell::Source, _) => palette.address,
-        (Cell::Delivery, Delivery::Broadcast) => palette.broadcast,
-        (Cell::Delivery, Delivery::Multicast) => palette.multicast,
+        (Cell::Source, _) => styles.address,
+        (Cell::Delivery, Delivery::Broadcast) => styles.broadcast,
+        (Cell::Delivery, Delivery::Multicast) => styles.multicast,
         _ => Style::new(),
     };
     if is_chosen {
-        buffer.set_style(place, palette.chosen);
+        buffer.set_style(place, styles.chosen);
     }
     fill(buffer, place, fields, text, style);
 }
@@ -291,21 +291,21 @@ fn fill(
     }
 }
 
-fn foot(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, palette: &Styles) {
+fn foot(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, styles: &Styles) {
     let state = picture.state;
     if state.mode == Mode::Filter {
-        let end = put(buffer, line, 0, "/", palette.strong);
-        let end = put(buffer, line, end, &escape::words(&state.filter), palette.strong);
-        put(buffer, line, end, " ", palette.chosen);
+        let end = put(buffer, line, 0, "/", styles.strong);
+        let end = put(buffer, line, end, &escape::words(&state.filter), styles.strong);
+        put(buffer, line, end, " ", styles.chosen);
         return;
     }
     let mut end = 0;
     if let Some(trouble) = picture.trouble {
-        end = put(buffer, line, end, &format!("{}  ", escape::words(trouble)), palette.alarm);
+        end = put(buffer, line, end, &format!("{}  ", escape::words(trouble)), styles.alarm);
     }
     if let (Body::Table { matching, .. }, false) = (&picture.body, state.filter.is_empty()) {
         let filter = format!("{matching} of {} match '{}'  ", picture.senders, escape::words(&state.filter));
-        end = put(buffer, line, end, &filter, palette.strong);
+        end = put(buffer, line, end, &filter, styles.strong);
     }
     let keys = match state.mode {
         Mode::Table | Mode::Filter => {
@@ -316,7 +316,7 @@ fn foot(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, palette: &Styles
         }
         Mode::Details(_) => "q quit  ? help  Esc back  ↑↓ datagram  PgUp PgDn scroll  p pause".to_owned(),
     };
-    put(buffer, line, end, &keys, palette.faint);
+    put(buffer, line, end, &keys, styles.faint);
 }
 
 const HELP: [&str; 17] = [
@@ -339,12 +339,12 @@ const HELP: [&str; 17] = [
     "           silent senders give their rows up",
 ];
 
-fn help(buffer: &mut Buffer, area: Rect, palette: &Styles) {
+fn help(buffer: &mut Buffer, area: Rect, styles: &Styles) {
     for (place, line) in rows(area).enumerate() {
         let Some(text) = HELP.get(place) else { break };
         buffer.set_style(line, Style::reset());
         put(buffer, line, 0, &" ".repeat(usize::from(line.width)), Style::reset());
-        put(buffer, line, 0, text, palette.strong);
+        put(buffer, line, 0, text, styles.strong);
     }
 }
 
@@ -385,17 +385,17 @@ mod tests {
         senders
     }
 
-    fn ledger() -> Totals {
-        let mut ledger = Totals {
+    fn totals() -> Totals {
+        let mut totals = Totals {
             received: Count { datagrams: 61, bytes: 4567 },
             listed: 43,
             written: None,
             dropped: Some(0),
             ..Totals::default()
         };
-        ledger.ignored.add(Reason::NoMatch, 15);
-        ledger.ignored.add(Reason::OtherSource, 3);
-        ledger
+        totals.ignored.add(Reason::NoMatch, 15);
+        totals.ignored.add(Reason::OtherSource, 3);
+        totals
     }
 
     /// What there is to see, with all senders or those that the state is about.
@@ -427,7 +427,7 @@ mod tests {
         size: (u16, u16),
         senders: &Senders,
         others: u64,
-        ledger: &Totals,
+        totals: &Totals,
         state: &State,
         moment: Instant,
     ) -> String {
@@ -436,12 +436,12 @@ mod tests {
         let picture = Picture {
             title: "udp listen on 0.0.0.0:10000 and [::]:10000",
             state,
-            ledger,
+            totals,
             rate: senders.rate(moment),
             senders: senders.len(),
             others: Others { count: Count { datagrams: others, bytes: others * 100 }, given_up: 0 },
             trouble: None,
-            body: body(senders, state, room(area, ledger, state, others > 0), moment),
+            body: body(senders, state, room(area, totals, state, others > 0), moment),
         };
         terminal.draw(|frame| draw(frame, &picture, &Styles::new(true))).unwrap();
         let buffer = terminal.backend().buffer();
@@ -474,31 +474,31 @@ mod tests {
         let epoch = now();
         let (some, nobody) = (senders(epoch), Senders::new(epoch));
         let moment = epoch + Duration::from_millis(4500);
-        let see = |name: &str, size, senders: &Senders, others, ledger: &Totals, state: &State| {
-            assert_screen(name, &screen(size, senders, others, ledger, state, moment));
+        let see = |name: &str, size, senders: &Senders, others, totals: &Totals, state: &State| {
+            assert_screen(name, &screen(size, senders, others, totals, state, moment));
         };
         let table = State::default();
         see("empty", (100, 8), &nobody, 0, &Totals { dropped: None, ..Totals::default() }, &table);
-        see("few", (120, 12), &some, 0, &ledger(), &table);
-        see("standard", (80, 12), &some, 0, &ledger(), &State { place: 1, ..table.clone() });
-        see("narrow", (40, 12), &some, 0, &ledger(), &table);
-        see("tiny", (20, 3), &some, 0, &ledger(), &table);
-        see("others", (100, 8), &some, 123_456, &ledger(), &State { paused: true, top: 1, ..table.clone() });
+        see("few", (120, 12), &some, 0, &totals(), &table);
+        see("standard", (80, 12), &some, 0, &totals(), &State { place: 1, ..table.clone() });
+        see("narrow", (40, 12), &some, 0, &totals(), &table);
+        see("tiny", (20, 3), &some, 0, &totals(), &table);
+        see("others", (100, 8), &some, 123_456, &totals(), &State { paused: true, top: 1, ..table.clone() });
         let losses =
-            Totals { dropped: Some(1234), dropped_at_least: true, truncated: 2, written: Some(43), ..ledger() };
+            Totals { dropped: Some(1234), dropped_at_least: true, truncated: 2, written: Some(43), ..totals() };
         see("losses", (100, 10), &some, 0, &losses, &State { column: Column::Source, reversed: true, ..table.clone() });
         let filter = State { filter: "192.0.2.6".to_owned(), ..table.clone() };
-        see("filter", (100, 10), &some, 0, &ledger(), &filter);
-        see("filter-typed", (100, 10), &some, 0, &ledger(), &State { mode: Mode::Filter, ..filter.clone() });
+        see("filter", (100, 10), &some, 0, &totals(), &filter);
+        see("filter-typed", (100, 10), &some, 0, &totals(), &State { mode: Mode::Filter, ..filter.clone() });
         let none = State { filter: "\u{202e}nobody".to_owned(), ..table.clone() };
-        see("filter-none", (100, 10), &some, 0, &ledger(), &none);
+        see("filter-none", (100, 10), &some, 0, &totals(), &none);
         let details = |source: &str| State { mode: Mode::Details(source.parse().unwrap()), ..table.clone() };
-        see("details", (100, 24), &some, 0, &ledger(), &State { sample: 2, ..details("192.0.2.7:40000") });
-        see("details-hostile", (100, 16), &some, 0, &ledger(), &details("192.0.2.66:53"));
+        see("details", (100, 24), &some, 0, &totals(), &State { sample: 2, ..details("192.0.2.7:40000") });
+        see("details-hostile", (100, 16), &some, 0, &totals(), &details("192.0.2.66:53"));
         let scrolled = State { scroll: 3, ..details("[2001:db8::1234:5678:9abc]:65535") };
-        see("details-narrow", (40, 24), &some, 0, &ledger(), &scrolled);
-        see("details-gone", (100, 10), &some, 0, &ledger(), &details("192.0.2.1:1"));
-        see("help", (80, 20), &some, 0, &ledger(), &State { help: true, ..table.clone() });
+        see("details-narrow", (40, 24), &some, 0, &totals(), &scrolled);
+        see("details-gone", (100, 10), &some, 0, &totals(), &details("192.0.2.1:1"));
+        see("help", (80, 20), &some, 0, &totals(), &State { help: true, ..table.clone() });
     }
 
     #[test]
@@ -513,8 +513,8 @@ mod tests {
         }
         let mut state = State { place: 150, ..State::default() };
         let area = Rect::new(0, 0, 60, 12);
-        state.settle(300, None, room(area, &ledger(), &state, false));
-        assert_screen("many", &screen((60, 12), &many, 0, &ledger(), &state, epoch));
+        state.settle(300, None, room(area, &totals(), &state, false));
+        assert_screen("many", &screen((60, 12), &many, 0, &totals(), &state, epoch));
     }
 
     #[test]
@@ -523,7 +523,7 @@ mod tests {
         let (some, moment) = (senders(epoch), epoch + Duration::from_secs(5));
         for height in 1..30 {
             for width in 20..130 {
-                let seen = screen((width, height), &some, 0, &ledger(), &State::default(), moment);
+                let seen = screen((width, height), &some, 0, &totals(), &State::default(), moment);
                 assert!(seen.contains("received 61 (4.57kB)"), "{width}x{height}:\n{seen}");
             }
         }
@@ -532,8 +532,8 @@ mod tests {
     #[test]
     fn without_colour_nothing_is_coloured() {
         for (color, expected) in [(false, false), (true, true)] {
-            let palette = Styles::new(color);
-            let styles = [palette.address, palette.alarm, palette.broadcast, palette.multicast, palette.chosen];
+            let styles = Styles::new(color);
+            let styles = [styles.address, styles.alarm, styles.broadcast, styles.multicast, styles.chosen];
             assert_eq!(styles.iter().any(|style| style.fg.is_some() || style.bg.is_some()), expected);
         }
     }
@@ -560,7 +560,7 @@ mod tests {
             let (top, place, sample) = (top.into(), place.into(), sample % 20);
             let state = State { mode, help, filter, top, place, sample, scroll, paused: help, ..State::default() };
             let moment = epoch + Duration::from_secs(5);
-            let seen = screen((width, height), &senders(epoch), others.into(), &ledger(), &state, moment);
+            let seen = screen((width, height), &senders(epoch), others.into(), &totals(), &state, moment);
             let steers = |letter: char| letter.is_control() && letter != '\n';
             prop_assert!(!seen.contains(steers) && !seen.contains('\u{202e}'), "{}", seen);
         }

@@ -34,20 +34,20 @@ const COPIED: usize = 64;
 
 /// All that is needed to keep the screen up to date.
 pub(super) struct Watch<L> {
-    pub(super) shared: Arc<Mutex<Table>>,
+    pub(super) table: Arc<Mutex<Table>>,
     pub(super) title: String,
-    pub(super) palette: Styles,
-    /// Asks for the ledger; `None` if there is none just now.
+    pub(super) styles: Styles,
+    /// Asks for the totals; `None` if there is none just now.
     pub(super) ask: L,
     pub(super) over: Arc<AtomicBool>,
     pub(super) state: State,
-    pub(super) ledger: Totals,
+    pub(super) totals: Totals,
     pub(super) frozen: Option<Box<Frozen>>,
 }
 
 /// What is shown while it is paused: all as it was then.
 pub(super) struct Frozen {
-    shared: Mutex<Table>,
+    table: Mutex<Table>,
     at: Instant,
 }
 
@@ -69,7 +69,7 @@ impl<L: FnMut() -> Option<Totals>> Watch<L> {
         while !self.over.load(Ordering::Acquire) && !screen.is_gone() {
             let moment = now();
             if keyed || moment >= due {
-                let counted = self.shared.lock().senders.counted().datagrams;
+                let counted = self.table.lock().senders.counted().datagrams;
                 let is_news = self.hear();
                 let has_aged = drawn.is_none_or(|(_, at)| moment.duration_since(at) >= AGEING) && counted > 0;
                 let has_grown = drawn.is_none_or(|(before, _)| before != counted);
@@ -103,7 +103,7 @@ impl<L: FnMut() -> Option<Totals>> Watch<L> {
         let was_paused = self.state.paused;
         let page = self.room(screen.area());
         if self.state.must_settle(*key) {
-            let (table, moment) = shown(&self.frozen, &self.shared);
+            let (table, moment) = shown(&self.frozen, &self.table);
             list(table, &mut self.state, page, moment);
         }
         let flow = self.state.key(*key, page);
@@ -113,14 +113,14 @@ impl<L: FnMut() -> Option<Totals>> Watch<L> {
         flow
     }
 
-    /// Asks for the ledger; true if it changed.
+    /// Asks for the totals; true if it changed.
     fn hear(&mut self) -> bool {
         if self.state.paused {
             return false;
         }
         match (self.ask)() {
-            Some(ledger) if ledger != self.ledger => {
-                self.ledger = ledger;
+            Some(totals) if totals != self.totals => {
+                self.totals = totals;
                 true
             }
             _ => false,
@@ -129,24 +129,24 @@ impl<L: FnMut() -> Option<Totals>> Watch<L> {
 
     /// Copies all that there is, and lets the other thread have its turns meanwhile.
     fn freeze(&self) -> Box<Frozen> {
-        let mut shared = self.shared.lock();
+        let mut table = self.table.lock();
         let mut copy = Table {
-            senders: shared.senders.begin_copy(),
-            names: shared.names.clone(),
-            troubles: shared.troubles.last().cloned().into_iter().collect(),
+            senders: table.senders.begin_copy(),
+            names: table.names.clone(),
+            troubles: table.troubles.last().cloned().into_iter().collect(),
             more_troubles: 0,
         };
-        let count = shared.senders.len();
+        let count = table.senders.len();
         for start in (0..count).step_by(COPIED) {
-            shared.senders.copy(start..(start + COPIED).min(count), &mut copy.senders);
-            MutexGuard::bump(&mut shared);
+            table.senders.copy(start..(start + COPIED).min(count), &mut copy.senders);
+            MutexGuard::bump(&mut table);
         }
-        Box::new(Frozen { shared: Mutex::new(copy), at: now() })
+        Box::new(Frozen { table: Mutex::new(copy), at: now() })
     }
 
     fn room(&self, area: Rect) -> usize {
-        let others = self.shared.lock().senders.others().count.datagrams > 0;
-        view::room(area, &self.ledger, &self.state, others)
+        let others = self.table.lock().senders.others().count.datagrams > 0;
+        view::room(area, &self.totals, &self.state, others)
     }
 
     fn show(&mut self, screen: &mut Screen) -> io::Result<()> {
@@ -154,27 +154,27 @@ impl<L: FnMut() -> Option<Totals>> Watch<L> {
         let room = self.room(area);
         // What is followed is followed among what comes, paused or not.
         let followed = if let Mode::Details(source) = self.state.mode { Some(source) } else { None };
-        self.shared.lock().senders.follow(followed);
-        let (table, moment) = shown(&self.frozen, &self.shared);
+        self.table.lock().senders.follow(followed);
+        let (table, moment) = shown(&self.frozen, &self.table);
         let body = match self.state.mode {
             Mode::Details(source) => details(&table.lock(), source, moment),
             Mode::Table | Mode::Filter => list(table, &mut self.state, room, moment),
         };
-        let shared = table.lock();
-        let (rate, senders, others) = (shared.senders.rate(moment), shared.senders.len(), shared.senders.others());
-        let trouble = shared.troubles.last().cloned();
-        drop(shared);
+        let table = table.lock();
+        let (rate, senders, others) = (table.senders.rate(moment), table.senders.len(), table.senders.others());
+        let trouble = table.troubles.last().cloned();
+        drop(table);
         let picture = Picture {
             title: &self.title,
             state: &self.state,
-            ledger: &self.ledger,
+            totals: &self.totals,
             rate,
             senders,
             others,
             trouble: trouble.as_deref(),
             body,
         };
-        screen.draw(area, |frame| view::draw(frame, &picture, &self.palette))
+        screen.draw(area, |frame| view::draw(frame, &picture, &self.styles))
     }
 }
 
@@ -196,21 +196,21 @@ fn keys() -> io::Result<Receiver<io::Result<Event>>> {
 }
 
 /// What is to be shown, and the time that it is to be shown of.
-fn shown<'a>(frozen: &'a Option<Box<Frozen>>, shared: &'a Mutex<Table>) -> (&'a Mutex<Table>, Instant) {
+fn shown<'a>(frozen: &'a Option<Box<Frozen>>, table: &'a Mutex<Table>) -> (&'a Mutex<Table>, Instant) {
     match frozen {
-        Some(frozen) => (&frozen.shared, frozen.at),
-        None => (shared, now()),
+        Some(frozen) => (&frozen.table, frozen.at),
+        None => (table, now()),
     }
 }
 
 /// The senders in sight, in their order; the choice is fitted to it.
 fn list(table: &Mutex<Table>, state: &mut State, room: usize, moment: Instant) -> Body {
     let places = order(table, state, moment);
-    let shared = table.lock();
-    let pinned = state.pinned().and_then(|source| shared.senders.row_of(source));
+    let table = table.lock();
+    let pinned = state.pinned().and_then(|source| table.senders.row_of(source));
     let found = pinned.and_then(|row| places.iter().position(|place| place.2 == row));
     let chosen = state.settle(places.len(), found, room);
-    let line = |place: &Place| Some(named(&shared, shared.senders.line(place.2, moment)?));
+    let line = |place: &Place| Some(named(&table, table.senders.line(place.2, moment)?));
     state.chosen = places.get(chosen).and_then(line).map(|line| line.it.source);
     let lines = places.iter().skip(state.top).take(room).filter_map(line).collect();
     Body::Table { lines, matching: places.len() }
@@ -220,14 +220,14 @@ fn list(table: &Mutex<Table>, state: &mut State, room: usize, moment: Instant) -
 fn order(table: &Mutex<Table>, state: &State, moment: Instant) -> Vec<Place> {
     let mut filter = Filter::new(&state.filter);
     let mut places = Vec::new();
-    let mut shared = table.lock();
+    let mut table = table.lock();
     let mut start = 0;
-    while start < shared.senders.len() {
-        shared.senders.places(start..start + CHUNK, state.column, moment, |row| filter.admits(row), &mut places);
+    while start < table.senders.len() {
+        table.senders.places(start..start + CHUNK, state.column, moment, |row| filter.admits(row), &mut places);
         start += CHUNK;
-        MutexGuard::bump(&mut shared);
+        MutexGuard::bump(&mut table);
     }
-    drop(shared);
+    drop(table);
     places.sort_unstable();
     if state.reversed {
         places.reverse();
@@ -235,23 +235,23 @@ fn order(table: &Mutex<Table>, state: &State, moment: Instant) -> Vec<Place> {
     places
 }
 
-fn details(shared: &Table, source: std::net::SocketAddr, moment: Instant) -> Body {
-    let row = shared.senders.row_of(source);
-    let line = row.and_then(|row| Some(Box::new(named(shared, shared.senders.line(row, moment)?))));
-    let samples = row.map(|row| shared.senders.samples(row)).unwrap_or_default();
+fn details(table: &Table, source: std::net::SocketAddr, moment: Instant) -> Body {
+    let row = table.senders.row_of(source);
+    let line = row.and_then(|row| Some(Box::new(named(table, table.senders.line(row, moment)?))));
+    let samples = row.map(|row| table.senders.samples(row)).unwrap_or_default();
     let samples = samples
         .into_iter()
-        .map(|sample| Named { interface: name(shared, sample.arrival.interface), it: sample })
+        .map(|sample| Named { interface: name(table, sample.arrival.interface), it: sample })
         .collect();
     Body::Details { line, source, samples }
 }
 
-fn named(shared: &Table, line: Line) -> Named<Line> {
-    Named { interface: name(shared, line.arrival.interface), it: line }
+fn named(table: &Table, line: Line) -> Named<Line> {
+    Named { interface: name(table, line.arrival.interface), it: line }
 }
 
-fn name(shared: &Table, index: Option<udpkit::InterfaceIndex>) -> Option<String> {
-    index.and_then(|index| shared.names.get(&index).cloned())
+fn name(table: &Table, index: Option<udpkit::InterfaceIndex>) -> Option<String> {
+    index.and_then(|index| table.names.get(&index).cloned())
 }
 
 /// Lets senders through whose address, or last payload as it is shown, holds some text, in capitals or not.
@@ -275,7 +275,7 @@ impl Filter {
         }
         self.text.clear();
         // Writing into memory does not fail.
-        let _ = escape::write(&mut self.text, row.head());
+        let _ = escape::write(&mut self.text, row.excerpt());
         String::from_utf8_lossy(&self.text).to_lowercase().contains(&self.wanted)
     }
 }

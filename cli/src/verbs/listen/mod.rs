@@ -63,8 +63,8 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     finish(&recorder.printer, if recorder.has_failed() { Exit::Failed } else { exit })
 }
 
-/// What a listener is driven with. Its groups are joined and signals are heard from now on: whoever is told that it
-/// listens may send to it, or end it, at once.
+/// What a listener is driven with. Its groups are joined and signals are heard from now on: once it says that it
+/// listens, others may send to it, or end it, at once.
 fn ready(listening: &Listening, args: &ListenArgs, interfaces: &Interfaces) -> Result<(Drive, Remote)> {
     let mut memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     memberships.update(&listening.sockets, interfaces)?;

@@ -189,7 +189,7 @@ impl Recorder {
         self.unless_muted(flushed)
     }
 
-    /// Tells that nothing can be written any more; what comes is counted all the same, unless the capture was all that was
+    /// Tells that nothing can be written any more; what comes is still counted, unless the capture was all that was
     /// wanted, and its reader went away.
     fn fail(&mut self, error: &udpkit::Error) -> ControlFlow<()> {
         let kind = error.cause().kind();

@@ -61,7 +61,7 @@ impl Origin {
         }
     }
 
-    /// Has a thread read a pipe, or standard input: nothing else must wait for whoever writes to it.
+    /// Has a thread read a pipe, or standard input: nothing else must wait for the program that writes to it.
     fn stream(pipe: Option<File>) -> Result<Self> {
         let (sender, messages) = sync_channel(READ_AHEAD);
         let read = move || match pipe {

@@ -1,4 +1,4 @@
-//! Input that is waited for, also where whoever shares it has made it non-blocking.
+//! Input that is waited for, also where another process has made it non-blocking.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;

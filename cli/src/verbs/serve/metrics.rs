@@ -1,4 +1,4 @@
-//! Metrics of `udp serve` for Prometheus: what the run came to so far, for whoever asks.
+//! Metrics of `udp serve` for Prometheus: what the run came to so far.
 
 use std::fmt::Display;
 use std::net::SocketAddr;

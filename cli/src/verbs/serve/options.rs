@@ -63,7 +63,7 @@ pub(super) fn socket_options(args: &ServeArgs, answer: &Answer) -> Options {
     Options {
         hop_limit: guarded.hop_limit.or(args.sending.ttl),
         send_wait: REPLY_WAIT,
-        // Trains cost a reply's price each, not a datagram's; whoever wants to see each gets each.
+        // Trains cost a reply's price each, not a datagram's; with -v each is received by itself.
         coalesce: !args.common.verbose,
         timestamps: args.common.verbose || answer.tells_time(),
         traffic_class: sending.traffic_class,

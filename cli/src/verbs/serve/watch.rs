@@ -18,7 +18,7 @@ use crate::runtime::signals;
 /// How long the end is waited for where no state is told; then it is waited for again.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Hears signals and serves metrics, and then tells that it serves: whoever is told may send to it, or end it, at once.
+/// Hears signals and serves metrics, and then says that it serves: from then on others may send to it, or end it.
 pub(super) fn begin(
     args: &ServeArgs,
     server: &Arc<Server>,
