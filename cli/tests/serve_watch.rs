@@ -1,4 +1,4 @@
-//! Watching `udp serve` at work: its state, its metrics, what -v shows of many, and its end while clients go on.
+//! Watching `udp serve` at work: its state, what -v shows of many, and its end while clients go on.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::netns::require;
-use common::{Outcome, Place, Process, hosts, ignored, number, serve_at};
+use common::{Outcome, Place, TWO_AND_THREE, ignored, number, reply_of_a_hundred, serve_at};
 use serde_json::Value;
 
 /// Four clients that send and receive until nobody listens any more; `ready` once each has an answer. Argument: port. Says
@@ -62,19 +62,6 @@ for _ in range(100):
             peer.recv(100)
 ";
 
-/// From one socket: a datagram for which the reply is too large, twice, and then three that are long enough. Argument:
-/// port.
-const TWO_AND_THREE: &str = "
-s = socket(AF_INET, SOCK_DGRAM)
-s.connect(('127.0.0.1', int(sys.argv[1])))
-s.send(b'')
-s.send(b'')
-for _ in range(3):
-    s.send(bytes(100))
-for _ in range(3):
-    s.recv(200)
-";
-
 /// Runs a program on a terminal of its own. Arguments: columns, or 0 where the terminal does not know; what it must write
 /// before a datagram is sent to the port it says, as a regular expression; the datagram in hex; what it must write before
 /// it is told to end; the program. Says all that it wrote, as JSON.
@@ -108,27 +95,6 @@ say(json.dumps(written.decode()))
 /// What is written over the state on a terminal: back to the start of the line, which is cleared.
 const CLEAR: &str = "\r\x1b[2K";
 
-/// Asks for a page. Argument: its address.
-const FETCH: &str = "
-from urllib.request import urlopen
-with urlopen(sys.argv[1]) as page:
-    assert page.status == 200, page.status
-    print(page.read().decode(), end='')
-";
-
-/// Sends to port 10000 of this host without end.
-const TRAFFIC: &str = "
-s = socket(AF_INET, SOCK_DGRAM)
-say('ready')
-while True:
-    s.sendto(b'question', ('127.0.0.1', 10000))
-";
-
-/// The reply of a hundred bytes.
-fn reply_of_a_hundred() -> String {
-    "x".repeat(100)
-}
-
 /// A server on a terminal with this many columns, up to its end: what it wrote.
 fn on_a_terminal(columns: &str, before: &str, payload: &[u8], after: &str, arguments: &[&str]) -> String {
     let payload: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -141,11 +107,6 @@ fn on_a_terminal(columns: &str, before: &str, payload: &[u8], after: &str, argum
 /// What a terminal shows in the end, line by line.
 fn shown(written: &str) -> Vec<&str> {
     written.split("\r\n").map(|line| line.rsplit(CLEAR).next().unwrap_or(line)).collect()
-}
-
-fn metric(page: &str, name: &str) -> u64 {
-    let line = page.lines().find_map(|line| line.strip_prefix(&format!("udp_serve_{name} ")));
-    line.unwrap_or_else(|| panic!("no {name} in {page}")).parse().expect("a number")
 }
 
 fn of_type<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
@@ -305,94 +266,6 @@ fn no_payload_steers_the_terminal() {
         let harmless = |letter: char| letter == '\n' || !letter.is_control() && letter != '\u{202e}';
         assert!(text.chars().all(harmless), "{written:?}");
         assert!(text.contains("owned") && !text.contains("\n fake line"), "{written:?}");
-    }
-}
-
-#[cfg(feature = "http")]
-#[test]
-fn metrics_are_those_of_the_summary() {
-    if !require("python3") {
-        return;
-    }
-    let reply = reply_of_a_hundred();
-    for json in [false, true] {
-        let arguments = ["--metrics", "127.0.0.1:0", "--reply", &reply, "--json"];
-        let (mut server, port) = serve_at("127.0.0.1", if json { &arguments } else { &arguments[..4] });
-        let address = metrics_address(&mut server, json);
-        Place::Here.python_says(TWO_AND_THREE, &[&port]);
-        let page = Place::Here.python_says(FETCH, &[&address]);
-        if require("curl") {
-            let counts =
-                |page: &str| page.lines().filter(|line| !line.contains("uptime")).collect::<Vec<_>>().join("\n");
-            assert_eq!(counts(&Place::Here.shell(&format!("curl --silent --fail {address}"))), counts(&page));
-        }
-        let outcome = server.stop();
-        let expected = [
-            ("received_datagrams_total", 5),
-            ("received_bytes_total", 300),
-            ("answered_datagrams_total", 3),
-            ("ignored_datagrams_total{reason=\"amplification\"}", 2),
-            ("ignored_datagrams_total{reason=\"rate_limit\"}", 0),
-            ("sent_datagrams_total", 3),
-            ("sent_bytes_total", 300),
-            ("dropped_datagrams_total", 0),
-            ("waiting_datagrams", 0),
-            ("peers", 1),
-        ];
-        for (name, value) in expected {
-            assert_eq!(metric(&page, name), value, "{name}");
-        }
-        if json {
-            let summary = outcome.summary();
-            let counts = ["received", "answered"].map(|key| number(&summary[key]));
-            assert_eq!((counts, ignored(&summary, "amplification")), ([5, 3], 2), "{summary}");
-        } else {
-            outcome.assert_told(&["5 received (300 B) in ", ": 3 answered, 2 ignored"]);
-        }
-    }
-}
-
-/// Where a server says that it serves metrics.
-fn metrics_address(server: &mut Process, json: bool) -> String {
-    if !json {
-        let line = server.stderr_line();
-        return line.strip_prefix("metrics at ").unwrap_or_else(|| panic!("no metrics: {line}")).to_owned();
-    }
-    let object: Value = serde_json::from_str(&server.stdout_line()).expect("JSON Lines");
-    assert_eq!(object["type"], "metrics");
-    format!("http://{}/metrics", object["addresses"][0].as_str().expect("a string"))
-}
-
-#[cfg(feature = "http")]
-#[test]
-fn metrics_where_somebody_else_serves_are_an_error() {
-    if !require("python3") {
-        return;
-    }
-    let (mut first, port) = serve_at("127.0.0.1", &["--metrics", "127.0.0.1:0"]);
-    let url = metrics_address(&mut first, false);
-    let address = url.trim_start_matches("http://").trim_end_matches("/metrics");
-    let outcome = Place::Here.run(&["serve", "127.0.0.1:0", "--metrics", address]);
-    outcome.assert_status(2);
-    outcome.assert_told(&[&format!("udp: cannot serve metrics on {address}: address already in use"), "hint: "]);
-    // The first one goes on.
-    assert!(Place::Here.python_says(FETCH, &[&url]).contains("udp_serve_received_datagrams_total 0\n"));
-    Place::Here.python_says(TWO_AND_THREE, &[&port]);
-    first.stop().assert_told(&["5 received"]);
-}
-
-#[cfg(feature = "http")]
-#[test]
-fn a_start_that_fails_under_load_ends_with_its_error() {
-    let Some(lan) = hosts(1) else { return };
-    let h1 = Place::On(&lan, "h1");
-    let (_first, _) = h1.waiting(&["serve", ":9999", "--metrics", "127.0.0.1:9100"]);
-    let _traffic = h1.python_ready(TRAFFIC, &[]);
-    for _ in 0..10 {
-        let outcome = h1.run(&["serve", "-v", "--threads", "4", "--metrics", "127.0.0.1:9100"]);
-        outcome.assert_status(2);
-        outcome.assert_told(&["udp: cannot serve metrics on 127.0.0.1:9100: address already in use"]);
-        assert!(!outcome.stderr.contains("serving on"), "{outcome:?}");
     }
 }
 

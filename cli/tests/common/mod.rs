@@ -471,3 +471,21 @@ pub(crate) fn without_rtt(line: &str) -> String {
     assert!(rtt.parse::<f64>().is_ok_and(|rtt| rtt >= 0.0), "{line}");
     format!("{before}  RTT  {after}")
 }
+
+/// From one socket: a datagram for which the reply is too large, twice, and then three that are long enough. Argument:
+/// port.
+pub(crate) const TWO_AND_THREE: &str = "
+s = socket(AF_INET, SOCK_DGRAM)
+s.connect(('127.0.0.1', int(sys.argv[1])))
+s.send(b'')
+s.send(b'')
+for _ in range(3):
+    s.send(bytes(100))
+for _ in range(3):
+    s.recv(200)
+";
+
+/// The reply of a hundred bytes.
+pub(crate) fn reply_of_a_hundred() -> String {
+    "x".repeat(100)
+}
