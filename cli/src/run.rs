@@ -6,6 +6,7 @@ use crate::args::{Args, Verb};
 use crate::runtime::exit::Exit;
 use crate::verbs;
 
+/// Runs the verb that was asked for; the status with which it ended.
 pub(crate) fn run(args: Args) -> Result<Exit> {
     match args.verb {
         Verb::Serve(args) => verbs::serve::serve(&args),

@@ -44,6 +44,7 @@ pub(crate) struct News {
 }
 
 impl News {
+    /// Decides for a run that tells everything, or what is news.
     pub(crate) fn new(verbose: bool, refusals: Refusals) -> Self {
         Self { verbose, refusals, told: HashSet::new(), refusing: HashSet::new() }
     }

@@ -39,12 +39,14 @@ pub(crate) struct Printer<W: Write, N: Write> {
 pub(crate) type StdPrinter = Printer<BufWriter<Stdout>, io::Stderr>;
 
 impl StdPrinter {
+    /// A printer to standard output and standard error.
     pub(crate) fn std(settings: Settings) -> Self {
         Self::new(settings, BufWriter::with_capacity(65_536, io::stdout()), io::stderr(), jiff::tz::TimeZone::system())
     }
 }
 
 impl<W: Write, N: Write> Printer<W, N> {
+    /// A printer to these outputs, with times of day in this zone.
     pub(crate) fn new(settings: Settings, out: W, aside: N, zone: jiff::tz::TimeZone) -> Self {
         Self {
             heads: Heads::new(&settings, zone),
@@ -61,6 +63,7 @@ impl<W: Write, N: Write> Printer<W, N> {
         }
     }
 
+    /// Takes the interfaces, whose names stand in lines.
     pub(crate) fn set_interfaces(&mut self, interfaces: &Interfaces) {
         self.interfaces = interfaces.clone();
         self.heads.set_interfaces(interfaces);
@@ -152,6 +155,7 @@ impl<W: Write, N: Write> Printer<W, N> {
         if self.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
+    /// Writes out what is buffered.
     pub(crate) fn flush(&mut self) {
         if self.failure.is_none() {
             let flushed = self.out.flush();

@@ -11,11 +11,13 @@ use super::printer::StdPrinter;
 pub(crate) struct SharedPrinter(Arc<Mutex<StdPrinter>>);
 
 impl SharedPrinter {
+    /// Shares a printer, which knows these interfaces by name.
     pub(crate) fn new(mut printer: StdPrinter, interfaces: &Interfaces) -> Self {
         printer.set_interfaces(interfaces);
         Self(Arc::new(Mutex::new(printer)))
     }
 
+    /// The printer, once no other thread prints.
     pub(crate) fn lock(&self) -> MutexGuard<'_, StdPrinter> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -22,6 +22,7 @@ pub(crate) struct Summary<T> {
 }
 
 impl<T: Serialize> Summary<T> {
+    /// The account of a report, with what the verb has of its own, in JSON and in words.
     pub(crate) fn new(report: &Report, own: T, words: Vec<String>) -> Self {
         Self { counters: Counters::new(report), own, words }
     }
@@ -92,6 +93,7 @@ struct Lateness {
 }
 
 impl Counters {
+    /// The counters of a report.
     pub(crate) fn new(report: &Report) -> Self {
         let Report { rtt, lateness, .. } = report;
         Self {

@@ -22,6 +22,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// The number of the status.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,

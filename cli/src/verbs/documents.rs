@@ -8,6 +8,7 @@ use clap::CommandFactory;
 use crate::args::{Args, CompletionsArgs, ManArgs};
 use crate::runtime::exit::Exit;
 
+/// Prints the completions of a shell.
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "udp", &mut script);
@@ -19,6 +20,7 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit> {
     }
 }
 
+/// Writes the man pages into a directory.
 pub(crate) fn man(args: &ManArgs) -> Result<Exit> {
     clap_mangen::generate_to(Args::command(), &args.directory)
         .with_context(|| format!("cannot write man pages to '{}'", args.directory.display()))?;

@@ -12,6 +12,7 @@ use crate::output::{Notice, Settings, StdPrinter, Tone};
 use crate::runtime::exit::{Exit, finish};
 use crate::words::format::Format;
 
+/// Lists the interfaces.
 pub(crate) fn interfaces(args: &InterfacesArgs) -> Result<Exit> {
     let format = if args.json { Format::Json } else { Format::Text };
     let mut printer = StdPrinter::std(Settings::plain(format));

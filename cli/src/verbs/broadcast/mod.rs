@@ -18,6 +18,7 @@ use crate::runtime::printing::{self, check_format};
 use crate::runtime::requests::requests;
 use plan::Plans;
 
+/// Asks every attached network, and collects the answers.
 pub(crate) fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
     check_format(&args.common)?;
     let interfaces = Interfaces::list()?;

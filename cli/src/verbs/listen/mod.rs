@@ -26,6 +26,7 @@ use recorder::Recorder;
 use system::SystemCounters;
 use table::ListenSink;
 
+/// Receives until a signal, `--count` or `--for` ends it.
 pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let printing = options::printing(args)?;
     let interfaces = Interfaces::list().unwrap_or_default();

@@ -31,6 +31,7 @@ use reading::Context;
 use rehearsal::Rehearsal;
 use run::Run;
 
+/// Sends the capture, or lists what would be sent.
 pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
     check_format(&args.common)?;
     let interfaces = Interfaces::list().unwrap_or_default();

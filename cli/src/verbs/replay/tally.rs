@@ -16,6 +16,7 @@ pub(super) enum Omission {
 impl Omission {
     pub(super) const ALL: [Self; 3] = [Self::OtherPort, Self::PortZero, Self::TooLong];
 
+    /// Its key in JSON.
     pub(super) fn key(self) -> &'static str {
         match self {
             Self::OtherPort => "other_port",
@@ -24,6 +25,7 @@ impl Omission {
         }
     }
 
+    /// Its words in the summary.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::OtherPort => "to other ports (--filter-port)",

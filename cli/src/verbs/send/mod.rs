@@ -18,6 +18,7 @@ use crate::runtime::payload::{self, Payloads};
 use crate::runtime::printing::check_format;
 use crate::runtime::requests::requests;
 
+/// Sends to the address, or to those that a name has, until somebody is there.
 pub(crate) fn send(args: &SendArgs) -> Result<Exit> {
     check_format(&args.common)?;
     let interfaces = Interfaces::list().unwrap_or_default();

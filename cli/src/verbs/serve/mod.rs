@@ -24,6 +24,7 @@ use crate::runtime::printing::check_format;
 use crate::runtime::sockets::{buffer_of, listening};
 use workers::Sinks;
 
+/// Runs the server until a signal, `--count` or `--for` ends it.
 pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     check_format(&args.common)?;
     let answer = options::answer(args)?;
