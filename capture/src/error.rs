@@ -11,7 +11,7 @@ use std::io;
 pub enum ReadError {
     /// The input failed for the system's reason, after this many bytes.
     Input(u64, io::Error),
-    /// The input is no capture; these words say what it is.
+    /// The input is not a capture; the text says what it is.
     NotACapture(&'static str),
     /// The capture ends inside of what begins at this byte.
     Cut(u64),
@@ -38,7 +38,7 @@ impl fmt::Debug for ReadError {
     }
 }
 
-// The system's reason stands in the message already; as a source, too, it would be told twice.
+// The system's reason stands in the message already; as a source, too, it would be printed twice.
 impl std::error::Error for ReadError {}
 
 /// The result of reading.

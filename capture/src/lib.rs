@@ -14,7 +14,7 @@
 //! use udpkit_capture::{Drops, Reader, WriteOptions, Writer};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // What is to stand in the capture must be asked for; elsewhere than on Linux, less of it is told.
+//! // The capture has what the socket was asked for; systems other than Linux report less of it.
 //! let options = Options { destination: true, timestamps: true, drops: true, ..Options::default() };
 //! let socket = Socket::bind("127.0.0.1:0".parse()?, &options)?;
 //! let port = socket.local_address().port();

@@ -17,7 +17,7 @@ use super::reassembly::Reassembly;
 use super::record::Record;
 use super::records::Records;
 
-/// A datagram of a capture, with all that the capture tells of it.
+/// A datagram of a capture, with all that the capture records about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Captured<'a> {
@@ -88,7 +88,7 @@ pub struct Reader<R> {
     records: Records<R>,
     fragments: Reassembly,
     counts: PacketCounts,
-    /// Of the dropped packets, those that were told with a datagram.
+    /// Of the dropped packets, those that a datagram of the capture records as dropped before it.
     told_dropped: u64,
     is_over: bool,
 }
@@ -249,7 +249,7 @@ mod tests {
                 Err(error) => break Some(error),
             }
         };
-        assert!(matches!(reader.next(), Ok(None)), "an error is told once");
+        assert!(matches!(reader.next(), Ok(None)), "an error is returned once");
         let counts = reader.counts();
         assert!(counts.is_balanced() && counts.datagrams == datagrams.len() as u64, "{counts:?}");
         (datagrams, counts, error)

@@ -18,7 +18,7 @@ fn patience() -> Wait {
     Wait::Until(Instant::now() + Duration::from_secs(10))
 }
 
-/// A socket that is told everything, and one that sends to it.
+/// A socket with every option that reports something, and one that sends to it.
 fn sockets(ip: IpAddr) -> Option<(Socket, Socket, SocketAddr)> {
     let options = Options {
         destination: true,
@@ -44,7 +44,7 @@ fn sockets(ip: IpAddr) -> Option<(Socket, Socket, SocketAddr)> {
     }
 }
 
-/// A capture of all that a socket receives, up to so many datagrams; and what it was told of each.
+/// A capture of all that a socket receives, up to this many datagrams, and the metadata of each.
 fn capture(socket: &Socket, count: usize, slot_len: usize) -> (Vec<u8>, Vec<(Meta, Vec<u8>)>) {
     let mut writer = Writer::new(Cursor::new(Vec::new()), WriteOptions::default());
     let (mut batch, mut drops) = (ReceiveBatch::new(32, slot_len), Drops::default());
@@ -96,7 +96,7 @@ fn what_a_socket_receives_is_read_back_with_all_that_was_told_of_it() {
 #[test]
 fn what_the_kernel_dropped_is_missing_where_it_was() {
     let Some((receiver, sender, destination)) = sockets(Ipv4Addr::LOCALHOST.into()) else { return };
-    // More than the buffer holds; what comes after it is emptied tells of them.
+    // More than the buffer holds: the next datagram after it was emptied carries the count of those dropped.
     for _ in 0..1000 {
         sender.send_to(&[1; 1000], destination).unwrap();
     }

@@ -98,7 +98,7 @@ impl fmt::Debug for Error {
     }
 }
 
-// The cause stands in the message already; as a source, too, it would be told twice.
+// The cause stands in the message already; as a source, too, it would be printed twice.
 impl std::error::Error for Error {}
 
 /// The system's words for an error, in lower case and without its number.

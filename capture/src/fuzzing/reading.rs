@@ -97,7 +97,7 @@ impl Contents {
                 }
             }
         }
-        assert!(matches!(reader.next(), Ok(None)), "an error is told once");
+        assert!(matches!(reader.next(), Ok(None)), "an error is returned once");
         contents.counts = reader.counts();
         assert!(contents.counts.is_balanced(), "{:?}", contents.counts);
         assert_eq!(contents.counts.datagrams, contents.datagrams.len() as u64);

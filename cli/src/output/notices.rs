@@ -189,7 +189,7 @@ impl Notice for Refused {
     }
 
     fn hint(&self) -> Option<String> {
-        self.hint.clone().filter(|_| self.telling != Telling::TooLate)
+        self.hint.clone()
     }
 }
 

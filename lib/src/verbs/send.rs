@@ -85,7 +85,7 @@ pub struct Sender {
     deadlines: BTreeSet<(Instant, u64)>,
     /// How many of them still want answers.
     waiting: usize,
-    /// None before this number wants an answer.
+    /// No open request with a number below this one wants an answer.
     first_waiting: u64,
     /// Payloads of requests that were echoed, the latest last: another such echo is a copy.
     echoed: VecDeque<Arc<[u8]>>,
