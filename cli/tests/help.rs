@@ -50,7 +50,7 @@ const ABOUT_METRICS: [&str; 2] = [
 
 ",
     "  udp serve --metrics 127.0.0.1:9100
-                                    metrics for Prometheus at http://127.0.0.1:9100/metrics
+      metrics for Prometheus at http://127.0.0.1:9100/metrics
 ",
 ];
 
@@ -84,6 +84,22 @@ fn help_is_what_it_was() {
             expected = Data::text(text).raw();
         }
         assert_data_eq!(help.text(), expected);
+    }
+}
+
+#[test]
+fn the_short_help_fits_a_small_terminal_and_has_three_examples() {
+    for verb in [""].into_iter().chain(VERBS) {
+        let mut command = Place::Here.udp_command(&[]);
+        command.args((!verb.is_empty()).then_some(verb)).arg("-h").env("COLUMNS", "80");
+        let help = Process::start(command).finish();
+        help.assert_status(0);
+        let lines = help.lines();
+        assert!(lines.len() <= 24, "{verb}: {} lines\n{}", lines.len(), help.text());
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{}", help.text());
+        let few = examples(&help.text());
+        let all = examples(&Place::Here.run(&[verb, "--help"][usize::from(verb.is_empty())..]).text());
+        assert_eq!(few, all[..all.len().min(3)], "{verb}");
     }
 }
 

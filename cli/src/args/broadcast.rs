@@ -5,31 +5,41 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, PaceArgs, PayloadArgs, SendingArgs};
+use super::help::{self, Example};
 use crate::words::address::Address;
 use crate::words::units;
+
+/// What the help shows first, and all that `-h` shows.
+pub(super) const MOST_USED: &[&str] =
+    &["port", "interfaces", "to", "ipv6", "wait", "repeat", "dry_run", "json", "verbose"];
+
+/// The examples of the help; `-h` shows the first three.
+pub(super) const EXAMPLES: &[Example] = &[
+    ("udp broadcast 'Halo Dunia!'", "to port 10000 of every host"),
+    ("udp broadcast -p 9999 'who?' --wait 3s", "collect answers for 3 s"),
+    ("udp broadcast --dry-run hi", "show what would be sent where"),
+    ("udp broadcast -i eth0 --limited hi", "to 255.255.255.255, out of eth0"),
+    ("udp broadcast -6 hi", "to every IPv6 neighbour (ff02::1)"),
+    ("udp broadcast --to 239.255.255.250:1900 --file msearch", "to a multicast group, out of every interface"),
+];
 
 /// Send to every host on every attached network, collect the answers
 ///
 /// Sends out of each interface that is up and can broadcast, from that interface's address; no route is needed. Says
 /// which interfaces were used and which were left out. Then shows a row for each host that answers.
 #[derive(Debug, ArgGroup)]
-#[command(after_help = "\
-Examples:
-  udp broadcast 'Halo Dunia!'                 to port 10000 of every host
-  udp broadcast -p 9999 'who?' --wait 3s      collect answers for 3 s
-  udp broadcast -i eth0 --limited hi          to 255.255.255.255, out of eth0
-  udp broadcast -6 hi                         to every IPv6 neighbour (ff02::1)
-  udp broadcast --to 239.255.255.250:1900 --file msearch
-                                              to a multicast group, out of every interface
-  udp broadcast --dry-run hi                  show what would be sent where")]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
+#[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct BroadcastArgs {
-    /// How long to collect answers; 0: not at all
+    /// How long to collect answers
+    ///
+    /// 0: do not wait.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = units::duration)]
     pub(crate) wait: Duration,
     /// Send to 255.255.255.255 instead of each network's broadcast address
     #[arg(long, conflicts_with_all = ["ipv6", "to"])]
     pub(crate) limited: bool,
-    /// Send to this broadcast address or multicast group instead
+    /// Send to this broadcast address or group instead
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) to: Option<Address>,
     /// Show what would be sent where, and send nothing

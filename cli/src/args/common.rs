@@ -36,7 +36,9 @@ pub(crate) struct PrintArgs {
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Payload")]
 pub(crate) struct PayloadArgs {
-    /// Text, taken literally; '-': all of standard input as one datagram [default: each line of standard input]
+    /// Text, sent as it is [default: each line of standard input]
+    ///
+    /// '-' is all of standard input, as one datagram.
     #[arg(help_heading = clap::builder::Resettable::Reset, conflicts_with_all = ["hex", "file", "empty"])]
     pub(crate) payload: Option<String>,
     /// Bytes in hex, such as '01 0a ff'
@@ -48,10 +50,14 @@ pub(crate) struct PayloadArgs {
     /// The bytes of a file
     #[arg(long, value_name = "FILE", conflicts_with = "empty")]
     pub(crate) file: Option<PathBuf>,
-    /// A datagram for each line of the file or of standard input, without its line end
+    /// A datagram for each line of standard input or --file
+    ///
+    /// The end of the line is not sent.
     #[arg(long, conflicts_with = "nul")]
     pub(crate) lines: bool,
-    /// A datagram for each part that ends in a NUL byte, without it
+    /// A datagram for each part of standard input or --file that ends in a NUL byte
+    ///
+    /// The NUL byte is not sent.
     #[arg(long)]
     pub(crate) nul: bool,
     /// An empty datagram
@@ -66,10 +72,14 @@ pub(crate) struct PaceArgs {
     /// Send everything N times; 0: without end [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) repeat: Option<u64>,
-    /// Time from one datagram to the next [default: 1s with --repeat or --for]
+    /// Time from one datagram to the next
+    ///
+    /// [default: 1s with --repeat or --for, else none]
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     pub(crate) every: Option<Duration>,
-    /// Datagrams or payload bits per second, such as 1000/s or 5Mbit/s
+    /// Datagrams or bits per second: 1000/s, 5Mbit/s
+    ///
+    /// Bits are those of the payload.
     #[arg(long, value_name = "RATE", value_parser = units::rate, conflicts_with = "every")]
     pub(crate) rate: Option<units::Rate>,
     /// Send from this address or port; it may be shared
@@ -108,32 +118,31 @@ pub(crate) struct CommonArgs {
     /// How to print datagrams
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
-    /// As JSON Lines: --format json
+    /// Print JSON Lines: --format json
     #[arg(long, conflicts_with_all = ["raw", "hex_dump", "format"])]
     pub(crate) json: bool,
-    /// The payload's bytes and nothing else: --format raw
+    /// Print payloads and nothing else: --format raw
     #[arg(long, conflicts_with_all = ["hex_dump", "format"])]
     pub(crate) raw: bool,
-    /// As hex with offsets: --format hex
+    /// Print hex with offsets: --format hex
     #[arg(long, conflicts_with = "format")]
     pub(crate) hex_dump: bool,
     /// Print raw bytes even to a terminal
     #[arg(long)]
     pub(crate) force: bool,
-    /// End after N datagrams (answered, printed)
+    /// End after N answers
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
     /// End after this time; what is sent last is still waited for
     #[arg(long = "for", value_name = "DURATION", value_parser = units::duration)]
     pub(crate) duration: Option<Duration>,
-    /// Receive buffer, as much of it as the system permits [default: 4MiB; listen: 16MiB, or
-    /// 64MiB with --coalesce]
+    /// Receive buffer, as much of it as the system permits [default: 4MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) recv_buffer: Option<usize>,
-    /// Say more: each datagram sent, answered or ignored
+    /// Print more: each datagram sent, answered or ignored
     #[arg(short, long, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
-    /// Say only errors: no summary, no notices
+    /// Print only errors: no summary, no notices
     #[arg(short, long)]
     pub(crate) quiet: bool,
     /// When to use colour

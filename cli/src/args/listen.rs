@@ -6,43 +6,60 @@ use std::path::PathBuf;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, PrintArgs};
+use super::help::{self, Example};
 use crate::words::address::Address;
 use crate::words::{bytes, units};
 use udpkit_capture::Limit;
 
-/// Print every datagram that arrives, and what the kernel knows of it
+/// What the help shows first, and all that `-h` shows.
+pub(super) const MOST_USED: &[&str] =
+    &["interfaces", "from", "matching", "count", "hex_dump", "json", "raw", "write", "tui"];
+
+/// The examples of the help; `-h` shows the first three.
+pub(super) const EXAMPLES: &[Example] = &[
+    ("udp listen", "everything that comes to port 10000"),
+    ("udp listen :9000 --hex-dump", "another port, as hex"),
+    ("udp listen 239.1.2.3:5000 -i eth0", "a multicast group on one interface"),
+    ("udp listen '[ff02::fb]:5353'", "an IPv6 group on every interface"),
+    ("udp listen --from 10.1.0.0/16 --json", "one network's datagrams, as JSON Lines"),
+    ("udp listen --fields source,payload", "who sent what, and nothing else"),
+    ("udp listen --delta", "how long after the one before each came"),
+    ("udp listen 9000 --tui", "who sends how much, live"),
+    ("udp listen --count 1 --raw > payload", "the bytes of the next datagram"),
+    ("udp listen --raw --delimiter '\\n' > log", "each payload's bytes on a line"),
+    ("udp listen --write hour.pcapng --rotate 1h --keep 24", "the last day, as captures of an hour each"),
+];
+
+/// Print every datagram that arrives, with what the kernel knows
 ///
 /// Shares its port with other receivers that allow it: each gets every broadcast and multicast. A multicast ADDRESS is
 /// joined on every interface that can, or on those named with -i.
 #[derive(Debug, ArgGroup)]
-#[command(after_help = "\
-Examples:
-  udp listen                               everything to port 10000
-  udp listen :9000 --hex-dump              another port, as hex
-  udp listen 239.1.2.3:5000 -i eth0        a multicast group on one interface
-  udp listen [ff02::fb]:5353               an IPv6 group on every interface
-  udp listen --from 10.1.0.0/16 --json     one network's datagrams, as JSON Lines
-  udp listen --fields source,payload       who sent what, and nothing else
-  udp listen --delta                       how long after the one before each came
-  udp listen 9000 --tui                    who sends how much, live
-  udp listen --count 1 --raw > payload     the bytes of the next datagram
-  udp listen --raw --delimiter '\\n' > log  each payload's bytes on a line
-  udp listen --write hour.pcapng --rotate 1h --keep 24
-                                           the last day, as captures of an hour each")]
+#[command(mut_arg("count", |count| count.help("End after N datagrams printed or written")))]
+#[command(mut_arg("recv_buffer", |size| size.help(
+    "Receive buffer, as much of it as the system permits [default: 16MiB, or 64MiB with --coalesce]")))]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
+#[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct ListenArgs {
-    /// Where: HOST, HOST:PORT, :PORT, PORT, [V6]:PORT or a multicast group [default: every address, port 10000]
+    /// Where to listen [default: every address, port 10000]
+    ///
+    /// HOST, HOST:PORT, :PORT, PORT, [V6]:PORT, or a multicast group to join.
     #[arg(value_name = "ADDRESS")]
     pub(crate) addresses: Vec<Address>,
-    /// Only datagrams from this network, such as 10.1.0.0/16 (repeatable)
+    /// Only datagrams from this network (repeatable)
+    ///
+    /// Such as 10.1.0.0/16, 2001:db8::/32, or an address.
     #[arg(long, value_name = "NETWORK")]
     pub(crate) from: Vec<udpkit::verbs::Network>,
-    /// Only datagrams whose payload matches this regular expression (on bytes)
+    /// Only payloads that match this regular expression
     #[arg(long = "match", value_name = "REGEX", value_parser = regex)]
     pub(crate) matching: Option<regex::bytes::Regex>,
     /// Join multicast groups for this source only (source-specific multicast)
     #[arg(long, value_name = "ADDR")]
     pub(crate) source: Option<std::net::IpAddr>,
-    /// Show a live table of senders instead, with the last payloads of each; ? there shows its keys
+    /// Show a live table of senders instead
+    ///
+    /// It has the last payloads of each; the key ? shows what the keys do.
     #[arg(long, conflicts_with_all = ["format", "json", "raw", "hex_dump", "quiet", "verbose", "print",
         "fields", "utc", "relative", "delta", "delimiter"])]
     pub(crate) tui: bool,
@@ -65,11 +82,12 @@ pub(crate) struct ListenArgs {
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Capture file")]
 pub(crate) struct CaptureArgs {
-    /// Write the datagrams to a capture file, which Wireshark and tcpdump read, instead of printing them; '-': standard
-    /// output
+    /// Write a capture file instead of printing
+    ///
+    /// Wireshark and tcpdump read it. '-' is standard output.
     #[arg(long, value_name = "FILE.pcapng")]
     pub(crate) write: Option<PathBuf>,
-    /// Print them all the same
+    /// Print the datagrams, too
     #[arg(long, requires = "write")]
     pub(crate) print: bool,
     /// Begin another file at this size or time: FILE-00001.pcapng, FILE-00002.pcapng, ...

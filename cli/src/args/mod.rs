@@ -3,6 +3,7 @@
 
 mod broadcast;
 mod common;
+mod help;
 mod listen;
 mod others;
 mod replay;
@@ -10,6 +11,7 @@ mod send;
 mod serve;
 
 use clap::{Parser, Subcommand};
+use help::Example;
 
 pub(crate) use broadcast::BroadcastArgs;
 pub(crate) use common::{CommonArgs, PaceArgs, PayloadArgs, PrintArgs, SendingArgs};
@@ -21,17 +23,23 @@ pub(crate) use send::SendArgs;
 pub(crate) use serve::ExecArgs;
 pub(crate) use serve::{ConductArgs, ServeArgs};
 
+/// The examples of the help; `-h` shows the first three.
+const EXAMPLES: &[Example] = &[
+    ("udp serve", "on port 10000, answer 'Get off my lawn!'"),
+    ("udp send 127.0.0.1 'Hello World'", "send a datagram, print the answer"),
+    ("udp listen", "print every datagram to port 10000"),
+    ("udp broadcast 'Halo Dunia!'", "to every host on every attached network"),
+];
+
+/// What the statuses mean.
+const EXIT_STATUS: &str =
+    "Exit status: 0 done; 1 done, and the answer is no (no reply); 2 could not do it; 130 interrupted.";
+
 /// UDP done right: answer, send, listen, broadcast, replay.
 #[derive(Debug, Parser)]
 #[command(name = "udp", version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "\
-Examples:
-  udp serve                          answer every datagram on port 10000 with 'Get off my lawn!'
-  udp send 127.0.0.1 'Hello World'   send a datagram, print who answers and how fast
-  udp listen                         print every datagram that arrives on port 10000
-  udp broadcast 'Halo Dunia!'        send to every host on every attached network
-
-Exit status: 0 done; 1 done, and the answer is no (no reply); 2 could not do it; 130 interrupted.")]
+#[command(after_help = help::short(EXAMPLES))]
+#[command(after_long_help = format!("{}\n\n{EXIT_STATUS}", help::long(EXAMPLES)))]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -57,5 +65,58 @@ mod tests {
     #[test]
     fn definitions_are_consistent() {
         Args::command().debug_assert();
+    }
+
+    /// The verbs that send or receive, and what `-h` shows of each.
+    const VERBS: [(&str, &[&str]); 5] = [
+        ("serve", serve::MOST_USED),
+        ("send", send::MOST_USED),
+        ("listen", listen::MOST_USED),
+        ("broadcast", broadcast::MOST_USED),
+        ("replay", replay::MOST_USED),
+    ];
+
+    /// Options that are not the same in every verb, and so have words of their own where they differ.
+    const DIFFERENT: &[&str] = &[
+        "count",
+        "duration",
+        "interfaces",
+        "local",
+        "port",
+        "rate",
+        "recv_buffer",
+        "ttl",
+        "verbose",
+        "wait",
+        "dry_run",
+    ];
+
+    #[test]
+    fn the_options_used_most_exist() {
+        let command = Args::command();
+        for (verb, most_used) in VERBS {
+            let verb = command.find_subcommand(verb).expect("it is a verb");
+            for id in most_used {
+                assert!(verb.get_arguments().any(|arg| arg.get_id() == id), "{id} is no option of {verb}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_option_of_several_verbs_has_the_same_words_in_each() {
+        let command = Args::command();
+        let mut words = std::collections::BTreeMap::new();
+        for (verb, _) in VERBS {
+            let verb = command.find_subcommand(verb).expect("it is a verb");
+            for arg in verb.get_arguments().filter(|arg| !arg.is_positional()) {
+                let id = arg.get_id().to_string();
+                let help = [arg.get_help(), arg.get_long_help()].map(|help| help.map(ToString::to_string));
+                let first = words.entry(id.clone()).or_insert_with(|| help.clone());
+                assert!(
+                    *first == help || DIFFERENT.contains(&id.as_str()),
+                    "{id} in {verb}: {help:?}; before: {first:?}"
+                );
+            }
+        }
     }
 }

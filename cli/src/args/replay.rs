@@ -6,8 +6,24 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, SendingArgs};
+use super::help::{self, Example};
 use crate::words::address::Address;
 use crate::words::units;
+
+/// What the help shows first, and all that `-h` shows.
+pub(super) const MOST_USED: &[&str] =
+    &["speed", "rate", "max", "rounds", "filter_port", "wait", "interfaces", "dry_run", "verbose"];
+
+/// The examples of the help; `-h` shows the first three.
+pub(super) const EXAMPLES: &[Example] = &[
+    ("udp replay game.pcapng 192.168.1.20", "to the ports of the capture"),
+    ("udp replay load.pcap host:9000 --rate 10k/s", "at this rate, to one port"),
+    ("udp replay game.pcapng host --dry-run", "show what would be sent when"),
+    ("udp replay game.pcapng 192.168.1.20:9000 --speed 2", "to one port, twice as fast"),
+    ("udp replay dns.pcap 10.0.0.1 --filter-port 53 -v", "what went to port 53; show each answer"),
+    ("udp replay sensors.pcap :9000 --max-gap 1s --loop 0", "again and again to this host, no pause over 1 s"),
+    ("tcpdump -U -w - udp port 9000 | udp replay - host", "what is being captured now, elsewhere"),
+];
 
 /// Send a capture's datagrams again, with their timing
 ///
@@ -23,33 +39,26 @@ use crate::words::units;
 #[command(mut_arg("count", |count| count.help("End after N datagrams sent")))]
 #[command(mut_arg("duration", |duration| duration.help("End after this time")))]
 #[command(mut_arg("interfaces", |interfaces| interfaces.help("Send out of this interface")))]
-#[command(mut_arg("verbose", |verbose| verbose.help("Say more: each datagram sent, answered or ignored")))]
-#[command(after_help = "\
-Examples:
-  udp replay game.pcapng 192.168.1.20        to this host, to the ports of the capture
-  udp replay game.pcapng 192.168.1.20:9000 --speed 2
-                                             to one port, twice as fast
-  udp replay dns.pcap 10.0.0.1 --filter-port 53 -v
-                                             what went to port 53; show each answer
-  udp replay sensors.pcap :9000 --max-gap 1s --loop 0
-                                             again and again to this host, no pause over 1 s
-  udp replay load.pcap host:9000 --rate 10k/s
-                                             at a rate of its own; --max: as fast as it goes
-  udp replay game.pcapng host --dry-run      show what would be sent when
-  tcpdump -U -w - udp port 9000 | udp replay - host
-                                             what is being captured now, elsewhere")]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
+#[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct ReplayArgs {
     /// The capture, pcap or pcapng; '-': standard input
     pub(crate) file: PathBuf,
-    /// Where everything goes: HOST, HOST:PORT, :PORT, [V6]:PORT or [V6%INTERFACE]:PORT
+    /// Where to send: HOST, HOST:PORT, :PORT or [V6]:PORT
+    ///
+    /// A link-local address has its interface: [V6%INTERFACE]:PORT. Without a host, it is this one.
     pub(crate) address: Address,
-    /// Only datagrams that went to this port in the capture (repeatable)
+    /// Only what was sent to this port (repeatable)
     #[arg(long, value_name = "PORT")]
     pub(crate) filter_port: Vec<u16>,
-    /// Show what would be sent when and what cannot be, and send nothing
+    /// Show what would be sent when, and send nothing
+    ///
+    /// What of the capture cannot be sent is shown, too.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// How long to wait for answers after the last datagram; 0: not at all
+    /// How long to wait for answers at the end
+    ///
+    /// 0: do not wait.
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = units::duration)]
     pub(crate) wait: Duration,
     #[command(flatten)]
@@ -67,13 +76,15 @@ pub(crate) struct ReplayArgs {
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Pace")]
 pub(crate) struct ReplayPaceArgs {
-    /// So many times as fast as recorded: 2 halves every pause
+    /// N times as fast as recorded: 2 halves every pause
     #[arg(long, value_name = "N", value_parser = speed, group = "pace")]
     pub(crate) speed: Option<f64>,
-    /// Datagrams or payload bits per second, whatever was recorded, such as 1000/s or 5Mbit/s
+    /// Datagrams or bits per second: 1000/s, 5Mbit/s
+    ///
+    /// Bits are those of the payload. The times of the capture are not used.
     #[arg(long, value_name = "RATE", value_parser = units::rate, group = "pace")]
     pub(crate) rate: Option<units::Rate>,
-    /// As fast as it goes
+    /// As fast as possible
     #[arg(long, group = "pace")]
     pub(crate) max: bool,
     /// Make pauses that are longer than this so long

@@ -5,29 +5,43 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, PaceArgs, PayloadArgs, SendingArgs};
+use super::help::{self, Example};
 use crate::words::address::Address;
 use crate::words::units;
+
+/// What the help shows first, and all that `-h` shows.
+pub(super) const MOST_USED: &[&str] =
+    &["wait", "repeat", "every", "hex", "file", "lines", "interfaces", "json", "verbose"];
+
+/// The examples of the help; `-h` shows the first three.
+pub(super) const EXAMPLES: &[Example] = &[
+    ("udp send 127.0.0.1 'Hello World'", "ask port 10000, print the answer"),
+    ("udp send host:9000 ping --repeat 5", "one a second, and a summary"),
+    ("udp send host:9000 --file cmds --lines", "a datagram for each line"),
+    (
+        "udp send host:53 --hex '12 34 01 00 00 01 00 00 00 00 00 00 00 00 02 00 01'",
+        "send bytes: a question to a name server",
+    ),
+    ("udp send 255.255.255.255:9 -i eth0 hi", "a broadcast; every answer within --wait is shown"),
+    ("udp send host:69 --any-source --hex '00 01 61 00 6f 63 74 65 74 00'", "TFTP answers from another port"),
+    ("udp send host:9000 --raw hello > reply", "the reply's bytes, exactly"),
+];
 
 /// Send datagrams, print who answers and how fast
 ///
 /// Waits for a reply, and tells "nobody listens there" (an ICMP message, status 2) from silence (status 1). Without a
 /// PAYLOAD, each line of standard input is a datagram: on a terminal, a conversation.
 #[derive(Debug, ArgGroup)]
-#[command(after_help = "\
-Examples:
-  udp send 127.0.0.1 'Hello World'          ask port 10000, print the answer
-  udp send host:53 --hex '12 34 01 00 00 01 00 00 00 00 00 00 00 00 02 00 01'
-                                            send bytes: a question to a name server
-  udp send host:9000 ping --repeat 5        one a second, and a summary
-  udp send host:9000 --file cmds --lines    a datagram for each line
-  udp send 255.255.255.255:9 -i eth0 hi     a broadcast; every answer within --wait is shown
-  udp send host:69 --any-source --hex '00 01 61 00 6f 63 74 65 74 00'
-                                            TFTP answers from another port
-  udp send host:9000 --raw hello > reply    the reply's bytes, exactly")]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
+#[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct SendArgs {
-    /// Where to: HOST, HOST:PORT, [V6]:PORT or [V6%INTERFACE]:PORT
+    /// Where to send: HOST, HOST:PORT or [V6]:PORT
+    ///
+    /// A link-local address has its interface: [V6%INTERFACE]:PORT.
     pub(crate) address: Address,
-    /// How long to wait for answers to each datagram; 0: not at all
+    /// How long to wait for an answer
+    ///
+    /// Each datagram has this long for itself; 0: do not wait.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = units::duration)]
     pub(crate) wait: Duration,
     /// Answers to wait for; 0: all that come until the wait ends [default: 1; 0 for broadcast and multicast]

@@ -6,18 +6,26 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, SendingArgs};
+use super::help::{self, Example};
 use crate::words::address::Address;
 use crate::words::numbers::{NumberOrOff, number_or_off};
 use crate::words::units;
 
-/// Among the examples, where there are metrics.
-const METRICS_EXAMPLE: &str = if cfg!(feature = "http") {
-    "
-  udp serve --metrics 127.0.0.1:9100
-                                    metrics for Prometheus at http://127.0.0.1:9100/metrics"
-} else {
-    ""
-};
+/// What the help shows first, and all that `-h` shows.
+pub(super) const MOST_USED: &[&str] = &["reply", "echo", "sink", "rules", "exec", "count", "json", "verbose"];
+
+/// The examples of the help; `-h` shows the first three.
+pub(super) const EXAMPLES: &[Example] = &[
+    ("udp serve", "on port 10000, to everybody: Get off my lawn!"),
+    ("udp serve 127.0.0.1:9000 --echo", "on this host only, send back what came"),
+    ("udp serve :9000 --reply pong -v", "show every datagram that is answered"),
+    ("udp serve --reply '{count}: hello {source}'", "a reply with what is known of the datagram"),
+    ("udp serve --rules house.toml", "a reply for each kind of datagram; SIGHUP reads the file again"),
+    ("udp serve --exec 'tr a-z A-Z'", "what a command makes of the payload on its standard input"),
+    #[cfg(feature = "http")]
+    ("udp serve --metrics 127.0.0.1:9100", "metrics for Prometheus at http://127.0.0.1:9100/metrics"),
+    ("udp serve --sink --json", "answer nothing, count; the summary as JSON"),
+];
 
 /// Answer every datagram that arrives
 ///
@@ -29,28 +37,24 @@ const METRICS_EXAMPLE: &str = if cfg!(feature = "http") {
 /// such as {payload[0..2]}; {{ is a plain brace. docs/rules.md has more, and the format of rules.
 #[derive(Debug, ArgGroup)]
 #[command(mut_arg("ttl", |ttl| ttl.help("Time to live (hop limit) of replies; at most 63 unless --no-loop-guard")))]
-#[command(mut_arg("verbose", |verbose| verbose.help("Say more: each datagram answered or ignored, 1,000 a second at most")))]
-#[command(after_help = format!("\
-Examples:
-  udp serve                         on port 10000, to everybody: Get off my lawn!
-  udp serve 127.0.0.1:9000 --echo   on this host only, send back what came
-  udp serve :9000 --reply pong -v   show every datagram that is answered
-  udp serve --reply '{{count}}: hello {{source}}'
-                                    a reply with what is known of the datagram
-  udp serve --rules house.toml      a reply for each kind of datagram; SIGHUP reads the file again
-  udp serve --exec 'tr a-z A-Z'     what a command makes of the payload on its standard input{METRICS_EXAMPLE}
-  udp serve --sink --json           answer nothing, count; the summary as JSON"))]
+#[command(mut_arg("count", |count| count.help("End after N datagrams answered")))]
+#[command(mut_arg("verbose", |verbose| verbose.help("Print more: each datagram answered or ignored")
+    .long_help("Print more: each datagram answered or ignored, at most 1,000 a second")))]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
+#[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct ServeArgs {
-    /// Where to listen: HOST, HOST:PORT, :PORT, PORT, [V6]:PORT or a multicast group [default: every address, port 10000]
+    /// Where to listen [default: every address, port 10000]
+    ///
+    /// HOST, HOST:PORT, :PORT, PORT, [V6]:PORT, or a multicast group to join.
     #[arg(value_name = "ADDRESS")]
     pub(crate) addresses: Vec<Address>,
-    /// The reply to every datagram
+    /// Reply with this text
     #[arg(long, value_name = "TEXT", default_value = "Get off my lawn!", value_parser = template, group = "answer")]
     pub(crate) reply: udpkit::Template,
     /// Reply with what was received
     #[arg(long, group = "answer")]
     pub(crate) echo: bool,
-    /// Reply nothing, count
+    /// Do not reply, only count
     #[arg(long, group = "answer")]
     pub(crate) sink: bool,
     /// Reply as the rules in this file say (docs/rules.md)
@@ -81,7 +85,9 @@ pub(crate) struct ServeArgs {
 #[cfg(unix)]
 #[derive(Debug, ArgGroup)]
 pub(crate) struct ExecArgs {
-    /// Reply with what this command prints, run by sh with the payload on standard input and UDP_* variables
+    /// Reply with what this command prints
+    ///
+    /// sh runs it for each datagram, with the payload on standard input and the addresses in UDP_* variables.
     #[arg(long, value_name = "COMMAND", group = "answer", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) exec: Option<String>,
     /// Commands at once; eight times as many datagrams may wait for each worker
