@@ -2,6 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
+use crate::clock::{Clocks, both};
 use crate::datagram::{Datagram, Entry, Message, Meta, SendFailure, Train, Transmit};
 use crate::sys::contract::{Outgoing, SEND_SLOTS, Slots};
 use crate::sys::native::{ReceiveScratch, SendScratch};
@@ -16,7 +17,7 @@ pub struct ReceiveBatch {
     pub(crate) slots: usize,
     pub(crate) messages: Vec<Message>,
     scratch: ReceiveScratch,
-    pub(crate) clock: Option<(Instant, SystemTime)>,
+    clocks: Clocks,
 }
 
 impl ReceiveBatch {
@@ -35,7 +36,7 @@ impl ReceiveBatch {
             slots,
             messages: Vec::with_capacity(slots),
             scratch: ReceiveScratch::new(slots),
-            clock: None,
+            clocks: Clocks::starting(both()),
         }
     }
 
@@ -70,23 +71,30 @@ impl ReceiveBatch {
         self.trains().flat_map(Train::datagrams)
     }
 
+    /// Takes both clocks as they are when a call has returned.
+    pub(crate) fn read_clocks(&mut self, reading: (Instant, SystemTime)) {
+        let last = self.messages.last().and_then(|message| message.meta.received);
+        self.clocks.read(reading, last);
+    }
+
     /// When the last call returned.
     pub(crate) fn received_at(&self) -> Instant {
-        self.clock.expect("a batch was received, so the clock was read").0
+        self.clocks.last().0
     }
 
     /// When a datagram of the last call arrived, on the monotonic clock: the kernel's time where it was asked for.
+    ///
+    /// The kernel tells the time of the system's clock. Where that was set after a datagram arrived and before it was
+    /// received, its arrival is still right to the microsecond, and never later than the call.
     ///
     /// # Panics
     ///
     /// If nothing was ever received into this batch.
     #[must_use]
     pub fn arrival(&self, meta: &Meta) -> Instant {
-        let (instant, system) = self.clock.expect("a datagram of this batch was received, so the clock was read");
-        meta.received
-            .and_then(|received| system.duration_since(received).ok())
-            .and_then(|age| instant.checked_sub(age))
-            .unwrap_or(instant)
+        let now = self.clocks.last().0;
+        let age = meta.received.and_then(|received| self.clocks.age(received));
+        age.and_then(|age| now.checked_sub(age)).unwrap_or(now)
     }
 }
 
@@ -216,6 +224,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::time::Duration;
 
     use super::*;
     use proptest::prelude::*;
@@ -256,6 +265,76 @@ mod tests {
                 prop_assert!(entry.count <= MAX_SEGMENTS && entry.len <= MAX_TRAIN);
             }
         }
+    }
+
+    /// A batch of one, and both clocks: an hour that the system's can be set by.
+    fn clocked() -> (ReceiveBatch, Instant, SystemTime) {
+        let (mut batch, start) = (ReceiveBatch::new(1, 1), crate::clock::now());
+        batch.clocks = Clocks::default();
+        (batch, start, SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+    }
+
+    /// Receives a datagram of this kernel time when the clocks show these; returns when it arrived.
+    fn arrival(batch: &mut ReceiveBatch, received: SystemTime, reading: (Instant, SystemTime)) -> Instant {
+        let meta = Meta { received: Some(received), ..Meta::new(SocketAddr::from(([192, 0, 2, 1], 1))) };
+        batch.messages.clear();
+        batch.messages.push(Message { meta, wire_len: 0, segment: None });
+        batch.read_clocks(reading);
+        batch.arrival(&meta)
+    }
+
+    const MICROSECOND: Duration = Duration::from_micros(1);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_clock_that_is_set_after_an_arrival_does_not_change_its_time() {
+        for step in [10 * MICROSECOND, SECOND, 3600 * SECOND] {
+            for forward in [true, false] {
+                let set = |time: SystemTime| if forward { time + step } else { time - step };
+                let (mut batch, start, system) = clocked();
+                let at = |count: u32| start + count * SECOND;
+                let first = arrival(&mut batch, system - MICROSECOND, (start, system));
+                assert_eq!(first, start - MICROSECOND);
+                // It arrives, the clock is set, it is received.
+                let hit = arrival(&mut batch, system + SECOND - MICROSECOND, (at(1), set(system + SECOND)));
+                assert!(hit <= at(1) && at(1) - hit <= MICROSECOND, "{step:?} {forward}: {:?}", at(1) - hit);
+                // Those that arrive after that have the new time, and again their own age, however old they are.
+                for count in 2..5 {
+                    let fresh = set(system + count * SECOND) - MICROSECOND;
+                    let fresh = arrival(&mut batch, fresh, (at(count), set(system + count * SECOND)));
+                    assert_eq!(fresh, at(count) - MICROSECOND, "{step:?} {forward}");
+                }
+                let old = arrival(&mut batch, set(system + 5 * SECOND), (at(7), set(system + 7 * SECOND)));
+                assert_eq!(old, at(5), "{step:?} {forward}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_wait_in_the_socket_is_no_set_clock() {
+        let (mut batch, start, system) = clocked();
+        arrival(&mut batch, system, (start, system));
+        let waited = arrival(&mut batch, system + SECOND, (start + 60 * SECOND, system + 60 * SECOND));
+        assert_eq!(waited, start + SECOND);
+        // Nor is a pause between the readings of the two clocks.
+        let late = (start + 61 * SECOND, system + 61 * SECOND + 1000 * MICROSECOND);
+        assert_eq!(arrival(&mut batch, system + 61 * SECOND, late), start + 61 * SECOND);
+        assert_eq!(batch.received_at(), start + 61 * SECOND);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forward_makes_the_rate_limit_refuse_nobody() {
+        let (mut batch, start, system) = clocked();
+        let (limiter, source) = (crate::RateLimiter::new(10), [192, 0, 2, 1].into());
+        let mut allowed = 0;
+        for count in 0..100 {
+            let (now, then) = (start + count * SECOND / 10, system + count * SECOND / 10);
+            // It is set when the sixtieth waits to be received.
+            let reading = if count < 60 { then } else { then + 3600 * SECOND };
+            let received = if count <= 60 { then } else { reading };
+            allowed += limiter.allow(arrival(&mut batch, received - MICROSECOND, (now, reading)), source, 1);
+        }
+        assert_eq!(allowed, 100);
     }
 
     #[test]

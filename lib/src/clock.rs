@@ -1,9 +1,66 @@
-//! The clock of a run: engines are handed the time, which is read here.
+//! The clocks of a run: engines are handed the time, which is read here.
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 /// The time of the monotonic clock, read now.
 #[expect(clippy::disallowed_methods, reason = "the drive is where the time comes from")]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The monotonic clock and the system's, read together.
+#[expect(clippy::disallowed_methods, reason = "as above")]
+pub(crate) fn both() -> (Instant, SystemTime) {
+    (Instant::now(), SystemTime::now())
+}
+
+/// What is known of the difference between the monotonic clock and the system's, by which kernel times become moments.
+///
+/// The difference changes only where the system's clock is set (or the machine slept). Between a datagram's arrival and its
+/// receipt that would make it seem older than it is, so the difference of before is kept until a datagram shows that
+/// it does not hold any more.
+#[derive(Debug, Default)]
+pub(crate) struct Clocks {
+    last: Option<(Instant, SystemTime)>,
+    /// The reading by which the system's clock was least ahead.
+    steady: Option<(Instant, SystemTime)>,
+    /// Whether a datagram came later than the steady reading allows: the system's clock was set forward.
+    set_forward: bool,
+}
+
+impl Clocks {
+    /// From a reading on.
+    pub(crate) fn starting(reading: (Instant, SystemTime)) -> Self {
+        Self { steady: Some(reading), ..Self::default() }
+    }
+
+    /// Takes a reading, and the time of the latest datagram that was received just before it.
+    pub(crate) fn read(&mut self, reading: (Instant, SystemTime), latest: Option<SystemTime>) {
+        if std::mem::take(&mut self.set_forward) {
+            self.steady = self.last;
+        }
+        self.last = Some(reading);
+        // Set back, or read more exactly: the two clocks are not read at the same time.
+        if self.expected().is_none_or(|expected| reading.1 < expected) {
+            self.steady = Some(reading);
+        }
+        self.set_forward = latest.is_some_and(|latest| self.expected().is_none_or(|expected| latest > expected));
+    }
+
+    /// The last reading.
+    pub(crate) fn last(&self) -> (Instant, SystemTime) {
+        self.last.expect("a batch was received, so the clocks were read")
+    }
+
+    /// The system's time at the last reading, if its clock was not set since the steady one.
+    fn expected(&self) -> Option<SystemTime> {
+        let ((now, _), (instant, system)) = self.last.zip(self.steady)?;
+        system.checked_add(now.saturating_duration_since(instant))
+    }
+
+    /// How long before the last reading it was this time; `None` where it was not yet.
+    pub(crate) fn age(&self, time: SystemTime) -> Option<Duration> {
+        let expected = self.expected().and_then(|expected| expected.duration_since(time).ok());
+        expected.or_else(|| self.last().1.duration_since(time).ok())
+    }
 }

@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::answer::Answer;
-use crate::clock::now;
+use crate::clock::{both, now};
 use crate::conduct::Conduct;
 use crate::control::{Remote, control};
 use crate::datagram::Transmit;
@@ -112,7 +112,7 @@ impl Server {
         workers: usize,
         mut sinks: impl FnMut(usize, &Remote) -> S,
     ) -> Result<Self> {
-        options.clock.get_or_insert_with(clock);
+        options.clock.get_or_insert_with(both);
         let addresses = sockets.iter().map(Socket::local_address).collect();
         if !memberships.is_empty() {
             memberships.update(&sockets, &Interfaces::list()?)?;
@@ -328,12 +328,6 @@ impl<S: Sink> Outbox for Farewell<'_, S> {
             self.0 = None;
         }
     }
-}
-
-/// One moment on both clocks.
-#[expect(clippy::disallowed_methods, reason = "replies may tell the time of day")]
-fn clock() -> (Instant, SystemTime) {
-    (now(), SystemTime::now())
 }
 
 #[cfg(test)]

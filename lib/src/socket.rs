@@ -3,11 +3,12 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 use crate::batch::{ReceiveBatch, SendBatch};
+use crate::clock::{both, now};
 use crate::datagram::{Delivery, Message, SendFailure, Transmit};
 use crate::error::{Error, Result};
 use crate::options::{Capabilities, Options};
@@ -125,7 +126,7 @@ impl Socket {
     pub fn receive(&self, batch: &mut ReceiveBatch, wait: Wait) -> Result<usize> {
         batch.messages.clear();
         let wait = match wait {
-            Wait::For(duration) => clock().0.checked_add(duration).map_or(Wait::Forever, Wait::Until),
+            Wait::For(duration) => now().checked_add(duration).map_or(Wait::Forever, Wait::Until),
             wait => wait,
         };
         let mut transients = 0;
@@ -138,7 +139,7 @@ impl Socket {
             };
             match received {
                 Ok(()) => {
-                    batch.clock = Some(clock());
+                    batch.read_clocks(both());
                     self.fill_in(&mut batch.messages);
                     return Ok(batch.messages.len());
                 }
@@ -253,7 +254,7 @@ impl Socket {
             Wait::Forever => None,
             Wait::For(duration) => Some(duration),
             Wait::Until(deadline) => {
-                let left = deadline.saturating_duration_since(clock().0);
+                let left = deadline.saturating_duration_since(now());
                 if left.is_zero() {
                     return Ok(false);
                 }
@@ -303,12 +304,6 @@ impl std::os::windows::io::AsSocket for Socket {
 #[must_use]
 pub fn path_mtu(destination: SocketAddr) -> Option<u32> {
     native::path_mtu(destination)
-}
-
-/// Both clocks, read together so that kernel times can be placed on the monotonic one.
-#[expect(clippy::disallowed_methods, reason = "the one place where the socket layer reads the clocks")]
-fn clock() -> (Instant, SystemTime) {
-    (Instant::now(), SystemTime::now())
 }
 
 /// Opens a socket with the options that every system knows.
