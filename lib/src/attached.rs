@@ -1,7 +1,7 @@
 //! The interfaces that this host has, and news of their changes: asked of the system.
 
 use crate::error::{Error, Result};
-use crate::interface::Interfaces;
+use crate::interface::{Changes, Interfaces};
 use crate::sys::interfaces as system;
 
 impl Interfaces {
@@ -36,6 +36,11 @@ impl InterfaceWatch {
     /// Whether anything changed since the last call.
     #[must_use]
     pub fn changed(&self) -> bool {
-        self.inner.changed()
+        self.changes().any
+    }
+
+    /// What changed since the last call.
+    pub(crate) fn changes(&self) -> Changes {
+        self.inner.changes()
     }
 }

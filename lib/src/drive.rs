@@ -13,7 +13,7 @@ use crate::datagram::{SendFailure, Transmit};
 use crate::engine::{Engine, Next, Outbox};
 use crate::error::{Error, Result};
 use crate::event::{Event, Report};
-use crate::interface::Interfaces;
+use crate::interface::{Changes, Interfaces};
 use crate::membership::Memberships;
 use crate::socket::{Socket, Wait};
 use crate::sys::poll::Poller;
@@ -129,7 +129,7 @@ pub(crate) fn run<E: Engine, S: Sink>(
     let interfaces = Interfaces::list()
         .or_else(|error| if memberships.is_empty() { Ok(Interfaces::default()) } else { Err(error) })?;
     let mut wire = Wire::new(sockets, account, sink);
-    join(sockets, &interfaces, memberships, &mut wire);
+    join(sockets, &interfaces, memberships, &Changes::default(), &mut wire);
     engine.interfaces(&interfaces);
     let mut batch = ReceiveBatch::default();
     let mut waiting = Waiting::new(sockets, watch.as_ref(), control);
@@ -185,8 +185,10 @@ pub(crate) fn run<E: Engine, S: Sink>(
             control.wakeup.clear();
             control.tell(|| report(sockets, engine, account));
         }
-        if waiting.interfaces_changed() && watch.as_ref().is_some_and(InterfaceWatch::changed) {
-            interfaces_changed(sockets, engine, memberships, &mut wire);
+        if waiting.interfaces_changed()
+            && let Some(changes) = watch.as_ref().map(InterfaceWatch::changes).filter(|changes| changes.any)
+        {
+            interfaces_changed(sockets, engine, memberships, &changes, &mut wire);
         }
     };
     wire.finish(engine);
@@ -310,21 +312,29 @@ fn interfaces_changed<E: Engine, S: Sink>(
     sockets: &[Socket],
     engine: &mut E,
     memberships: &mut Memberships,
+    changes: &Changes,
     wire: &mut Wire<'_, S>,
 ) {
     let interfaces = match Interfaces::list() {
         Ok(interfaces) => interfaces,
         Err(error) => return wire.emit(Event::Trouble { error: &error }),
     };
-    join(sockets, &interfaces, memberships, wire);
+    join(sockets, &interfaces, memberships, changes, wire);
     engine.interfaces(&interfaces);
     wire.emit(Event::Interfaces { interfaces: &interfaces });
 }
 
-/// Joins groups, and tells what is refused.
-fn join<S: Sink>(sockets: &[Socket], interfaces: &Interfaces, memberships: &mut Memberships, wire: &mut Wire<'_, S>) {
-    // A group that is joined nowhere now may be joined later: the interface may come back.
-    for error in memberships.update(sockets, interfaces).unwrap_or_else(|error| vec![error]) {
+/// Joins groups, and reports what is refused. A group that is joined nowhere now may be joined later: the interface may come
+/// back.
+fn join<S: Sink>(
+    sockets: &[Socket],
+    interfaces: &Interfaces,
+    memberships: &mut Memberships,
+    changes: &Changes,
+    wire: &mut Wire<'_, S>,
+) {
+    let sockets: Vec<_> = sockets.iter().map(Some).collect();
+    for error in memberships.keep_up(&sockets, interfaces, changes) {
         wire.emit(Event::Trouble { error: &error });
     }
 }

@@ -1,5 +1,6 @@
 //! Interfaces: names, addresses, and the broadcast addresses that the kernel really uses.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::datagram::InterfaceIndex;
@@ -60,6 +61,11 @@ impl Interface {
         })
     }
 
+    /// Whether its MTU is large enough for IPv6. Linux takes IPv6 off an interface whose MTU becomes too small, loopback apart.
+    pub(crate) fn takes_ipv6(&self) -> bool {
+        self.loopback || self.mtu.is_none_or(|mtu| mtu >= MIN_MTU_V6)
+    }
+
     /// Its link-local IPv6 address, if it has one that can be used.
     #[must_use]
     pub fn link_local(&self) -> Option<Ipv6Addr> {
@@ -68,6 +74,20 @@ impl Interface {
             _ => None,
         })
     }
+}
+
+/// The least MTU of an interface with IPv6, in bytes (RFC 8200 section 5).
+pub(crate) const MIN_MTU_V6: u32 = 1280;
+
+/// What the system said of interfaces since it was asked last, however they are now.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// Whether anything changed.
+    pub(crate) any: bool,
+    /// Those that were removed.
+    pub(crate) removed: HashSet<InterfaceIndex>,
+    /// Those from which IPv6 was taken.
+    pub(crate) without_ipv6: HashSet<InterfaceIndex>,
 }
 
 /// The interfaces of this host at one moment.

@@ -1,11 +1,12 @@
 //! Multicast memberships, kept up while interfaces come and go.
 
 use std::collections::HashSet;
+use std::io;
 use std::net::IpAddr;
 
 use crate::datagram::InterfaceIndex;
 use crate::error::{Error, Result};
-use crate::interface::{Interface, Interfaces};
+use crate::interface::{Changes, Interface, Interfaces, MIN_MTU_V6};
 use crate::socket::Socket;
 
 /// A group that a socket wants to hear.
@@ -17,7 +18,8 @@ pub struct Group {
     pub address: IpAddr,
     /// The only source wanted; all where there is none.
     pub source: Option<IpAddr>,
-    /// The only interface to join it on, where its address names one (`[ff02::1%eth0]`).
+    /// The only interface to join it on, where its address names one (`[ff02::1%eth0]`). One that is removed and created again
+    /// has another number, and is known by its name.
     pub interface: Option<InterfaceIndex>,
 }
 
@@ -27,50 +29,120 @@ pub struct Memberships {
     groups: Vec<Group>,
     /// Interfaces to join on; every one that can where there are none.
     names: Vec<String>,
+    /// For each group whose address names an interface, the name of that one.
+    scopes: Vec<Option<String>>,
     joined: HashSet<(usize, InterfaceIndex)>,
+    /// What was refused at the last try: reported once, not at each change of any interface.
+    refused: HashSet<String>,
+}
+
+/// What could not be joined.
+#[derive(Default)]
+struct Refusals {
+    /// By these a group is heard nowhere, or not where it was asked for.
+    grave: Vec<Error>,
+    /// It is heard on other interfaces.
+    minor: Vec<Error>,
 }
 
 impl Memberships {
     /// Groups to be joined on the interfaces of these names, or on every one that is up and can multicast.
     #[must_use]
     pub fn new(groups: Vec<Group>, names: Vec<String>) -> Self {
-        Self { groups, names, joined: HashSet::new() }
+        let scopes = vec![None; groups.len()];
+        Self { groups, names, scopes, ..Self::default() }
     }
 
     /// Joins what is not joined yet, on the interfaces that there are now; returns what was refused on single ones.
     ///
     /// # Errors
     ///
-    /// A group is joined nowhere, or an interface that was named refuses it.
+    /// A group is joined nowhere, or an interface that was named refuses it. The other groups are joined nevertheless.
     pub fn update(&mut self, sockets: &[Socket], interfaces: &Interfaces) -> Result<Vec<Error>> {
-        // The kernel ends a membership with the interface; one that comes back has another number.
-        self.joined.retain(|(_, index)| interfaces.numbered(*index).is_some());
-        let mut refusals = Vec::new();
+        let sockets: Vec<_> = sockets.iter().map(Some).collect();
+        let Refusals { grave, minor } = self.join(&sockets, interfaces, &Changes::default());
+        grave.into_iter().next().map_or(Ok(minor), Err)
+    }
+
+    /// Joins what is not joined yet, or not any more; returns what is refused and was not before. Groups of sockets that are
+    /// closed wait.
+    pub(crate) fn keep_up(
+        &mut self,
+        sockets: &[Option<&Socket>],
+        interfaces: &Interfaces,
+        changes: &Changes,
+    ) -> Vec<Error> {
+        let Refusals { grave, minor } = self.join(sockets, interfaces, changes);
+        let mut refused: Vec<_> = grave.into_iter().chain(minor).collect();
+        let before = std::mem::replace(&mut self.refused, refused.iter().map(Error::to_string).collect());
+        refused.retain(|error| !before.contains(&error.to_string()));
+        refused
+    }
+
+    fn join(&mut self, sockets: &[Option<&Socket>], interfaces: &Interfaces, changes: &Changes) -> Refusals {
+        self.follow_scopes(interfaces);
+        self.leave_ended(sockets, interfaces, changes);
+        let mut refusals = Refusals::default();
         for (place, group) in self.groups.iter().enumerate() {
-            for interface in interfaces {
-                if !self.wants(interface, group) {
-                    continue;
-                }
+            let Some(socket) = sockets[group.via] else { continue };
+            let (mut named, mut others) = (Vec::new(), Vec::new());
+            for interface in interfaces.iter().filter(|interface| wants(&self.names, interface, group)) {
                 let Some(index) = interface.index.filter(|index| !self.joined.contains(&(place, *index))) else {
                     continue;
                 };
-                match sockets[group.via].join(group.address, interface, group.source) {
+                match join(socket, group, interface) {
                     Ok(()) => drop(self.joined.insert((place, index))),
-                    Err(error) if self.is_named(interface, group) => return Err(error),
-                    Err(error) => refusals.push(error),
+                    Err(error) if is_named(&self.names, interface, group) => named.push(error),
+                    Err(error) => others.push(error),
                 }
             }
-            if !self.joined.iter().any(|(joined, _)| *joined == place) {
-                return Err(refusals.pop().unwrap_or_else(|| nowhere(group.address)));
+            let is_joined = self.joined.iter().any(|(joined, _)| *joined == place);
+            if !is_joined && named.is_empty() {
+                named.push(others.pop().unwrap_or_else(|| nowhere(group.address)));
+            }
+            refusals.grave.extend(named);
+            refusals.minor.extend(others);
+        }
+        refusals
+    }
+
+    /// Finds the interfaces that groups name by number again, where they were removed and created.
+    fn follow_scopes(&mut self, interfaces: &Interfaces) {
+        for (group, scope) in self.groups.iter_mut().zip(&mut self.scopes) {
+            let Some(index) = group.interface else { continue };
+            match (interfaces.numbered(index), scope.as_ref().and_then(|name| interfaces.named(name))) {
+                (Some(interface), _) => *scope = Some(interface.name.clone()),
+                (None, Some(created)) => group.interface = created.index.or(group.interface),
+                (None, None) => {}
             }
         }
-        Ok(refusals)
+    }
+
+    /// Leaves the groups that the kernel does not hear any more: it ends memberships with the interface, or with IPv6 on it,
+    /// and does not tell the sockets. One that stays at a socket counts against the kernel's limit, and keeps a new one out
+    /// where the interface has the same number as before.
+    fn leave_ended(&mut self, sockets: &[Option<&Socket>], interfaces: &Interfaces, changes: &Changes) {
+        let groups = &self.groups;
+        self.joined.retain(|(place, index)| {
+            let group = &groups[*place];
+            let interface = interfaces.numbered(*index);
+            let ended = interface.is_none()
+                || changes.removed.contains(index)
+                || group.address.is_ipv6()
+                    && (changes.without_ipv6.contains(index) || !interface.is_some_and(Interface::takes_ipv6));
+            if let Some(socket) = sockets[group.via].filter(|_| ended) {
+                // What the kernel does not know any more is left as well.
+                let _ = socket.leave(group.address, *index);
+            }
+            !ended
+        });
     }
 
     /// Takes the news that a socket was closed, and with it its memberships ended.
     pub(crate) fn forget(&mut self, via: usize) {
         let groups = &self.groups;
         self.joined.retain(|(place, _)| groups[*place].via != via);
+        self.refused.clear();
     }
 
     /// The first socket that has a group.
@@ -83,25 +155,35 @@ impl Memberships {
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
     }
+}
 
-    fn wants(&self, interface: &Interface, group: &Group) -> bool {
-        if group.interface.is_some() || !self.names.is_empty() {
-            return self.is_named(interface, group);
-        }
-        let family = interface.addresses.iter().any(|address| address.ip.is_ipv4() == group.address.is_ipv4());
-        interface.up && (interface.multicast || interface.loopback) && family
+/// Whether a group is to be joined on this interface; on every one that can where none was named.
+fn wants(names: &[String], interface: &Interface, group: &Group) -> bool {
+    if group.interface.is_some() || !names.is_empty() {
+        return is_named(names, interface, group);
     }
+    let family = interface.addresses.iter().any(|address| address.ip.is_ipv4() == group.address.is_ipv4());
+    interface.up && (interface.multicast || interface.loopback) && family
+}
 
-    /// Whether this very interface was asked for: by the scope of the group, or by name.
-    fn is_named(&self, interface: &Interface, group: &Group) -> bool {
-        match group.interface {
-            Some(index) => interface.index == Some(index),
-            None => self.names.contains(&interface.name),
-        }
+/// Whether this very interface was asked for: by the scope of the group, or by name.
+fn is_named(names: &[String], interface: &Interface, group: &Group) -> bool {
+    match group.interface {
+        Some(index) => interface.index == Some(index),
+        None => names.contains(&interface.name),
     }
 }
 
+fn join(socket: &Socket, group: &Group, interface: &Interface) -> Result<()> {
+    if group.address.is_ipv6() && !interface.takes_ipv6() {
+        let mtu = interface.mtu.unwrap_or_default();
+        let cause = io::Error::other(format!("IPv6 needs an MTU of {MIN_MTU_V6} bytes, and this one has {mtu}"));
+        return Err(Error::new("join", format!("{} on {}", group.address, interface.name), cause));
+    }
+    socket.join(group.address, interface, group.source)
+}
+
 fn nowhere(group: IpAddr) -> Error {
-    let cause = std::io::Error::new(std::io::ErrorKind::NotFound, "no interface that is up can multicast");
+    let cause = io::Error::new(io::ErrorKind::NotFound, "no interface that is up can multicast");
     Error::new("join", group, cause)
 }

@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, SockAddr, Type};
 
 use crate::batch::{ReceiveBatch, SendBatch};
 use crate::clock::{both, now};
-use crate::datagram::{Delivery, Message, SendFailure, Transmit};
+use crate::datagram::{Delivery, InterfaceIndex, Message, SendFailure, Transmit};
 use crate::error::{Error, Result};
 use crate::options::{Capabilities, Options};
 use crate::sys::{native, poll, portable};
@@ -245,6 +245,11 @@ impl Socket {
             let from = source.map(|source| format!(" of {source}")).unwrap_or_default();
             Error::new("join", format!("{group}{from} on {}", interface.name), cause)
         })
+    }
+
+    /// Leaves a multicast group on an interface, which may be gone.
+    pub(crate) fn leave(&self, group: IpAddr, interface: InterfaceIndex) -> io::Result<()> {
+        native::leave(&self.inner, group, interface)
     }
 
     /// Waits until the socket can be read; false if the time was over first.

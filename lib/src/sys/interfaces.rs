@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use getifaddrs::{Address, InterfaceFlags};
 
 use crate::datagram::InterfaceIndex;
-use crate::interface::{Interface, InterfaceAddress, subnet_broadcast};
+use crate::interface::{Changes, Interface, InterfaceAddress, subnet_broadcast};
 
 /// Every interface with its addresses.
 pub(crate) fn list() -> io::Result<Vec<Interface>> {
@@ -69,7 +69,7 @@ impl Watch {
         Ok(Self)
     }
 
-    pub(crate) fn changed(&self) -> bool {
-        false
+    pub(crate) fn changes(&self) -> Changes {
+        Changes::default()
     }
 }

@@ -15,6 +15,7 @@ use crate::options::{Capabilities, Options};
 const SK_MEMINFO_VARS: usize = 9;
 const SK_MEMINFO_DROPS: usize = 8;
 const MCAST_JOIN_GROUP: i32 = 42;
+const MCAST_LEAVE_GROUP: i32 = 45;
 const MCAST_JOIN_SOURCE_GROUP: i32 = 46;
 
 /// `struct group_req` (`netinet/in.h`).
@@ -102,6 +103,13 @@ pub(crate) fn join(socket: &Socket, group: IpAddr, interface: &Interface, source
             set(socket, level, MCAST_JOIN_SOURCE_GROUP, &GroupSourceRequest { interface: index, group, source })
         }
     }
+}
+
+/// Leaves a group, of whichever sources it was joined; the interface may be gone.
+pub(crate) fn leave(socket: &Socket, group: IpAddr, interface: InterfaceIndex) -> io::Result<()> {
+    let level = if group.is_ipv4() { libc::IPPROTO_IP } else { libc::IPPROTO_IPV6 };
+    let request = GroupRequest { interface: interface.get(), group: Storage(address::storage(group)) };
+    set(socket, level, MCAST_LEAVE_GROUP, &request)
 }
 
 pub(crate) fn path_mtu(destination: SocketAddr) -> Option<u32> {

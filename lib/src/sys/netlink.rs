@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::datagram::InterfaceIndex;
-use crate::interface::{Interface, InterfaceAddress, subnet_broadcast};
+use crate::interface::{Changes, Interface, InterfaceAddress, subnet_broadcast};
 
 /// A netlink message: its kind and what follows its header.
 type Reply = (u16, Vec<u8>);
@@ -46,24 +46,42 @@ impl Watch {
         socket.write_all(&request(libc::RTM_GETADDR))?;
         socket.set_nonblocking(true)?;
         let watch = Self { socket };
-        watch.changed();
+        watch.changes();
         Ok(watch)
     }
 
-    /// Reads all that was said; true if anything was, or too much to keep.
-    pub(crate) fn changed(&self) -> bool {
-        let mut any = false;
+    /// Reads all that was said.
+    pub(crate) fn changes(&self) -> Changes {
+        let mut changes = Changes::default();
         let mut buffer = vec![0; 65_536];
         // Bounded; what is left wakes the caller again.
         for _ in 0..64 {
             match (&self.socket).read(&mut buffer) {
-                Ok(_) => any = true,
+                Ok(len) => {
+                    changes.any = true;
+                    note(&buffer[..len], &mut changes);
+                }
                 // The kernel had more to say than the buffer held.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => any = true,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => changes.any = true,
                 Err(_) => break,
             }
         }
-        any
+        changes
+    }
+}
+
+/// Notes of messages what cannot be seen afterwards: an interface may have come back meanwhile.
+fn note(mut messages: &[u8], changes: &mut Changes) {
+    while let Some((kind, _, body, rest)) = split_message(messages) {
+        messages = rest;
+        // Bridges tell of their ports by messages of the same kinds, and another family.
+        let of_link = body.first().is_some_and(|family| i32::from(*family) == libc::AF_UNSPEC);
+        let Some(interface) = link(body).filter(|_| of_link) else { continue };
+        match kind {
+            libc::RTM_DELLINK => changes.removed.extend(interface.index),
+            libc::RTM_NEWLINK if !interface.takes_ipv6() => changes.without_ipv6.extend(interface.index),
+            _ => {}
+        }
     }
 }
 
@@ -241,6 +259,7 @@ mod tests {
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
             let mut rest = bytes.as_slice();
             while let Some((_, _, body, next)) = split_message(rest) {
+                note(rest, &mut Changes::default());
                 let _ = link(body);
                 let _ = address(body).map(|(_, parsed)| parsed.finish(true));
                 prop_assert!(next.len() < rest.len());

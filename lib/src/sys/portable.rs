@@ -129,6 +129,14 @@ pub(crate) fn join(socket: &Socket, group: IpAddr, interface: &Interface, source
     }
 }
 
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn leave(socket: &Socket, group: IpAddr, interface: InterfaceIndex) -> io::Result<()> {
+    match group {
+        IpAddr::V4(group) => socket.leave_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(interface.get())),
+        IpAddr::V6(group) => socket.leave_multicast_v6(&group, interface.get()),
+    }
+}
+
 #[cfg(not(any(target_os = "netbsd", target_os = "openbsd", target_os = "dragonfly")))]
 fn join_source(socket: &Socket, source: Ipv4Addr, group: Ipv4Addr, own: Ipv4Addr) -> io::Result<()> {
     socket.join_ssm_v4(&source, &group, &own)
