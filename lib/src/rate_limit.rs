@@ -19,6 +19,8 @@ struct Allowance {
     tag: u32,
     /// Nanoseconds after the limiter's first call.
     even_at: u64,
+    /// What is to be added to `even_at`, in parts of a nanosecond: as many make one as answers a second are allowed.
+    parts: u32,
 }
 
 /// Allows each source network (IPv4 /24, IPv6 /56) a number of answers per second, with a second's worth at once.
@@ -66,12 +68,19 @@ impl RateLimiter {
         let Some(place) = known.or_else(|| row.iter().position(|account| account.even_at <= now)) else {
             return 0;
         };
-        let debt_until = if known.is_some() { row[place].even_at } else { now };
-        // A whole number of nanoseconds for each answer, so that many at once cost what as many singly do.
-        let cost = NANOSECONDS.div_ceil(self.per_second);
-        let most = now + cost * self.per_second;
-        let allowed = (most.saturating_sub(debt_until) / cost).min(wanted as u64);
-        row[place] = Allowance { tag, even_at: debt_until + allowed * cost };
+        // In parts of a nanosecond, of which an answer costs a whole number: the rate is exact.
+        let debt = match known.map(|place| row[place]) {
+            Some(Allowance { even_at, parts, .. }) => {
+                (even_at - now).saturating_mul(self.per_second).saturating_add(parts.into())
+            }
+            None => 0,
+        };
+        let allowed = ((NANOSECONDS * self.per_second).saturating_sub(debt) / NANOSECONDS).min(wanted as u64);
+        if allowed > 0 {
+            let debt = debt + allowed * NANOSECONDS;
+            let parts = u32::try_from(debt % self.per_second).expect("less than a rate of 32 bits");
+            row[place] = Allowance { tag, even_at: now + debt / self.per_second, parts };
+        }
         usize::try_from(allowed).unwrap_or(wanted)
     }
 }
@@ -106,6 +115,27 @@ mod tests {
         assert_eq!(limiter.allow(start + Duration::from_millis(100), A, 5), 1);
         assert_eq!(limiter.allow(start + Duration::from_millis(100), A, 5), 0);
         assert_eq!(limiter.allow(start + Duration::from_secs(10), A, 64), 10);
+    }
+
+    #[test]
+    fn a_rate_that_does_not_divide_a_second_is_exact() {
+        for rate in [3, 7, 300_007, 3_000_000, 999_999_999, u32::MAX] {
+            let (start, limiter) = (Instant::now(), RateLimiter::new(rate));
+            let ask = |milliseconds| limiter.allow(start + Duration::from_millis(milliseconds), A, usize::MAX) as u64;
+            // A second's worth at once, and then the rate: nothing is lost by rounding.
+            let allowed = (0..=100 * 7).map(|step| ask(step * 10)).sum::<u64>();
+            assert_eq!(allowed, u64::from(rate) * 8, "at {rate}/s");
+        }
+    }
+
+    #[test]
+    fn a_moment_before_one_that_was_seen_is_no_new_second() {
+        let (start, limiter) = (Instant::now(), RateLimiter::new(u32::MAX));
+        let later = start + Duration::from_secs(86_400);
+        assert_eq!(limiter.allow(start, A, 1), 1);
+        assert_eq!(limiter.allow(later, A, usize::MAX), usize::try_from(u32::MAX).unwrap_or(usize::MAX));
+        assert_eq!(limiter.allow(start, A, 1), 0);
+        assert_eq!(limiter.allow(later, A, 1), 0);
     }
 
     #[test]

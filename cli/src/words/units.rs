@@ -19,7 +19,7 @@ impl Rate {
     /// The pace that keeps to this rate.
     pub(crate) fn pace(self) -> Pace {
         match self {
-            Self::Datagrams(rate) => Pace::Interval(Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX)),
+            Self::Datagrams(rate) => Pace::Rate(rate),
             Self::Bits(rate) => Pace::Bitrate(rate),
         }
     }
@@ -165,7 +165,7 @@ mod tests {
         for wrong in ["", "/s", "1000", "0/s", "-1/s", "1Mbyte/s", "1/m"] {
             assert!(rate(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(Rate::Datagrams(4.0).pace(), Pace::Interval(Duration::from_millis(250)));
+        assert_eq!(Rate::Datagrams(3e6).pace(), Pace::Rate(3e6));
     }
 
     #[test]

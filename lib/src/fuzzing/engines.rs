@@ -325,6 +325,7 @@ fn pace(bytes: &mut Unstructured<'_>) -> Result<Option<Pace>> {
         0 => None,
         1 => Some(Pace::Interval(duration(bytes)?)),
         2 => Some(Pace::Bitrate(*bytes.choose(&[1e-300, 1.0, 8000.0, 1e300, f64::MAX, f64::MIN_POSITIVE])?)),
+        3 => Some(Pace::Rate(*bytes.choose(&[1e-300, 1.0, 3e6, 1e300, f64::MAX, f64::MIN_POSITIVE])?)),
         _ => Some(Pace::Interval(Duration::from_millis(bytes.int_in_range(0..=100)?))),
     })
 }

@@ -34,6 +34,8 @@ impl Requests {
 pub enum Pace {
     /// One each interval.
     Interval(Duration),
+    /// So many a second; more than zero. Kept exactly, also where the interval is no whole number of nanoseconds.
+    Rate(f64),
     /// So many bits of payload a second; more than zero.
     Bitrate(f64),
 }
@@ -46,6 +48,8 @@ impl Pace {
                 let nanoseconds = interval.as_nanos().saturating_mul(u128::from(made));
                 Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
             }
+            #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 datagrams")]
+            Self::Rate(rate) => Duration::try_from_secs_f64(made as f64 / rate).unwrap_or(Duration::MAX),
             #[expect(clippy::cast_precision_loss, reason = "exact up to a petabyte")]
             Self::Bitrate(rate) => Duration::try_from_secs_f64(made_bytes as f64 * 8.0 / rate).unwrap_or(Duration::MAX),
         }
@@ -177,6 +181,24 @@ impl Schedule {
 mod tests {
     use super::*;
     use crate::clock::now;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_rate_is_kept_to_the_nanosecond_however_long_it_is_kept(rate in 1u32..10_000_000, made in 0u64..1 << 42) {
+            let exact = u128::from(made) * 1_000_000_000 / u128::from(rate);
+            let after = Pace::Rate(rate.into()).after(made, 0).as_nanos();
+            // What an f64 of that many seconds can tell.
+            let precision = 1 + exact / (1 << 52);
+            prop_assert!(after.abs_diff(exact) <= precision, "{after} is not {exact}");
+        }
+    }
+
+    #[test]
+    fn three_million_a_second_are_three_million_after_a_second() {
+        assert_eq!(Pace::Rate(3e6).after(3_000_000, 0), Duration::from_secs(1));
+        assert_eq!(Pace::Rate(f64::MIN_POSITIVE).after(1, 0), Duration::MAX);
+    }
 
     #[test]
     fn payloads_that_are_sent_without_end_take_the_room_of_one_round() {
