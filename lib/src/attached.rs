@@ -1,5 +1,6 @@
 //! The interfaces that this host has, and news of their changes: asked of the system.
 
+use crate::datagram::InterfaceIndex;
 use crate::error::{Error, Result};
 use crate::interface::{Changes, Interfaces};
 use crate::sys::interfaces as system;
@@ -14,6 +15,12 @@ impl Interfaces {
         let list = system::list().map_err(|cause| Error::new("list interfaces", "", cause))?;
         Ok(list.into_iter().collect())
     }
+}
+
+/// The name that the interface of this number has now; `None` if there is none, or the name is no text.
+#[must_use]
+pub fn interface_name(index: InterfaceIndex) -> Option<String> {
+    system::name(index)
 }
 
 /// Notices when interfaces or addresses come, go or change. Linux only; elsewhere nothing is ever noticed.

@@ -120,7 +120,7 @@ mod unreachable;
 pub mod verbs;
 
 pub use answer::{Answer, ReplyMaker};
-pub use attached::InterfaceWatch;
+pub use attached::{InterfaceWatch, interface_name};
 pub use batch::{ReceiveBatch, SendBatch};
 pub use conduct::{Conduct, REPLY_HOP_LIMIT, RateLimit, is_responder_port};
 pub use control::{Control, Remote, control};

@@ -1,7 +1,8 @@
 //! Templates of replies: text or bytes, with places for what is known of the datagram that is answered.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use crate::datagram::Datagram;
@@ -227,7 +228,7 @@ impl Part {
         // Writing into memory does not fail.
         let _ = match self {
             Self::Bytes(bytes) => out.write_all(bytes),
-            Self::Source => write!(out, "{}", known.datagram.meta.source),
+            Self::Source => source(known, out),
             Self::Payload(from, to) => out.write_all(part(known, *from, *to)),
             Self::PayloadHex(from, to) => {
                 let digits = |byte: &u8| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
@@ -245,6 +246,14 @@ impl Part {
             },
             Self::Interface => out.write_all(known.interface.unwrap_or("-").as_bytes()),
         };
+    }
+}
+
+/// The source; a scope is the name of the interface, if that is known.
+fn source(known: &Known<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+    match (known.datagram.meta.source, known.interface) {
+        (SocketAddr::V6(v6), Some(name)) if v6.scope_id() != 0 => write!(out, "[{}%{name}]:{}", v6.ip(), v6.port()),
+        (source, _) => write!(out, "{source}"),
     }
 }
 
@@ -302,6 +311,18 @@ mod tests {
         let mut out = Vec::new();
         template.render(&known, &mut out, usize::MAX);
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn the_scope_of_a_source_is_the_name_of_its_interface_where_that_is_known() {
+        let meta = Meta::new("[fe80::1%7]:40000".parse().unwrap());
+        let datagram = Datagram { payload: b"", wire_len: 0, meta: &meta };
+        for (interface, expected) in [(Some("eth0"), "[fe80::1%eth0]:40000"), (None, "[fe80::1%7]:40000")] {
+            let mut out = Vec::new();
+            let known = Known { datagram: &datagram, count: 1, time: None, interface };
+            Template::text("{source}").unwrap().render(&known, &mut out, usize::MAX);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
     }
 
     #[test]

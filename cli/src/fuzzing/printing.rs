@@ -12,6 +12,7 @@ use udpkit::{Datagram, Event, Meta, Train};
 use super::escaping::assert_harmless;
 use super::made;
 use crate::output::{Columns, Printer, Settings, Times, escape};
+use crate::words::endpoint::{self, Endpoint};
 use crate::words::format::{Field, Format};
 
 /// Datagrams of a case.
@@ -152,13 +153,22 @@ impl Look {
         }
     }
 
+    /// The source as it is to be printed.
+    fn source(&self, case: &Case) -> String {
+        let interfaces = made::interfaces(&self.name);
+        let interface = Endpoint(case.meta.source).interface().and_then(|index| interfaces.numbered(index));
+        let mut text = String::new();
+        endpoint::write(&mut text, case.meta.source, interface.map(|interface| interface.name.as_str()))
+            .expect("writing into memory does not fail");
+        text
+    }
+
     fn check_object(&self, case: &Case, printed: &str) {
         assert_eq!(printed.matches('\n').count(), 1, "{printed:?}");
         let object: Value = serde_json::from_str(printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
         assert_eq!(object["v"], 1);
         let is_whole = self.fields.is_empty() || case.role < 2;
-        let known: [(_, Value); 2] =
-            [("source", case.meta.source.to_string().into()), ("length", case.wire_len.into())];
+        let known: [(_, Value); 2] = [("source", self.source(case).into()), ("length", case.wire_len.into())];
         for (key, value) in known {
             assert!(object.get(key).map_or(!is_whole, |shown| *shown == value), "{printed}");
         }

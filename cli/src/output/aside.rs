@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::escape;
 use crate::hint;
+use crate::words::endpoint;
 
 /// Goes back to the start of the line and clears it (ECMA-48: CR, EL).
 const CLEAR_LINE: &str = "\r\x1b[2K";
@@ -56,9 +57,10 @@ impl<N: Write> Aside<N> {
 
 /// The words of an error and its causes.
 pub(crate) fn words_of(error: &anyhow::Error) -> String {
-    let reason = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<io::Error>() {
-        Some(system) => udpkit::reason(system),
-        None => cause.to_string(),
+    let reason = |cause: &(dyn std::error::Error + 'static)| match (cause.downcast_ref(), cause.downcast_ref()) {
+        (Some(system), _) => udpkit::reason(system),
+        (None, Some(ours)) => endpoint::of_error(ours),
+        (None, None) => cause.to_string(),
     };
     let reasons: Vec<_> = error.chain().map(reason).collect();
     reasons.join(": ")

@@ -24,7 +24,7 @@ pub(crate) use aside::{error, words_of};
 pub(crate) use columns::Columns;
 pub(crate) use news::{News, Refusals};
 pub(crate) use notice::{Notice, Remark, Tone};
-pub(crate) use notices::{ListeningOn, NotShown};
+pub(crate) use notices::{ListeningOn, NotShown, endpoints};
 #[cfg(any(test, fuzzing))]
 pub(crate) use printer::Printer;
 pub(crate) use printer::StdPrinter;

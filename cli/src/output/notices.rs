@@ -7,10 +7,12 @@ use udpkit::{Cause, Reason, SendFailure, Transmit, Unreachable};
 
 use super::notice::{Notice, Tone};
 use crate::hint;
+use crate::words::endpoint::{self, Endpoint};
 
 /// Where datagrams are waited for.
 #[derive(Serialize)]
 pub(crate) struct ListeningOn<'a> {
+    #[serde(serialize_with = "endpoints")]
     pub(crate) addresses: &'a [SocketAddr],
     /// What is done there.
     #[serde(skip)]
@@ -23,9 +25,14 @@ impl Notice for ListeningOn<'_> {
     }
 
     fn words(&self) -> Vec<String> {
-        let list: Vec<_> = self.addresses.iter().map(SocketAddr::to_string).collect();
+        let list: Vec<_> = self.addresses.iter().map(|address| Endpoint(*address).to_string()).collect();
         vec![format!("{} on {}", self.what, list.join(" and "))]
     }
+}
+
+/// Addresses in JSON.
+pub(crate) fn endpoints<S: Serializer>(addresses: &[SocketAddr], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(addresses.iter().map(|address| Endpoint(*address)))
 }
 
 /// How much was not shown one by one, since there was more than anybody reads.
@@ -70,7 +77,7 @@ impl Telling {
 /// A datagram was sent.
 #[derive(Serialize)]
 pub(super) struct Sent<'a> {
-    destination: SocketAddr,
+    destination: Endpoint,
     #[serde(skip_serializing_if = "Option::is_none")]
     interface: Option<&'a str>,
     request: u64,
@@ -80,7 +87,7 @@ pub(super) struct Sent<'a> {
 
 impl<'a> Sent<'a> {
     pub(super) fn new(transmit: &Transmit, interface: Option<&'a str>, len: usize, request: u64, retry: u32) -> Self {
-        Self { destination: transmit.destination, interface, request, retry, length: len }
+        Self { destination: Endpoint(transmit.destination), interface, request, retry, length: len }
     }
 }
 
@@ -118,7 +125,7 @@ impl Notice for Unanswered {
 /// Datagrams of one source were received and not used.
 #[derive(Serialize)]
 pub(super) struct Ignored {
-    pub(super) source: SocketAddr,
+    pub(super) source: Endpoint,
     #[serde(serialize_with = "reason_key")]
     pub(super) reason: Reason,
     pub(super) count: usize,
@@ -142,7 +149,7 @@ fn reason_key<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S:
 /// A datagram of ours was refused.
 #[derive(Serialize)]
 pub(super) struct Refused {
-    destination: SocketAddr,
+    destination: Endpoint,
     reporter: Option<IpAddr>,
     reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,6 +176,7 @@ impl Refused {
         };
         let hint = (is_advised && cause == Cause::Port)
             .then(|| format!("nothing listens on UDP port {} there", destination.port()));
+        let destination = Endpoint(destination);
         Self { destination, reporter, reason, mtu_bytes, cause: cause.to_string(), telling, hint }
     }
 }
@@ -196,7 +204,7 @@ impl Notice for Refused {
 /// Something could not be sent.
 #[derive(Serialize)]
 pub(super) struct NotSent {
-    destination: SocketAddr,
+    destination: Endpoint,
     count: usize,
     error: String,
     #[serde(skip)]
@@ -206,7 +214,7 @@ pub(super) struct NotSent {
 impl NotSent {
     pub(super) fn new(failure: &SendFailure) -> Self {
         Self {
-            destination: failure.transmit.destination,
+            destination: Endpoint(failure.transmit.destination),
             count: failure.count,
             error: udpkit::reason(&failure.error),
             hint: hint::of_send_error(&failure.error),
@@ -253,7 +261,7 @@ impl Notice for Dropped {
 /// A socket that had broken was opened again.
 #[derive(Serialize)]
 pub(super) struct Reopened {
-    pub(super) address: SocketAddr,
+    pub(super) address: Endpoint,
 }
 
 impl Notice for Reopened {
@@ -269,7 +277,13 @@ impl Notice for Reopened {
 /// Something went wrong that does not end the run.
 #[derive(Serialize)]
 pub(super) struct Trouble {
-    pub(super) error: String,
+    error: String,
+}
+
+impl Trouble {
+    pub(super) fn new(error: &udpkit::Error) -> Self {
+        Self { error: endpoint::of_error(error) }
+    }
 }
 
 impl Notice for Trouble {

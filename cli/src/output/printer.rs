@@ -14,6 +14,7 @@ use super::notices::{Dropped, Ignored, NotSent, NotShown, Refused, Reopened, Sen
 use super::role::Role;
 use super::settings::Settings;
 use super::{escape, hex, json};
+use crate::words::endpoint::Endpoint;
 use crate::words::format::Format;
 
 /// Prints datagrams and notices as they come.
@@ -247,7 +248,9 @@ impl<W: Write, N: Write> Printer<W, N> {
             Event::Ignored { .. } | Event::SendFailed { .. } if self.is_held() => {}
             // For people there is another bound on these.
             Event::Unreachable { .. } if self.is_json() && self.is_held() => {}
-            Event::Ignored { meta, reason, count } => self.say(&Ignored { source: meta.source, reason, count }),
+            Event::Ignored { meta, reason, count } => {
+                self.say(&Ignored { source: Endpoint(meta.source), reason, count })
+            }
             Event::Unreachable { unreachable } => {
                 let telling = telling(&mut self.refused);
                 if self.is_json() || telling != Telling::TooLate {
@@ -266,8 +269,8 @@ impl<W: Write, N: Write> Printer<W, N> {
                 }
                 self.set_interfaces(interfaces);
             }
-            Event::Reopened { local } => self.say(&Reopened { address: local }),
-            Event::Trouble { error } => self.say(&Trouble { error: error.to_string() }),
+            Event::Reopened { local } => self.say(&Reopened { address: Endpoint(local) }),
+            Event::Trouble { error } => self.say(&Trouble::new(error)),
             // `Event::Question` is no news but a question. Any other is of a later library: the tests below fail then.
             _ => {}
         }

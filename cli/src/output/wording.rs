@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use udpkit::{Datagram, Delivery, InterfaceIndex, Interfaces};
 
+use crate::words::endpoint::{self, Endpoint};
+
 const NANOSECONDS: u32 = 1_000_000_000;
 /// The second since 1970 with which the year 0 begins, the first that RFC 3339 can write; past 9999, no calendar here goes.
 const YEAR_0: i64 = -62_167_219_200;
@@ -32,8 +34,11 @@ pub(super) struct Wording {
     clock: Clock,
     source: AddressWords,
     destination: AddressWords,
-    interfaces: HashMap<InterfaceIndex, String>,
+    interfaces: Names,
 }
+
+/// The names of interfaces.
+type Names = HashMap<InterfaceIndex, String>;
 
 impl Wording {
     pub(super) fn new(times: Times, zone: TimeZone) -> Self {
@@ -50,6 +55,8 @@ impl Wording {
             .iter()
             .filter_map(|interface| interface.index.map(|index| (index, interface.name.clone())))
             .collect();
+        // They may be of another name now.
+        (self.source, self.destination) = <_>::default();
     }
 
     pub(super) fn interface(&self, index: InterfaceIndex) -> Option<&str> {
@@ -72,8 +79,8 @@ impl Wording {
         Shown {
             datagram,
             time: clock.words(),
-            source: source.of(meta.source),
-            destination: meta.destination.map(|ip| destination.of(SocketAddr::new(ip, port))),
+            source: source.of(meta.source, interfaces),
+            destination: meta.destination.map(|ip| destination.of(SocketAddr::new(ip, port), interfaces)),
             interface: meta.interface.and_then(|index| interfaces.get(&index)).map(String::as_str),
         }
     }
@@ -97,14 +104,17 @@ struct AddressWords {
 }
 
 impl AddressWords {
-    fn of(&mut self, address: SocketAddr) -> &str {
+    fn of(&mut self, address: SocketAddr, names: &Names) -> &str {
         if self.address != Some(address) {
             self.address = Some(address);
             self.text.clear();
             match address {
                 SocketAddr::V4(v4) => push_v4(&mut self.text, v4),
                 // Writing into memory does not fail.
-                SocketAddr::V6(v6) => _ = write!(self.text, "{v6}"),
+                SocketAddr::V6(_) => {
+                    let name = Endpoint(address).interface().and_then(|index| names.get(&index));
+                    let _ = endpoint::write(&mut self.text, address, name.map(String::as_str));
+                }
             }
         }
         &self.text
@@ -325,7 +335,7 @@ mod tests {
                     true => SocketAddr::from((std::net::Ipv4Addr::from_bits(bits as u32), port)),
                     false => std::net::SocketAddrV6::new(bits.into(), port, 0, scope).into(),
                 };
-                prop_assert_eq!(words.of(address), address.to_string());
+                prop_assert_eq!(words.of(address, &Names::new()), address.to_string());
             }
         }
 

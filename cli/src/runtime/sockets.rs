@@ -10,6 +10,7 @@ use udpkit::{Group, Interface, InterfaceIndex, Interfaces, Options, Socket};
 use crate::args::{CommonArgs, SendingArgs};
 use crate::hint::{Hint, interface_names};
 use crate::words::address::{Address, Families, needs_scope};
+use crate::words::endpoint::Endpoint;
 
 /// What sockets ask the system for; most systems permit less without being told to.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -159,30 +160,19 @@ fn one_address(
     let bound_to_group = cfg!(unix) && !needs_scope(ip);
     let bind = if bound_to_group { address } else { SocketAddr::new(udpkit::any_address(ip), address.port()) };
     let options = Options { only_joined_groups: true, ..options.clone() };
-    let interface = match address {
-        SocketAddr::V6(v6) => InterfaceIndex::new(v6.scope_id()),
-        SocketAddr::V4(_) => None,
-    };
+    let interface = Endpoint(address).interface();
     listening.groups.push(Group { via: listening.sockets.len(), address: ip, source, interface });
     listening.sockets.push(Socket::bind(bind, &options)?);
     listening.destinations.push((!bound_to_group).then_some(ip));
     Ok(())
 }
 
-/// The interface that an address names itself.
-pub(crate) fn scope(address: SocketAddr) -> Option<InterfaceIndex> {
-    match address {
-        SocketAddr::V6(v6) => InterfaceIndex::new(v6.scope_id()),
-        SocketAddr::V4(_) => None,
-    }
-}
-
 /// An error where an address names one interface and -i another.
 pub(crate) fn check_scope(address: SocketAddr, named: impl IntoIterator<Item = Option<InterfaceIndex>>) -> Result<()> {
-    let scope = scope(address);
+    let scope = Endpoint(address).interface();
     if scope.is_some() && named.into_iter().any(|named| named != scope) {
         return Err(Hint::on(
-            format!("cannot send to {}: the address names one interface, -i another", address.ip()),
+            format!("cannot send to {}: the address names one interface, -i another", Endpoint(address).ip()),
             "name the interface once: in the address or with -i",
         ));
     }

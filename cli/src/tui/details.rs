@@ -13,6 +13,7 @@ use super::picture::Named;
 use super::senders::{Line, Sample};
 use super::state::State;
 use crate::output::hex;
+use crate::words::endpoint::Endpoint;
 use crate::words::units;
 
 /// Draws all of it; the sender's line is missing if it gave up its row.
@@ -26,7 +27,7 @@ pub(super) fn draw(
 ) {
     let mut free = rows(part);
     if let Some(place) = free.next() {
-        put(buffer, place, 0, &source.to_string(), styles.address.patch(styles.strong));
+        put(buffer, place, 0, &Endpoint(source).to_string(), styles.address.patch(styles.strong));
     }
     let facts = line.map_or_else(|| vec![("it was silent, and gave its row up".to_owned(), false)], facts);
     let facts = wrap(facts, part.width);

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use udpkit::{Event, InterfaceIndex, Interfaces, Sink, Train};
 
 use super::senders::Senders;
+use crate::words::endpoint;
 
 /// Troubles that are kept to be told in the end; more are counted.
 const MAX_TROUBLES: usize = 16;
@@ -84,7 +85,7 @@ impl Sink for Feed {
         match event {
             Event::Received { via, train } => self.take(via, train),
             Event::Interfaces { interfaces } => self.set_interfaces(interfaces),
-            Event::Trouble { error } => self.troubles().tell(error.to_string()),
+            Event::Trouble { error } => self.troubles().tell(endpoint::of_error(error)),
             // All that a receiver may have to say besides is in its report, which is always in sight.
             _ => {}
         }

@@ -14,6 +14,7 @@ use super::picture::{Body, Named, Picture, Totals};
 use super::senders::{Column, Line, MAX_SENDERS};
 use super::state::{Mode, State};
 use crate::output::escape;
+use crate::words::endpoint::Endpoint;
 
 /// Where the parts of the screen are; those for which there is no room are empty.
 struct Areas {
@@ -191,7 +192,7 @@ const SOURCE_V6: usize = 47;
 
 fn table(buffer: &mut Buffer, part: Rect, picture: &Picture<'_>, lines: &[Named<Line>], styles: &Styles) {
     let width = usize::from(part.width);
-    let longest = lines.iter().map(|line| line.it.source.to_string().len()).max().unwrap_or(0);
+    let longest = lines.iter().map(|line| Endpoint(line.it.source).to_string().len()).max().unwrap_or(0);
     let source = longest.clamp(SOURCE_V4, SOURCE_V6.min((width / 2).max(SOURCE_V4)));
     let fields = Cell::fit(width, source);
     let others = picture.others.count;
@@ -247,7 +248,7 @@ fn row(
 ) {
     let line = &named.it;
     let text = |field: Cell, width: usize| match field {
-        Cell::Source => line.source.to_string(),
+        Cell::Source => Endpoint(line.source).to_string(),
         Cell::Datagrams => count(line.count.datagrams, width),
         Cell::Rate => format!("{}/s", short(line.rate.0)),
         Cell::Series => bars(&line.series),

@@ -1,5 +1,6 @@
 //! The thread that owns the screen: takes keys, and draws what is known at most ten times a second.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -9,6 +10,7 @@ use std::{io, iter};
 use parking_lot::{Mutex, MutexGuard};
 use ratatui::crossterm::event::{self, Event};
 use ratatui::layout::Rect;
+use udpkit::InterfaceIndex;
 
 use super::drawing::Styles;
 use super::feed::{Table, now};
@@ -18,6 +20,7 @@ use super::senders::{Line, Place, Row};
 use super::state::{Flow, Mode, State};
 use super::view;
 use crate::output::escape;
+use crate::words::endpoint::{self, Endpoint};
 
 /// The shortest time from one drawing to the next, unless a key comes.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -218,9 +221,9 @@ fn list(table: &Mutex<Table>, state: &mut State, room: usize, moment: Instant) -
 
 /// All rows that the filter lets through, in order.
 fn order(table: &Mutex<Table>, state: &State, moment: Instant) -> Vec<Place> {
-    let mut filter = Filter::new(&state.filter);
     let mut places = Vec::new();
     let mut table = table.lock();
+    let mut filter = Filter::new(&state.filter, table.names.clone());
     let mut start = 0;
     while start < table.senders.len() {
         table.senders.places(start..start + CHUNK, state.column, moment, |row| filter.admits(row), &mut places);
@@ -250,31 +253,35 @@ fn named(table: &Table, line: Line) -> Named<Line> {
     Named { interface: name(table, line.arrival.interface), it: line }
 }
 
-fn name(table: &Table, index: Option<udpkit::InterfaceIndex>) -> Option<String> {
+fn name(table: &Table, index: Option<InterfaceIndex>) -> Option<String> {
     index.and_then(|index| table.names.get(&index).cloned())
 }
 
 /// Lets senders through whose address, or last payload as it is shown, holds some text, in capitals or not.
 struct Filter {
     wanted: String,
+    names: BTreeMap<InterfaceIndex, String>,
+    source: String,
     text: Vec<u8>,
 }
 
 impl Filter {
-    fn new(text: &str) -> Self {
-        Self { wanted: text.to_lowercase(), text: Vec::new() }
+    fn new(text: &str, names: BTreeMap<InterfaceIndex, String>) -> Self {
+        Self { wanted: text.to_lowercase(), names, source: String::new(), text: Vec::new() }
     }
 
     fn admits(&mut self, row: &Row) -> bool {
         if self.wanted.is_empty() {
             return true;
         }
-        let source = row.source.to_string();
-        if source.contains(&self.wanted) {
+        self.source.clear();
+        let interface = Endpoint(row.source).interface().and_then(|index| self.names.get(&index));
+        // Writing into memory does not fail.
+        let _ = endpoint::write(&mut self.source, row.source, interface.map(String::as_str));
+        if self.source.to_lowercase().contains(&self.wanted) {
             return true;
         }
         self.text.clear();
-        // Writing into memory does not fail.
         let _ = escape::write(&mut self.text, row.excerpt());
         String::from_utf8_lossy(&self.text).to_lowercase().contains(&self.wanted)
     }

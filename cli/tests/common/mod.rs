@@ -452,8 +452,13 @@ pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
+/// An address as it is printed, without its scope, which may be a name.
 pub(crate) fn parse(address: &str) -> SocketAddr {
-    address.parse().unwrap_or_else(|error| panic!("'{address}': {error}"))
+    let without_scope = match (address.find('%'), address.rfind(']')) {
+        (Some(start), Some(end)) => format!("{}{}", &address[..start], &address[end..]),
+        _ => address.to_owned(),
+    };
+    without_scope.parse().unwrap_or_else(|error| panic!("'{address}': {error}"))
 }
 
 /// A datagram's line without its time: everything from the first source on.

@@ -60,6 +60,11 @@ pub(crate) fn list() -> io::Result<Vec<Interface>> {
     Ok(list)
 }
 
+/// The name of an interface, asked for alone.
+pub(crate) fn name(index: InterfaceIndex) -> Option<String> {
+    getifaddrs::if_indextoname(index.get()).ok()
+}
+
 /// Changes are not watched for on this system.
 #[derive(Debug)]
 pub(crate) struct Watch;

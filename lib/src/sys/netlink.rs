@@ -2,6 +2,7 @@
 //!
 //! Where an address was added without `brd`, glibc reports our own address (or the peer's) in the broadcast's place.
 
+use std::ffi::CStr;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -28,6 +29,15 @@ pub(crate) fn list() -> io::Result<Vec<Interface>> {
         }
     }
     Ok(list)
+}
+
+/// The name of an interface, asked for alone (`if_indextoname(3)`).
+pub(crate) fn name(index: InterfaceIndex) -> Option<String> {
+    let mut name = [0u8; libc::IF_NAMESIZE];
+    // SAFETY: the function writes at most `IF_NAMESIZE` bytes, the NUL at their end included.
+    let found = unsafe { libc::if_indextoname(index.get(), name.as_mut_ptr().cast()) };
+    let name = CStr::from_bytes_until_nul(&name).ok().filter(|_| !found.is_null())?;
+    name.to_str().ok().map(str::to_owned)
 }
 
 /// Notices changes of links and addresses.

@@ -16,6 +16,7 @@ use crate::runtime::exit::{Exit, finish};
 use crate::runtime::payload;
 use crate::runtime::printing::{self, check_format};
 use crate::runtime::requests::requests;
+use crate::words::endpoint::Endpoint;
 use plan::Plans;
 
 /// Asks every attached network, and collects the answers.
@@ -54,7 +55,7 @@ fn tell_plans(printer: &mut StdPrinter, plans: &Plans, is_dry_run: bool) {
         printer.say(&notices::LeftOut { interface, reason });
     }
     for plan in &plans.used {
-        let destination = plan.transmit.destination;
+        let destination = Endpoint(plan.transmit.destination);
         printer.say(&notices::Target { interface: &plan.name, destination, is_dry_run });
     }
     printer.flush();

@@ -1,19 +1,18 @@
 //! What `udp broadcast` says besides the answers: by which interfaces it goes, and what it came to.
 
-use std::net::SocketAddr;
-
 use serde::Serialize;
 use udpkit::Report;
 
 use crate::output::summary::{NoCapture, Summary, counts, dropped, ignored};
 use crate::output::{Notice, Tone};
+use crate::words::endpoint::Endpoint;
 use crate::words::units;
 
 /// By which interface a datagram goes, and where.
 #[derive(Serialize)]
 pub(super) struct Target<'a> {
     pub(super) interface: &'a str,
-    pub(super) destination: SocketAddr,
+    pub(super) destination: Endpoint,
     /// Whether that is all there is to print.
     #[serde(skip)]
     pub(super) is_dry_run: bool,

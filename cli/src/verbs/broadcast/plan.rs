@@ -7,8 +7,9 @@ use udpkit::{Interface, InterfaceAddress, Interfaces, Transmit};
 
 use crate::args::BroadcastArgs;
 use crate::hint::Hint;
-use crate::runtime::sockets::{check_scope, named, scope};
+use crate::runtime::sockets::{check_scope, named};
 use crate::words::address::check_port;
+use crate::words::endpoint::Endpoint;
 
 /// An interface by which a broadcast goes, before its socket is opened.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub(super) fn plan(args: &BroadcastArgs, interfaces: &Interfaces) -> Result<Plan
     let mut named: Vec<_> = named.iter().map(|interface| interface.index).collect();
     if let Some(to) = to {
         check_scope(to, named.iter().copied())?;
-        named.extend(scope(to).map(Some));
+        named.extend(Endpoint(to).interface().map(Some));
     }
     let mut plans = Plans::default();
     for interface in interfaces {

@@ -1,6 +1,5 @@
 //! `udp listen --tui`: what is received goes to a table of senders, and to a capture if there is one.
 
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use super::queue::QueueSink;
 use super::recorder::Recorder;
 use crate::runtime::sockets::Listening;
 use crate::tui::{Feed, Totals, Tui};
+use crate::words::endpoint::Endpoint;
 
 /// How long the screen waits for a report; then it shows the last one.
 const REPORT_PATIENCE: Duration = Duration::from_millis(50);
@@ -40,7 +40,7 @@ impl ListenSink {
         let feed = Feed::new(listening.ports(), interfaces);
         recorder.troubles = Some(feed.troubles());
         let written = recorder.written_so_far();
-        let addresses: Vec<_> = listening.addresses().iter().map(SocketAddr::to_string).collect();
+        let addresses: Vec<_> = listening.addresses().iter().map(|address| Endpoint(*address).to_string()).collect();
         let title = format!("udp listen on {}", addresses.join(" and "));
         let (asked, stopped) = (remote.clone(), remote.clone());
         let ask = move || {

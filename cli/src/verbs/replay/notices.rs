@@ -12,20 +12,22 @@ use super::tally::{Omission, Tally, counted};
 use crate::output::json::nanoseconds;
 use crate::output::summary::{Rates, Summary, counts, dropped, ignored};
 use crate::output::{Notice, Remark, Tone};
+use crate::words::endpoint::Endpoint;
 use crate::words::units;
 use udpkit_capture::{PacketCounts, Unusable};
 
 /// The socket by which a source sends; people see only those whose port is not that of the capture.
 #[derive(Serialize)]
 pub(super) struct SourceSocket {
-    source: SocketAddr,
-    local: SocketAddr,
+    source: Endpoint,
+    local: Endpoint,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
 impl SourceSocket {
     pub(super) fn new(source: SocketAddr, local: SocketAddr, error: Option<&udpkit::Error>) -> Self {
+        let (source, local) = (Endpoint(source), Endpoint(local));
         Self { source, local, error: error.map(|error| udpkit::reason(error.cause())) }
     }
 }
@@ -36,8 +38,8 @@ impl Notice for SourceSocket {
     }
 
     fn words(&self) -> Vec<String> {
-        let (source, local) = (self.source, self.local.port());
-        let line = |reason| format!("{source} sends from port {local}, not {}: {reason}", source.port());
+        let (source, local) = (self.source, self.local.0.port());
+        let line = |reason| format!("{source} sends from port {local}, not {}: {reason}", source.0.port());
         self.error.iter().map(line).collect()
     }
 }
@@ -47,9 +49,9 @@ impl Notice for SourceSocket {
 pub(super) struct Planned {
     at_ns: u64,
     packet: u64,
-    source: SocketAddr,
-    captured_destination: SocketAddr,
-    destination: SocketAddr,
+    source: Endpoint,
+    captured_destination: Endpoint,
+    destination: Endpoint,
     length: usize,
     #[serde(skip)]
     at: Duration,
@@ -57,7 +59,8 @@ pub(super) struct Planned {
 
 impl Planned {
     pub(super) fn new(entry: &CaptureEntry, at: Duration, destination: SocketAddr) -> Self {
-        let CaptureEntry { packet, source, destination: captured_destination, length } = *entry;
+        let CaptureEntry { packet, length, .. } = *entry;
+        let [source, captured_destination, destination] = [entry.source, entry.destination, destination].map(Endpoint);
         Self { at_ns: nanoseconds(at), packet, source, captured_destination, destination, length, at }
     }
 }
@@ -82,8 +85,8 @@ impl Notice for Planned {
 #[derive(Serialize)]
 pub(super) struct Unsendable {
     packet: u64,
-    source: SocketAddr,
-    captured_destination: SocketAddr,
+    source: Endpoint,
+    captured_destination: Endpoint,
     length: usize,
     reason: &'static str,
     #[serde(skip)]
@@ -92,7 +95,8 @@ pub(super) struct Unsendable {
 
 impl Unsendable {
     pub(super) fn new(entry: &CaptureEntry, why: Omission) -> Self {
-        let CaptureEntry { packet, source, destination: captured_destination, length } = *entry;
+        let CaptureEntry { packet, length, .. } = *entry;
+        let [source, captured_destination] = [entry.source, entry.destination].map(Endpoint);
         Self { packet, source, captured_destination, length, reason: why.key(), why }
     }
 }

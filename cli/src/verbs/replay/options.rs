@@ -15,8 +15,9 @@ use crate::args::ReplayArgs;
 use crate::hint::Hint;
 use crate::output::{Refusals, Settings};
 use crate::runtime::printing;
-use crate::runtime::sockets::{one_interface, scope, scoped, sending_options};
+use crate::runtime::sockets::{one_interface, scoped, sending_options};
 use crate::words::address::check_port;
+use crate::words::endpoint::Endpoint;
 use crate::words::format::Format;
 use crate::words::units::Rate;
 
@@ -43,7 +44,10 @@ pub(super) fn target(args: &ReplayArgs, interfaces: &Interfaces) -> Result<Desti
     let interface = one_interface(&args.common, interfaces)?;
     let destination = scoped(found[0], interface, interfaces)?;
     Ok(Destination {
-        transmit: Transmit { interface: interface.or_else(|| scope(destination)), ..Transmit::to(destination) },
+        transmit: Transmit {
+            interface: interface.or_else(|| Endpoint(destination).interface()),
+            ..Transmit::to(destination)
+        },
         keeps_ports: destination.port() == 0,
         broadcast: interfaces.is_broadcast(destination.ip()),
     })

@@ -20,6 +20,7 @@ use crate::hint::{self, Hint};
 use crate::output::{Remark, SharedPrinter};
 use crate::runtime::exit::{Exit, finish};
 use crate::runtime::sockets::{buffer_of, local_address};
+use crate::words::endpoint;
 
 /// Sources that are named since their port could not be had.
 const MAX_NAMED: usize = 8;
@@ -79,7 +80,7 @@ impl Run<'_> {
         let local = local_address(args.local.as_ref(), any, interfaces)?;
         if options::is_alone(args) {
             return SourceSockets::alone(local, &options).map_err(|error| match error.is_in_use() {
-                true => Hint::on(error.to_string(), hint::in_use(&error, "--local")),
+                true => Hint::on(endpoint::of_error(&error), hint::in_use(&error, "--local")),
                 false => error.into(),
             });
         }
@@ -174,7 +175,7 @@ impl Run<'_> {
         };
         printer.conclude(&replayed.summary());
         if let Some(error) = failure.as_ref().filter(|_| !printer.is_json()) {
-            printer.say(&Remark::complaint(error.to_string()));
+            printer.say(&Remark::complaint(endpoint::of_error(error)));
         }
         let is_empty = outcome.tried() == 0 && failure.is_none() && outcome.end == End::Done;
         if is_empty {

@@ -8,11 +8,12 @@ use udpkit::Report;
 use crate::output::Remark;
 use crate::output::summary::{NoCapture, Summary, counts, dropped, ignored, milliseconds};
 use crate::runtime::payload::Payloads;
+use crate::words::endpoint::Endpoint;
 use crate::words::units;
 
 /// Nobody answered a single request.
 pub(super) fn no_reply(destination: SocketAddr, waited: Duration) -> Remark {
-    let waited = units::human(waited);
+    let (destination, waited) = (Endpoint(destination), units::human(waited));
     Remark::note(format!("no reply from {destination} in {waited} (UDP cannot tell an open port from a lost datagram)"))
 }
 

@@ -12,8 +12,9 @@ use crate::output::{Refusals, Settings};
 use crate::runtime::payload::Payloads;
 use crate::runtime::printing;
 use crate::runtime::requests::pace;
-use crate::runtime::sockets::{local_address, one_interface, scope, scoped, sending_options};
+use crate::runtime::sockets::{local_address, one_interface, scoped, sending_options};
 use crate::words::address::check_port;
+use crate::words::endpoint::{self, Endpoint};
 
 /// Where `send` sends, and through which socket.
 #[derive(Debug)]
@@ -44,10 +45,11 @@ pub(super) fn sending(args: &SendArgs, destination: SocketAddr, interfaces: &Int
     };
     let local = local_address(args.pace.local.as_ref(), udpkit::any_address(ip), interfaces)?;
     let socket = Socket::bind(local, &options).map_err(|error| match args.pace.local {
-        Some(_) if error.is_in_use() => Hint::on(error.to_string(), hint::in_use(&error, "--local")),
+        Some(_) if error.is_in_use() => Hint::on(endpoint::of_error(&error), hint::in_use(&error, "--local")),
         _ => error.into(),
     })?;
-    let transmit = Transmit { interface: interface.or_else(|| scope(destination)), ..Transmit::to(destination) };
+    let transmit =
+        Transmit { interface: interface.or_else(|| Endpoint(destination).interface()), ..Transmit::to(destination) };
     Ok(Sending { transmit, socket, any_source: args.any_source || shared })
 }
 

@@ -12,6 +12,7 @@ use super::exec::{Failure, Job, Pool};
 use crate::args::ExecArgs;
 use crate::hint::Hint;
 use crate::output::{Remark, SharedPrinter};
+use crate::words::endpoint::Endpoint;
 
 /// Descriptors for sockets and what else there is, and those of a command while it is started.
 const DESCRIPTORS_OF_OURS: u64 = 128;
@@ -102,8 +103,8 @@ impl WorkerCommands {
         let port = ports.get(via).copied().unwrap_or(0);
         let destination = meta.destination.map(|ip| SocketAddr::new(ip, port));
         let environment = vec![
-            ("UDP_SOURCE", meta.source.to_string()),
-            ("UDP_SOURCE_ADDRESS", meta.source.ip().to_string()),
+            ("UDP_SOURCE", Endpoint(meta.source).to_string()),
+            ("UDP_SOURCE_ADDRESS", Endpoint(meta.source).ip()),
             ("UDP_SOURCE_PORT", meta.source.port().to_string()),
             ("UDP_DESTINATION", destination.map(|address| address.to_string()).unwrap_or_default()),
             ("UDP_DESTINATION_ADDRESS", meta.destination.map(|ip| ip.to_string()).unwrap_or_default()),

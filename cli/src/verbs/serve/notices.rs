@@ -6,12 +6,14 @@ use serde::Serialize;
 use udpkit::Report;
 
 use crate::output::summary::{Counters, NoCapture, Rates, Summary, dropped, ignored};
-use crate::output::{Notice, Tone};
+use crate::output::{Notice, Tone, endpoints};
+use crate::words::endpoint::Endpoint;
 use crate::words::units;
 
 /// Where metrics are served.
 #[derive(Serialize)]
 pub(super) struct MetricsServed<'a> {
+    #[serde(serialize_with = "endpoints")]
     pub(super) addresses: &'a [SocketAddr],
 }
 
@@ -21,7 +23,7 @@ impl Notice for MetricsServed<'_> {
     }
 
     fn words(&self) -> Vec<String> {
-        self.addresses.iter().map(|address| format!("metrics at http://{address}/metrics")).collect()
+        self.addresses.iter().map(|address| format!("metrics at http://{}/metrics", Endpoint(*address))).collect()
     }
 }
 
