@@ -1,5 +1,7 @@
 //! The blocks of pcapng that we write and read (draft-ietf-opsawg-pcapng).
 
+use super::order::Order;
+
 /// Begins a section: where it comes from, and its byte order.
 pub(crate) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 /// Describes an interface, which packets then name by its place among the interfaces of the section.
@@ -83,6 +85,19 @@ pub(crate) fn append_option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
     let start = out.len();
     out.extend_from_slice(value);
     pad(out, start);
+}
+
+/// The options of a block that begin at this place: code and value.
+pub(crate) fn options(order: Order, block: &[u8], at: usize) -> impl Iterator<Item = (u16, &[u8])> {
+    // The last four bytes are the block's length.
+    let mut rest = block.get(at..block.len().saturating_sub(4)).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let code = order.u16(rest, 0).filter(|&code| code != END_OF_OPTIONS)?;
+        let len = usize::from(order.u16(rest, 2)?);
+        let value = rest.get(4..4 + len)?;
+        rest = rest.get(4 + len.next_multiple_of(4)..).unwrap_or_default();
+        Some((code, value))
+    })
 }
 
 /// Appends zeros up to a multiple of four bytes since `start`.

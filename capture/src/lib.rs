@@ -44,6 +44,7 @@
 mod blocks;
 mod counts;
 mod decode;
+mod disk;
 mod drops;
 mod error;
 mod frame;
@@ -60,6 +61,7 @@ mod reassembly;
 mod record;
 mod records;
 mod rotate;
+mod row;
 mod source;
 mod write;
 

@@ -158,7 +158,7 @@ impl Pcapng {
         }
         let mut interface =
             Description { name: None, link: Link::from(u32::from(link)), snaplen, resolution: MICROSECONDS, offset: 0 };
-        for (code, value) in self.options(block, 16) {
+        for (code, value) in blocks::options(self.order, block, 16) {
             match (code, value) {
                 (blocks::INTERFACE_NAME, value) => {
                     let name = String::from_utf8_lossy(&value[..value.len().min(MAX_NAME)]);
@@ -189,7 +189,7 @@ impl Pcapng {
         let known = |&dropped: &u16| obsolete && dropped != u16::MAX;
         let mut dropped_before = self.order.u16(block, 10).filter(known).map_or(0, u64::from);
         let mut delivery = Delivery::Unknown;
-        for (code, value) in self.options(block, PACKET + len.next_multiple_of(4)) {
+        for (code, value) in blocks::options(self.order, block, PACKET + len.next_multiple_of(4)) {
             match code {
                 blocks::PACKET_FLAGS => delivery = self.order.u32(value, 0).map_or(delivery, delivery_of),
                 blocks::PACKET_DROPS => dropped_before = self.order.u64(value, 0).unwrap_or(0),
@@ -235,19 +235,6 @@ impl Pcapng {
         let end = start.checked_add(len)?;
         // The last four bytes are the block's length.
         (end <= block.len().saturating_sub(4)).then_some(start..end)
-    }
-
-    /// The options that begin at this place: code and value.
-    fn options<'a>(&self, block: &'a [u8], at: usize) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
-        let order = self.order;
-        let mut rest = block.get(at..block.len().saturating_sub(4)).unwrap_or_default();
-        std::iter::from_fn(move || {
-            let code = order.u16(rest, 0).filter(|&code| code != blocks::END_OF_OPTIONS)?;
-            let len = usize::from(order.u16(rest, 2)?);
-            let value = rest.get(4..4 + len)?;
-            rest = rest.get(4 + len.next_multiple_of(4)..).unwrap_or_default();
-            Some((code, value))
-        })
     }
 }
 

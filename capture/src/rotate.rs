@@ -1,15 +1,15 @@
 //! A capture in files: one, or a row of which the oldest go.
 
-use std::collections::VecDeque;
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::fs::File;
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use udpkit::{Datagram, Error, Result, Train};
+use udpkit::{Datagram, Result, Train};
 
+use super::disk::claim;
+use super::row::{Row, cannot};
 use super::write::{WriteOptions, Writer, arrival, each_with_drops, now};
 
 /// When a file is followed by the next, and how many are kept.
@@ -18,7 +18,7 @@ use super::write::{WriteOptions, Writer, arrival, each_with_drops, now};
 pub struct Rotation {
     /// What ends a file.
     pub limit: Limit,
-    /// Files that are kept, the one that is written among them; all, if it is `None`.
+    /// Files that are kept, the one that is written among them as soon as it holds a datagram; all, if it is `None`.
     pub keep: Option<NonZeroUsize>,
 }
 
@@ -44,8 +44,13 @@ pub enum Limit {
 ///
 /// The files of a row are those of the given name with a number before its extension: `FILE.pcapng` becomes
 /// `FILE-00001.pcapng`, `FILE-00002.pcapng` and so on. Numbers go on after the highest that is there already, so that a
-/// program that is started again overwrites nothing; what earlier runs left counts among the files that are kept. A
-/// file that stands alone is overwritten.
+/// program that is started again overwrites nothing, and a name that is taken is passed over. A file that stands alone is
+/// overwritten.
+///
+/// Where not all files are kept, the oldest goes after the next is begun. Only a regular file is ever removed whose section
+/// header names the same program, in any version, and (on Unix) which no program is writing: what earlier runs left is
+/// removed in its turn, whatever else has such a name stays. Programs that write one row at the same time keep so many
+/// files each.
 ///
 /// What stands in a file, and when, is as [`Writer`] has it. The first error is returned, once, and ends the writing; the
 /// file then ends with its last whole block, as far as the system lets it.
@@ -72,8 +77,8 @@ pub enum Limit {
 /// ```
 #[derive(Debug)]
 pub struct CaptureFiles {
-    /// The row's name, where there is a row, and when the next file begins.
-    row: Option<Series>,
+    /// Where there is a row: its files, and what ends each.
+    row: Option<(Row, Limit)>,
     options: WriteOptions,
     writer: Writer<File>,
     /// The file that is written.
@@ -85,18 +90,6 @@ pub struct CaptureFiles {
     finished_dropped: u64,
     /// Files that were begun.
     files: u64,
-}
-
-/// A row of files of one name.
-#[derive(Debug)]
-struct Series {
-    /// The name into which numbers are put.
-    name: PathBuf,
-    rotation: Rotation,
-    /// The numbers of the files that are there, the one that is written last.
-    numbers: VecDeque<u64>,
-    /// Files that were removed.
-    removed: u64,
 }
 
 impl CaptureFiles {
@@ -114,31 +107,32 @@ impl CaptureFiles {
     /// Writes into a file that is open already, from where it stands; errors call it by this path.
     #[must_use]
     pub fn in_file(file: File, path: impl AsRef<Path>, options: WriteOptions) -> Self {
-        Self::begin(None, path.as_ref().to_owned(), file, options, now())
+        claim(&file);
+        let started = now();
+        let writer = Writer::begin(file, options.clone(), started);
+        Self::with(None, path.as_ref().to_owned(), writer, options, started)
     }
 
     /// Creates the first file of a row.
     ///
     /// # Errors
     ///
-    /// The system's, when it looks for files of the row, removes one or creates one; a name that ends like a folder's.
+    /// The system's, when it looks for files of the row or creates one; a name that ends like a folder's.
     pub fn in_a_row(name: impl AsRef<Path>, rotation: Rotation, options: WriteOptions) -> Result<Self> {
-        let mut row = Series::find(name.as_ref(), rotation)?;
-        let (path, file) = row.next()?;
-        Ok(Self::begin(Some(row), path, file, options, now()))
+        let mut row = Row::find(name.as_ref(), &options.application, rotation.keep)?;
+        let started = now();
+        let (path, writer) = next(&mut row, &options, started)?;
+        Ok(Self::with(Some((row, rotation.limit)), path, writer, options, started))
     }
 
-    fn begin(row: Option<Series>, path: PathBuf, file: File, options: WriteOptions, started: SystemTime) -> Self {
-        Self {
-            row,
-            writer: Writer::begin(file, options.clone(), started),
-            options,
-            path,
-            begun: started,
-            finished: 0,
-            finished_dropped: 0,
-            files: 1,
-        }
+    fn with(
+        row: Option<(Row, Limit)>,
+        path: PathBuf,
+        writer: Writer<File>,
+        options: WriteOptions,
+        started: SystemTime,
+    ) -> Self {
+        Self { row, writer, options, path, begun: started, finished: 0, finished_dropped: 0, files: 1 }
     }
 
     /// Writes the datagrams of a train, as [`Writer::train`] does, each into the next file if it is due.
@@ -162,8 +156,12 @@ impl CaptureFiles {
         if self.is_due(datagram, received) {
             self.rotate(received)?;
         }
-        let result = self.writer.write(datagram, port, received, dropped);
-        self.told(result)
+        let mut result = self.writer.write(datagram, port, received, dropped);
+        // An older file makes room as soon as this one holds something.
+        if result.is_ok() && self.row.as_ref().is_some_and(|(row, _)| row.is_too_long()) {
+            result = self.writer.flush();
+        }
+        self.settle(result)
     }
 
     /// Hands over all that is written so far.
@@ -173,7 +171,7 @@ impl CaptureFiles {
     /// The system's.
     pub fn flush(&mut self) -> Result<()> {
         let result = self.writer.flush();
-        self.told(result)
+        self.settle(result)
     }
 
     /// Ends the capture with statistics, as [`Writer::finish`] does; nothing can be written after that.
@@ -186,7 +184,7 @@ impl CaptureFiles {
     pub fn finish(&mut self, received: u64, dropped: u64) -> Result<()> {
         let received = received.saturating_sub(self.finished);
         let result = self.writer.finish(received, dropped.saturating_sub(self.finished_dropped));
-        self.told(result)
+        self.settle(result)
     }
 
     /// Datagrams that are in the capture, or will be when it is flushed; those in files that are gone among them.
@@ -204,7 +202,14 @@ impl CaptureFiles {
     /// Files of the row that were removed, those of earlier runs among them.
     #[must_use]
     pub fn removed(&self) -> u64 {
-        self.row.as_ref().map_or(0, |row| row.removed)
+        self.row.as_ref().map_or(0, |(row, _)| row.removed())
+    }
+
+    /// Files of the row that were too many and stayed: the system refused, another program was writing them, or they were
+    /// no captures of this program any more.
+    #[must_use]
+    pub fn not_removed(&self) -> u64 {
+        self.row.as_ref().map_or(0, |(row, _)| row.not_removed())
     }
 
     /// The file that is written.
@@ -214,12 +219,12 @@ impl CaptureFiles {
     }
 
     fn is_due(&mut self, datagram: &Datagram<'_>, received: SystemTime) -> bool {
-        let Some(Series { rotation, .. }) = &self.row else { return false };
+        let Some((_, limit)) = self.row else { return false };
         if self.writer.written() == 0 {
             self.begun = received;
             return false;
         }
-        match rotation.limit {
+        match limit {
             Limit::Size(bytes) => self.writer.len_with(datagram) > bytes,
             Limit::Duration(duration) => match received.duration_since(self.begun) {
                 Ok(age) => age >= duration,
@@ -239,20 +244,27 @@ impl CaptureFiles {
         }
         let (written, dropped) = (self.writer.written(), self.writer.dropped());
         let result = self.writer.end(written, dropped, now);
-        self.told(result)?;
-        let Some(row) = &mut self.row else { return Ok(()) };
-        let (path, file) = row.next()?;
+        self.settle(result)?;
+        let Some((row, _)) = &mut self.row else { return Ok(()) };
+        let (path, writer) = next(row, &self.options, now)?;
         self.files += 1;
         self.finished += written;
         self.finished_dropped += dropped;
-        self.writer = Writer::begin(file, self.options.clone(), now);
+        self.writer = writer;
         self.path = path;
         self.begun = now;
         Ok(())
     }
 
-    /// An error with the name of the file, from which what it has of an unfinished block is taken back.
-    fn told(&self, result: io::Result<()>) -> Result<()> {
+    /// After writing: an older file goes where this one has taken its place, and an error has the name of the file, from which
+    /// what it has of an unfinished block is taken back.
+    fn settle(&mut self, result: io::Result<()>) -> Result<()> {
+        if let Some((row, _)) = &mut self.row
+            && row.is_too_long()
+            && self.writer.flushed() > 0
+        {
+            row.trim(true);
+        }
         result.map_err(|error| {
             // Where it is not possible, readers find an unfinished block, and all before it.
             let _ = cut(self.writer.output(), self.writer.unfinished());
@@ -261,41 +273,16 @@ impl CaptureFiles {
     }
 }
 
-impl Series {
-    /// Looks for files of the row that are there.
-    fn find(name: &Path, rotation: Rotation) -> Result<Self> {
-        let ends_like_a_folder = name.as_os_str().as_encoded_bytes().last().map(|&last| char::from(last));
-        if name.file_name().is_none() || ends_like_a_folder.is_some_and(std::path::is_separator) {
-            let no_name = io::Error::new(ErrorKind::InvalidInput, "there is no name of a file to put numbers in");
-            return Err(cannot("create", name, no_name));
-        }
-        let numbers = numbers(name).map_err(|error| cannot("look for files like", name, error))?;
-        Ok(Self { name: name.to_owned(), rotation, numbers: numbers.into(), removed: 0 })
+/// Begins the next file of a row. Its header is written at once, since it says whose file it is; older ones go after that.
+fn next(row: &mut Row, options: &WriteOptions, started: SystemTime) -> Result<(PathBuf, Writer<File>)> {
+    let (path, file) = row.create()?;
+    let mut writer = Writer::begin(file, options.clone(), started);
+    if let Err(error) = writer.flush() {
+        row.take_back(&path, writer.output());
+        return Err(cannot("write", &path, error));
     }
-
-    /// Removes files that are too many, and creates the next.
-    fn next(&mut self) -> Result<(PathBuf, File)> {
-        let number = self.numbers.back().map_or(1, |last| last.saturating_add(1));
-        while self.rotation.keep.is_some_and(|keep| self.numbers.len() >= keep.get()) {
-            let Some(oldest) = self.numbers.pop_front() else { break };
-            let path = numbered(&self.name, oldest);
-            match fs::remove_file(&path) {
-                Ok(()) => self.removed += 1,
-                // Somebody else did it.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(cannot("remove", &path, error)),
-            }
-        }
-        let path = numbered(&self.name, number);
-        let file = File::create_new(&path).map_err(|error| cannot("create", &path, error))?;
-        self.numbers.push_back(number);
-        Ok((path, file))
-    }
-}
-
-/// What could not be done to a file, and why.
-fn cannot(attempt: &'static str, path: &Path, cause: io::Error) -> Error {
-    Error::new(attempt, format_args!("'{}'", path.display()), cause)
+    row.trim(false);
+    Ok((path, writer))
 }
 
 /// Takes the last bytes of a file back. A pipe keeps them.
@@ -304,36 +291,11 @@ fn cut(file: &File, len: u64) -> io::Result<()> {
     if len > 0 && metadata.is_file() { file.set_len(metadata.len().saturating_sub(len)) } else { Ok(()) }
 }
 
-/// The name of a file of a row.
-fn numbered(name: &Path, number: u64) -> PathBuf {
-    let mut file = OsString::from(name.file_stem().unwrap_or_default());
-    file.push(format!("-{number:05}"));
-    if let Some(extension) = name.extension() {
-        file.push(".");
-        file.push(extension);
-    }
-    name.with_file_name(file)
-}
-
-/// The numbers of the files of a row that are there, in order.
-fn numbers(name: &Path) -> io::Result<Vec<u64>> {
-    let folder = name.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let file = entry?.file_name();
-        let digits = Path::new(&file).file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.rsplit_once('-'));
-        let Some(number) = digits.and_then(|(_, digits)| digits.parse().ok()) else { continue };
-        // It is one only if we would name it so.
-        if numbered(name, number).file_name() == Some(&file) {
-            numbers.push(number);
-        }
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::ErrorKind;
+
     use super::super::oracle::{START, Scratch, at, meta, netns, options, require, run, statistics, tshark};
     use super::super::{ReadError, Reader};
     use super::*;
@@ -431,19 +393,186 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_removed_is_an_error_unless_it_is_gone() {
+    fn what_took_the_name_of_a_file_stays_and_is_counted_unless_it_is_gone() {
         let scratch = Scratch::new("remove");
         let mut files = create(&scratch.file("a"), rotation(Limit::Size(1), Some(1)));
         write(&mut files, 1);
         fs::remove_file(scratch.file("a-00001")).unwrap();
         write(&mut files, 1);
-        assert_eq!((files.files(), files.removed()), (2, 0));
+        files.flush().unwrap();
+        assert_eq!((files.files(), files.removed(), files.not_removed()), (2, 0, 0));
         fs::remove_file(scratch.file("a-00002")).unwrap();
         fs::create_dir(scratch.file("a-00002")).unwrap();
-        let meta = meta("10.0.0.1:40000", "10.0.0.2", 0);
-        let error = files.datagram(&Datagram { payload: b"", wire_len: 0, meta: &meta }, 1, 0).unwrap_err();
-        let expected = format!("cannot remove '{}': ", scratch.file("a-00002").display());
-        assert!(error.to_string().starts_with(&expected), "{error}");
+        write(&mut files, 1);
+        files.finish(3, 0).unwrap();
+        assert_eq!((files.files(), files.removed(), files.not_removed()), (3, 0, 1));
+        assert_eq!(names(&scratch), ["a-00002", "a-00003"]);
+    }
+
+    #[test]
+    fn what_the_system_keeps_does_not_end_the_writing() {
+        let script = "mkdir /run/held\nmount -t tmpfs none /run/held";
+        if !netns::enter("rotate::tests::what_the_system_keeps_does_not_end_the_writing", script) {
+            return;
+        }
+        let folder = Path::new("/run/held");
+        let mut files = create(&folder.join("a"), rotation(Limit::Size(1), Some(1)));
+        write(&mut files, 1);
+        // What is mounted over cannot be removed.
+        let [first, outside] = ["/run/held/a-00001", "/run/outside"].map(Path::new);
+        fs::copy(first, outside).unwrap();
+        run("mount", &["--bind", "/run/outside", "/run/held/a-00001"]);
+        write(&mut files, 2);
+        files.finish(3, 0).unwrap();
+        assert_eq!((files.written(), files.removed(), files.not_removed()), (3, 1, 1));
+        assert_eq!(read(&folder.join("a-00003")), [1]);
+    }
+
+    /// Files that others made in a row of `.txt`: none is a capture of ours, and each has a name that it could have.
+    #[cfg(unix)]
+    fn plant(scratch: &Scratch) -> Vec<String> {
+        let before = names(scratch);
+        scratch.with("row-00000.txt", b"a chapter of a thesis");
+        scratch.with("row-12345678.txt", b"");
+        let ours = scratch.with("elsewhere", &capture_by("udp 1.0"));
+        std::os::unix::fs::symlink(&ours, scratch.file("row-00002.txt")).unwrap();
+        std::os::unix::fs::symlink("nowhere", scratch.file("row-00003.txt")).unwrap();
+        fs::create_dir(scratch.file("row-00004.txt")).unwrap();
+        run("mkfifo", &[scratch.file("row-00005.txt").to_str().unwrap()]);
+        scratch.with("row-00006.txt", &capture_by("Dumpcap (Wireshark) 4.4.0"));
+        // The highest number that there is, and one that no number is.
+        scratch.with("row-18446744073709551615.txt", b"planted");
+        scratch.with("row-18446744073709551616.txt", &capture_by("udp 1.0"));
+        names(scratch).into_iter().filter(|name| !before.contains(name)).collect()
+    }
+
+    fn capture_by(application: &str) -> Vec<u8> {
+        let mut writer = Writer::new(Vec::new(), WriteOptions { application: application.to_owned(), ..options() });
+        writer.finish(0, 0).unwrap();
+        writer.into_inner()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_removed_that_this_program_did_not_write() {
+        let scratch = Scratch::new("thesis");
+        let planted = plant(&scratch);
+        scratch.with("row-00007.txt", &capture_by("udp 0.9"));
+        let mut files = create(&scratch.file("row.txt"), rotation(Limit::Size(1), Some(1)));
+        assert_eq!(files.path(), scratch.file("row-12345679.txt"));
+        write(&mut files, 3);
+        files.finish(3, 0).unwrap();
+        assert_eq!((files.files(), files.removed(), files.not_removed()), (3, 3, 0));
+        let expected = [&planted[..], &["row-12345681.txt".to_owned()]].concat();
+        let found = names(&scratch);
+        assert!(expected.iter().all(|name| found.contains(name)) && found.len() == expected.len(), "{found:?}");
+        assert_eq!(fs::read(scratch.file("row-00000.txt")).unwrap(), b"a chapter of a thesis");
+        // What another program left there takes no place among those that are kept.
+        let mut files = create(&scratch.file("row.txt"), rotation(Limit::Size(1), Some(4)));
+        write(&mut files, 3);
+        files.finish(3, 0).unwrap();
+        assert_eq!((files.removed(), read(&scratch.file("row-12345681.txt"))), (0, vec![2]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_taken_meanwhile_are_passed_over() {
+        let scratch = Scratch::new("taken");
+        let mut files = create(&scratch.file("row.txt"), rotation(Limit::Size(1), Some(2)));
+        write(&mut files, 1);
+        let planted = plant(&scratch);
+        write(&mut files, 2);
+        files.finish(3, 0).unwrap();
+        let ours = ["row-00007.txt", "row-00008.txt"].map(str::to_owned);
+        let mut expected = [&planted[..], &ours].concat();
+        expected.sort_unstable();
+        assert_eq!((names(&scratch), files.removed(), files.files()), (expected, 1, 3));
+    }
+
+    #[test]
+    fn after_the_highest_number_the_row_begins_again() {
+        let scratch = Scratch::new("highest");
+        let highest = format!("a-{}", u64::MAX);
+        scratch.with(&highest, &capture_by("udp 1.0"));
+        let mut files = create(&scratch.file("a"), rotation(Limit::Size(1), Some(2)));
+        write(&mut files, 2);
+        files.finish(2, 0).unwrap();
+        assert_eq!((names(&scratch), files.removed()), (vec!["a-00001".to_owned(), "a-00002".to_owned()], 1));
+        // A name that is planted now is the oldest of a row that has begun again.
+        scratch.with(&highest, b"");
+        assert_eq!(create(&scratch.file("a"), rotation(Limit::Size(1), None)).path(), scratch.file("a-00003"));
+    }
+
+    #[test]
+    fn two_at_once_write_one_row_and_lose_nothing() {
+        let scratch = Scratch::new("two");
+        let mut rows = [0; 2].map(|_| create(&scratch.file("a"), rotation(Limit::Size(1), Some(2))));
+        for _ in 0..5 {
+            for files in &mut rows {
+                write(files, 1);
+            }
+        }
+        for files in &mut rows {
+            files.finish(5, 0).unwrap();
+            assert_eq!((files.written(), files.files(), files.removed()), (5, 5, 3));
+        }
+        assert_eq!(names(&scratch), ["a-00007", "a-00008", "a-00009", "a-00010"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_another_writes_is_not_removed() {
+        let scratch = Scratch::new("written");
+        let mut first = create(&scratch.file("a"), rotation(Limit::Size(1_000_000), None));
+        write(&mut first, 1);
+        first.flush().unwrap();
+        let mut second = create(&scratch.file("a"), rotation(Limit::Size(1), Some(1)));
+        write(&mut second, 2);
+        second.finish(2, 0).unwrap();
+        assert_eq!((second.removed(), second.not_removed()), (1, 0));
+        write(&mut first, 1);
+        first.finish(2, 0).unwrap();
+        assert_eq!(read(&scratch.file("a-00001")), [0, 0]);
+        assert_eq!(names(&scratch), ["a-00001", "a-00003"]);
+    }
+
+    #[test]
+    fn the_only_finished_file_stays_until_the_next_holds_a_datagram() {
+        let scratch = Scratch::new("only");
+        let with = |count| {
+            let mut files = create(&scratch.file("a"), rotation(Limit::Size(1), Some(1)));
+            write(&mut files, count);
+            files
+        };
+        with(1).finish(1, 0).unwrap();
+        let mut files = with(0);
+        assert_eq!(names(&scratch), ["a-00001", "a-00002"]);
+        write(&mut files, 1);
+        assert_eq!((names(&scratch), files.removed()), (vec!["a-00002".to_owned()], 1));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_begun_costs_no_older_one() {
+        let script = "mkdir /run/few /run/full\nmount -t tmpfs -o nr_inodes=4 none /run/few\n\
+                      mount -t tmpfs -o size=8k none /run/full";
+        if !netns::enter("rotate::tests::a_file_that_cannot_be_begun_costs_no_older_one", script) {
+            return;
+        }
+        for (folder, attempt) in [("/run/few", "create"), ("/run/full", "write")] {
+            let name = Path::new(folder).join("a");
+            let mut files = create(&name, rotation(Limit::Size(1), None));
+            write(&mut files, 2);
+            files.finish(2, 0).unwrap();
+            // No room is left for one more, be it of a name or of bytes.
+            fs::write(Path::new(folder).join("other"), [0; 4096]).unwrap_or_default();
+            let error = try_create(&name, rotation(Limit::Size(1), Some(1))).unwrap_err();
+            let expected = format!("cannot {attempt} '{folder}/a-00003': no space left on device");
+            assert_eq!(error.to_string(), expected);
+            let mut left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            left.sort_unstable();
+            assert_eq!(left, ["a-00001", "a-00002", "other"]);
+            assert_eq!(read(&Path::new(folder).join("a-00002")), [1]);
+        }
     }
 
     #[test]
@@ -475,7 +604,7 @@ mod tests {
     fn the_newest_files_are_kept_those_of_earlier_runs_among_them() {
         let scratch = Scratch::new("keep");
         for other in ["a-00007.pcapng", "a-7.pcapng", "a-0007.pcapng", "ab-00009.pcapng", "a-00009.pcap", "a.pcapng"] {
-            scratch.with(other, b"");
+            scratch.with(other, &capture_by("udp 1.0"));
         }
         let mut files = create(&scratch.file("a.pcapng"), rotation(Limit::Size(1), Some(3)));
         write(&mut files, 2);
@@ -546,16 +675,23 @@ mod tests {
         }
         let error = try_create(&scratch.file("a/"), rotation(Limit::Size(1), None)).unwrap_err();
         assert!(error.to_string().ends_with("a/': there is no name of a file to put numbers in"), "{error}");
-        let mut files = create(&scratch.file("a"), rotation(Limit::Size(1), None));
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_ends_the_writing_with_one_error() {
+        let scratch = Scratch::new("gone");
+        fs::create_dir(scratch.file("no")).unwrap();
+        let mut files = create(&scratch.file("no/a"), rotation(Limit::Size(1), Some(1)));
         write(&mut files, 1);
-        scratch.with("a-00002", b"somebody else's");
+        fs::remove_dir_all(scratch.file("no")).unwrap();
         let meta = meta("10.0.0.1:40000", "10.0.0.2", 0);
         let datagram = Datagram { payload: b"", wire_len: 0, meta: &meta };
         let error = files.datagram(&datagram, 1, 0).unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot create '{}': file exists", scratch.file("a-00002").display()));
+        let expected = format!("cannot create '{}': no such file or directory", scratch.file("no/a-00002").display());
+        assert_eq!(error.to_string(), expected);
         write(&mut files, 5);
         files.finish(7, 0).unwrap();
-        assert_eq!((files.written(), fs::read(scratch.file("a-00002")).unwrap()), (1, b"somebody else's".to_vec()));
+        assert_eq!((files.written(), files.removed(), files.not_removed()), (1, 0, 0));
     }
 
     #[test]

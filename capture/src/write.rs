@@ -235,6 +235,11 @@ impl<W: Write> Writer<W> {
         &self.out
     }
 
+    /// Datagrams that the output has.
+    pub(crate) fn flushed(&self) -> u64 {
+        self.written
+    }
+
     /// Bytes of an unfinished block at the end of the output since it failed.
     pub(crate) fn unfinished(&self) -> u64 {
         self.unfinished

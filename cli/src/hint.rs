@@ -54,7 +54,7 @@ fn of_system_error(error: &udpkit::Error) -> Option<String> {
         "bind" if error.is_unsupported_family() => Some("this kernel has no IPv6; -4 leaves it out".to_owned()),
         "join" => Some("`udp interfaces` shows which interfaces are up and can multicast; -i NAME chooses".to_owned()),
         // Of files, the reason says it all.
-        "create" | "write" | "remove" | "look for files like" => None,
+        "create" | "write" | "look for files like" => None,
         _ => of_send_error(error.cause()),
     }
 }
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn files_are_no_matter_of_networks() {
-        for attempt in ["create", "write", "remove", "look for files like"] {
+        for attempt in ["create", "write", "look for files like"] {
             let error = udpkit::Error::new(attempt, "'x.pcapng'", io::ErrorKind::PermissionDenied.into());
             assert_eq!(hint(&error.into()), None, "{attempt}");
         }

@@ -138,6 +138,39 @@ for number in range(600):
 ";
 
 #[test]
+fn rotation_removes_no_file_that_it_did_not_write() {
+    let scratch = Scratch::new();
+    let at = |name: &str| scratch.path().join(name);
+    for name in ["thesis-00000.txt", "thesis-12345678.txt", "thesis-18446744073709551615.txt"] {
+        fs::write(at(name), b"a chapter").expect("a place for it");
+    }
+    std::os::unix::fs::symlink(at("thesis-00000.txt"), at("thesis-00001.txt")).expect("a place for it");
+    let thesis = at("thesis.txt");
+    let rotating = ["--rotate", "1s", "--keep", "1", "--count", "1", "--json", "--write", text(&thesis)];
+    for (run, removed) in [(0, 0), (1, 1)] {
+        let (listener, port) = listener(&rotating);
+        send(&port, 1, 10);
+        let summary = listener.finish().summary();
+        let counts = ["written", "files", "files_removed", "files_not_removed"].map(|key| number(&summary[key]));
+        assert_eq!(counts, [1, 1, removed, 0], "run {run}");
+    }
+    let mut left: Vec<_> = fs::read_dir(scratch.path())
+        .expect("it is there")
+        .map(|entry| entry.expect("it is there").file_name())
+        .collect();
+    left.sort_unstable();
+    let expected = [
+        "thesis-00000.txt",
+        "thesis-00001.txt",
+        "thesis-12345678.txt",
+        "thesis-12345680.txt",
+        "thesis-18446744073709551615.txt",
+    ];
+    assert_eq!(left, expected);
+    assert_eq!(fs::read(at("thesis-12345678.txt")).expect("it is there"), b"a chapter");
+}
+
+#[test]
 fn what_is_written_is_replayed_and_written_again_the_same() {
     let Some(lan) = hosts(2) else { return };
     if !require("tshark") {

@@ -93,7 +93,7 @@ pub(crate) struct CaptureArgs {
     /// Begin another file at this size or time: FILE-00001.pcapng, FILE-00002.pcapng, ...
     #[arg(long, value_name = "SIZE|DURATION", requires = "write", value_parser = units::limit)]
     pub(crate) rotate: Option<Limit>,
-    /// Keep the newest N of these files
+    /// Keep the newest N of these files; only captures that this command wrote are ever removed
     #[arg(long, value_name = "N", requires = "rotate")]
     pub(crate) keep: Option<NonZeroUsize>,
 }

@@ -54,6 +54,8 @@ pub(super) struct LedgerObject {
     files: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     files_removed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files_not_removed: Option<u64>,
     receive_buffer_bytes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     system: Option<SystemCounters>,
@@ -100,6 +102,7 @@ impl Ledger {
             not_written: written.map(|written| self.rest(written.datagrams)),
             files: written.map(|written| written.files),
             files_removed: written.map(|written| written.removed),
+            files_not_removed: written.map(|written| written.not_removed),
             receive_buffer_bytes: self.receive_buffer,
             system: self.system,
         }
@@ -229,7 +232,13 @@ mod tests {
             report,
             printed: None,
             listed: false,
-            written: Some(Written { path: "x.pcapng".into(), datagrams: 999_000, files: 1, removed: 0 }),
+            written: Some(Written {
+                path: "x.pcapng".into(),
+                datagrams: 999_000,
+                files: 1,
+                removed: 0,
+                not_removed: 0,
+            }),
             queue_full: 10,
             receive_buffer: 832_000,
             coalesces: false,
@@ -250,10 +259,11 @@ mod tests {
         }
         ledger.report.elapsed = Duration::from_secs(2000);
         ledger.printed = Some(999_980);
-        ledger.written = Some(Written { path: "x-00003.pcapng".into(), datagrams: 999_990, files: 3, removed: 2 });
+        ledger.written =
+            Some(Written { path: "x-00003.pcapng".into(), datagrams: 999_990, files: 3, removed: 2, not_removed: 1 });
         let text = ledger.lines().join("\n");
         let start = ": 999980 printed, 10 not printed, 999990 written to 3 files, the last x-00003.pcapng, 2 older ones \
-                     removed, 10 ignored\n";
+                     removed, 1 could not be removed, 10 ignored\n";
         assert!(text.contains(start) && text.contains("hint: --recv-buffer"), "{text}");
         assert!(text.contains("hint: text to a slow terminal"), "{text}");
     }

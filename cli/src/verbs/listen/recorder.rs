@@ -228,8 +228,13 @@ impl Recorder {
     /// What the capture came to.
     pub(super) fn written(&self) -> Option<Written> {
         let capture = self.capture.as_ref()?;
-        let [files, removed] = [capture.files(), capture.removed()];
-        Some(Written { path: capture.path().to_owned(), datagrams: capture.written(), files, removed })
+        Some(Written {
+            path: capture.path().to_owned(),
+            datagrams: capture.written(),
+            files: capture.files(),
+            removed: capture.removed(),
+            not_removed: capture.not_removed(),
+        })
     }
 
     /// How many datagrams are in the capture, while it is written.
@@ -248,6 +253,8 @@ pub(super) struct Written {
     /// Files that were begun, and those of them and of earlier runs that were removed (`--keep`).
     pub(super) files: u64,
     pub(super) removed: u64,
+    /// Files that were too many and could not be removed.
+    pub(super) not_removed: u64,
 }
 
 impl Written {
@@ -259,6 +266,9 @@ impl Written {
         words += &format!("{},", self.path.display());
         if self.removed > 0 {
             words += &format!(" {} older ones removed,", self.removed);
+        }
+        if self.not_removed > 0 {
+            words += &format!(" {} could not be removed,", self.not_removed);
         }
         words
     }

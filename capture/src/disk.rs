@@ -1,0 +1,182 @@
+//! Files that somebody else may have put there: looked at without following links, waiting for anybody or trusting names.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::blocks;
+use super::order::Order;
+
+/// More than the header of a section of ours has: two options of 64 KiB.
+const LONGEST_HEADER: u64 = 160 * 1024;
+/// Where the options of a section's header begin.
+const HEADER_OPTIONS: usize = 24;
+
+/// Whether this is the name of a regular file, a capture by this program in any version, that nobody writes any more.
+pub(crate) fn is_left_by(path: &Path, application: &str) -> bool {
+    open(path).is_ok_and(|file| begins_by(&file, application) && claim(&file))
+}
+
+/// Removes a file if it is a regular one, a capture by this program, and nobody writes it; true if it was removed.
+///
+/// Fails where the system refuses.
+pub(crate) fn remove_if_by(path: &Path, application: &str) -> io::Result<bool> {
+    let file = open(path)?;
+    if !begins_by(&file, application) || !claim(&file) {
+        return Ok(false);
+    }
+    remove_if(path, &file)
+}
+
+/// Removes a name if it is still that of this file; true if it was removed.
+///
+/// No system removes a file by its descriptor: who swaps names in this very moment, and may do so in that folder, has a name
+/// of their choice removed from it, which they could have done themselves.
+pub(crate) fn remove_if(path: &Path, file: &File) -> io::Result<bool> {
+    if !is_same(&fs::symlink_metadata(path)?, &file.metadata()?) {
+        return Ok(false);
+    }
+    fs::remove_file(path)?;
+    Ok(true)
+}
+
+/// Opens a regular file to read it.
+fn open(path: &Path) -> io::Result<File> {
+    let named = fs::symlink_metadata(path)?;
+    let other = || io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+    // To open a device may be an order to it; a name may come to stand for one between these two lines, and a pipe would wait.
+    if !named.is_file() {
+        return Err(other());
+    }
+    let file = open_plainly(path)?;
+    let opened = file.metadata()?;
+    if opened.is_file() && is_same(&named, &opened) { Ok(file) } else { Err(other()) }
+}
+
+/// Whether a file begins as a capture by this program does. A program without a name has written none.
+fn begins_by(file: &File, application: &str) -> bool {
+    let mut start = Vec::new();
+    if file.take(LONGEST_HEADER).read_to_end(&mut start).is_err() {
+        return false;
+    }
+    let name = name_of(application.as_bytes());
+    !name.is_empty() && application_of(&start).is_some_and(|found| name_of(found) == name)
+}
+
+/// The program that wrote a capture, as its first block says; captures of ours are little-endian.
+fn application_of(start: &[u8]) -> Option<&[u8]> {
+    let [kind, len, order] = [0, 4, 8].map(|at| Order::Little.u32(start, at));
+    if (kind, order) != (Some(blocks::SECTION_HEADER), Some(blocks::BYTE_ORDER)) {
+        return None;
+    }
+    let header = start.get(..len? as usize)?;
+    let mut options = blocks::options(Order::Little, header, HEADER_OPTIONS);
+    options.find(|&(code, _)| code == blocks::SECTION_APPLICATION).map(|(_, value)| value)
+}
+
+/// An application without its version: the last word, if it begins with a digit.
+fn name_of(application: &[u8]) -> &[u8] {
+    let Some(space) = application.iter().rposition(|&byte| byte == b' ') else { return application };
+    if application.get(space + 1).is_some_and(u8::is_ascii_digit) { &application[..space] } else { application }
+}
+
+/// Opens what may be anything by now, without following a link or waiting.
+#[cfg(unix)]
+fn open_plainly(path: &Path) -> io::Result<File> {
+    use rustix::fs::OFlags;
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Marks a file as being written for as long as it is open; false if another has done so. What cannot be marked on its file
+/// system counts as free.
+#[cfg(unix)]
+pub(crate) fn claim(file: &File) -> bool {
+    use rustix::fs::{FlockOperation, flock};
+    flock(file, FlockOperation::NonBlockingLockExclusive) != Err(rustix::io::Errno::WOULDBLOCK)
+}
+
+#[cfg(not(unix))]
+fn open_plainly(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// What has the same length and time is taken for the same here.
+#[cfg(not(unix))]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    let [one, other] = [one, other].map(|file| (file.is_file(), file.len(), file.created().ok()));
+    one == other
+}
+
+/// Whether another program writes a file is not known here.
+#[cfg(not(unix))]
+pub(crate) fn claim(_file: &File) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::oracle::Scratch;
+    use super::super::write::{WriteOptions, Writer};
+    use super::*;
+
+    fn capture(application: &str) -> Vec<u8> {
+        let mut writer =
+            Writer::new(Vec::new(), WriteOptions { application: application.to_owned(), ..WriteOptions::default() });
+        writer.flush().unwrap();
+        writer.into_inner()
+    }
+
+    #[test]
+    fn a_capture_is_known_by_the_program_that_wrote_it_in_any_version() {
+        let scratch = Scratch::new("by");
+        for (wrote, asks, expected) in [
+            ("udp 1.2.3", "udp 1.2.3", true),
+            ("udp 0.9", "udp 1.2.3", true),
+            ("udp", "udp 1.2.3", true),
+            ("udpkit-capture 1.2.3", "udp 1.2.3", false),
+            ("udp logger", "udp 1.2.3", false),
+            ("", "udp 1.2.3", false),
+            ("", "", false),
+        ] {
+            let path = scratch.with("a", &capture(wrote));
+            assert_eq!(is_left_by(&path, asks), expected, "{wrote:?} {asks:?}");
+        }
+        assert!(!is_left_by(&scratch.file("none"), "udp"));
+    }
+
+    #[test]
+    fn what_is_cut_off_or_changed_in_its_header_is_no_capture() {
+        let whole = capture("udp 1.2.3");
+        for len in 0..whole.len() {
+            assert_eq!(application_of(&whole[..len]), None, "{len}");
+        }
+        for at in [0, 8, 11] {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            assert_eq!(application_of(&changed), None, "{at}");
+        }
+        assert_eq!(application_of(&whole), Some(&b"udp 1.2.3"[..]));
+    }
+
+    #[test]
+    fn a_file_that_is_written_or_has_taken_the_name_stays() {
+        let scratch = Scratch::new("stays");
+        let path = scratch.with("a", &capture("udp"));
+        let held = File::open(&path).unwrap();
+        let claimed = claim(&held) && cfg!(unix);
+        assert_eq!(remove_if_by(&path, "udp").unwrap(), !claimed);
+        drop(held);
+        let before = File::open(&path).unwrap();
+        fs::rename(scratch.with("b", b"other"), &path).unwrap();
+        assert!(!remove_if(&path, &before).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"other");
+    }
+}
