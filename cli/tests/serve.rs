@@ -411,6 +411,33 @@ for _ in range(5):
 }
 
 #[test]
+fn flags_hold_replies_back_and_leave_them_out_as_a_rule_does() {
+    for kind in [&["--echo"][..], &["--reply", "{payload}"]] {
+        let (server, port) = serve_at("127.0.0.1", &[kind, &["--delay", "30ms..40ms", "--json"]].concat());
+        let outcome = Place::Here.run(&["send", &format!("127.0.0.1:{port}"), "late", "--json", "--wait", "30s"]);
+        let reply = &outcome.objects()[0];
+        assert_eq!(reply["text"], "late", "{outcome:?}");
+        assert!(number(&reply["rtt_ns"]) >= 30_000_000, "{outcome:?}");
+        assert_eq!(number(&server.stop().summary()["answered"]), 1);
+        let (server, port) = serve_at("127.0.0.1", &[kind, &["--drop", "100%", "--count", "3", "--json"]].concat());
+        Place::Here.run(&["send", &format!("127.0.0.1:{port}"), "--repeat", "3", "--every", "0", "--wait", "0", "x"]);
+        let summary = server.stop().summary();
+        assert_eq!([number(&summary["answered"]), ignored(&summary, "rule_loss")], [0, 3], "{summary}");
+    }
+    let cases: [(&[&str], &str); 4] = [
+        (&["--drop", "5"], "a chance is written as 5% or 0.05"),
+        (&["--delay", "80ms..20ms"], "this range ends before it begins"),
+        (&["--delay", "1s", "--sink"], "cannot be used with"),
+        (&["--drop", "5%", "--rules", "file"], "cannot be used with"),
+    ];
+    for (flags, words) in cases {
+        let outcome = Place::Here.run(&[&["serve", "127.0.0.1:0"], flags].concat());
+        outcome.assert_status(2);
+        outcome.assert_told(&[words]);
+    }
+}
+
+#[test]
 fn it_serves_on_after_its_interface_was_down() {
     let Some(lan) = hosts(2) else { return };
     let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));

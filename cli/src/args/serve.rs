@@ -1,5 +1,6 @@
 //! The flags of `udp serve` and their help.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,12 +21,16 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp serve 127.0.0.1:9000 --echo", "on this host only, send back what came"),
     ("udp serve :9000 --reply pong -v", "show every datagram that is answered"),
     ("udp serve --reply '{count}: hello {source}'", "a reply with what is known of the datagram"),
+    ("udp serve --echo --delay 20ms..80ms --drop 5%", "a slow and lossy peer to test against"),
     ("udp serve --rules house.toml", "a reply for each kind of datagram; SIGHUP reads the file again"),
     ("udp serve --exec 'tr a-z A-Z'", "what a command makes of the payload on its standard input"),
     #[cfg(feature = "http")]
     ("udp serve --metrics 127.0.0.1:9100", "metrics for Prometheus at http://127.0.0.1:9100/metrics"),
     ("udp serve --sink --json", "answer nothing, count; the summary as JSON"),
 ];
+
+/// What makes no reply, or says itself when each leaves.
+const NO_FLAT_REPLY: &[&str] = if cfg!(unix) { &["sink", "rules", "exec"] } else { &["sink", "rules"] };
 
 /// Answer every datagram that arrives
 ///
@@ -60,6 +65,12 @@ pub(crate) struct ServeArgs {
     /// Reply as the rules in this file say (docs/rules.md)
     #[arg(long, value_name = "FILE", group = "answer")]
     pub(crate) rules: Option<PathBuf>,
+    /// Hold each reply back for this time, or for a random time of a range such as 20ms..80ms
+    #[arg(long, value_name = "DURATION", value_parser = units::delay, conflicts_with_all = NO_FLAT_REPLY)]
+    pub(crate) delay: Option<RangeInclusive<Duration>>,
+    /// Leave out replies at random, with this chance: 5% or 0.05
+    #[arg(long, value_name = "CHANCE", value_parser = units::chance, conflicts_with_all = NO_FLAT_REPLY)]
+    pub(crate) drop: Option<f64>,
     #[cfg(unix)]
     #[command(flatten)]
     pub(crate) exec: ExecArgs,

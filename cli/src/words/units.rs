@@ -1,5 +1,6 @@
 //! Durations, sizes and rates: parsed strictly, so that a mistake is an error that shows what is allowed.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use udpkit::verbs::Pace;
@@ -32,6 +33,24 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
     humantime::parse_duration(text)
         .map_err(|_| format!("'{text}' is not a duration; write one as 500us, 20ms, 1s or 1m30s"))
+}
+
+/// Parses `20ms`, or two durations between which each is as likely as the other: `20ms..80ms`, the shorter first.
+pub(crate) fn delay(text: &str) -> Result<RangeInclusive<Duration>, String> {
+    let end = |text| duration(text).map_err(|message| format!("{message}, or a range as 20ms..80ms"));
+    let (least, most) = text.split_once("..").unwrap_or((text, text));
+    let delay = end(least)?..=end(most)?;
+    if delay.is_empty() { Err("this range ends before it begins".to_owned()) } else { Ok(delay) }
+}
+
+/// Parses `5%` or `0.05`: a probability from 0 to 1. A number has a point, so that nobody takes `5` for 5 %.
+pub(crate) fn chance(text: &str) -> Result<f64, String> {
+    let number = match text.strip_suffix('%') {
+        Some(percent) => percent.parse().ok().map(|percent: f64| percent / 100.0),
+        None => text.parse().ok().filter(|_| text.contains(['.', 'e', 'E'])),
+    };
+    let chance = number.filter(|chance| (0.0..=1.0).contains(chance));
+    chance.ok_or_else(|| "a chance is written as 5% or 0.05, from 0.0 to 1.0".to_owned())
 }
 
 /// Parses `4096`, `64KiB`, `4M`: bytes, with decimal (k, M, G) or binary (Ki, Mi, Gi) prefixes.
@@ -123,6 +142,28 @@ pub(crate) fn human(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn delays() {
+        let ms = Duration::from_millis;
+        for (text, range) in [("20ms", ms(20)..=ms(20)), ("20ms..80ms", ms(20)..=ms(80)), ("0..1s", ms(0)..=ms(1000))] {
+            assert_eq!(delay(text), Ok(range), "{text}");
+        }
+        for wrong in ["", "20", "20ms..", "..80ms", "20ms-80ms", "80ms..20ms", "1ms..2ms..3ms"] {
+            assert!(delay(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn chances() {
+        for (text, number) in [("5%", 0.05), ("0%", 0.0), ("100%", 1.0), ("0.25", 0.25), ("1.0", 1.0), ("1e-3", 0.001)]
+        {
+            assert_eq!(chance(text), Ok(number), "{text}");
+        }
+        for wrong in ["", "5", "1", "%", "101%", "-1%", "1.5", "NaN%", "inf", "5 %"] {
+            assert!(chance(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn durations() {

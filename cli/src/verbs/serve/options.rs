@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use udpkit::verbs::ServeOptions;
-use udpkit::{Answer, Conduct, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit};
+use udpkit::{Answer, Conduct, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit, Rule, Rules};
 
 use super::rules;
 use crate::args::{ConductArgs, ServeArgs};
@@ -50,9 +50,22 @@ pub(super) fn answer(args: &ServeArgs) -> Result<Answer> {
     Ok(match &args.rules {
         Some(file) => rules::read(file)?.into(),
         None if args.sink => Answer::Sink,
+        None if args.delay.is_some() || args.drop.is_some() => one_rule(args).into(),
         None if args.echo => Answer::Echo,
         None => args.reply.clone().into(),
     })
+}
+
+/// The rule for every datagram that the flags stand for.
+fn one_rule(args: &ServeArgs) -> Rules {
+    let mut rule = if args.echo { Rule::any().echo() } else { Rule::any().reply(args.reply.clone()) };
+    if let Some(delay) = &args.delay {
+        rule = rule.delay(delay.clone());
+    }
+    if let Some(chance) = args.drop {
+        rule = rule.loses(chance);
+    }
+    Rules::from_iter([rule])
 }
 
 /// The options of its sockets.

@@ -269,17 +269,7 @@ fn networks(value: &Value<'_>) -> Checked<Vec<Network>> {
 
 /// A time, or two between which each is as likely as the other.
 fn delay(value: &Value<'_>) -> Checked<RangeInclusive<Duration>> {
-    let text = string(value, "delay")?;
-    let duration = |text: &str| {
-        let range = |message| Mistake::of(value, format!("{message}, or a range as 20ms..80ms"));
-        units::duration(text).map_err(range)
-    };
-    let (least, most) = text.split_once("..").unwrap_or((text, text));
-    let delay = duration(least)?..=duration(most)?;
-    if delay.is_empty() {
-        return Err(ends_early(value));
-    }
-    Ok(delay)
+    units::delay(string(value, "delay")?).map_err(|message| Mistake::of(value, message))
 }
 
 fn ends_early(value: &Value<'_>) -> Mistake {
@@ -289,11 +279,10 @@ fn ends_early(value: &Value<'_>) -> Mistake {
 /// A probability, from 0 to 1.
 fn chance(value: &Value<'_>) -> Checked<f64> {
     let chance = match value.get_ref() {
-        DeValue::String(text) => text.strip_suffix('%').and_then(|it| Some(it.parse::<f64>().ok()? / 100.0)),
-        DeValue::Float(number) => number.as_str().parse().ok(),
+        DeValue::String(text) if text.ends_with('%') => units::chance(text).ok(),
+        DeValue::Float(number) => units::chance(number.as_str()).ok(),
         _ => None,
     };
-    let chance = chance.filter(|chance| (0.0..=1.0).contains(chance));
     chance.ok_or_else(|| Mistake::of(value, "a chance is written as \"5%\" or 0.05, from 0.0 to 1.0"))
 }
 
