@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 
 use udpkit::Interfaces;
 
+use crate::port_owner::{Owner, owner};
+
 /// An error of ours that knows what to do about it.
 #[derive(Debug)]
 pub(crate) struct Hint {
@@ -43,7 +45,7 @@ pub(crate) fn interface_names(interfaces: &Interfaces) -> String {
 }
 
 /// Advice for an error of the library, by what was attempted and why it failed.
-fn of_system_error(error: &udpkit::Error) -> Option<String> {
+pub(crate) fn of_system_error(error: &udpkit::Error) -> Option<String> {
     match error.attempt() {
         "bind" if error.is_in_use() => Some(in_use(error, "-p")),
         "serve metrics on" if error.is_in_use() => {
@@ -52,7 +54,7 @@ fn of_system_error(error: &udpkit::Error) -> Option<String> {
         "bind" | "serve metrics on" if error.is_permission() => Some(privileged_port()),
         "bind" | "serve metrics on" if error.is_not_ours() => Some(own_addresses()),
         "bind" if error.is_unsupported_family() => Some("this kernel has no IPv6; -4 leaves it out".to_owned()),
-        "join" => Some("`udp interfaces` shows which interfaces are up and can multicast; -i NAME chooses".to_owned()),
+        "join" => Some(where_to_join(error)),
         // Of files, the reason says it all.
         "create" | "write" | "look for files like" => None,
         _ => of_send_error(error.cause()),
@@ -81,6 +83,15 @@ fn privileged_port() -> String {
     format!("ports below {first} need root, or once: sudo setcap cap_net_bind_service=+ep $(command -v udp)")
 }
 
+/// Which interfaces there are, where the one that a group was to be joined on is not among them.
+fn where_to_join(error: &udpkit::Error) -> String {
+    let interfaces = Interfaces::list().unwrap_or_default();
+    match error.object().rsplit_once(" on ") {
+        Some((_, name)) if interfaces.named(name).is_none() => interface_names(&interfaces),
+        _ => "`udp interfaces` shows which interfaces are up and can multicast; -i NAME chooses".to_owned(),
+    }
+}
+
 fn own_addresses() -> String {
     let Ok(interfaces) = Interfaces::list() else { return "`udp interfaces` lists this host's addresses".to_owned() };
     let addresses: Vec<_> =
@@ -88,51 +99,46 @@ fn own_addresses() -> String {
     format!("this host's addresses: {}", addresses.join(", "))
 }
 
-/// Who has the port, if the system tells, and the flag that chooses another.
+/// Who has the address, if the system tells, and the flag that chooses another.
 pub(crate) fn in_use(error: &udpkit::Error, flag: &str) -> String {
-    let port = error.object().parse::<SocketAddr>().map(|address| address.port());
-    let Some(owner) = port.ok().and_then(port_owner) else {
-        return format!("another program has the port; choose one with {flag}, or end that program");
-    };
-    format!("{owner} has the port; choose one with {flag}, or end that program")
-}
-
-/// Name and process of the owner of a UDP port (`proc(5)`): its inode, then who has a descriptor of it.
-fn port_owner(port: u16) -> Option<String> {
-    let inodes: Vec<String> = ["/proc/net/udp", "/proc/net/udp6"]
-        .iter()
-        .filter_map(|table| std::fs::read_to_string(table).ok())
-        .flat_map(|table| {
-            let wanted = format!(":{port:04X}");
-            table
-                .lines()
-                .skip(1)
-                .filter_map(|line| {
-                    let fields: Vec<_> = line.split_whitespace().collect();
-                    fields.get(1)?.ends_with(&wanted).then(|| format!("socket:[{}]", fields.get(9).unwrap_or(&"")))
-                })
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    for process in std::fs::read_dir("/proc").ok()?.flatten() {
-        let Ok(descriptors) = std::fs::read_dir(process.path().join("fd")) else { continue };
-        let owns = descriptors
-            .flatten()
-            .filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok())
-            .any(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()));
-        if owns {
-            let name = std::fs::read(process.path().join("comm")).unwrap_or_default();
-            let name = String::from_utf8_lossy(&name);
-            let number = process.file_name();
-            return Some(format!("{} (process {})", name.trim(), number.to_string_lossy()));
+    let advice = format!("choose another with {flag}, or end that program");
+    let wanted = address(error.object());
+    match wanted.and_then(owner) {
+        None => format!("another program has the port; {advice}"),
+        Some(Owner { address, process, .. }) if process == std::process::id() => {
+            format!("this command has {address} itself: the addresses overlap")
+        }
+        Some(Owner { address, name, process }) => {
+            let what = if wanted == Some(address) { "the port".to_owned() } else { address.to_string() };
+            format!("{name} (process {process}) has {what}; {advice}")
         }
     }
-    None
+}
+
+/// An address as errors show it; which interface it counts on is left out.
+fn address(shown: &str) -> Option<SocketAddr> {
+    match (shown.split_once('%'), shown.rsplit_once(']')) {
+        (Some((start, _)), Some((_, end))) => format!("{start}]{end}").parse().ok(),
+        _ => shown.parse().ok(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_read_from_errors() {
+        for (shown, read) in [
+            ("127.0.0.1:80", Some("127.0.0.1:80")),
+            ("[::1]:80", Some("[::1]:80")),
+            ("[fe80::1%2]:80", Some("[fe80::1]:80")),
+            ("[fe80::1%eth0]:80", Some("[fe80::1]:80")),
+            ("'x'", None),
+        ] {
+            assert_eq!(address(shown), read.map(|read| read.parse().unwrap()), "{shown}");
+        }
+    }
 
     #[test]
     fn files_are_no_matter_of_networks() {

@@ -8,6 +8,7 @@ mod hint;
 #[cfg(feature = "http")]
 mod http;
 mod output;
+mod port_owner;
 mod run;
 mod runtime;
 mod tui;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 
 use common::netns::require;
-use common::{Place, Process, hosts, number, without_time};
+use common::{Place, Process, hosts, number, parse, without_time};
 use serde_json::Value;
 
 /// Sends payloads, which are hex, one after the other from one port, and says which. Arguments: address to send from,
@@ -248,7 +248,11 @@ fn multicast_groups_are_joined_and_no_others_heard() {
     ];
     for (arguments, group, other_group) in cases {
         // Two on one host share the group.
-        let mut listeners = [h2, h3, h3].map(|host| host.waiting(&[&["listen"], arguments].concat()).0);
+        let mut listeners = [h2, h3, h3].map(|host| {
+            let (listener, places) = host.waiting(&[&["listen"], arguments].concat());
+            assert_eq!(places, [parse(group)]);
+            listener
+        });
         let send = |host: Place<'_>, to, local: &str, payload| {
             let arguments = ["send", to, payload, "-i", "eth0", "--ttl", "4", "--wait", "0", "--local", local];
             host.run(&arguments).assert_status(0);
@@ -264,6 +268,57 @@ fn multicast_groups_are_joined_and_no_others_heard() {
             assert_eq!(without_time(&line), format!("{ours}:6000 -> {group}  multicast@eth0  5 B  hello"));
         }
     }
+}
+
+/// Receives by a socket that only shares its port by SO_REUSEPORT, once it has said so. Arguments: port, and the group to
+/// join, if any. Says what came.
+const REUSEPORT_ALONE: &str = "
+s = socket(AF_INET, SOCK_DGRAM)
+s.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+s.bind(('', int(sys.argv[1])))
+for group in sys.argv[2:]:
+    s.setsockopt(IPPROTO_IP, IP_ADD_MEMBERSHIP, inet_aton(group) + inet_aton('10.1.0.2'))
+say('ready')
+say(s.recv(100).decode())
+";
+
+#[test]
+fn a_group_is_shared_with_receivers_that_set_so_reuseport_alone() {
+    let Some(lan) = hosts(2) else { return };
+    let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
+    let group = "239.1.2.3:5000";
+    let listen = || h2.waiting(&["listen", group, "-i", "eth0"]).0;
+    let other = || h2.python_ready(REUSEPORT_ALONE, &["5000", "239.1.2.3"]);
+    for ours_first in [true, false] {
+        let (mut ours, mut other) = if ours_first {
+            let ours = listen();
+            (ours, other())
+        } else {
+            let other = other();
+            (listen(), other)
+        };
+        h1.run(&["send", group, "hello", "-i", "eth0", "--wait", "0"]).assert_status(0);
+        assert!(ours.stdout_line().ends_with("multicast@eth0  5 B  hello"), "{ours:?}");
+        assert_eq!(other.stdout_line(), "hello");
+        ours.stop().assert_status(0);
+    }
+}
+
+#[test]
+fn unicasts_are_not_split_between_receivers() {
+    let Some(lan) = hosts(2) else { return };
+    let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
+    let mut other = h2.python_ready(REUSEPORT_ALONE, &["5000"]);
+    let outcome = h2.run(&["listen", "10.1.0.2:5000"]);
+    outcome.assert_status(2);
+    let hint = format!("hint: python3 (process {}) has 0.0.0.0:5000; choose another with -p", other.id());
+    outcome.assert_told(&[&hint, "SO_REUSEPORT would split its datagrams"]);
+    // Beside a listener to a group, too, the whole of them is the other's.
+    let listener = h2.waiting(&["listen", "239.1.2.3:5000", "-i", "eth0"]).0;
+    h1.run(&["send", "10.1.0.2:5000", "unicast", "--wait", "0"]).assert_status(0);
+    assert_eq!(other.stdout_line(), "unicast");
+    let outcome = listener.stop();
+    outcome.assert_told(&["0 received (0 B) in "]);
 }
 
 #[test]
@@ -283,7 +338,9 @@ fn a_group_is_joined_again_when_its_interface_comes_back() {
         send("before");
         assert!(listener.stdout_line().ends_with("multicast@eth0  6 B  before"));
         h2.shell("ip link delete eth0");
-        listener.until_told("cannot join");
+        let ip = parse(group).ip();
+        listener.until_told(&format!("cannot join {ip} on eth0: no such interface"));
+        listener.until_told("hint: interfaces here: lo");
         Place::Bridge(&lan).shell(
             "ip link add eth0 netns h2 type veth peer name h2
             ip link set h2 master lan up",

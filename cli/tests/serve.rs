@@ -159,6 +159,50 @@ fn a_second_server_on_the_port_is_told_who_has_it() {
     }
 }
 
+/// Has sockets at each of these addresses of this port. Arguments: port, addresses.
+const HOLD: &str = "
+held = []
+for address in sys.argv[2:]:
+    s = socket(AF_INET6 if ':' in address else AF_INET, SOCK_DGRAM)
+    if ':' in address:
+        s.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
+    s.bind((address, int(sys.argv[1])))
+    held.append(s)
+say('ready')
+sys.stdin.read()
+";
+
+#[test]
+fn the_owner_that_is_named_has_the_very_address() {
+    let Some(lan) = hosts(1) else { return };
+    let h1 = Place::On(&lan, "h1");
+    h1.shell("ip address add fd01::1/64 dev eth0 nodad");
+    // Each has the port, and one of them the address.
+    let held: &[&[&str]] = &[&["127.0.0.1"], &["127.0.0.2"], &["10.1.0.1"], &["::1"], &["fd01::1"]];
+    let owners: Vec<_> = held.iter().map(|own| h1.python_ready(HOLD, &[&["7000"], *own].concat())).collect();
+    let everywhere = ["0.0.0.0", "::"].map(|all| h1.python_ready(HOLD, &["7001", all]));
+    let alone = h1.python_ready(HOLD, &["7003", "127.0.0.3"]);
+    let cases = [
+        ("127.0.0.1:7000", owners[0].id(), "the port;"),
+        ("127.0.0.2:7000", owners[1].id(), "the port;"),
+        ("10.1.0.1:7000", owners[2].id(), "the port;"),
+        ("[::1]:7000", owners[3].id(), "the port;"),
+        ("[fd01::1]:7000", owners[4].id(), "the port;"),
+        // Whoever has one address of a port keeps others from having all.
+        ("7003", alone.id(), "127.0.0.3:7003;"),
+        ("127.0.0.1:7001", everywhere[0].id(), "0.0.0.0:7001;"),
+        ("[::1]:7001", everywhere[1].id(), "[::]:7001;"),
+    ];
+    for (address, owner, what) in cases {
+        let outcome = h1.run(&["serve", address]);
+        outcome.assert_status(2);
+        outcome.assert_told(&[&format!("hint: python3 (process {owner}) has {what}")]);
+    }
+    let outcome = h1.run(&["serve", "127.0.0.9:7002", "7002"]);
+    outcome.assert_status(2);
+    outcome.assert_told(&["hint: this command has 127.0.0.9:7002 itself: the addresses overlap"]);
+}
+
 #[test]
 fn where_it_cannot_listen_it_says_why() {
     let Some(lan) = Lan::new("host alone") else { return };

@@ -98,12 +98,27 @@ impl Memberships {
             }
             let is_joined = self.joined.iter().any(|(joined, _)| *joined == place);
             if !is_joined && named.is_empty() {
-                named.push(others.pop().unwrap_or_else(|| nowhere(group.address)));
+                named.push(others.pop().unwrap_or_else(|| self.nowhere(place, interfaces)));
             }
             refusals.grave.extend(named);
             refusals.minor.extend(others);
         }
         refusals
+    }
+
+    /// The error of a group that no interface was there for.
+    fn nowhere(&self, place: usize, interfaces: &Interfaces) -> Error {
+        let group = self.groups[place].address;
+        let missing = match (self.groups[place].interface, &self.scopes[place]) {
+            (Some(index), None) => Some(index.to_string()),
+            (Some(_), scope) => scope.clone(),
+            (None, _) => self.names.iter().find(|name| interfaces.named(name).is_none()).cloned(),
+        };
+        let not_found = |words| io::Error::new(io::ErrorKind::NotFound, words);
+        match missing {
+            Some(name) => Error::new("join", format!("{group} on {name}"), not_found("no such interface")),
+            None => Error::new("join", group, not_found("no interface that is up can multicast")),
+        }
     }
 
     /// Finds the interfaces that groups name by number again, where they were removed and created.
@@ -181,9 +196,4 @@ fn join(socket: &Socket, group: &Group, interface: &Interface) -> Result<()> {
         return Err(Error::new("join", format!("{} on {}", group.address, interface.name), cause));
     }
     socket.join(group.address, interface, group.source)
-}
-
-fn nowhere(group: IpAddr) -> Error {
-    let cause = io::Error::new(io::ErrorKind::NotFound, "no interface that is up can multicast");
-    Error::new("join", group, cause)
 }

@@ -377,10 +377,12 @@ fn drops_are_told_a_second_after_those_before_though_nothing_comes_any_more() {
 #[test]
 fn a_group_that_can_be_joined_nowhere_ends_a_run_before_it_begins() {
     let group = Group { via: 0, address: [239, 255, 1, 2].into(), source: None, interface: None };
-    let nowhere = Memberships::new(vec![group], vec!["no such interface".to_owned()]);
+    let nowhere = Memberships::new(vec![group], vec!["gone".to_owned()]);
     let probe = Probe { lasts: Some(Duration::ZERO), ..Probe::default() };
     let refused = run_with(&[sending_to_itself(0)], probe, nowhere, &mut Idle(|| ()));
-    assert_eq!(refused.expect_err("nobody could be heard").attempt(), "join");
+    let refused = refused.expect_err("nobody could be heard");
+    assert_eq!(refused.attempt(), "join");
+    assert_eq!(refused.to_string(), "cannot join 239.255.1.2 on gone: no such interface");
 }
 
 const GROUP: [u8; 4] = [239, 255, 1, 2];

@@ -278,11 +278,13 @@ impl Notice for Reopened {
 #[derive(Serialize)]
 pub(super) struct Trouble {
     error: String,
+    #[serde(skip)]
+    hint: Option<String>,
 }
 
 impl Trouble {
     pub(super) fn new(error: &udpkit::Error) -> Self {
-        Self { error: endpoint::of_error(error) }
+        Self { error: endpoint::of_error(error), hint: hint::of_system_error(error) }
     }
 }
 
@@ -293,5 +295,9 @@ impl Notice for Trouble {
 
     fn words(&self) -> Vec<String> {
         vec![self.error.clone()]
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
     }
 }

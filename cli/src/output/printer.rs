@@ -376,7 +376,11 @@ mod tests {
                 "dropped" => ("", "dropped by the kernel: 5 (5 in all): the receive buffer is full\n"),
                 "interfaces" => ("", "interfaces changed\n"),
                 "reopened" => ("", "waiting for datagrams on 192.0.2.1:40000 again\n"),
-                "trouble" => ("", "cannot join 239.1.2.3: entity not found\n"),
+                "trouble" => (
+                    "",
+                    "cannot join 239.1.2.3: entity not found\n\
+                     hint: `udp interfaces` shows which interfaces are up and can multicast; -i NAME chooses\n",
+                ),
                 name => panic!("what does the printer say of {name}?"),
             };
             assert_eq!(told(Format::Text, event), (data.to_owned(), aside.to_owned()), "{}", event.name());

@@ -8,9 +8,9 @@ use anyhow::{Result, bail};
 use udpkit::{Group, Interface, InterfaceIndex, Interfaces, Options, Socket};
 
 use crate::args::{CommonArgs, SendingArgs};
-use crate::hint::{Hint, interface_names};
+use crate::hint::{self, Hint, interface_names};
 use crate::words::address::{Address, Families, needs_scope};
-use crate::words::endpoint::Endpoint;
+use crate::words::endpoint::{self, Endpoint};
 
 /// What sockets ask the system for; most systems permit less without being told to.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -62,6 +62,22 @@ pub(crate) struct Listening {
 impl Listening {
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.sockets.iter().map(Socket::local_address).collect()
+    }
+
+    /// The places as people asked for them: a group whose socket is at every address is shown, not that address.
+    pub(crate) fn places(&self) -> Vec<SocketAddr> {
+        let mut places = self.addresses();
+        for (place, group) in places.iter_mut().zip(&self.destinations) {
+            if let Some(group) = group {
+                place.set_ip(*group);
+            }
+        }
+        for Group { via, interface, .. } in &self.groups {
+            if let (SocketAddr::V6(place), Some(index)) = (&mut places[*via], interface) {
+                place.set_scope_id(index.get());
+            }
+        }
+        places
     }
 
     /// Puts sockets with groups behind the others: they are one worker's alone.
@@ -120,7 +136,7 @@ pub(crate) fn listening(
 fn both_families(port: u16, common: &CommonArgs, options: &Options, listening: &mut Listening) -> Result<()> {
     let mut port = port;
     if !common.ipv6 {
-        let socket = Socket::bind((Ipv4Addr::UNSPECIFIED, port).into(), options)?;
+        let socket = bind((Ipv4Addr::UNSPECIFIED, port).into(), options)?;
         // Where any port will do, both families use the same.
         port = socket.local_address().port();
         listening.sockets.push(socket);
@@ -133,10 +149,26 @@ fn both_families(port: u16, common: &CommonArgs, options: &Options, listening: &
                 listening.destinations.push(None);
             }
             Err(error) if !common.ipv6 && (error.is_unsupported_family() || error.is_not_ours()) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(not_bound(error, options)),
         }
     }
     Ok(())
+}
+
+fn bind(address: SocketAddr, options: &Options) -> Result<Socket> {
+    Socket::bind(address, options).map_err(|error| not_bound(error, options))
+}
+
+/// The error of a socket that could not be bound. Who has its port is looked up now, while what this command has is open.
+fn not_bound(error: udpkit::Error, options: &Options) -> anyhow::Error {
+    if !error.is_in_use() {
+        return error.into();
+    }
+    let mut hint = hint::in_use(&error, "-p");
+    if options.reuse_address {
+        hint += ". A port is shared with programs that set SO_REUSEADDR; SO_REUSEPORT would split its datagrams";
+    }
+    Hint::on(endpoint::of_error(&error), hint)
 }
 
 /// A socket at an address; a group is joined.
@@ -148,7 +180,7 @@ fn one_address(
 ) -> Result<()> {
     let ip = address.ip();
     if !ip.is_multicast() {
-        listening.sockets.push(Socket::bind(address, options)?);
+        listening.sockets.push(bind(address, options)?);
         listening.destinations.push(None);
         return Ok(());
     }
@@ -158,11 +190,14 @@ fn one_address(
     // Bound to the group, the socket hears nothing else. A link-local group cannot be bound to on several interfaces,
     // and Windows binds to no group: there the engine chooses.
     let bound_to_group = cfg!(unix) && !needs_scope(ip);
-    let bind = if bound_to_group { address } else { SocketAddr::new(udpkit::any_address(ip), address.port()) };
-    let options = Options { only_joined_groups: true, ..options.clone() };
+    let at = if bound_to_group { address } else { SocketAddr::new(udpkit::any_address(ip), address.port()) };
+    // Multicasts go to every socket, however its port is shared; unicasts, which SO_REUSEPORT would split, come to none
+    // that is bound to a group.
+    let reuse_port = options.reuse_address && bound_to_group;
+    let options = Options { only_joined_groups: true, reuse_port, ..options.clone() };
     let interface = Endpoint(address).interface();
     listening.groups.push(Group { via: listening.sockets.len(), address: ip, source, interface });
-    listening.sockets.push(Socket::bind(bind, &options)?);
+    listening.sockets.push(bind(at, &options)?);
     listening.destinations.push((!bound_to_group).then_some(ip));
     Ok(())
 }
@@ -243,5 +278,7 @@ mod tests {
         assert_eq!(listening.destinations, [None, None, first_only, second_only]);
         let vias: Vec<_> = listening.groups.iter().map(|group| (group.via, Some(group.address))).collect();
         assert_eq!(vias, [(2, first_only), (3, second_only)]);
+        let place = |last, port: SocketAddr| SocketAddr::from(([239, 1, 2, last], port.port()));
+        assert_eq!(listening.places(), [two, four, place(1, one), place(3, three)]);
     }
 }

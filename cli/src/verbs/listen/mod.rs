@@ -39,7 +39,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let (ready, remote) = ready(&listening, args, &interfaces)?;
     let system = SystemCounters::read();
     let buffer = buffer_of(&listening.sockets);
-    printer.say(&output::ListeningOn { addresses: &listening.addresses(), what: "listening" });
+    printer.say(&output::ListeningOn { addresses: &listening.places(), what: "listening" });
     notices::receive_buffer(buffer, &args.common).iter().for_each(|note| printer.say(note));
     printer.flush();
     let queue = Queue::new(options::queue_limit(args));

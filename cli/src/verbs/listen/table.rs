@@ -40,7 +40,7 @@ impl ListenSink {
         let feed = Feed::new(listening.ports(), interfaces);
         recorder.troubles = Some(feed.troubles());
         let written = recorder.written_so_far();
-        let addresses: Vec<_> = listening.addresses().iter().map(|address| Endpoint(*address).to_string()).collect();
+        let addresses: Vec<_> = listening.places().iter().map(|address| Endpoint(*address).to_string()).collect();
         let title = format!("udp listen on {}", addresses.join(" and "));
         let (asked, stopped) = (remote.clone(), remote.clone());
         let ask = move || {

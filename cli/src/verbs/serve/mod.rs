@@ -32,7 +32,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     let interfaces = Interfaces::list().unwrap_or_default();
     let socket_options = options::socket_options(args, &answer);
     let listening = listening(&args.addresses, &args.common, &socket_options, None, &interfaces)?;
-    let buffer = buffer_of(&listening.sockets);
+    let (buffer, places) = (buffer_of(&listening.sockets), listening.places());
     let settings = options::settings(args, listening.ports());
     let printer = SharedPrinter::new(StdPrinter::std(settings), &interfaces);
     let engine = options::engine(args, answer, &listening);
@@ -43,7 +43,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     let mut told = printer.lock();
     let launched = Server::launch(listening.sockets, engine, memberships, workers, |_, remote| sinks.of_worker(remote));
     let server = Arc::new(launched?);
-    let begun = watch::begin(args, &server, &printer, &interfaces, &mut told);
+    let begun = watch::begin(args, &server, &places, &printer, &interfaces, &mut told);
     // Workers wait for it, even to end.
     drop(told);
     let _metrics = begun?;

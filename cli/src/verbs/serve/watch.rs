@@ -1,5 +1,6 @@
 //! What watches and steers the workers: signals, rules that are read again, metrics, the state told now and then.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -22,6 +23,7 @@ const LONG: Duration = Duration::from_secs(3600);
 pub(super) fn begin(
     args: &ServeArgs,
     server: &Arc<Server>,
+    places: &[SocketAddr],
     printer: &SharedPrinter,
     interfaces: &Interfaces,
     told: &mut StdPrinter,
@@ -31,7 +33,7 @@ pub(super) fn begin(
     let addresses = options::metrics_addresses(args, interfaces)?;
     let watched = Arc::clone(server);
     let metrics = metrics::serve(&addresses, move || watched.report())?;
-    told.say(&ListeningOn { addresses: server.addresses(), what: "serving" });
+    told.say(&ListeningOn { addresses: places, what: "serving" });
     if !metrics.addresses().is_empty() {
         told.say(&MetricsServed { addresses: metrics.addresses() });
     }
