@@ -6,7 +6,7 @@ mod common;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
-use common::netns::require;
+use common::netns::{self, Lan, require};
 use common::{Place, Process, hosts, number, parse, without_time};
 use serde_json::Value;
 
@@ -493,4 +493,26 @@ fn on_a_terminal_each_line_is_coloured_unless_that_is_not_wanted() {
         assert!(line.trim_end().ends_with("  4 B  \\x1b[1m"), "{line:?}");
         terminal.finish().assert_status(0);
     }
+}
+
+#[test]
+fn a_listener_whose_socket_is_destroyed_listens_again_and_keeps_its_counts() {
+    if !require("ss") {
+        return;
+    }
+    let Some(lan) = Lan::new("host alone") else { return };
+    let alone = Place::On(&lan, "alone");
+    let (mut listener, _) = alone.waiting(&["listen", "127.0.0.1"]);
+    for _ in 0..2 {
+        alone.run(&["send", "127.0.0.1", "hi", "--wait", "0"]).assert_status(0);
+        assert!(listener.stdout_line().ends_with("  2 B  hi"));
+        if alone.shell("ss -K -H -n -u -a 'sport = :10000'").is_empty() {
+            return netns::skip("this kernel destroys no sockets (CONFIG_INET_DIAG_DESTROY)");
+        }
+        listener.until_told("cannot receive on 127.0.0.1:10000");
+        listener.until_told("waiting for datagrams on 127.0.0.1:10000 again");
+    }
+    let outcome = listener.stop();
+    outcome.assert_status(0);
+    outcome.assert_told(&["2 received (4 B) in ", ": 2 printed, 0 ignored"]);
 }

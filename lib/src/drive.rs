@@ -79,12 +79,25 @@ pub fn drive<E: Engine, S: Sink>(
     sink: &mut S,
 ) -> Result<(Report, End)> {
     let account = Account::new();
-    // A group that cannot be joined anywhere ends this here; in a run that goes on it may be joined later.
-    if !drive.memberships.is_empty() {
-        drive.memberships.update(sockets, &Interfaces::list()?)?;
+    drive.join(sockets)?;
+    let sockets: Vec<_> = sockets.iter().map(Some).collect();
+    loop {
+        let ran = run(&sockets, engine, &mut drive, &account, sink, None);
+        if let Some(end) = ran.map_err(|broken| broken.error)? {
+            return Ok((report(&sockets, engine, &account), end));
+        }
     }
-    let end = run(sockets, engine, &mut drive, &account, sink).map_err(|broken| broken.error)?;
-    Ok((report(sockets, engine, &account), end))
+}
+
+impl Drive {
+    /// Joins groups before a run: one that cannot be joined anywhere is an error now, and in a run that goes on is joined
+    /// later.
+    pub(crate) fn join(&mut self, sockets: &[Socket]) -> Result<()> {
+        if !self.memberships.is_empty() {
+            self.memberships.update(sockets, &Interfaces::list()?)?;
+        }
+        Ok(())
+    }
 }
 
 /// What ended a run before its time.
@@ -100,9 +113,12 @@ impl From<Error> for Broken {
     }
 }
 
-/// What the report of a run holds that its engine does not know.
+/// What of a run outlasts its sockets, and its engine does not know.
 pub(crate) struct Account {
     started: Instant,
+    /// Kept, so that nothing is missed while a socket is opened again. A sandbox may forbid to ask for interfaces; a run that
+    /// needs none of them works without.
+    watch: Option<InterfaceWatch>,
     /// What the kernel dropped at sockets that are closed.
     pub(crate) drops: u64,
     /// Of all drops: those that were told.
@@ -111,28 +127,29 @@ pub(crate) struct Account {
 
 impl Account {
     pub(crate) fn new() -> Self {
-        Self { started: now(), drops: 0, drops_told: Cell::new(0) }
+        Self { started: now(), watch: InterfaceWatch::new().ok(), drops: 0, drops_told: Cell::new(0) }
     }
 }
 
-/// [`drive()`], for those who can go on with another socket where one is broken.
+/// [`drive()`], for those who go on where a socket is broken: without it, until this moment, at which they may have opened
+/// another in its place. `None`: it has come.
 pub(crate) fn run<E: Engine, S: Sink>(
-    sockets: &[Socket],
+    sockets: &[Option<&Socket>],
     engine: &mut E,
     drive: &mut Drive,
     account: &Account,
     sink: &mut S,
-) -> std::result::Result<End, Broken> {
+    until: Option<Instant>,
+) -> std::result::Result<Option<End>, Broken> {
     let Drive { control, memberships } = drive;
-    // A sandbox may forbid to ask for interfaces; a run that needs none of them works without.
-    let watch = InterfaceWatch::new().ok();
+    let watch = account.watch.as_ref();
     let interfaces = Interfaces::list()
         .or_else(|error| if memberships.is_empty() { Ok(Interfaces::default()) } else { Err(error) })?;
     let mut wire = Wire::new(sockets, account, sink);
     join(sockets, &interfaces, memberships, &Changes::default(), &mut wire);
     engine.interfaces(&interfaces);
     let mut batch = ReceiveBatch::default();
-    let mut waiting = Waiting::new(sockets, watch.as_ref(), control);
+    let mut waiting = Waiting::new(sockets, watch, control);
     let alarm = Alarm::new(engine.precision());
     let rest = engine.rest();
     let end = loop {
@@ -147,6 +164,7 @@ pub(crate) fn run<E: Engine, S: Sink>(
             _ if wire.flow.is_break() => break End::SinkClosed,
             _ if control.is_stopped() => break End::Stopped,
             Next::Done => break End::Done,
+            _ if until.is_some_and(|until| moment >= until) => return Ok(None),
             // What was fed in may be due at once.
             _ if fed => Some(moment),
             Next::At(deadline) => Some(deadline),
@@ -165,11 +183,13 @@ pub(crate) fn run<E: Engine, S: Sink>(
             pause(earlier(Some(rest), left()));
         }
         let asleep = left().map(|left| alarm.asleep(left));
-        if !waiting.wait(earlier(asleep, wire.drops_due(moment)))? {
+        let until = until.map(|until| until.saturating_duration_since(moment));
+        if !waiting.wait(earlier(earlier(asleep, until), wire.drops_due(moment)))? {
             alarm.watch(engine.next());
             continue;
         }
         for (via, socket) in sockets.iter().enumerate() {
+            let Some(socket) = socket else { continue };
             if waiting.failed(via) {
                 wire.errors(engine, via, moment);
                 if let Some(error) = socket.lost() {
@@ -186,20 +206,21 @@ pub(crate) fn run<E: Engine, S: Sink>(
             control.tell(|| report(sockets, engine, account));
         }
         if waiting.interfaces_changed()
-            && let Some(changes) = watch.as_ref().map(InterfaceWatch::changes).filter(|changes| changes.any)
+            && let Some(changes) = watch.map(InterfaceWatch::changes).filter(|changes| changes.any)
         {
             interfaces_changed(sockets, engine, memberships, &changes, &mut wire);
         }
     };
     wire.finish(engine);
-    Ok(end)
+    Ok(Some(end))
 }
 
 /// What an engine has to report, and its sockets.
-pub(crate) fn report<E: Engine>(sockets: &[Socket], engine: &E, account: &Account) -> Report {
-    let drops = sockets.iter().map(Socket::kernel_drops).sum::<Option<u64>>();
+pub(crate) fn report<E: Engine>(sockets: &[Option<&Socket>], engine: &E, account: &Account) -> Report {
+    let open = || sockets.iter().copied().flatten();
+    let drops = open().map(Socket::kernel_drops).sum::<Option<u64>>();
     let drops = drops.map(|drops| drops + account.drops);
-    let coalesced = drops > Some(0) && sockets.iter().any(|socket| socket.capabilities().coalesce);
+    let coalesced = drops > Some(0) && open().any(|socket| socket.capabilities().coalesce);
     Report {
         kernel_drops: drops,
         kernel_drops_at_least: coalesced,
@@ -309,7 +330,7 @@ fn take_input<E: Engine, S: Sink>(
 }
 
 fn interfaces_changed<E: Engine, S: Sink>(
-    sockets: &[Socket],
+    sockets: &[Option<&Socket>],
     engine: &mut E,
     memberships: &mut Memberships,
     changes: &Changes,
@@ -327,50 +348,48 @@ fn interfaces_changed<E: Engine, S: Sink>(
 /// Joins groups, and reports what is refused. A group that is joined nowhere now may be joined later: the interface may come
 /// back.
 fn join<S: Sink>(
-    sockets: &[Socket],
+    sockets: &[Option<&Socket>],
     interfaces: &Interfaces,
     memberships: &mut Memberships,
     changes: &Changes,
     wire: &mut Wire<'_, S>,
 ) {
-    let sockets: Vec<_> = sockets.iter().map(Some).collect();
-    for error in memberships.keep_up(&sockets, interfaces, changes) {
+    for error in memberships.keep_up(sockets, interfaces, changes) {
         wire.emit(Event::Trouble { error: &error });
     }
 }
 
-/// Everything that can end a wait, in the order of the poll set: sockets, interface watch, control.
+/// Everything that can end a wait, and its place in the poll set.
 struct Waiting {
     poller: Poller,
-    sockets: usize,
-    /// Whether interfaces are watched.
-    watches: bool,
+    /// Those that are open.
+    sockets: Vec<Option<usize>>,
+    /// The line to the program around the run, where it can end a wait.
+    control: Option<usize>,
+    /// Where interfaces are watched.
+    interfaces: Option<usize>,
 }
 
 impl Waiting {
     #[cfg(unix)]
-    fn new(sockets: &[Socket], watch: Option<&InterfaceWatch>, control: &Control) -> Self {
+    fn new(sockets: &[Option<&Socket>], watch: Option<&InterfaceWatch>, control: &Control) -> Self {
         use std::os::fd::AsFd;
         let mut poller = Poller::default();
-        for socket in sockets {
-            poller.add(socket.as_fd());
-        }
-        poller.add(control.wakeup.as_fd());
+        let sockets = sockets.iter().map(|socket| socket.map(|socket| poller.add(socket.as_fd()))).collect();
+        let control = Some(poller.add(control.wakeup.as_fd()));
         #[cfg(target_os = "linux")]
-        let watches = watch.map(|watch| poller.add(watch.inner.as_fd())).is_some();
+        let interfaces = watch.map(|watch| poller.add(watch.inner.as_fd()));
         #[cfg(not(target_os = "linux"))]
-        let (watches, _) = (false, watch);
-        Self { poller, sockets: sockets.len(), watches }
+        let (interfaces, _) = (None, watch);
+        Self { poller, sockets, control, interfaces }
     }
 
     #[cfg(windows)]
-    fn new(sockets: &[Socket], _watch: Option<&InterfaceWatch>, _control: &Control) -> Self {
+    fn new(sockets: &[Option<&Socket>], _watch: Option<&InterfaceWatch>, _control: &Control) -> Self {
         use std::os::windows::io::AsSocket;
         let mut poller = Poller::default();
-        for socket in sockets {
-            poller.add(socket.as_socket());
-        }
-        Self { poller, sockets: sockets.len(), watches: false }
+        let sockets = sockets.iter().map(|socket| socket.map(|socket| poller.add(socket.as_socket()))).collect();
+        Self { poller, sockets, control: None, interfaces: None }
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> Result<bool> {
@@ -379,25 +398,25 @@ impl Waiting {
     }
 
     fn ready(&self, via: usize) -> bool {
-        self.poller.ready(via)
+        self.sockets[via].is_some_and(|place| self.poller.ready(place))
     }
 
     fn failed(&self, via: usize) -> bool {
-        self.poller.failed(via)
+        self.sockets[via].is_some_and(|place| self.poller.failed(place))
     }
 
     fn woken(&self) -> bool {
-        cfg!(not(unix)) || self.poller.ready(self.sockets)
+        self.control.is_none_or(|place| self.poller.ready(place))
     }
 
     fn interfaces_changed(&self) -> bool {
-        self.watches && self.poller.ready(self.sockets + 1)
+        self.interfaces.is_some_and(|place| self.poller.ready(place))
     }
 }
 
 /// The engine's outbox on real sockets.
 struct Wire<'a, S> {
-    sockets: &'a [Socket],
+    sockets: &'a [Option<&'a Socket>],
     account: &'a Account,
     batches: Vec<SendBatch>,
     /// What the engine has not been told yet.
@@ -414,7 +433,7 @@ struct Wire<'a, S> {
 }
 
 impl<'a, S: Sink> Wire<'a, S> {
-    fn new(sockets: &'a [Socket], account: &'a Account, sink: &'a mut S) -> Self {
+    fn new(sockets: &'a [Option<&'a Socket>], account: &'a Account, sink: &'a mut S) -> Self {
         Self {
             sockets,
             account,
@@ -451,15 +470,12 @@ impl<'a, S: Sink> Wire<'a, S> {
     }
 
     fn flush_one(&mut self, via: usize) {
-        if self.batches[via].is_empty() {
-            return;
-        }
-        self.sockets[via].send(&mut self.batches[via]);
+        let Some(socket) = self.sockets[via].filter(|_| !self.batches[via].is_empty()) else { return };
+        socket.send(&mut self.batches[via]);
         let failures = &mut self.batches[via].failures;
         // The system says only once that it destroyed a socket, to whichever call comes next.
         if failures.iter().any(|failure| failure.error.kind() == io::ErrorKind::ConnectionAborted) {
-            let error =
-                Error::new("send on", self.sockets[via].local_address(), io::ErrorKind::ConnectionAborted.into());
+            let error = Error::new("send on", socket.local_address(), io::ErrorKind::ConnectionAborted.into());
             self.broken = Some(Broken { via: Some(via), error });
         }
         self.failures.append(failures);
@@ -467,7 +483,8 @@ impl<'a, S: Sink> Wire<'a, S> {
 
     /// Tells the engine which datagrams were refused.
     fn errors<E: Engine>(&mut self, engine: &mut E, via: usize, moment: Instant) {
-        self.sockets[via].errors(|unreachable| engine.unreachable(moment, &unreachable, self));
+        let Some(socket) = self.sockets[via] else { return };
+        socket.errors(|unreachable| engine.unreachable(moment, &unreachable, self));
     }
 
     /// How long until the kernel is to be asked for its drops; `None`: not until something is received.
@@ -483,13 +500,23 @@ impl<'a, S: Sink> Wire<'a, S> {
         }
         self.drops_asked = moment;
         self.received = false;
-        let open = self.sockets.iter().filter_map(Socket::kernel_drops).sum::<u64>();
+        let open = self.sockets.iter().copied().flatten().filter_map(Socket::kernel_drops).sum::<u64>();
         let (total, told) = (self.account.drops + open, self.account.drops_told.get());
         if total > told {
             let new = total - told;
             self.account.drops_told.set(total);
             self.emit(Event::Dropped { new, total });
         }
+    }
+
+    /// Whether a socket is closed; then what was to be sent fails.
+    fn fails(&mut self, via: usize, transmit: &Transmit, count: usize, bytes: usize) -> bool {
+        if self.sockets[via].is_some() {
+            return false;
+        }
+        let error = io::Error::new(io::ErrorKind::NotConnected, "the socket is closed");
+        self.failures.push(SendFailure { transmit: *transmit, count, bytes, error });
+        true
     }
 
     fn idle(&mut self) {
@@ -501,6 +528,9 @@ impl<'a, S: Sink> Wire<'a, S> {
 
 impl<S: Sink> Outbox for Wire<'_, S> {
     fn send(&mut self, via: usize, transmit: &Transmit, payload: &[u8]) {
+        if self.fails(via, transmit, 1, payload.len()) {
+            return;
+        }
         if !self.batches[via].push(transmit, payload) {
             self.flush_one(via);
             self.batches[via].push(transmit, payload);
@@ -508,6 +538,9 @@ impl<S: Sink> Outbox for Wire<'_, S> {
     }
 
     fn send_train(&mut self, via: usize, transmit: &Transmit, payload: &[u8], segment: usize) {
+        if self.fails(via, transmit, payload.len().div_ceil(segment.max(1)), payload.len()) {
+            return;
+        }
         for run in payload.chunks(SendBatch::max_train(segment)) {
             if !self.batches[via].push_train(transmit, run, segment) {
                 self.flush_one(via);

@@ -7,27 +7,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::answer::Answer;
 use crate::clock::{both, now};
 use crate::conduct::Conduct;
 use crate::control::{Remote, control};
-use crate::datagram::Transmit;
-use crate::drive::{Account, Broken, Drive, End, Sink, report, run};
-use crate::engine::{Engine, Input, Outbox};
+use crate::drive::{Drive, End, Sink};
+use crate::engine::Input;
 use crate::error::{Error, Result};
 use crate::event::{Event, Report};
 use crate::interface::Interfaces;
 use crate::membership::Memberships;
+use crate::mend::Lasting;
 use crate::options::Options;
 use crate::socket::Socket;
 use crate::verbs::{Serve, ServeOptions};
 
 /// How long the workers have, all together, to say what they did so far. They never wait for anything for as long.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The first and the longest wait before a socket that broke is opened again.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 
 /// Answers datagrams in threads of its own until it is stopped or dropped.
 ///
@@ -144,7 +142,7 @@ impl Server {
             let sink = sinks(number, &remote);
             let drive = Drive { control, memberships: memberships.take().unwrap_or_default() };
             let last = Arc::<Mutex<Report>>::default();
-            let work = Work { sockets, engine, drive, account: Account::new(), sink, broken: None };
+            let work = Work { sockets, engine, drive, sink };
             let (result, ended) = (Arc::clone(&last), ended.clone());
             let (gate, opened) = sync_channel(1);
             let thread = std::thread::Builder::new()
@@ -252,81 +250,15 @@ struct Work<S> {
     sockets: Vec<Socket>,
     engine: Serve,
     drive: Drive,
-    account: Account,
     sink: S,
-    /// When a socket broke last, and how long was waited then.
-    broken: Option<(Instant, Duration)>,
 }
 
 impl<S: Sink> Work<S> {
     fn go(mut self, last: &Mutex<Report>) -> End {
-        let end = loop {
-            match run(&self.sockets, &mut self.engine, &mut self.drive, &self.account, &mut self.sink) {
-                Ok(end) => break end,
-                Err(broken) => match self.mend(broken) {
-                    None => {}
-                    Some(end) => {
-                        let sink = (end != End::SinkClosed).then_some(&mut self.sink);
-                        self.engine.finish(now(), &mut Farewell(sink));
-                        break end;
-                    }
-                },
-            }
-        };
-        *last.lock().unwrap_or_else(PoisonError::into_inner) = report(&self.sockets, &self.engine, &self.account);
+        let mut lasting = Lasting::new(self.sockets, &mut self.engine, self.drive, &mut self.sink);
+        let end = lasting.go();
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = lasting.report();
         end
-    }
-
-    /// Opens a socket again that broke, as often as it takes; returns how it ended if it did so meanwhile.
-    fn mend(&mut self, broken: Broken) -> Option<End> {
-        let Broken { via, error } = broken;
-        let mut flow = self.sink.event(Event::Trouble { error: &error });
-        let spec = via.map(|via| {
-            let socket = self.sockets.remove(via);
-            self.account.drops += socket.kernel_drops().unwrap_or(0);
-            self.drive.memberships.forget(via);
-            (via, socket.local_address(), socket.options().clone())
-        });
-        let mut pause = match self.broken {
-            Some((when, pause)) if now().saturating_duration_since(when) < 2 * PAUSES.1 => pause * 2,
-            _ => PAUSES.0,
-        };
-        loop {
-            pause = pause.min(PAUSES.1);
-            self.broken = Some((now(), pause));
-            let Self { sockets, engine, drive, account, .. } = self;
-            if flow.is_continue() && drive.control.pause(pause, || report(sockets, engine, account)) {
-                return Some(End::Stopped);
-            }
-            if flow.is_break() {
-                return Some(End::SinkClosed);
-            }
-            let Some((via, local, options)) = &spec else { return None };
-            match Socket::bind(*local, options) {
-                Ok(socket) => {
-                    self.sockets.insert(*via, socket);
-                    // Before it is said to be open; what is refused is told when the run goes on.
-                    let _ = Interfaces::list().map(|now| self.drive.memberships.update(&self.sockets, &now));
-                    flow = self.sink.event(Event::Reopened { local: *local });
-                    return flow.is_break().then_some(End::SinkClosed);
-                }
-                Err(error) if pause == PAUSES.1 => flow = self.sink.event(Event::Trouble { error: &error }),
-                Err(_) => pause *= 2,
-            }
-        }
-    }
-}
-
-/// Where a worker puts what is left to say when it ends without its sockets. Nothing is sent.
-struct Farewell<'a, S>(Option<&'a mut S>);
-
-impl<S: Sink> Outbox for Farewell<'_, S> {
-    fn send(&mut self, _via: usize, _transmit: &Transmit, _payload: &[u8]) {}
-
-    fn emit(&mut self, event: Event<'_>) {
-        if self.0.as_mut().is_some_and(|sink| sink.event(event).is_break()) {
-            self.0 = None;
-        }
     }
 }
 

@@ -8,10 +8,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use udpkit::verbs::ServeOptions;
+use udpkit::verbs::{Listen, ListenOptions, ServeOptions};
 use udpkit::{
-    Answer, Conduct, Event, Group, Memberships, Options, Reason, ReceiveBatch, Rule, Rules, Server, Sink, Socket,
-    Transmit, Wait, any_address,
+    Answer, Conduct, Drive, End, Event, Group, Input, Memberships, Options, Reason, ReceiveBatch, Rule, Rules, Server,
+    Sink, Socket, Transmit, Wait, any_address, control, drive_mending,
 };
 
 use crate::common::{V4, V6, bind, bind_to, interface, is_over, patience, receive_one, send_run};
@@ -25,8 +25,12 @@ fn in_network(test: &str, script: &str) -> bool {
 /// Destroys sockets at a port, and returns how many: one at least of several that share it, as the kernel finds them.
 /// Zero, and says so, where the kernel cannot.
 fn destroy(port: u16) -> usize {
-    let filter = format!("sport = :{port}");
-    let output = Command::new("ss").args(["-K", "-H", "-n", "-u", "-a", &filter]).output().expect("ss can be run");
+    destroy_where(&format!("sport = :{port}"))
+}
+
+/// As [`destroy`], of those that the filter of `ss` finds.
+fn destroy_where(filter: &str) -> usize {
+    let output = Command::new("ss").args(["-K", "-H", "-n", "-u", "-a", filter]).output().expect("ss can be run");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let destroyed = output.stdout.trim_ascii().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
     if destroyed == 0 {
@@ -354,6 +358,107 @@ fn a_server_that_cannot_open_its_socket_again_tries_until_it_can_or_is_stopped()
     assert_eq!((report.answered, report.waiting, report.ignored.of(Reason::Unfinished)), (2, 0, 3));
     assert!(report.is_balanced());
     assert!((0..3).all(|_| heard(&said).1 == Said::Ignored(Reason::Unfinished)));
+}
+
+#[test]
+fn a_worker_answers_by_its_other_sockets_while_one_cannot_be_opened_again() {
+    const TEST: &str = "broken::a_worker_answers_by_its_other_sockets_while_one_cannot_be_opened_again";
+    if !in_network(TEST, "ip address add 10.5.0.1/32 dev lo") {
+        return;
+    }
+    let ip = |change: &str| {
+        let arguments = ["address", change, "10.5.0.1/32", "dev", "lo"];
+        assert!(Command::new("ip").args(arguments).status().expect("ip can be run").success());
+    };
+    let places = [SocketAddr::from(([10, 5, 0, 1], PORT)), SocketAddr::new(V4, PORT), SocketAddr::new(V6, PORT)];
+    for workers in [1, 2] {
+        let options = ServeOptions::new(Answer::Ask { most: 8 }, places.to_vec());
+        let (server, said) = launch(options, Memberships::default(), workers);
+        let clients: Vec<_> = (0..8).map(|_| bind(V4, &Options::default())).collect();
+        for client in &clients {
+            client.send_to(b"late", places[0]).expect("loopback takes it");
+        }
+        let question = |(worker, said)| match said {
+            Said::Question(ticket, _) => (worker, ticket),
+            other => panic!("{other:?}"),
+        };
+        let questions: Vec<_> = (0..8).map(|_| question(heard(&said))).collect();
+        server.set_answer(Answer::Echo);
+        let mut asked: u64 = places.iter().map(|place| ask_all_workers(*place)).sum();
+        ip("delete");
+        let mut destroyed = 0;
+        while destroyed < workers {
+            match destroy_where(&format!("src 10.5.0.1 and sport = :{PORT}")) {
+                0 => return,
+                more => destroyed += more,
+            }
+        }
+        let mut troubles = 0;
+        while troubles < workers {
+            troubles += usize::from(matches!(heard(&said).1, Said::Trouble(_)));
+        }
+        for _ in 0..3 {
+            asked += ask_all_workers(places[1]) + ask_all_workers(places[2]);
+        }
+        // What was to leave by it is counted.
+        for (worker, ticket) in questions {
+            let remote = server.remotes().nth(worker).expect("it asked");
+            remote.input(Input::Reply { ticket, reply: Ok(b"late".to_vec()) });
+        }
+        let deadline = patience();
+        while server.report().waiting > 0 {
+            assert!(!is_over(deadline), "{:?}", server.report());
+        }
+        ip("add");
+        let mut open = 0;
+        while open < workers {
+            open += usize::from(heard(&said).1 == Said::Reopened(places[0]));
+        }
+        asked += ask_all_workers(places[0]);
+        let report = server.stop();
+        assert_eq!((report.answered, report.reply_failed), (asked, 8), "{workers} workers");
+        assert!(report.is_balanced());
+    }
+}
+
+#[test]
+fn a_run_of_any_engine_can_outlast_its_sockets() {
+    const TEST: &str = "broken::a_run_of_any_engine_can_outlast_its_sockets";
+    if !in_network(TEST, "") {
+        return;
+    }
+    let (remote, control) = control().expect("there are descriptors");
+    let (say, said) = channel();
+    let socket = bind(V4, &Options::default());
+    let address = socket.local_address();
+    let run = std::thread::spawn(move || {
+        let drive = Drive { control, memberships: Memberships::default() };
+        let mut sink = |event: Event<'_>| {
+            let said = match event {
+                Event::Received { .. } => "received".to_owned(),
+                Event::Reopened { local } => format!("open at {local}"),
+                Event::Trouble { error } => error.to_string(),
+                _ => return ControlFlow::Continue(()),
+            };
+            let _ = say.send(said);
+            ControlFlow::Continue(())
+        };
+        drive_mending(vec![socket], &mut Listen::new(ListenOptions::default()), drive, &mut sink)
+    });
+    let client = bind(V4, &Options::default());
+    let hears = || said.recv_timeout(PATIENCE).expect("the run has something to say");
+    for _ in 0..3 {
+        client.send_to(b"?", address).expect("loopback takes it");
+        assert_eq!(hears(), "received");
+        if destroy(address.port()) == 0 {
+            return;
+        }
+        assert!(hears().starts_with("cannot receive on "));
+        assert_eq!(hears(), format!("open at {address}"));
+    }
+    remote.stop();
+    let (report, end) = run.join().expect("it does not panic").expect("there was no group to join");
+    assert_eq!((report.received.datagrams, report.delivered, end), (3, 3, End::Stopped));
 }
 
 #[test]

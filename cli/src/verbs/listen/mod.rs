@@ -12,7 +12,7 @@ mod table;
 
 use anyhow::{Result, anyhow};
 use udpkit::verbs::Listen;
-use udpkit::{Drive, End, Interfaces, Memberships, Remote, control, drive};
+use udpkit::{Drive, End, Interfaces, Memberships, Remote, control, drive_mending};
 
 use crate::args::ListenArgs;
 use crate::output::{self, Remark, StdPrinter};
@@ -48,7 +48,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let open = || sink.open_table(&mut recorder, &listening, &interfaces, &remote);
     let tui = args.tui.then(open).transpose()?;
     let recording = recorder.start(&queue, remote)?;
-    let driven = drive(&listening.sockets, &mut engine, ready, &mut sink);
+    let driven = drive_mending(listening.sockets, &mut engine, ready, &mut sink);
     queue.end();
     let mut recorder = recording.join().map_err(|_| anyhow!("the thread that writes panicked"))?;
     for trouble in tui.map(Tui::finish).transpose()?.unwrap_or_default() {

@@ -1,5 +1,6 @@
 //! What the thread that receives has for the thread that writes: a bounded queue, whose lock is held for copies alone.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -178,6 +179,7 @@ enum Item {
         total: u64,
     },
     Interfaces(Box<Interfaces>),
+    Reopened(SocketAddr),
     Trouble(Box<Error>),
 }
 
@@ -223,6 +225,7 @@ impl Chunk {
             Event::Ignored { meta, reason, count } => Item::Ignored { meta: *meta, reason, count },
             Event::Dropped { new, total } => Item::Dropped { new, total },
             Event::Interfaces { interfaces } => Item::Interfaces(Box::new(interfaces.clone())),
+            Event::Reopened { local } => Item::Reopened(local),
             Event::Trouble { error } => Item::Trouble(Box::new(error.clone())),
             // A listener says nothing else: it sends nothing, and asks for no replies.
             _ => return 0,
@@ -266,6 +269,7 @@ impl Chunk {
                 Item::Ignored { meta, reason, count } => tell(Event::Ignored { meta, reason: *reason, count: *count })?,
                 Item::Dropped { new, total } => tell(Event::Dropped { new: *new, total: *total })?,
                 Item::Interfaces(interfaces) => tell(Event::Interfaces { interfaces })?,
+                Item::Reopened(local) => tell(Event::Reopened { local: *local })?,
                 Item::Trouble(error) => tell(Event::Trouble { error })?,
             }
         }
@@ -283,7 +287,6 @@ impl Chunk {
 mod tests {
     use super::*;
     use crate::output::samples::each_event;
-    use std::net::SocketAddr;
 
     fn meta(port: u16) -> Meta {
         Meta::new(SocketAddr::from(([127, 0, 0, 1], port)))
