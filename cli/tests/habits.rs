@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Place, hosts, without_rtt};
+use common::{Place, Scratch, hosts, number, without_rtt};
 
 /// The link-local address of a host's `eth0`.
 fn link_local(host: Place<'_>) -> String {
@@ -68,4 +68,132 @@ fn a_scope_is_the_name_of_its_interface_wherever_it_is_printed_and_can_be_pasted
     let targets = h1.run(&["broadcast", "-6", "hi", "--dry-run"]);
     targets.assert_status(0);
     assert_eq!(targets.text(), "eth0: to [ff02::1%eth0]:10000\n");
+}
+
+/// Asserts that each command is refused, and that the hint has these words.
+fn assert_refused(place: Place<'_>, cases: &[(&[&str], &str)]) {
+    for (arguments, hint) in cases {
+        let outcome = place.run(arguments);
+        outcome.assert_status(2);
+        assert_eq!(outcome.stdout, b"", "{arguments:?}");
+        let hints: Vec<_> = outcome.stderr.lines().filter_map(|line| line.strip_prefix("hint: ")).collect();
+        assert!(hints.len() == 1 && hints[0].contains(hint), "{arguments:?} should hint at '{hint}': {outcome:?}");
+    }
+}
+
+#[test]
+fn a_port_or_an_address_in_the_place_of_the_payload_is_refused_and_nothing_is_sent() {
+    let Some(lan) = hosts(2) else { return };
+    let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
+    let (mut listener, _) =
+        h2.waiting(&["listen", "10000", "5000", "10.1.0.2:5001", "--fields", "destination,payload"]);
+    assert_refused(
+        h1,
+        &[
+            (&["send", "10.1.0.2", "5000"], "udp send 10.1.0.2:5000 TEXT; to send it as text: --text 5000"),
+            (&["send", "10.1.0.2", ":5000"], "udp send 10.1.0.2:5000 TEXT"),
+            (&["send", "10.1.0.2", "5000", "--escapes"], "udp send 10.1.0.2:5000 TEXT"),
+            (&["send", "h2", "5000"], "udp send h2:5000 TEXT"),
+            (&["send", "fd01::2", "5000"], "udp send [fd01::2]:5000 TEXT"),
+            (&["send", "fe80::2%eth0", "5000"], "udp send [fe80::2%eth0]:5000 TEXT"),
+            (&["send", "10.1.0.2", "10.1.0.3"], "udp send 10.1.0.3 TEXT; to send it as text: --text 10.1.0.3"),
+            (&["send", "10.1.0.2", "[::1]:5"], "udp send [::1]:5 TEXT"),
+            (&["broadcast", "10.1.0.255"], "udp broadcast --to 10.1.0.255 TEXT; to send it as text: --text 10.1.0.255"),
+            (&["broadcast", "10.1.0.255", "-p", "5000"], "udp broadcast --to 10.1.0.255 TEXT"),
+            (&["broadcast", "239.1.2.3:5000"], "udp broadcast --to 239.1.2.3:5000 TEXT"),
+            (&["broadcast", "10.1.0.2:5000"], "udp send 10.1.0.2:5000 TEXT"),
+            (&["broadcast", "5000"], "udp broadcast -p 5000 TEXT; to send it as text: --text 5000"),
+            (&["broadcast", ":5000"], "udp broadcast -p 5000 TEXT"),
+            (&["broadcast", "--to", "10.1.0.255", "5000"], "udp broadcast --to 10.1.0.255:5000 TEXT"),
+            (&["broadcast", "eth0"], "udp broadcast -i eth0 TEXT"),
+            (&["broadcast", "--dry-run", "5000"], "udp broadcast -p 5000 TEXT"),
+        ],
+    );
+    // Where a port was given, or the text is said to be one, it is sent.
+    let to_h2 = "10.1.0.2:10000";
+    let cases: [(&[&str], &str); 10] = [
+        (&["send", to_h2, "5000"], "10.1.0.2:10000  5000"),
+        (&["send", "10.1.0.2", "5000", "-p", "10000"], "10.1.0.2:10000  5000"),
+        (&["send", "10.1.0.2", "--text", "5000"], "10.1.0.2:10000  5000"),
+        (&["send", to_h2, "10.1.0.3"], "10.1.0.2:10000  10.1.0.3"),
+        (&["send", to_h2, "--text", "-"], "10.1.0.2:10000  -"),
+        (&["send", to_h2, "--text", "-hello"], "10.1.0.2:10000  -hello"),
+        (&["send", to_h2, "--text", r"a\x41", "--escapes"], "10.1.0.2:10000  aA"),
+        (&["broadcast", "-p", "10000", "5000"], "10.1.0.255:10000  5000"),
+        (&["broadcast", "--text", "10.1.0.255"], "10.1.0.255:10000  10.1.0.255"),
+        (&["broadcast", "--to", "10.1.0.255", "10.1.0.7"], "10.1.0.255:10000  10.1.0.7"),
+    ];
+    for (arguments, expected) in cases {
+        h1.run(&[arguments, &["--wait", "0"]].concat()).assert_status(0);
+        assert_eq!(listener.stdout_line(), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_port_after_an_address_without_one_is_not_a_second_place_to_listen() {
+    let cases: [(&[&str], &str); 5] = [
+        (&["listen", "239.1.2.3", "5000"], "239.1.2.3:5000 is one place; for two, write 239.1.2.3:10000 5000"),
+        (&["listen", "0.0.0.0", "5001"], "0.0.0.0:5001 is one place"),
+        (&["serve", "127.0.0.1", "9000"], "127.0.0.1:9000 is one place"),
+        (&["serve", "::1", "9000"], "[::1]:9000 is one place"),
+        (&["listen", "5000", "localhost", "5001"], "localhost:5001 is one place"),
+    ];
+    assert_refused(Place::Here, &cases);
+    let Some(lan) = hosts(1) else { return };
+    let h1 = Place::On(&lan, "h1");
+    let cases: [&[&str]; 4] = [
+        &["5000", "5001", "-4"],
+        &["-p", "4000", "10.1.0.1", "5000", "-4"],
+        &["10.1.0.1:4000", "5000", "-4"],
+        &["5000", "10.1.0.1", "-4"],
+    ];
+    for places in cases {
+        let (_listener, addresses) = h1.waiting(&[&["listen"], places].concat());
+        assert_eq!(addresses.len(), 2, "{places:?}");
+    }
+}
+
+#[test]
+fn a_count_is_how_many_to_send() {
+    let Some(lan) = hosts(2) else { return };
+    let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
+    let (_server, _) = h2.waiting(&["serve", "--echo"]);
+    let scratch = Scratch::new();
+    let lines = scratch.file("lines", "one\ntwo\nthree\n");
+    let cases: [(&[&str], u64); 6] = [
+        (&["send", "10.1.0.2", "hi", "-c", "3"], 3),
+        (&["send", "10.1.0.2", "hi", "--count", "1"], 1),
+        (&["send", "10.1.0.2", "hi", "-c5", "--for", "1h"], 5),
+        (&["send", "10.1.0.2", "--file", &lines, "--lines", "-c", "5"], 5),
+        (&["send", "10.1.0.2", "--file", &lines, "--lines", "-c", "2"], 2),
+        (&["broadcast", "hi", "-c", "3"], 3),
+    ];
+    for (arguments, sent) in cases {
+        let outcome = h1.run(&[arguments, &["--every", "10ms", "--json"]].concat());
+        outcome.assert_status(0);
+        assert_eq!(number(&outcome.summary()["sent"]), sent, "{arguments:?}");
+    }
+    // As in ping, one a second: the second one would come too late.
+    let outcome = h1.run(&["send", "10.1.0.2", "hi", "-c", "2", "--for", "500ms"]);
+    outcome.assert_status(0);
+    assert!(outcome.stderr.starts_with("1 sent, 1 answered, "), "{outcome:?}");
+
+    let mut stream = h1.udp(&["send", "10.1.0.2", "--lines", "-c", "2", "--every", "1ms"]);
+    stream.tell(b"one\ntwo\nthree\n");
+    let [first, second] = [stream.stdout_line(), stream.stdout_line()];
+    assert!(first.ends_with("  3 B  one") && second.ends_with("  3 B  two"), "{first}\n{second}");
+    stream.until_told("2 sent, 2 answered");
+
+    let outcome =
+        h1.run(&["send", "10.1.0.2", "hi", "--repeat", "0", "--every", "10ms", "--until-replies", "3", "--json"]);
+    outcome.assert_status(0);
+    assert_eq!(number(&outcome.summary()["delivered"]), 3);
+    for verb in [&["send", "10.1.0.2"][..], &["broadcast"]] {
+        let outcome = h1.run(&[verb, &["hi", "-c", "0"]].concat());
+        outcome.assert_status(2);
+        outcome.assert_told(&["udp: --count 0 sends nothing; --repeat 0 sends without end"]);
+        let outcome = h1.run(&[verb, &["hi", "-c", "1", "--repeat", "2"]].concat());
+        outcome.assert_status(2);
+        outcome.assert_told(&["cannot be used with"]);
+    }
 }

@@ -176,7 +176,7 @@ fn what_makes_no_sense_is_refused_with_what_does() {
     let cases: [(&[&str], &str); 19] = [
         (&["127.0.0.1", "--hex", "0g"], "'g' is not a hex digit; write bytes as '01 0a ff'"),
         (&["127.0.0.1", "--hex", "0x"], "'0x' has no hex digits"),
-        (&["127.0.0.1", "x", "--count", "0"], "--count 0 would end before anything is sent"),
+        (&["127.0.0.1", "x", "--count", "0"], "--count 0 sends nothing"),
         (&["127.0.0.1", "x", "--lines"], "--lines and --nul cut a file or standard input"),
         (&["127.0.0.1", "x", "--nul"], "--lines and --nul cut a file or standard input"),
         (&["127.0.0.1", "--escapes", "-"], "'-' takes standard input as it is"),
@@ -340,7 +340,7 @@ sys.stdin.read()
         &[],
     );
     let port = holder.stdout_line();
-    let name = format!("hint: \\x1b[31mX\\x07\u{fffd} (process {}) has the port; choose one with", holder.id());
+    let name = format!("hint: \\x1b[31mX\\x07\u{fffd} (process {}) has the port; choose another with", holder.id());
     let cases: [(&[&str], &str); 2] =
         [(&["serve", "127.0.0.1", "-p", &port], "-p"), (&["send", "127.0.0.1:9", "x", "--local", &port], "--local")];
     for (arguments, flag) in cases {

@@ -11,7 +11,7 @@ use crate::words::units;
 
 /// What the help shows first, and all that `-h` shows.
 pub(super) const MOST_USED: &[&str] =
-    &["port", "interfaces", "to", "ipv6", "wait", "repeat", "dry_run", "json", "verbose"];
+    &["port", "interfaces", "to", "ipv6", "wait", "count", "dry_run", "json", "verbose"];
 
 /// The examples of the help; `-h` shows the first three.
 pub(super) const EXAMPLES: &[Example] = &[
@@ -28,6 +28,7 @@ pub(super) const EXAMPLES: &[Example] = &[
 /// Sends out of each interface that is up and can broadcast, from that interface's address; no route is needed. Says
 /// which interfaces were used and which were left out. Then shows a row for each host that answers.
 #[derive(Debug, ArgGroup)]
+#[command(mut_arg("count", |count| count.help("Send N times [default: each payload once]")))]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
 #[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct BroadcastArgs {

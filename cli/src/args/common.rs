@@ -39,13 +39,17 @@ pub(crate) struct PayloadArgs {
     /// Text, sent as it is [default: each line of standard input]
     ///
     /// '-' is all of standard input, as one datagram.
-    #[arg(help_heading = clap::builder::Resettable::Reset, conflicts_with_all = ["hex", "file", "empty"])]
+    #[arg(help_heading = clap::builder::Resettable::Reset, group = "words", conflicts_with_all = ["hex", "file", "empty"])]
     pub(crate) payload: Option<String>,
+    /// Text, sent as it is even if it looks like a port, an address, an option or '-'
+    #[arg(long, value_name = "TEXT", aliases = ["message", "payload", "string"], group = "words", allow_hyphen_values = true,
+        conflicts_with_all = ["hex", "file", "empty", "lines", "nul"])]
+    pub(crate) text: Option<String>,
     /// Bytes in hex, such as '01 0a ff'
     #[arg(long, value_name = "BYTES", conflicts_with_all = ["escapes", "lines", "nul", "file", "empty"])]
     pub(crate) hex: Option<String>,
     /// Read \n \r \t \0 \\ \xNN and \u{N} in PAYLOAD, as payloads are printed
-    #[arg(long, requires = "payload", conflicts_with_all = ["lines", "nul"])]
+    #[arg(long, requires = "words", conflicts_with_all = ["lines", "nul"])]
     pub(crate) escapes: bool,
     /// The bytes of a file
     #[arg(long, value_name = "FILE", conflicts_with = "empty")]
@@ -69,13 +73,16 @@ pub(crate) struct PayloadArgs {
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Pace")]
 pub(crate) struct PaceArgs {
-    /// Send everything N times; 0: without end [default: 1]
-    #[arg(long, value_name = "N")]
+    /// Send all payloads N times; 0: without end [default: 1]
+    #[arg(long, value_name = "N", conflicts_with = "count")]
     pub(crate) repeat: Option<u64>,
+    /// End after N answers
+    #[arg(long, value_name = "N")]
+    pub(crate) until_replies: Option<u64>,
     /// Time from one datagram to the next
     ///
-    /// [default: 1s with --repeat or --for, else none]
-    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    /// [default: 1s with -c, --repeat or --for, else none]
+    #[arg(long, alias = "interval", value_name = "DURATION", value_parser = units::duration)]
     pub(crate) every: Option<Duration>,
     /// Datagrams or bits per second: 1000/s, 5Mbit/s
     ///
@@ -103,9 +110,9 @@ pub(crate) struct SendingArgs {
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct CommonArgs {
-    /// The port of addresses that name none
-    #[arg(short, long, value_name = "PORT", default_value_t = DEFAULT_PORT)]
-    pub(crate) port: u16,
+    /// The port of addresses that name none [default: 10000]
+    #[arg(short, long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
     /// Only this interface (repeatable)
     #[arg(short, long = "interface", value_name = "NAME")]
     pub(crate) interfaces: Vec<String>,
@@ -130,8 +137,8 @@ pub(crate) struct CommonArgs {
     /// Print raw bytes even to a terminal
     #[arg(long)]
     pub(crate) force: bool,
-    /// End after N answers
-    #[arg(long, value_name = "N")]
+    /// Send N datagrams [default: each payload once]
+    #[arg(short, long, value_name = "N")]
     pub(crate) count: Option<u64>,
     /// End after this time; what is sent last is still waited for
     #[arg(long = "for", value_name = "DURATION", value_parser = units::duration)]
@@ -159,6 +166,11 @@ impl CommonArgs {
             () if self.hex_dump => Format::Hex,
             () => self.format,
         }
+    }
+
+    /// The port of addresses that name none.
+    pub(crate) fn port(&self) -> u16 {
+        self.port.unwrap_or(DEFAULT_PORT)
     }
 
     pub(crate) fn limits(&self) -> Limits {

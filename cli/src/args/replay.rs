@@ -34,7 +34,7 @@ pub(super) const EXAMPLES: &[Example] = &[
 /// Where ADDRESS has no port, each datagram goes to the port that it went to in the capture. Each source of the capture
 /// has a socket of its own (256 at most), at the source's port where that can be had, else at any; which ones are told.
 #[derive(Debug, ArgGroup)]
-#[command(mut_arg("port", |port| port.default_value("0").hide_default_value(true)
+#[command(mut_arg("port", |port| port
     .help("The port where ADDRESS names none; 0: that of each datagram in the capture [default: 0]")))]
 #[command(mut_arg("count", |count| count.help("End after N datagrams sent")))]
 #[command(mut_arg("duration", |duration| duration.help("End after this time")))]

@@ -11,12 +11,12 @@ use crate::words::units;
 
 /// What the help shows first, and all that `-h` shows.
 pub(super) const MOST_USED: &[&str] =
-    &["wait", "repeat", "every", "hex", "file", "lines", "interfaces", "json", "verbose"];
+    &["wait", "count", "every", "hex", "file", "lines", "interfaces", "json", "verbose"];
 
 /// The examples of the help; `-h` shows the first three.
 pub(super) const EXAMPLES: &[Example] = &[
     ("udp send 127.0.0.1 'Hello World'", "ask port 10000, print the answer"),
-    ("udp send host:9000 ping --repeat 5", "one a second, and a summary"),
+    ("udp send host:9000 ping -c 5", "one a second, and a summary"),
     ("udp send host:9000 --file cmds --lines", "a datagram for each line"),
     (
         "udp send host:53 --hex '12 34 01 00 00 01 00 00 00 00 00 00 00 00 02 00 01'",

@@ -41,6 +41,8 @@ pub(crate) fn payloads(args: &PayloadArgs, limit: usize) -> Result<Payloads> {
     }
     let list = if args.empty {
         vec![Vec::new()]
+    } else if let Some(text) = &args.text {
+        vec![if args.escapes { unescape(text).map_err(anyhow::Error::msg)? } else { text.clone().into_bytes() }]
     } else if let Some(text) = &args.hex {
         vec![hex(text).map_err(anyhow::Error::msg)?]
     } else if let Some(path) = &args.file {

@@ -14,15 +14,15 @@ const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How fast requests follow one another; `None`: as fast as they come.
 pub(crate) fn pace(args: &PaceArgs, common: &CommonArgs) -> Option<Pace> {
-    let repeats = args.repeat.is_some_and(|times| times != 1) || common.duration.is_some();
+    let repeats = args.repeat.or(common.count).is_some_and(|times| times != 1) || common.duration.is_some();
     let asked = args.every.map(Pace::Interval).or_else(|| args.rate.map(Rate::pace));
     asked.or_else(|| repeats.then_some(Pace::Interval(REPEAT_INTERVAL)))
 }
 
-/// The payloads as often as asked: without end for `--repeat 0`, and for `--for` alone.
+/// The payloads as often as asked: without end for `--repeat 0`, and where `--count` or `--for` ends them.
 pub(crate) fn requests(args: &PaceArgs, payloads: &Payloads, common: &CommonArgs) -> Result<Requests> {
     if common.count == Some(0) {
-        bail!("--count 0 would end before anything is sent; --wait 0 sends and waits for no answer");
+        bail!("--count 0 sends nothing; --repeat 0 sends without end, --wait 0 waits for no answer");
     }
     match payloads {
         Payloads::Input(_) if args.repeat.is_some() => {
@@ -32,7 +32,7 @@ pub(crate) fn requests(args: &PaceArgs, payloads: &Payloads, common: &CommonArgs
         Payloads::List(list) => {
             let repeat = match args.repeat {
                 Some(0) => None,
-                None if common.duration.is_some() => None,
+                None if common.count.is_some() || common.duration.is_some() => None,
                 None => Some(1),
                 times => times,
             };

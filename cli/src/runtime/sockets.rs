@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use udpkit::{Group, Interface, InterfaceIndex, Interfaces, Options, Socket};
 
+use super::misplaced::check_listening;
 use crate::args::{CommonArgs, SendingArgs};
 use crate::hint::{self, Hint, interface_names};
 use crate::words::address::{Address, Families, needs_scope};
@@ -107,12 +108,13 @@ pub(crate) fn listening(
     interfaces: &Interfaces,
 ) -> Result<Listening> {
     named(common, interfaces)?;
+    check_listening(addresses, common)?;
     let mut listening = Listening { sockets: Vec::new(), groups: Vec::new(), destinations: Vec::new() };
     let everywhere = [Address { host: None, port: None }];
     // An address that is given twice, or has two names, is one place.
     let (mut everywhere_at, mut at) = (HashSet::new(), HashSet::new());
     for address in if addresses.is_empty() { &everywhere } else { addresses } {
-        let port = address.port.unwrap_or(common.port);
+        let port = address.port.unwrap_or_else(|| common.port());
         match &address.host {
             None if !everywhere_at.insert(port) => {}
             None => both_families(port, common, options, &mut listening)?,

@@ -65,6 +65,15 @@ impl FromStr for Address {
 }
 
 impl Address {
+    /// The same host with this port, as it is written.
+    pub(crate) fn with_port(&self, port: impl std::fmt::Display) -> String {
+        match &self.host {
+            None => port.to_string(),
+            Some(host @ (Host::Ip(IpAddr::V6(_)) | Host::Scoped(..))) => format!("[{host}]:{port}"),
+            Some(host) => format!("{host}:{port}"),
+        }
+    }
+
     /// Where this leads, to this port if it names none; loopback if it names no host. At least one address.
     pub(crate) fn destinations(
         &self,

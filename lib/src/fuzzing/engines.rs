@@ -403,6 +403,7 @@ fn send_options(bytes: &mut Unstructured<'_>) -> Result<SendOptions> {
         duration: maybe(bytes, duration)?,
         count: maybe(bytes, |bytes| bytes.int_in_range(0..=3))?,
         verbose: bytes.arbitrary()?,
+        most_requests: maybe(bytes, |bytes| bytes.int_in_range(0..=3))?,
     })
 }
 
@@ -431,6 +432,7 @@ fn broadcast_options(bytes: &mut Unstructured<'_>) -> Result<BroadcastOptions> {
         duration: maybe(bytes, duration)?,
         count: maybe(bytes, |bytes| bytes.int_in_range(0..=3))?,
         verbose: bytes.arbitrary()?,
+        most_rounds: maybe(bytes, |bytes| bytes.int_in_range(0..=3))?,
     })
 }
 

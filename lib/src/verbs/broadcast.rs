@@ -30,6 +30,8 @@ pub struct BroadcastOptions {
     pub wait: Duration,
     /// How fast rounds follow one another; `None`: as fast as they come.
     pub pace: Option<Pace>,
+    /// Rounds to make at the most.
+    pub most_rounds: Option<u64>,
     /// How long to go on making rounds.
     pub duration: Option<Duration>,
     /// Answers after which to end.
@@ -62,7 +64,7 @@ impl Broadcast {
     #[must_use]
     pub fn new(options: BroadcastOptions, requests: Requests) -> Self {
         Self {
-            schedule: Schedule::new(requests, options.pace, options.duration),
+            schedule: Schedule::new(requests, options.pace, options.duration).at_most(options.most_rounds),
             options,
             last_round: None,
             rounds: 0,

@@ -81,6 +81,8 @@ pub(super) struct Schedule {
     origin: Option<Instant>,
     made: u64,
     made_bytes: u64,
+    /// How many more may be handed out; `None`: any number.
+    left: Option<u64>,
 }
 
 impl Schedule {
@@ -103,13 +105,19 @@ impl Schedule {
             origin: None,
             made: 0,
             made_bytes: 0,
+            left: None,
         }
+    }
+
+    /// The same, but for no more payloads than this.
+    pub(super) fn at_most(self, most: Option<u64>) -> Self {
+        Self { left: most, ..self }
     }
 
     /// The next payload, if it is due by now.
     pub(super) fn take(&mut self, now: Instant) -> Option<Arc<[u8]>> {
         let started = *self.started.get_or_insert(now);
-        if self.duration.is_some_and(|duration| now >= later(started, duration)) {
+        if self.left == Some(0) || self.duration.is_some_and(|duration| now >= later(started, duration)) {
             self.end();
         }
         if !self.waits() {
@@ -126,6 +134,10 @@ impl Schedule {
         let payload = self.queue.pop_front()?;
         self.made += 1;
         self.made_bytes += Pace::bytes(payload.len());
+        self.left = self.left.map(|left| left - 1);
+        if self.left == Some(0) {
+            self.end();
+        }
         Some(payload)
     }
 
@@ -198,6 +210,25 @@ mod tests {
     fn three_million_a_second_are_three_million_after_a_second() {
         assert_eq!(Pace::Rate(3e6).after(3_000_000, 0), Duration::from_secs(1));
         assert_eq!(Pace::Rate(f64::MIN_POSITIVE).after(1, 0), Duration::MAX);
+    }
+
+    #[test]
+    fn no_more_payloads_are_handed_out_than_asked_for() {
+        let list = ["one", "two", "three"].map(|payload| payload.as_bytes().to_vec());
+        let requests = Requests::Fixed { payloads: list.to_vec(), repeat: None };
+        for (requests, most, expected) in [
+            (requests.clone(), 5, &["one", "two", "three", "one", "two"][..]),
+            (requests, 0, &[]),
+            (Requests::Stream, 2, &["one", "two"]),
+        ] {
+            let (mut schedule, now) = (Schedule::new(requests, None, None).at_most(Some(most)), now());
+            if schedule.wants_input() {
+                list.iter().for_each(|payload| schedule.input(now, Input::Payload(payload.clone())));
+            }
+            let taken: Vec<_> = std::iter::from_fn(|| schedule.take(now)).map(|payload| payload.to_vec()).collect();
+            assert_eq!(taken, expected.iter().map(|payload| payload.as_bytes()).collect::<Vec<_>>());
+            assert!(!schedule.more() && !schedule.wants_input());
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct SendOptions {
     pub retries: u32,
     /// How fast requests follow one another; `None`: as fast as they come.
     pub pace: Option<Pace>,
+    /// Requests to make at the most; a retry is none of its own.
+    pub most_requests: Option<u64>,
     /// How long to go on making requests.
     pub duration: Option<Duration>,
     /// Answers, to any request, after which to end.
@@ -49,6 +51,7 @@ impl SendOptions {
             replies: 1,
             retries: 0,
             pace: None,
+            most_requests: None,
             duration: None,
             count: None,
             verbose: false,
@@ -106,7 +109,7 @@ impl Sender {
     /// An engine with these options that makes these requests.
     #[must_use]
     pub fn new(options: SendOptions, requests: Requests) -> Self {
-        let schedule = Schedule::new(requests, options.pace, options.duration);
+        let schedule = Schedule::new(requests, options.pace, options.duration).at_most(options.most_requests);
         Self {
             options,
             schedule,

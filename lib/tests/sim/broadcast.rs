@@ -20,6 +20,7 @@ fn options() -> BroadcastOptions {
         targets: vec![target("10.0.0.255:10000", CLIENT)],
         wait: 1000 * MS,
         pace: None,
+        most_rounds: None,
         duration: None,
         count: None,
         verbose: false,

@@ -53,6 +53,7 @@ fn every_verb_counts_what_is_cut_off_fails_or_is_refused() {
         targets: vec![BroadcastTarget { transmit: Transmit::to(address("10.0.0.255:9")), own: address(CLIENT) }],
         wait: Duration::from_secs(1),
         pace: None,
+        most_rounds: None,
         duration: None,
         count: None,
         verbose: false,

@@ -371,6 +371,7 @@ fn a_broadcast_finds_every_host_once_and_not_itself() {
         targets: vec![BroadcastTarget { transmit: Transmit::to(to), own: address(own) }],
         wait: Duration::from_secs(1),
         pace: Some(Pace::Interval(Duration::from_millis(100))),
+        most_rounds: None,
         duration: None,
         count: None,
         verbose: false,

@@ -13,6 +13,7 @@ use crate::hint::Hint;
 use crate::output::StdPrinter;
 use crate::runtime::exchange::{Exchanged, exchange};
 use crate::runtime::exit::{Exit, finish};
+use crate::runtime::misplaced;
 use crate::runtime::payload;
 use crate::runtime::printing::{self, check_format};
 use crate::runtime::requests::requests;
@@ -23,6 +24,7 @@ use plan::Plans;
 pub(crate) fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
     check_format(&args.common)?;
     let interfaces = Interfaces::list()?;
+    misplaced::check_broadcast(args, &interfaces)?;
     let plans = plan::plan(args, &interfaces)?;
     let limit = plans.payload_limit();
     let payloads = payload::payloads(&args.payload, limit)?;

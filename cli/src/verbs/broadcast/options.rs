@@ -46,8 +46,9 @@ pub(super) fn engine(args: &BroadcastArgs, targets: Vec<BroadcastTarget>) -> Bro
         targets,
         wait: args.wait,
         pace: pace(&args.pace, &args.common),
+        most_rounds: args.common.count,
         duration: args.common.duration,
-        count: args.common.count,
+        count: args.pace.until_replies,
         verbose: args.common.verbose,
     }
 }

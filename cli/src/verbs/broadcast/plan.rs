@@ -59,7 +59,7 @@ pub(super) fn plan(args: &BroadcastArgs, interfaces: &Interfaces) -> Result<Plan
 }
 
 fn to_address(args: &BroadcastArgs, interfaces: &Interfaces) -> Result<Option<SocketAddr>> {
-    let port = args.to.as_ref().and_then(|to| to.port).unwrap_or(args.common.port);
+    let port = args.to.as_ref().and_then(|to| to.port).unwrap_or_else(|| args.common.port());
     check_port(port)?;
     let Some(to) = &args.to else { return Ok(None) };
     let Some(host) = &to.host else { bail!("--to needs an address, such as 239.255.255.250:1900") };
@@ -95,7 +95,7 @@ fn plan_interface(
         return Err("cannot multicast".to_owned());
     }
     let v6 = to.map_or(args.common.ipv6, |to| to.is_ipv6());
-    let port = to.map_or(args.common.port, |to| to.port());
+    let port = to.map_or_else(|| args.common.port(), |to| to.port());
     if v6 {
         let own = interface.link_local().ok_or("no link-local IPv6 address")?;
         let group = match to {

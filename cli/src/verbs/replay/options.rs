@@ -40,7 +40,7 @@ pub(super) fn target(args: &ReplayArgs, interfaces: &Interfaces) -> Result<Desti
     if let Some(port) = args.address.port {
         check_port(port)?;
     }
-    let found = args.address.destinations(args.common.port, args.common.families(), interfaces)?;
+    let found = args.address.destinations(args.common.port.unwrap_or(0), args.common.families(), interfaces)?;
     let interface = one_interface(&args.common, interfaces)?;
     let destination = scoped(found[0], interface, interfaces)?;
     Ok(Destination {

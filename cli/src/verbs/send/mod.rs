@@ -14,6 +14,7 @@ use crate::args::SendArgs;
 use crate::output::StdPrinter;
 use crate::runtime::exchange::{Exchanged, exchange};
 use crate::runtime::exit::{Exit, finish};
+use crate::runtime::misplaced;
 use crate::runtime::payload::{self, Payloads};
 use crate::runtime::printing::check_format;
 use crate::runtime::requests::requests;
@@ -21,6 +22,7 @@ use crate::runtime::requests::requests;
 /// Sends to the address, or to those that a name has, until somebody is there.
 pub(crate) fn send(args: &SendArgs) -> Result<Exit> {
     check_format(&args.common)?;
+    misplaced::check_send(args)?;
     let interfaces = Interfaces::list().unwrap_or_default();
     let destinations = options::destinations(args, &interfaces)?;
     let payloads = payload::payloads(&args.payload, udpkit::max_payload(destinations[0].ip()))?;

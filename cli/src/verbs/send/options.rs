@@ -27,8 +27,8 @@ pub(super) struct Sending {
 
 /// The addresses to try, in order; only a name has more than one.
 pub(super) fn destinations(args: &SendArgs, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
-    check_port(args.address.port.unwrap_or(args.common.port))?;
-    args.address.destinations(args.common.port, args.common.families(), interfaces)
+    check_port(args.address.port.unwrap_or_else(|| args.common.port()))?;
+    args.address.destinations(args.common.port(), args.common.families(), interfaces)
 }
 
 pub(super) fn sending(args: &SendArgs, destination: SocketAddr, interfaces: &Interfaces) -> Result<Sending> {
@@ -57,6 +57,7 @@ pub(super) fn sending(args: &SendArgs, destination: SocketAddr, interfaces: &Int
 pub(super) fn is_single(args: &SendArgs, payloads: &Payloads) -> bool {
     matches!(payloads, Payloads::List(list) if list.len() == 1)
         && args.pace.repeat.is_none()
+        && args.common.count.is_none()
         && args.common.duration.is_none()
 }
 
@@ -76,8 +77,9 @@ pub(super) fn engine(args: &SendArgs, sending: &Sending) -> SendOptions {
         replies: replies_wanted(args, sending),
         retries: args.retries,
         pace: pace(&args.pace, &args.common),
+        most_requests: args.common.count,
         duration: args.common.duration,
-        count: args.common.count,
+        count: args.pace.until_replies,
         verbose: args.common.verbose,
     }
 }

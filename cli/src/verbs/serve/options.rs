@@ -132,7 +132,7 @@ pub(super) fn workers(args: &ServeArgs) -> Result<usize> {
 /// Where metrics are served.
 pub(super) fn metrics_addresses(args: &ServeArgs, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
     let Some(address) = &args.metrics else { return Ok(Vec::new()) };
-    let port = address.port.unwrap_or(args.common.port);
+    let port = address.port.unwrap_or_else(|| args.common.port());
     match &address.host {
         Some(host) => host.resolve(port, args.common.families(), interfaces),
         // There is no password: who wants strangers to read says so.

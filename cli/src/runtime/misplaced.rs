@@ -1,0 +1,94 @@
+//! Ports and addresses that stand where nc and ping have them, and `udp` has something else: refused, with the command that
+//! was meant.
+
+use anyhow::Result;
+use udpkit::Interfaces;
+
+use crate::args::{BroadcastArgs, CommonArgs, SendArgs};
+use crate::hint::Hint;
+use crate::words::address::{Address, DEFAULT_PORT, Host};
+
+/// What a payload looks like, if not like one.
+enum Looks {
+    Port,
+    Address(Address),
+}
+
+/// An error where the payload of `send` looks like a port or an address, and no port was given.
+pub(crate) fn check_send(args: &SendArgs) -> Result<()> {
+    let Some((text, looks)) = looks(args.payload.payload.as_deref()) else { return Ok(()) };
+    if args.address.port.is_some() || args.common.port.is_some() {
+        return Ok(());
+    }
+    let (kind, right) = match looks {
+        Looks::Port => ("port", args.address.with_port(text)),
+        Looks::Address(Address { host: None, port: Some(port) }) => ("port", args.address.with_port(port)),
+        Looks::Address(_) => ("address", text.to_owned()),
+    };
+    Err(refusal(text, kind, &format!("udp send {right} TEXT")))
+}
+
+/// An error where the payload of `broadcast` looks like a port, an address or an interface that was not given otherwise.
+pub(crate) fn check_broadcast(args: &BroadcastArgs, interfaces: &Interfaces) -> Result<()> {
+    let Some(text) = args.payload.payload.as_deref() else { return Ok(()) };
+    if args.common.interfaces.is_empty() && interfaces.named(text).is_some() {
+        return Err(refusal(text, "name of an interface", &format!("udp broadcast -i {text} TEXT")));
+    }
+    let Some((_, looks)) = looks(Some(text)) else { return Ok(()) };
+    let has_port = args.common.port.is_some() || args.to.as_ref().is_some_and(|to| to.port.is_some());
+    let (kind, right) = match (looks, &args.to) {
+        (Looks::Port | Looks::Address(Address { host: None, .. }), _) if has_port => return Ok(()),
+        (Looks::Port | Looks::Address(Address { host: None, .. }), Some(to)) => {
+            ("port", format!("udp broadcast --to {} TEXT", to.with_port(text.trim_start_matches(':'))))
+        }
+        (Looks::Port | Looks::Address(Address { host: None, .. }), None) => {
+            ("port", format!("udp broadcast -p {} TEXT", text.trim_start_matches(':')))
+        }
+        (Looks::Address(_), Some(_)) => return Ok(()),
+        (Looks::Address(Address { host: Some(Host::Ip(ip)), .. }), None)
+            if !ip.is_multicast() && !interfaces.is_broadcast(ip) =>
+        {
+            ("address", format!("udp send {text} TEXT"))
+        }
+        (Looks::Address(_), None) => ("address", format!("udp broadcast --to {text} TEXT")),
+    };
+    Err(refusal(text, kind, &right))
+}
+
+/// An error where a port follows an address that has none: that would be two places to listen.
+pub(crate) fn check_listening(addresses: &[Address], common: &CommonArgs) -> Result<()> {
+    if common.port.is_some() {
+        return Ok(());
+    }
+    for pair in addresses.windows(2) {
+        let [Address { host: Some(host), port: None }, Address { host: None, port: Some(port) }] = pair else {
+            continue;
+        };
+        let (one, two) = (pair[0].with_port(port), pair[0].with_port(DEFAULT_PORT));
+        return Err(Hint::on(
+            format!("'{port}' after '{host}' is a second place to listen, not the port of the first"),
+            format!("{one} is one place; for two, write {two} {port}"),
+        ));
+    }
+    Ok(())
+}
+
+/// What the text of a payload looks like.
+fn looks(payload: Option<&str>) -> Option<(&str, Looks)> {
+    let text = payload?;
+    let address: Address = text.parse().ok()?;
+    let looks = match address {
+        _ if text.bytes().all(|byte| byte.is_ascii_digit()) => Looks::Port,
+        Address { host: Some(Host::Ip(_) | Host::Scoped(..)) | None, .. } => Looks::Address(address),
+        Address { host: Some(Host::Name(_)), .. } => return None,
+    };
+    Some((text, looks))
+}
+
+fn refusal(text: &str, kind: &str, right: &str) -> anyhow::Error {
+    let article = if kind.starts_with('a') { "an" } else { "a" };
+    Hint::on(
+        format!("'{text}' is {article} {kind}, and stands where the payload does"),
+        format!("{right}; to send it as text: --text {text}"),
+    )
+}
