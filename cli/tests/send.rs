@@ -340,13 +340,15 @@ sys.stdin.read()
         &[],
     );
     let port = holder.stdout_line();
-    let name = format!("hint: \\x1b[31mX\\x07\u{fffd} (process {}) has the port; choose another with", holder.id());
-    let cases: [(&[&str], &str); 2] =
-        [(&["serve", "127.0.0.1", "-p", &port], "-p"), (&["send", "127.0.0.1:9", "x", "--local", &port], "--local")];
-    for (arguments, flag) in cases {
+    let name = format!("hint: \\x1b[31mX\\x07\u{fffd} (process {}) has", holder.id());
+    let cases: [(&[&str], &str, &str); 2] = [
+        (&["serve", "127.0.0.1", "-p", &port], "the port", "-p"),
+        (&["send", "127.0.0.1:9", "x", "--local", &port], &format!("127.0.0.1:{port}"), "--local"),
+    ];
+    for (arguments, what, flag) in cases {
         let outcome = Place::Here.run(arguments);
         outcome.assert_status(2);
-        outcome.assert_told(&[&format!("{name} {flag}, or end that program\n")]);
+        outcome.assert_told(&[&format!("{name} {what}; choose another with {flag}, or end that program\n")]);
     }
 }
 
