@@ -15,11 +15,12 @@ mod tui;
 mod verbs;
 mod words;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::runtime::exit::Exit;
 
 fn main() -> std::process::ExitCode {
+    clap_complete::CompleteEnv::with_factory(args::Args::command).var(args::COMPLETION_VARIABLE).complete();
     let args = args::Args::parse();
     let exit = run::run(args).unwrap_or_else(|error| {
         output::error(&error);

@@ -1,4 +1,4 @@
-//! What a person reads of the command itself: help, usage errors, interfaces, completions, man pages.
+//! What a person reads of the command itself: help, usage errors, interfaces.
 //!
 //! `SNAPSHOTS=overwrite cargo test` writes the snapshots anew; look at what changed.
 #![cfg(target_os = "linux")]
@@ -8,11 +8,9 @@ mod common;
 use std::path::Path;
 
 use common::netns::Lan;
-use common::{Place, Process, Scratch};
+use common::{Place, Process, VERBS, examples};
 use serde_json::json;
 use snapbox::{Data, assert_data_eq};
-
-const VERBS: [&str; 8] = ["serve", "send", "listen", "broadcast", "replay", "interfaces", "completions", "man"];
 
 /// Interfaces of every kind: two networks of which one has a peer address, /31, one switched off.
 const ONE_OF_EACH: &str = "
@@ -57,16 +55,6 @@ const ABOUT_METRICS: [&str; 2] = [
 fn snapshot(name: &str) -> Data {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
     Data::read_from(&path, None).raw()
-}
-
-/// The commands among the examples of a help text.
-fn examples(help: &str) -> Vec<String> {
-    let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_else(|| panic!("no examples: {help}"));
-    let commands = examples.lines().filter_map(|line| line.strip_prefix("  udp"));
-    // What explains them comes after two spaces; what is done with their output is not theirs.
-    let command =
-        |line: &str| line.trim_start().split("  ").next().and_then(|all| all.split(" > ").next().map(String::from));
-    commands.filter_map(command).collect()
 }
 
 #[test]
@@ -185,37 +173,6 @@ fn the_name_of_an_interface_cannot_steer_a_terminal() {
         assert!(all.contains(r"\x1b[31mX\x07"), "{outcome:?}");
         assert!(!all.contains(['\x1b', '\x07']), "{outcome:?}");
     }
-}
-
-#[test]
-fn every_shell_has_completions_that_know_every_verb() {
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let outcome = Place::Here.run(&["completions", shell]);
-        outcome.assert_status(0);
-        let script = outcome.text();
-        for word in VERBS.into_iter().chain(["max-amplification", "any-source", "dry-run"]) {
-            assert!(script.contains(word), "{shell} does not know {word}");
-        }
-    }
-    let outcome = Place::Here.run(&["completions", "tcsh"]);
-    outcome.assert_status(2);
-    outcome.assert_told(&["[possible values: bash, elvish, fish, powershell, zsh]"]);
-}
-
-#[test]
-fn every_verb_has_a_man_page() {
-    let scratch = Scratch::new();
-    let directory = scratch.path().to_str().expect("it is text");
-    Place::Here.run(&["man", directory]).assert_status(0);
-    for (name, title) in [("udp".to_owned(), "udp")].into_iter().chain(VERBS.map(|verb| (format!("udp-{verb}"), verb)))
-    {
-        let page = std::fs::read_to_string(scratch.path().join(format!("{name}.1"))).expect("it was written");
-        assert!(page.contains(&format!(".TH {title}")) || page.contains(&format!(".TH {name}")), "{page}");
-        assert!(page.contains("Examples:"), "{page}");
-    }
-    let outcome = Place::Here.run(&["man", "/nowhere/at/all"]);
-    outcome.assert_status(2);
-    outcome.assert_told(&["udp: cannot write man pages to '/nowhere/at/all': no such file or directory\n"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, PaceArgs, PayloadArgs, SendingArgs};
-use super::help::{self, Example};
+use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::units;
 
@@ -23,13 +23,21 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp broadcast --to 239.255.255.250:1900 --file msearch", "to a multicast group, out of every interface"),
 ];
 
+/// What the exit statuses mean.
+pub(super) const EXIT_STATUS: &[Status] = &[
+    (0, "An answer came, or none was waited for"),
+    (1, "No answer came"),
+    (2, "Could not do it: wrong usage, nothing could be sent"),
+    (130, "Interrupted before an answer came"),
+];
+
 /// Send to every host on every attached network, collect the answers
 ///
 /// Sends out of each interface that is up and can broadcast, from that interface's address; no route is needed. Says
 /// which interfaces were used and which were left out. Then shows a row for each host that answers.
 #[derive(Debug, ArgGroup)]
 #[command(mut_arg("count", |count| count.help("Send N times [default: each payload once]")))]
-#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct BroadcastArgs {
     /// How long to collect answers

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args as ArgGroup;
+use clap_complete::ArgValueCandidates;
 use udpkit::verbs::Limits;
 
+use super::completion;
 use crate::words::address::{Address, DEFAULT_PORT, Families};
 use crate::words::format::{Color, Delimiter, Field, Format, delimiter};
 use crate::words::numbers::dscp;
@@ -114,7 +116,7 @@ pub(crate) struct CommonArgs {
     #[arg(short, long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
     /// Only this interface (repeatable)
-    #[arg(short, long = "interface", value_name = "NAME")]
+    #[arg(short, long = "interface", value_name = "NAME", add = ArgValueCandidates::new(completion::interfaces))]
     pub(crate) interfaces: Vec<String>,
     /// IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]

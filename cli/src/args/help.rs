@@ -7,6 +7,18 @@ use clap::Arg;
 /// A command line, and what it does.
 pub(crate) type Example = (&'static str, &'static str);
 
+/// An exit status, and when a verb ends with it.
+pub(crate) type Status = (u8, &'static str);
+
+/// What the documents of a verb have beside its options.
+pub(crate) struct Page {
+    pub(crate) examples: &'static [Example],
+    pub(crate) statuses: &'static [Status],
+}
+
+/// The statuses of verbs that can only succeed or fail.
+pub(super) const DONE_OR_FAILED: &[Status] = &[(0, "Done"), (2, "Could not do it")];
+
 /// The width that examples keep to.
 const WIDTH: usize = 80;
 /// What stands before a command, and between it and its explanation.
@@ -19,9 +31,11 @@ pub(super) fn short(examples: &[Example]) -> String {
     format!("Examples:\n{}", rows(&examples[..examples.len().min(FEW)]))
 }
 
-/// What `--help` ends with: all examples.
-pub(super) fn long(examples: &[Example]) -> String {
-    format!("Examples:\n{}", rows(examples))
+/// What `--help` ends with: all examples, and what the exit statuses mean.
+pub(super) fn long(examples: &[Example], statuses: &[Status]) -> String {
+    let status = |(status, meaning): &Status| format!("  {status:<3}  {meaning}");
+    let statuses = statuses.iter().map(status).collect::<Vec<_>>().join("\n");
+    format!("Examples:\n{}\n\nExit status:\n{statuses}", rows(examples))
 }
 
 /// To be given to [`clap::Command::mut_args`]: these options, by their ids, come first in the help, in this order, and are

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, PrintArgs};
-use super::help::{self, Example};
+use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::{bytes, units};
 use udpkit_capture::Limit;
@@ -30,6 +30,14 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp listen --write hour.pcapng --rotate 1h --keep 24", "the last day, as captures of an hour each"),
 ];
 
+/// What the exit statuses mean.
+pub(super) const EXIT_STATUS: &[Status] = &[
+    (0, "Ended by a signal, by --count or by --for"),
+    (1, "Nothing came, with --count, before --for ended"),
+    (2, "Could not do it: wrong usage, an address in use, a file not written"),
+    (130, "Interrupted before anything came, with --count"),
+];
+
 /// Print every datagram that arrives, with what the kernel knows
 ///
 /// Shares its port with other receivers that allow it: each gets every broadcast and multicast. A multicast ADDRESS is
@@ -38,7 +46,7 @@ pub(super) const EXAMPLES: &[Example] = &[
 #[command(mut_arg("count", |count| count.help("End after N datagrams printed or written")))]
 #[command(mut_arg("recv_buffer", |size| size.help(
     "Receive buffer, as much of it as the system permits [default: 16MiB, or 64MiB with --coalesce]")))]
-#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct ListenArgs {
     /// Where to listen [default: every address, port 10000]

@@ -3,6 +3,7 @@
 
 mod broadcast;
 mod common;
+mod completion;
 mod help;
 mod listen;
 mod others;
@@ -11,10 +12,11 @@ mod send;
 mod serve;
 
 use clap::{Parser, Subcommand};
-use help::Example;
+use help::{Example, Page, Status};
 
 pub(crate) use broadcast::BroadcastArgs;
 pub(crate) use common::{CommonArgs, PaceArgs, PayloadArgs, PrintArgs, SendingArgs};
+pub(crate) use completion::VARIABLE as COMPLETION_VARIABLE;
 pub(crate) use listen::{CaptureArgs, ListenArgs};
 pub(crate) use others::{CompletionsArgs, InterfacesArgs, ManArgs};
 pub(crate) use replay::ReplayArgs;
@@ -32,14 +34,34 @@ const EXAMPLES: &[Example] = &[
 ];
 
 /// What the statuses mean.
-const EXIT_STATUS: &str =
-    "Exit status: 0 done; 1 done, and the answer is no (no reply); 2 could not do it; 130 interrupted.";
+const EXIT_STATUS: &[Status] = &[
+    (0, "Done"),
+    (1, "Done, and the answer is no: no reply came, nothing was received"),
+    (2, "Could not do it: wrong usage, refused by the system, nobody listens there"),
+    (130, "Interrupted before there was a result"),
+];
+
+/// What the documents of a verb have beside its options; of the command itself for any other name.
+pub(crate) fn page(verb: &str) -> Page {
+    let (examples, statuses) = match verb {
+        "serve" => (serve::EXAMPLES, serve::EXIT_STATUS),
+        "send" => (send::EXAMPLES, send::EXIT_STATUS),
+        "listen" => (listen::EXAMPLES, listen::EXIT_STATUS),
+        "broadcast" => (broadcast::EXAMPLES, broadcast::EXIT_STATUS),
+        "replay" => (replay::EXAMPLES, replay::EXIT_STATUS),
+        "interfaces" => (others::INTERFACES, help::DONE_OR_FAILED),
+        "completions" => (others::COMPLETIONS, help::DONE_OR_FAILED),
+        "man" => (others::MAN, help::DONE_OR_FAILED),
+        _ => (EXAMPLES, EXIT_STATUS),
+    };
+    Page { examples, statuses }
+}
 
 /// UDP done right: answer, send, listen, broadcast, replay.
 #[derive(Debug, Parser)]
 #[command(name = "udp", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = help::short(EXAMPLES))]
-#[command(after_long_help = format!("{}\n\n{EXIT_STATUS}", help::long(EXAMPLES)))]
+#[command(after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) verb: Verb,

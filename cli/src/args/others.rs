@@ -2,44 +2,50 @@
 
 use std::path::PathBuf;
 
-use clap::Args as ArgGroup;
+use clap::{Args as ArgGroup, ValueHint};
 
-use super::help::{self, Example};
+use super::help::{self, DONE_OR_FAILED, Example};
 
 /// The examples of `udp interfaces`.
 pub(super) const INTERFACES: &[Example] = &[("udp interfaces", ""), ("udp interfaces --json", "")];
 
 /// The examples of `udp completions`.
 pub(super) const COMPLETIONS: &[Example] = &[
-    ("udp completions bash > ~/.local/share/bash-completion/completions/udp", ""),
-    ("udp completions zsh > \"${fpath[1]}/_udp\"", ""),
-    ("udp completions fish > ~/.config/fish/completions/udp.fish", ""),
+    ("udp completions bash ~/.local/share/bash-completion/completions/udp", ""),
+    ("udp completions zsh ~/.zfunc/_udp", "with 'fpath+=~/.zfunc' before compinit"),
+    ("udp completions fish ~/.config/fish/completions/udp.fish", ""),
+    ("source <(udp completions bash)", "in a running shell"),
 ];
 
 /// The examples of `udp man`.
-pub(super) const MAN: &[Example] = &[("udp man ~/.local/share/man/man1", "")];
+pub(super) const MAN: &[Example] = &[("udp man ~/.local/share/man/man1", "'man udp-serve' shows one")];
 
 /// Show interfaces, addresses and broadcast addresses
 #[derive(Debug, ArgGroup)]
-#[command(after_help = help::long(INTERFACES))]
+#[command(after_help = help::short(INTERFACES), after_long_help = help::long(INTERFACES, DONE_OR_FAILED))]
 pub(crate) struct InterfacesArgs {
     /// As JSON Lines: an object for each interface
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Print the completions of a shell
+/// Print the completions of a shell, or write them to a file
+///
+/// The shell asks 'udp' itself for what may come next, so that the interfaces it completes are those of the moment.
 #[derive(Debug, ArgGroup)]
-#[command(after_help = help::long(COMPLETIONS))]
+#[command(after_help = help::short(COMPLETIONS), after_long_help = help::long(COMPLETIONS, DONE_OR_FAILED))]
 pub(crate) struct CompletionsArgs {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
+    /// Write to this file, in a directory that is made if need be [default: standard output]
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// Write the man pages into a directory
 #[derive(Debug, ArgGroup)]
-#[command(after_help = help::long(MAN))]
+#[command(after_help = help::short(MAN), after_long_help = help::long(MAN, DONE_OR_FAILED))]
 pub(crate) struct ManArgs {
-    /// The directory; it must exist
+    /// The directory, which is made if need be
+    #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) directory: PathBuf,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, SendingArgs};
-use super::help::{self, Example};
+use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::units;
 
@@ -25,6 +25,13 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("tcpdump -U -w - udp port 9000 | udp replay - host", "what is being captured now, elsewhere"),
 ];
 
+/// What the exit statuses mean.
+pub(super) const EXIT_STATUS: &[Status] = &[
+    (0, "Everything was sent"),
+    (2, "Could not do it: nothing to send, a datagram not sent, nobody listens there"),
+    (130, "Interrupted before everything was sent"),
+];
+
 /// Send a capture's datagrams again, with their timing
 ///
 /// Reads pcap and pcapng files of any program, puts fragments together, and sends the payload of every UDP datagram to
@@ -39,7 +46,7 @@ pub(super) const EXAMPLES: &[Example] = &[
 #[command(mut_arg("count", |count| count.help("End after N datagrams sent")))]
 #[command(mut_arg("duration", |duration| duration.help("End after this time")))]
 #[command(mut_arg("interfaces", |interfaces| interfaces.help("Send out of this interface")))]
-#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct ReplayArgs {
     /// The capture, pcap or pcapng; '-': standard input

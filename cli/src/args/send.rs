@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, PaceArgs, PayloadArgs, SendingArgs};
-use super::help::{self, Example};
+use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::units;
 
@@ -27,12 +27,20 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp send host:9000 --raw hello > reply", "the reply's bytes, exactly"),
 ];
 
+/// What the exit statuses mean.
+pub(super) const EXIT_STATUS: &[Status] = &[
+    (0, "An answer came, or none was waited for"),
+    (1, "No answer came"),
+    (2, "Could not do it: wrong usage, nothing sent, nobody listens there (ICMP)"),
+    (130, "Interrupted before an answer came"),
+];
+
 /// Send datagrams, print who answers and how fast
 ///
 /// Waits for a reply, and tells "nobody listens there" (an ICMP message, status 2) from silence (status 1). Without a
 /// PAYLOAD, each line of standard input is a datagram: on a terminal, a conversation.
 #[derive(Debug, ArgGroup)]
-#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct SendArgs {
     /// Where to send: HOST, HOST:PORT or [V6]:PORT

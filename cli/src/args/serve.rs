@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, SendingArgs};
-use super::help::{self, Example};
+use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::numbers::{NumberOrOff, number_or_off};
 use crate::words::units;
@@ -32,6 +32,14 @@ pub(super) const EXAMPLES: &[Example] = &[
 /// What makes no reply, or says itself when each leaves.
 const NO_FLAT_REPLY: &[&str] = if cfg!(unix) { &["sink", "rules", "exec"] } else { &["sink", "rules"] };
 
+/// What the exit statuses mean.
+pub(super) const EXIT_STATUS: &[Status] = &[
+    (0, "Ended by a signal, by --count or by --for"),
+    (1, "Nothing was answered, with --count, before --for ended"),
+    (2, "Could not do it: wrong usage, an address in use, no reply could be sent"),
+    (130, "Interrupted before anything was answered, with --count"),
+];
+
 /// Answer every datagram that arrives
 ///
 /// Every peer is answered from the address that it asked, without a process or connection of its own. A datagram that
@@ -45,7 +53,7 @@ const NO_FLAT_REPLY: &[&str] = if cfg!(unix) { &["sink", "rules", "exec"] } else
 #[command(mut_arg("count", |count| count.help("End after N datagrams answered")))]
 #[command(mut_arg("verbose", |verbose| verbose.help("Print more: each datagram answered or ignored")
     .long_help("Print more: each datagram answered or ignored, at most 1,000 a second")))]
-#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES))]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct ServeArgs {
     /// Where to listen [default: every address, port 10000]

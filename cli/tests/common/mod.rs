@@ -494,3 +494,17 @@ for _ in range(3):
 pub(crate) fn reply_of_a_hundred() -> String {
     "x".repeat(100)
 }
+
+/// The verbs of the command.
+pub(crate) const VERBS: [&str; 8] =
+    ["serve", "send", "listen", "broadcast", "replay", "interfaces", "completions", "man"];
+
+/// The commands among the examples of a help text, without the word `udp` and what is done with their output.
+pub(crate) fn examples(help: &str) -> Vec<String> {
+    let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_else(|| panic!("no examples: {help}"));
+    let commands = examples.lines().filter_map(|line| line.strip_prefix("  udp"));
+    // What explains them comes after two spaces.
+    let command =
+        |line: &str| line.trim_start().split("  ").next().and_then(|all| all.split(" > ").next().map(String::from));
+    commands.filter_map(command).collect()
+}
