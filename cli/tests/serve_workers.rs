@@ -46,6 +46,24 @@ for _ in range(int(sys.argv[2])):
     ask(('127.0.0.1', int(sys.argv[1])), b'question')
 ";
 
+/// Asks from two hundred sockets, and says how many answers came once a line is read, which says that no more can come.
+/// Arguments: port.
+const ASK_FROM_MANY: &str = "
+peers = [socket(AF_INET, SOCK_DGRAM) for _ in range(200)]
+for peer in peers:
+    peer.sendto(b'question', ('127.0.0.1', int(sys.argv[1])))
+sys.stdin.readline()
+answers = 0
+for peer in peers:
+    peer.setblocking(False)
+    try:
+        peer.recv(100)
+        answers += 1
+    except BlockingIOError:
+        pass
+say(answers)
+";
+
 /// Sockets at this UDP port of IPv4.
 fn sockets_at(port: &str) -> usize {
     let port = format!(":{:04X}", port.parse::<u16>().expect("a port"));
@@ -133,19 +151,22 @@ fn a_broadcast_or_multicast_is_answered_by_one_worker() {
 }
 
 #[test]
-fn a_count_is_that_of_one_worker() {
-    let outcome = Place::Here.run(&["serve", "127.0.0.1:0", "--count", "3", "--threads", "2"]);
-    outcome.assert_status(2);
-    outcome.assert_told(&["udp: --count needs one thread", "hint: leave out --threads"]);
+fn a_count_is_that_of_all_workers_together() {
     if !require("python3") {
         return;
     }
-    for arguments in [&["--json", "--count", "3"][..], &["--json", "--count", "3", "--threads", "1"]] {
-        let (server, port) = serve_at("127.0.0.1", arguments);
-        Place::Here.python_says(ASK, &[&port, "3"]);
+    let scratch = Scratch::new();
+    let rules = scratch.file("rules.toml", "[[rule]]\necho = true\ndelay = '0ms..5ms'");
+    let answers = [&["--echo"][..], &["--reply", "{count}"], &["--rules", &rules], &["--echo", "-v"]];
+    for (answer, threads) in answers.iter().flat_map(|answer| [(answer, "1"), (answer, "4")]) {
+        let counting = &["--json", "--count", "100", "--threads", threads];
+        let (server, port) = serve_at("127.0.0.1", &[counting, *answer].concat());
+        let mut peers = Place::Here.python(ASK_FROM_MANY, &[&port]);
         let outcome = server.finish();
         outcome.assert_status(0);
-        assert_eq!(number(&outcome.summary()["answered"]), 3);
+        peers.tell(b"it has ended\n");
+        assert_eq!(peers.stdout_line(), "100", "{answer:?} --threads {threads}");
+        assert_eq!(number(&outcome.summary()["answered"]), 100, "{answer:?} --threads {threads}");
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn later(moment: Instant, wait: Duration) -> Instant {
 /// When a verb that would run for ever ends by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// After this many datagrams; of several workers, each counts its own.
+    /// After this many datagrams; of several workers of one server, all together.
     pub count: Option<u64>,
     /// After this time.
     pub duration: Option<Duration>,

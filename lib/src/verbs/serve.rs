@@ -81,6 +81,8 @@ pub struct Serve {
 struct Common {
     /// Replies that told their number.
     count: AtomicU64,
+    /// Of the answers after which all end, those that were given or are being given.
+    claimed: AtomicU64,
     /// Key of the hashes by which peers are counted.
     key: RandomState,
 }
@@ -98,7 +100,7 @@ impl Serve {
 
     /// The engine of a further worker of the same server, with sockets at the same places.
     ///
-    /// Rate limits and numbers of replies are those of the server, whichever worker replies. Broadcasts and multicasts,
+    /// Rate limits, numbers of replies and the count after which to end are those of the server, whichever worker replies. Broadcasts and multicasts,
     /// of which each worker gets a copy, are left to the first one.
     #[must_use]
     pub fn worker(&self) -> Self {
@@ -201,6 +203,14 @@ impl Serve {
         out.emit(Event::Ignored { meta, reason, count });
     }
 
+    /// Takes one of the answers after which all workers end; this error where none is left.
+    fn claim(&mut self, or: Reason) -> Result<(), Reason> {
+        let Some(most) = self.options.limits.count else { return Ok(()) };
+        let before = self.common.claimed.fetch_add(1, Ordering::Relaxed);
+        self.ending.count(before.saturating_add(1));
+        if before < most { Ok(()) } else { Err(or) }
+    }
+
     /// Answers with what costs nothing to make.
     fn answer_plainly(
         &mut self,
@@ -211,12 +221,12 @@ impl Serve {
     ) -> Result<(), Reason> {
         let meta = datagram.meta;
         let (transmit, _) = self.judge(now, via, meta, (datagram.payload, datagram.wire_len), 1)?;
+        self.claim(Reason::AfterEnd)?;
         let reply = match &self.options.answer {
             Answer::Fixed(reply) => reply,
             Answer::Echo => datagram.payload,
             _ => {
                 self.report.sunk += 1;
-                self.ending.count(self.report.sunk);
                 return Ok(());
             }
         };
@@ -226,7 +236,6 @@ impl Serve {
         }
         self.report.answered += 1;
         self.report.sent.add(1, reply.len());
-        self.ending.count(self.report.answered);
         Ok(())
     }
 
@@ -331,6 +340,7 @@ impl Serve {
         } else {
             self.guard.size(source, pending.request_len, reply.len())?;
         }
+        self.claim(if charge { Reason::AfterEnd } else { Reason::Unfinished })?;
         out.send(pending.via, &pending.transmit, reply);
         if let Some(request) = &pending.request {
             let datagram = Datagram { payload: request, wire_len: pending.request_len, meta: &pending.meta };
@@ -338,7 +348,6 @@ impl Serve {
         }
         self.report.answered += 1;
         self.report.sent.add(1, reply.len());
-        self.ending.count(self.report.answered);
         Ok(())
     }
 
@@ -438,6 +447,9 @@ impl Engine for Serve {
 
     fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.answered -= failure.count as u64;
+        if self.options.limits.count.is_some() {
+            self.common.claimed.fetch_sub(failure.count as u64, Ordering::Relaxed);
+        }
         self.report.reply_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;

@@ -10,7 +10,6 @@ use udpkit::{Answer, Conduct, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit, R
 
 use super::rules;
 use crate::args::{ConductArgs, ServeArgs};
-use crate::hint::Hint;
 use crate::output::Settings;
 use crate::runtime::printing;
 use crate::runtime::sockets::{self, Listening};
@@ -115,17 +114,13 @@ pub(super) fn status_interval(args: &ServeArgs) -> Option<Duration> {
 }
 
 /// How many workers there shall be.
-pub(super) fn workers(args: &ServeArgs) -> Result<usize> {
+pub(super) fn workers(args: &ServeArgs) -> usize {
     match (args.threads, args.common.count) {
-        (Some(threads), Some(_)) if threads > 1 => Err(Hint::on(
-            "--count needs one thread: workers do not know of each other's datagrams",
-            "leave out --threads",
-        )),
-        (Some(threads), _) => Ok(threads.into()),
-        (None, Some(_)) => Ok(1),
+        (Some(threads), _) => threads.into(),
+        (None, Some(_)) => 1,
         // Only Linux shares a port between sockets as it is needed here.
-        (None, None) if !cfg!(target_os = "linux") => Ok(1),
-        (None, None) => Ok(std::thread::available_parallelism().map_or(1, Into::into)),
+        (None, None) if !cfg!(target_os = "linux") => 1,
+        (None, None) => std::thread::available_parallelism().map_or(1, Into::into),
     }
 }
 
