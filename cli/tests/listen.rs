@@ -108,8 +108,10 @@ fn json_tells_everything_that_is_known() {
         assert!(time.len() == "2000-01-01T00:00:00.000000000Z".len() && time.ends_with('Z'), "{time}");
         let expected = format!(
             "{{\"v\":1,\"type\":\"received\",\"time\":\"{time}\",\"source\":\"{source}\",\
-             \"destination\":\"127.0.0.1:{port}\",\"delivery\":\"unicast\",\"interface\":\"lo\",\"hop_limit\":64,\
-             \"traffic_class\":0,\"length\":{payload}}}"
+             \"source_address\":\"127.0.0.1\",\"source_port\":{},\"destination\":\"127.0.0.1:{port}\",\
+             \"destination_address\":\"127.0.0.1\",\"destination_port\":{port},\"delivery\":\"unicast\",\"interface\":\"lo\",\"hop_limit\":64,\
+             \"traffic_class\":0,\"length\":{payload}}}",
+            source.rsplit(':').next().expect("a port")
         );
         assert_eq!(*line, expected);
     }
@@ -196,7 +198,7 @@ for source, payload in (('127.0.0.1', b'alpha'), ('127.1.0.1', b'beta\\xff'), ('
         let (mut listener, port) = listen_at("127.0.0.1", &[&["--json", "-v"], arguments].concat());
         Place::Here.python_says(THREE_SOURCES, &[&port]);
         // With -v everything that arrives is told.
-        let objects = [(); 3].map(|()| object(&listener.stdout_line()));
+        let objects = [(); 3].map(|()| object(&listener.until(|line| !line.contains(r#""type":"note""#))));
         let received: Vec<_> = objects.iter().filter(|object| object["type"] == "received").collect();
         let lengths: Vec<_> = received.iter().map(|object| number(&object["length"])).collect();
         assert_eq!(lengths, printed.iter().map(|text| 5.max(text.len() as u64)).collect::<Vec<_>>(), "{arguments:?}");

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use common::netns::{Lan, require};
-use common::{Outcome, Place, Process, Scratch, number, parse};
+use common::{Outcome, Place, Process, Scratch, number, parse, timeless};
 use serde_json::{Value, json};
 use udpkit::{Options, ReceiveBatch, Socket, Wait};
 
@@ -224,12 +224,16 @@ fn a_dry_run_lists_when_each_would_be_sent_and_what_cannot_be() {
     );
     let outcome = replay(&file, &["[::1]:7", "--dry-run", "--json", "--filter-port", "9000"]);
     let expected = [
-        json!({"v": 1, "type": "planned", "at_ns": 0, "packet": 1, "source": SOURCE,
-            "captured_destination": DESTINATION, "destination": "[::1]:7", "length": 3}),
+        json!({"v": 1, "type": "planned", "at_ns": 0, "packet": 1, "source": SOURCE, "source_address": "192.0.2.1",
+            "source_port": 0, "captured_destination": DESTINATION, "captured_destination_address": "192.0.2.2",
+            "captured_destination_port": 9000, "destination": "[::1]:7", "destination_address": "::1",
+            "destination_port": 7, "length": 3}),
         json!({"v": 1, "type": "planned", "at_ns": 3_000_000, "packet": 7, "source": "[2001:db8::1]:0",
-            "captured_destination": "[2001:db8::2]:9000", "destination": "[::1]:7", "length": 65_527}),
+            "source_address": "2001:db8::1", "source_port": 0, "captured_destination": "[2001:db8::2]:9000",
+            "captured_destination_address": "2001:db8::2", "captured_destination_port": 9000,
+            "destination": "[::1]:7", "destination_address": "::1", "destination_port": 7, "length": 65_527}),
     ];
-    assert_eq!(outcome.objects()[..2], expected);
+    assert_eq!(outcome.objects()[..2].iter().map(timeless).collect::<Vec<_>>(), expected);
     let summary = balanced(&outcome);
     assert_eq!(summary["capture"]["left_out"], json!({"other_port": 2}));
     assert_eq!((&summary["sent"], &summary["capture"]["planned"]), (&json!(0), &json!(3)));
@@ -532,6 +536,11 @@ fn answers_are_counted_and_shown_with_verbose() {
     let outcome = process.finish();
     outcome.assert_status(0);
     assert_eq!(balanced(&outcome)["delivered"], 5);
+    // Each came to the socket that had asked.
+    let objects = outcome.objects();
+    let local = &objects.iter().find(|object| object["type"] == "sender").expect("there is one")["local_port"];
+    let mut replies = objects.iter().filter(|object| object["type"] == "reply");
+    assert!(replies.all(|reply| reply["destination_port"] == *local && *local != 0), "{outcome:?}");
 }
 
 #[test]
@@ -640,9 +649,11 @@ fn what_tcpdump_and_dumpcap_captured_is_sent_again_from_the_same_ports() {
             assert_eq!((&summary["sent"], &summary["capture"]["fragments_joined"]), (&json!(5), &json!(3)));
             let senders: Vec<_> = outcome.objects().into_iter().filter(|it| it["type"] == "sender").collect();
             let expected = [5001, 5002].map(|port| {
-                json!({"v": 1, "type": "sender", "source": format!("127.0.0.1:{port}"), "local": format!("0.0.0.0:{port}")})
+                json!({"v": 1, "type": "sender", "source": format!("127.0.0.1:{port}"), "source_address": "127.0.0.1",
+                    "source_port": port, "local": format!("0.0.0.0:{port}"), "local_address": "0.0.0.0",
+                    "local_port": port})
             });
-            assert_eq!(senders, expected);
+            assert_eq!(senders.iter().map(timeless).collect::<Vec<_>>(), expected);
         }
     }
 }

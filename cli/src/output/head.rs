@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
+use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
 use udpkit::{Datagram, InterfaceIndex, Interfaces, Meta};
@@ -68,7 +69,7 @@ impl Heads {
 
     /// The next datagram with its words.
     pub(super) fn shown<'a>(&'a mut self, via: usize, datagram: Datagram<'a>, settings: &Settings) -> Shown<'a> {
-        self.wording.set_time(datagram.meta.received);
+        self.wording.set_time(time(&datagram, settings));
         self.wording.shown(datagram, settings.port(via))
     }
 
@@ -82,7 +83,7 @@ impl Heads {
     ) -> io::Result<&[u8]> {
         let Self { wording, palette, heads } = self;
         let columns = &settings.printing.columns;
-        wording.set_time(datagram.meta.received);
+        wording.set_time(time(&datagram, settings));
         let head = &mut heads[place(datagram.meta.source)];
         let key = Some(Key::new(via, &datagram)).filter(|_| matches!(role, Role::Received { dropped_before: 0 }));
         if key.is_some() && head.becomes(key.as_ref(), wording.time().filter(|_| columns.tell(&[Field::Time]))) {
@@ -124,6 +125,11 @@ impl Key {
         (meta.received, meta.dropped_before) = (None, None);
         Self { via, meta, wire_len: datagram.wire_len, payload_len: datagram.payload.len() }
     }
+}
+
+/// When a datagram came: by the kernel's clock, or else, for an object, which has a time always, now.
+fn time(datagram: &Datagram<'_>, settings: &Settings) -> Option<SystemTime> {
+    datagram.meta.received.or_else(|| (settings.format == Format::Json).then(settings.now))
 }
 
 /// The place of a source's head. Whoever chooses sources so that they meet in one makes us write heads anew, no more.

@@ -1,7 +1,8 @@
 //! JSON Lines: an object for each event, specified in `docs/json.md`; `"v"` is the version of that page.
 //!
-//! Times are UTC (RFC 3339, nanoseconds), units are in the keys, payloads are `text` where they are UTF-8, else
-//! `base64`. Keys may be added within a version; none is changed or removed.
+//! Each object has a time, in UTC (RFC 3339, nanoseconds). Units are in the keys, payloads are `text` where they are UTF-8,
+//! else `base64`; an address stands whole, and apart as address and port. Keys may be added within a version; none is
+//! changed or removed.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 use udpkit::Datagram;
@@ -17,6 +19,7 @@ use super::columns::Columns;
 use super::escape;
 use super::role::Role;
 use super::wording::{Shown, delivery_name};
+use crate::words::endpoint::Endpoint;
 use crate::words::format::Field;
 
 /// The version of the format.
@@ -44,12 +47,10 @@ struct ReplyObject<'a> {
 /// A received datagram, or what was chosen of it.
 #[derive(Serialize)]
 struct DatagramObject<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    destination: Option<&'a str>,
+    #[serde(flatten)]
+    source: Option<Source<'a>>,
+    #[serde(flatten)]
+    destination: Option<Destination<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,9 +89,8 @@ impl<'a> DatagramObject<'a> {
         let Datagram { meta, wire_len, .. } = shown.datagram;
         let tells = |field| columns.tell(&[field]);
         Self {
-            time: shown.time.filter(|_| tells(Field::Time)),
-            source: Some(shown.source).filter(|_| tells(Field::Source)),
-            destination: shown.destination.filter(|_| tells(Field::Destination)),
+            source: Some(Source::new(shown.source)).filter(|_| tells(Field::Source)),
+            destination: shown.destination.filter(|_| tells(Field::Destination)).map(Destination::new),
             delivery: delivery_name(meta.delivery).filter(|_| tells(Field::Delivery)),
             interface: shown.interface.filter(|_| tells(Field::Interface)),
             hop_limit: meta.hop_limit.filter(|_| tells(Field::Ttl)),
@@ -101,6 +101,71 @@ impl<'a> DatagramObject<'a> {
             payload: None,
         }
     }
+}
+
+/// The sender of a datagram, whole and apart.
+#[derive(Serialize)]
+struct Source<'a> {
+    source: &'a str,
+    source_address: &'a str,
+    source_port: u16,
+}
+
+impl<'a> Source<'a> {
+    fn new(words: &'a str) -> Self {
+        let (address, port) = parts(words);
+        Self { source: words, source_address: address, source_port: port }
+    }
+}
+
+/// Where a datagram went, whole and apart.
+#[derive(Serialize)]
+struct Destination<'a> {
+    destination: &'a str,
+    destination_address: &'a str,
+    destination_port: u16,
+}
+
+impl<'a> Destination<'a> {
+    fn new(words: &'a str) -> Self {
+        let (address, port) = parts(words);
+        Self { destination: words, destination_address: address, destination_port: port }
+    }
+}
+
+/// The address and the port of an address in words. The zone stands in the whole alone: databases have no type for it.
+fn parts(words: &str) -> (&str, u16) {
+    let (host, port) = words.rsplit_once(':').unwrap_or((words, ""));
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address = host.split_once('%').map_or(host, |(address, _zone)| address);
+    (address, port.parse().unwrap_or(0))
+}
+
+/// The keys of an address that a notice has: whole, its address, its port.
+macro_rules! address_keys {
+    ($($(#[$documentation:meta])* $name:ident: $address:literal, $port:literal;)*) => {
+        $(
+            $(#[$documentation])*
+            pub(crate) fn $name<S: Serializer>(address: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut keys = serializer.serialize_struct("address", 3)?;
+                keys.serialize_field(stringify!($name), address)?;
+                keys.serialize_field($address, &address.0.ip())?;
+                keys.serialize_field($port, &address.0.port())?;
+                keys.end()
+            }
+        )*
+    };
+}
+
+address_keys! {
+    /// Writes an address as the `source` of an object, for `serde(flatten)`.
+    source: "source_address", "source_port";
+    /// Writes an address as the `destination` of an object, for `serde(flatten)`.
+    destination: "destination_address", "destination_port";
+    /// Writes an address as the `captured_destination` of an object, for `serde(flatten)`.
+    captured_destination: "captured_destination_address", "captured_destination_port";
+    /// Writes an address as the `local` of an object, for `serde(flatten)`.
+    local: "local_address", "local_port";
 }
 
 /// A payload under the key that says how it is written.
@@ -123,20 +188,31 @@ pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Writes an object of a kind on a line of its own.
-pub(super) fn write(out: &mut impl Write, kind: &str, body: &impl Serialize) -> io::Result<()> {
-    write_value(out, &Object { v: VERSION, kind, body }, b"{")?;
+/// Writes an object of a kind on a line of its own: when it happened, what it says, and what to do about it.
+pub(super) fn write(
+    out: &mut impl Write,
+    kind: &str,
+    time: Option<&str>,
+    body: &impl Serialize,
+    hint: Option<&str>,
+) -> io::Result<()> {
+    write_value(out, &Object { v: VERSION, kind, time, body, hint }, b"{")?;
     out.write_all(b"\n")
 }
 
 /// Writes the line of a datagram that has a role.
 pub(super) fn write_datagram(out: &mut impl Write, shown: &Shown<'_>, role: &Role<'_>) -> io::Result<()> {
     let datagram = DatagramObject::new(shown);
+    let time = shown.time;
     match *role {
-        Role::Received { dropped_before } => write(out, RECEIVED, &datagram.after(dropped_before)),
-        Role::Answered { reply } => write(out, "answered", &AnsweredObject { datagram, reply: Payload::new(reply) }),
+        Role::Received { dropped_before } => write(out, RECEIVED, time, &datagram.after(dropped_before), None),
+        Role::Answered { reply } => {
+            let reply = Payload::new(reply);
+            write(out, "answered", time, &AnsweredObject { datagram, reply }, None)
+        }
         Role::Reply { request, rtt } => {
-            write(out, "reply", &ReplyObject { datagram, request, rtt_ns: rtt.map(nanoseconds) })
+            let rtt_ns = rtt.map(nanoseconds);
+            write(out, "reply", time, &ReplyObject { datagram, request, rtt_ns }, None)
         }
     }
 }
@@ -149,8 +225,8 @@ pub(super) fn write_start(
     dropped_before: u32,
 ) -> io::Result<Option<Range<usize>>> {
     let datagram = DatagramObject::without_payload(shown, columns).after(dropped_before);
-    let time = datagram.time;
-    write_value(line, &Object { v: VERSION, kind: RECEIVED, body: &datagram }, b"{")?;
+    let time = shown.time.filter(|_| columns.tell(&[Field::Time]));
+    write_value(line, &Object { v: VERSION, kind: RECEIVED, time, body: &datagram, hint: None }, b"{")?;
     // The object's end.
     line.pop();
     // The time comes first of all that is not always the same.
@@ -175,8 +251,12 @@ struct Object<'a, B> {
     v: u32,
     #[serde(rename = "type")]
     kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<&'a str>,
     #[serde(flatten)]
     body: &'a B,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
 }
 
 fn write_value(out: &mut impl Write, value: &impl Serialize, begin: &'static [u8]) -> io::Result<()> {
@@ -228,8 +308,7 @@ mod tests {
         let mut out = Vec::new();
         let object = AnsweredObject {
             datagram: DatagramObject {
-                time: Some("2023-11-14T22:13:20.000000005Z"),
-                source: Some("10.0.0.1:40000"),
+                source: Some(Source::new("10.0.0.1:40000")),
                 destination: None,
                 delivery: None,
                 interface: None,
@@ -242,7 +321,7 @@ mod tests {
             },
             reply: Payload::new(b"ok"),
         };
-        write(&mut out, "answered", &object).unwrap();
+        write(&mut out, "answered", Some("2023-11-14T22:13:20.000000005Z"), &object, None).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -251,8 +330,21 @@ mod tests {
         assert_eq!(
             payload(b"Hello"),
             "{\"v\":1,\"type\":\"answered\",\"time\":\"2023-11-14T22:13:20.000000005Z\",\"source\":\"10.0.0.1:40000\",\
-             \"length\":5,\"text\":\"Hello\",\"reply\":{\"text\":\"ok\"}}\n"
+             \"source_address\":\"10.0.0.1\",\"source_port\":40000,\"length\":5,\"text\":\"Hello\",\"reply\":{\"text\":\"ok\"}}\n"
         );
+    }
+
+    #[test]
+    fn an_address_comes_apart_and_leaves_its_zone_behind() {
+        let cases = [
+            ("10.0.0.1:9", ("10.0.0.1", 9)),
+            ("[2001:db8::1]:65535", ("2001:db8::1", 65_535)),
+            ("[fe80::1%2]:10000", ("fe80::1", 10_000)),
+            ("[fe80::1%eth0]:10000", ("fe80::1", 10_000)),
+        ];
+        for (words, expected) in cases {
+            assert_eq!(parts(words), expected);
+        }
     }
 
     #[test]

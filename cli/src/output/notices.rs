@@ -1,10 +1,12 @@
 //! What every verb may have to say: where it listens, and what the library tells as it happens.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
-use udpkit::{Cause, Reason, SendFailure, Transmit, Unreachable};
+use udpkit::{Cause, Meta, Reason, SendFailure, Transmit, Unreachable};
 
+use super::json;
 use super::notice::{Notice, Tone};
 use crate::hint;
 use crate::words::endpoint::{self, Endpoint};
@@ -77,6 +79,7 @@ impl Telling {
 /// A datagram was sent.
 #[derive(Serialize)]
 pub(super) struct Sent<'a> {
+    #[serde(flatten, serialize_with = "json::destination")]
     destination: Endpoint,
     #[serde(skip_serializing_if = "Option::is_none")]
     interface: Option<&'a str>,
@@ -125,10 +128,19 @@ impl Notice for Unanswered {
 /// Datagrams of one source were received and not used.
 #[derive(Serialize)]
 pub(super) struct Ignored {
-    pub(super) source: Endpoint,
+    #[serde(flatten, serialize_with = "json::source")]
+    source: Endpoint,
     #[serde(serialize_with = "reason_key")]
-    pub(super) reason: Reason,
-    pub(super) count: usize,
+    reason: Reason,
+    count: usize,
+    #[serde(skip)]
+    time: Option<SystemTime>,
+}
+
+impl Ignored {
+    pub(super) fn new(meta: &Meta, reason: Reason, count: usize) -> Self {
+        Self { source: Endpoint(meta.source), reason, count, time: meta.received }
+    }
 }
 
 impl Notice for Ignored {
@@ -138,6 +150,10 @@ impl Notice for Ignored {
 
     fn words(&self) -> Vec<String> {
         vec![format!("ignored {} from {}: {}", self.count, self.source, self.reason)]
+    }
+
+    fn time(&self) -> Option<SystemTime> {
+        self.time
     }
 }
 
@@ -149,6 +165,7 @@ fn reason_key<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S:
 /// A datagram of ours was refused.
 #[derive(Serialize)]
 pub(super) struct Refused {
+    #[serde(flatten, serialize_with = "json::destination")]
     destination: Endpoint,
     reporter: Option<IpAddr>,
     reason: &'static str,
@@ -204,6 +221,7 @@ impl Notice for Refused {
 /// Something could not be sent.
 #[derive(Serialize)]
 pub(super) struct NotSent {
+    #[serde(flatten, serialize_with = "json::destination")]
     destination: Endpoint,
     count: usize,
     error: String,

@@ -13,6 +13,7 @@ use super::notice::{Notice, Remark, Tone};
 use super::notices::{Dropped, Ignored, NotSent, NotShown, Refused, Reopened, Sent, Telling, Trouble, Unanswered};
 use super::role::Role;
 use super::settings::Settings;
+use super::wording::{Clock, Times};
 use super::{escape, hex, json};
 use crate::words::endpoint::Endpoint;
 use crate::words::format::Format;
@@ -23,6 +24,8 @@ pub(crate) struct Printer<W: Write, N: Write> {
     out: W,
     aside: Aside<N>,
     heads: Heads,
+    /// Tells when a notice happened.
+    clock: Clock,
     interfaces: Interfaces,
     news: News,
     bound: Bound,
@@ -49,7 +52,12 @@ impl StdPrinter {
 impl<W: Write, N: Write> Printer<W, N> {
     /// A printer to these outputs, with times of day in this zone.
     pub(crate) fn new(settings: Settings, out: W, aside: N, zone: jiff::tz::TimeZone) -> Self {
+        let times = match settings.format {
+            Format::Json => Times::Utc,
+            Format::Text | Format::Hex | Format::Raw => Times::Local,
+        };
         Self {
+            clock: Clock::new(times, zone.clone()),
             heads: Heads::new(&settings, zone),
             news: News::new(settings.verbose, settings.refusals),
             settings,
@@ -101,11 +109,16 @@ impl<W: Write, N: Write> Printer<W, N> {
         self.failure.is_some()
     }
 
+    /// Takes the local ports of sockets, once they are open.
+    pub(crate) fn set_ports(&mut self, ports: Vec<u16>) {
+        self.settings.ports = ports;
+    }
+
     /// Says something besides datagrams: as an object in JSON, else as lines, where its tone belongs.
     pub(crate) fn say(&mut self, notice: &impl Notice) {
-        if let Some(kind) = notice.kind().filter(|_| self.is_json()) {
-            let written = json::write(&mut self.out, kind, notice);
-            return self.keep(written);
+        // What cannot be an object any more, since standard output takes nothing, people can still read.
+        if self.is_json() && !self.is_over() {
+            return self.object(notice);
         }
         let tone = notice.tone();
         if matches!(tone, Tone::Note | Tone::Status) && (self.settings.quiet || self.is_json()) {
@@ -121,6 +134,15 @@ impl<W: Write, N: Write> Printer<W, N> {
         if let Some(hint) = notice.hint() {
             self.aside.line(HINT, &hint);
         }
+    }
+
+    /// Writes the object of a notice, if it has one.
+    fn object(&mut self, notice: &impl Notice) {
+        let Some(kind) = notice.kind() else { return };
+        self.clock.set(Some(notice.time().unwrap_or_else(self.settings.now)));
+        let hint = notice.hint();
+        let written = json::write(&mut self.out, kind, self.clock.words(), notice, hint.as_deref());
+        self.keep(written);
     }
 
     /// Says the last thing of a run, its summary.
@@ -248,9 +270,7 @@ impl<W: Write, N: Write> Printer<W, N> {
             Event::Ignored { .. } | Event::SendFailed { .. } if self.is_held() => {}
             // For people there is another bound on these.
             Event::Unreachable { .. } if self.is_json() && self.is_held() => {}
-            Event::Ignored { meta, reason, count } => {
-                self.say(&Ignored { source: Endpoint(meta.source), reason, count })
-            }
+            Event::Ignored { meta, reason, count } => self.say(&Ignored::new(meta, reason, count)),
             Event::Unreachable { unreachable } => {
                 let telling = telling(&mut self.refused);
                 if self.is_json() || telling != Telling::TooLate {
@@ -348,9 +368,14 @@ mod tests {
         }
     }
 
+    /// A clock that stands still.
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 5)
+    }
+
     /// What a printer that tells everything says of an event: as data, and aside.
     fn told(format: Format, event: Event<'_>) -> (String, String) {
-        let settings = Settings { verbose: true, numbered: true, ..Settings::plain(format) };
+        let settings = Settings { verbose: true, numbered: true, now, ..Settings::plain(format) };
         let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
         assert!(printer.event(event).is_continue());
         (String::from_utf8(printer.out).unwrap(), String::from_utf8(printer.aside.out).unwrap())
@@ -393,11 +418,68 @@ mod tests {
             let (data, aside) = told(Format::Json, event);
             assert_eq!(aside, "");
             match event.name() {
-                // The one is answered by the program, the other is in the words of what follows.
-                "question" | "interfaces" => assert_eq!(data, ""),
-                name => assert!(data.starts_with(&format!("{{\"v\":1,\"type\":\"{name}\"")), "{data}"),
+                // It is answered by the program.
+                "question" => assert_eq!(data, ""),
+                name => {
+                    let kind = if name == "interfaces" { "note" } else { name };
+                    let start = format!(r#"{{"v":1,"type":"{kind}","time":"2023-11-14T22:13:20.000000005Z","#);
+                    assert!(data.starts_with(&start), "{data}");
+                }
             }
         });
+    }
+
+    #[test]
+    fn an_object_has_the_kernels_time_where_there_is_one() {
+        let mut meta = Meta::new("192.0.2.1:40000".parse().unwrap());
+        meta.received = Some(SystemTime::UNIX_EPOCH);
+        let datagram = Datagram { payload: b"hi", wire_len: 2, meta: &meta };
+        for event in [
+            Event::Received { via: 0, train: Train::one(&datagram) },
+            Event::Answered { via: 0, datagram, reply: b"ok" },
+            Event::Reply { via: 0, datagram, request: None, rtt: None },
+            Event::Ignored { meta: &meta, reason: udpkit::Reason::RateLimit, count: 1 },
+        ] {
+            let (data, _) = told(Format::Json, event);
+            assert!(data.contains(r#","time":"1970-01-01T00:00:00.000000000Z","#), "{data}");
+        }
+    }
+
+    #[test]
+    fn in_json_nothing_goes_to_standard_error_until_standard_output_takes_no_more() {
+        let notices = [Remark::note("why"), Remark::complaint("what"), Remark::status("how far")];
+        let settings = || Settings { now, ..Settings::plain(Format::Json) };
+        let mut printer = Printer::new(settings(), Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
+        notices.iter().for_each(|notice| printer.say(notice));
+        let said = String::from_utf8(printer.out).unwrap();
+        let time = "2023-11-14T22:13:20.000000005Z";
+        let expected = format!(
+            "{{\"v\":1,\"type\":\"note\",\"time\":\"{time}\",\"words\":\"why\"}}\n\
+             {{\"v\":1,\"type\":\"trouble\",\"time\":\"{time}\",\"error\":\"what\"}}\n"
+        );
+        assert_eq!((said, printer.aside.out), (expected, Vec::new()));
+        let mut full = [0; 0];
+        let mut printer = Printer::new(settings(), &mut full[..], Vec::new(), jiff::tz::TimeZone::UTC);
+        // The first finds out.
+        notices.iter().chain(&notices).for_each(|notice| printer.say(notice));
+        assert_eq!(String::from_utf8(printer.aside.out).unwrap(), "udp: what\nudp: what\n");
+    }
+
+    #[test]
+    fn a_destination_whose_port_is_not_known_is_left_out() {
+        let mut meta = received(1_700_000_000, 0);
+        meta.received = None;
+        let datagram = Datagram { payload: b"hi", wire_len: 2, meta: &meta };
+        let mut printer = Printer::new(Settings::plain(Format::Json), Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
+        for _ in 0..2 {
+            assert!(printer.tell(Event::Reply { via: 0, datagram, request: None, rtt: None }).is_continue());
+            printer.set_ports(vec![9]);
+        }
+        let lines = String::from_utf8(printer.out).unwrap();
+        let has_destination: Vec<_> = lines.lines().map(|line| line.contains("destination")).collect();
+        assert_eq!(has_destination, [false, true], "{lines}");
+        let whole = r#""destination":"192.0.2.255:9","destination_address":"192.0.2.255","destination_port":9,"#;
+        assert!(lines.contains(whole), "{lines}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a printer must know besides what it is to print.
 
+use std::time::SystemTime;
+
 use super::columns::Columns;
 use super::news::Refusals;
 use super::wording::Times;
@@ -25,8 +27,10 @@ pub(crate) struct Settings {
     pub(crate) name_interfaces: bool,
     /// Whether strangers decide how many lines there are, so that only so many are written a second.
     pub(crate) bounded: bool,
-    /// The local port of each socket.
+    /// The local port of each socket; empty until they are open.
     pub(crate) ports: Vec<u16>,
+    /// The clock of what has no time of the kernel's.
+    pub(crate) now: fn() -> SystemTime,
 }
 
 impl Settings {
@@ -44,13 +48,20 @@ impl Settings {
             name_interfaces: false,
             bounded: false,
             ports: Vec::new(),
+            now,
         }
     }
 
-    /// The local port of a socket.
-    pub(super) fn port(&self, via: usize) -> u16 {
-        self.ports.get(via).copied().unwrap_or(0)
+    /// The local port of a socket, if it is known.
+    pub(super) fn port(&self, via: usize) -> Option<u16> {
+        self.ports.get(via).copied()
     }
+}
+
+/// The time by the system's clock.
+#[expect(clippy::disallowed_methods, reason = "what the kernel gives no time to happens when it is printed")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 /// What is shown of each datagram, and how.

@@ -23,7 +23,7 @@ pub(crate) struct Shown<'a> {
     pub(super) datagram: Datagram<'a>,
     pub(super) time: Option<&'a str>,
     pub(super) source: &'a str,
-    /// Its address in the header, and our port.
+    /// Its address in the header, and our port, where both are known.
     pub(super) destination: Option<&'a str>,
     pub(super) interface: Option<&'a str>,
 }
@@ -72,15 +72,18 @@ impl Wording {
         self.clock.words()
     }
 
-    /// A datagram that was sent to this port of ours; its time is set.
-    pub(super) fn shown<'a>(&'a mut self, datagram: Datagram<'a>, port: u16) -> Shown<'a> {
+    /// A datagram that was sent to this port of ours, if that is known; its time is set.
+    pub(super) fn shown<'a>(&'a mut self, datagram: Datagram<'a>, port: Option<u16>) -> Shown<'a> {
         let Self { clock, source, destination, interfaces } = self;
         let meta = datagram.meta;
         Shown {
             datagram,
             time: clock.words(),
             source: source.of(meta.source, interfaces),
-            destination: meta.destination.map(|ip| destination.of(SocketAddr::new(ip, port), interfaces)),
+            destination: meta
+                .destination
+                .zip(port)
+                .map(|(ip, port)| destination.of(SocketAddr::new(ip, port), interfaces)),
             interface: meta.interface.and_then(|index| interfaces.get(&index)).map(String::as_str),
         }
     }
@@ -147,7 +150,7 @@ pub(crate) enum Times {
 
 /// Tells times; the part that changes once a second is kept.
 #[derive(Debug)]
-struct Clock {
+pub(super) struct Clock {
     times: Times,
     zone: TimeZone,
     /// The time that is told.
@@ -161,15 +164,15 @@ struct Clock {
 }
 
 impl Clock {
-    fn new(times: Times, zone: TimeZone) -> Self {
+    pub(super) fn new(times: Times, zone: TimeZone) -> Self {
         Self { times, zone, time: None, text: String::new(), second: None, start: None }
     }
 
-    fn words(&self) -> Option<&str> {
+    pub(super) fn words(&self) -> Option<&str> {
         Some(self.text.as_str()).filter(|text| !text.is_empty())
     }
 
-    fn set(&mut self, time: Option<SystemTime>) {
+    pub(super) fn set(&mut self, time: Option<SystemTime>) {
         if time == self.time && self.times != Times::Delta {
             return;
         }

@@ -88,7 +88,8 @@ fn interfaces(name: &str) -> Interfaces {
 
 fn printer(args: &PrintArgs, format: Format, color: bool) -> Printer<Vec<u8>, Vec<u8>> {
     let printing = printing(args, format).unwrap();
-    let settings = Settings { printing, color, ports: vec![10_000, 10_001], ..Settings::plain(format) };
+    let now = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+    let settings = Settings { printing, color, ports: vec![10_000, 10_001], now, ..Settings::plain(format) };
     let mut printer = Printer::new(settings, Vec::new(), Vec::new(), TimeZone::fixed(jiff::tz::offset(7)));
     printer.set_interfaces(&interfaces("eth0"));
     printer

@@ -3,6 +3,7 @@
 
 #[path = "../../../lib/tests/netns/mod.rs"]
 pub(crate) mod netns;
+pub(crate) mod schema;
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -188,8 +189,9 @@ impl Process {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
         let id = child.id();
         let stdin = child.stdin.take();
-        let stdout = Stream::new(child.stdout.take());
-        let stderr = Stream::new(child.stderr.take());
+        let is_json = child.stdout.is_some() && prints_json(&command);
+        let stdout = Stream::new(child.stdout.take(), is_json);
+        let stderr = Stream::new(child.stderr.take(), false);
         let child = Arc::new(Mutex::new(child));
         let watched = watch(Arc::clone(&child));
         Self { child, id, stdin, stdout, stderr, _watched: watched }
@@ -255,6 +257,8 @@ impl Process {
         self.stderr.drain();
         let status = self.ended();
         assert!(status.code().is_some(), "killed, since it did not end in {PATIENCE:?}: {self:?}");
+        let may_complain = !self.stdout.is_json || status.code() == Some(2);
+        assert!(may_complain || self.stderr.said.is_empty(), "not all that it said is JSON: {self:?}");
         Outcome {
             status: status.code().expect("asserted above"),
             stdout: std::mem::take(&mut self.stdout.said),
@@ -297,6 +301,12 @@ impl Drop for Process {
     }
 }
 
+/// Whether a command is `udp` with JSON as its output, wherever it runs.
+fn prints_json(command: &Command) -> bool {
+    let mut words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.any(|word| word == env!("CARGO_BIN_EXE_udp")) && words.any(|word| word == "--json")
+}
+
 /// Kills a program that lasts too long, unless the sender is dropped before.
 fn watch(child: Arc<Mutex<Child>>) -> Sender<()> {
     let (watched, dropped) = channel();
@@ -315,10 +325,12 @@ fn watch(child: Arc<Mutex<Child>>) -> Sender<()> {
 struct Stream {
     lines: Receiver<Vec<u8>>,
     said: Vec<u8>,
+    /// Whether each line must be an object as the schema says.
+    is_json: bool,
 }
 
 impl Stream {
-    fn new(pipe: Option<impl Read + Send + 'static>) -> Self {
+    fn new(pipe: Option<impl Read + Send + 'static>, is_json: bool) -> Self {
         let (sender, lines) = channel();
         if let Some(pipe) = pipe {
             thread::spawn(move || {
@@ -331,17 +343,27 @@ impl Stream {
                 }
             });
         }
-        Self { lines, said: Vec::new() }
+        Self { lines, said: Vec::new(), is_json }
     }
 
     fn line(&mut self) -> Option<String> {
         let line = self.lines.recv().ok()?;
-        self.said.extend_from_slice(&line);
+        self.take(&line);
         Some(String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned())
     }
 
     fn drain(&mut self) {
-        self.said.extend(self.lines.iter().flatten());
+        while let Ok(line) = self.lines.recv() {
+            self.take(&line);
+        }
+    }
+
+    fn take(&mut self, line: &[u8]) {
+        self.said.extend_from_slice(line);
+        // What a full disk or a kill cut off is no line.
+        if let Some(line) = line.strip_suffix(b"\n").filter(|_| self.is_json) {
+            schema::checked(str::from_utf8(line).expect("JSON is text"));
+        }
     }
 }
 
@@ -445,6 +467,14 @@ pub(crate) fn serve_at(ip: &str, arguments: &[&str]) -> (Process, String) {
 /// How many datagrams a summary says were ignored for this reason.
 pub(crate) fn ignored(summary: &Value, reason: &str) -> u64 {
     summary["ignored"][reason].as_u64().unwrap_or(0)
+}
+
+/// A JSON object without the time, which it must have.
+pub(crate) fn timeless(object: &Value) -> Value {
+    let mut object = object.clone();
+    let time = object.as_object_mut().and_then(|keys| keys.remove("time"));
+    assert!(time.is_some(), "{object}");
+    object
 }
 
 /// A number of a JSON object.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use udpkit::Report;
 
 use crate::output::summary::{NoCapture, Summary, counts, dropped, ignored};
-use crate::output::{Notice, Tone};
+use crate::output::{Notice, Tone, json};
 use crate::words::endpoint::Endpoint;
 use crate::words::units;
 
@@ -12,6 +12,7 @@ use crate::words::units;
 #[derive(Serialize)]
 pub(super) struct Target<'a> {
     pub(super) interface: &'a str,
+    #[serde(flatten, serialize_with = "json::destination")]
     pub(super) destination: Endpoint,
     /// Whether that is all there is to print.
     #[serde(skip)]

@@ -9,7 +9,7 @@ use udpkit::{Count, Quantiles, Report};
 
 use super::origin::CaptureEntry;
 use super::tally::{Omission, Tally, counted};
-use crate::output::json::nanoseconds;
+use crate::output::json::{self, nanoseconds};
 use crate::output::summary::{Rates, Summary, counts, dropped, ignored};
 use crate::output::{Notice, Remark, Tone};
 use crate::words::endpoint::Endpoint;
@@ -19,7 +19,9 @@ use udpkit_capture::{PacketCounts, Unusable};
 /// The socket by which a source sends; people see only those whose port is not that of the capture.
 #[derive(Serialize)]
 pub(super) struct SourceSocket {
+    #[serde(flatten, serialize_with = "json::source")]
     source: Endpoint,
+    #[serde(flatten, serialize_with = "json::local")]
     local: Endpoint,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -49,8 +51,11 @@ impl Notice for SourceSocket {
 pub(super) struct Planned {
     at_ns: u64,
     packet: u64,
+    #[serde(flatten, serialize_with = "json::source")]
     source: Endpoint,
+    #[serde(flatten, serialize_with = "json::captured_destination")]
     captured_destination: Endpoint,
+    #[serde(flatten, serialize_with = "json::destination")]
     destination: Endpoint,
     length: usize,
     #[serde(skip)]
@@ -85,7 +90,9 @@ impl Notice for Planned {
 #[derive(Serialize)]
 pub(super) struct Unsendable {
     packet: u64,
+    #[serde(flatten, serialize_with = "json::source")]
     source: Endpoint,
+    #[serde(flatten, serialize_with = "json::captured_destination")]
     captured_destination: Endpoint,
     length: usize,
     reason: &'static str,

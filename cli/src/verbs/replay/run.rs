@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use anyhow::{Result, bail};
 use udpkit::verbs::{Replay, Sources};
-use udpkit::{Control, Drive, End, Engine, Event, Interfaces, Memberships, Remote, Report, Sink, Socket, drive};
+use udpkit::{Control, Drive, End, Engine, Interfaces, Memberships, Remote, Report, Socket, drive};
 
 use super::notices::{Replayed, SourceSocket};
 use super::options::{self, Destination};
@@ -120,7 +120,9 @@ impl Run<'_> {
         control: Control,
     ) -> Result<Exit> {
         let SourceSockets { sockets, sources, .. } = senders;
-        let mut engine = self.engine(origin, sources, sockets.iter().map(Socket::local_address).collect());
+        let own: Vec<_> = sockets.iter().map(Socket::local_address).collect();
+        self.printer.lock().set_ports(own.iter().map(SocketAddr::port).collect());
+        let mut engine = self.engine(origin, sources, own);
         let mut sink = ReplaySink { printer: &self.printer, verbose: self.args.common.verbose };
         let drive_with = Drive { control, memberships: Memberships::default() };
         let run = || drive(&sockets, &mut engine, drive_with, &mut sink);
@@ -162,9 +164,12 @@ impl Run<'_> {
         if self.args.dry_run {
             planned = Some(std::mem::take(&mut shown.sent));
         }
-        if let Some(error) = failure.as_ref().filter(|_| printer.is_json()) {
-            // A printer that has failed says so below.
-            let _ = printer.event(Event::Trouble { error });
+        let is_empty = outcome.tried() == 0 && failure.is_none() && outcome.end == End::Done;
+        let empty = is_empty.then(|| format!("nothing to send: {} has {}", self.context.name, tally.words()));
+        let trouble = failure.as_ref().map(endpoint::of_error).or(empty).map(Remark::complaint);
+        // The last object is the summary; the last line is what people look for.
+        if let Some(trouble) = trouble.as_ref().filter(|_| printer.is_json()) {
+            printer.say(trouble);
         }
         let replayed = Replayed {
             report: &shown,
@@ -174,13 +179,8 @@ impl Run<'_> {
             receive_buffer: outcome.receive_buffer,
         };
         printer.conclude(&replayed.summary());
-        if let Some(error) = failure.as_ref().filter(|_| !printer.is_json()) {
-            printer.say(&Remark::complaint(endpoint::of_error(error)));
-        }
-        let is_empty = outcome.tried() == 0 && failure.is_none() && outcome.end == End::Done;
-        if is_empty {
-            let words = tally.words();
-            printer.say(&Remark::complaint(format!("nothing to send: {} has {words}", self.context.name)));
+        if let Some(trouble) = trouble.as_ref().filter(|_| !printer.is_json()) {
+            printer.say(trouble);
         }
         finish(&printer, if is_empty { Exit::Failed } else { self.exit(outcome) })
     }

@@ -9,9 +9,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use udpkit::{Datagram, Event, Input, Interfaces, MAX_PAYLOAD_V6, Reason, Remote};
 
 use super::exec::{Failure, Job, Pool};
+use super::notices::CommandFailed;
 use crate::args::ExecArgs;
 use crate::hint::Hint;
-use crate::output::{Remark, SharedPrinter};
+use crate::output::SharedPrinter;
 use crate::words::endpoint::Endpoint;
 
 /// Descriptors for sockets and what else there is, and those of a command while it is started.
@@ -133,7 +134,9 @@ impl Failures {
         };
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() < MAX_TOLD && told.insert(words.to_owned()) {
-            self.printer.lock().say(&Remark::complaint(format!("no reply from the command: {words}")));
+            let mut printer = self.printer.lock();
+            printer.say(&CommandFailed { reason: reason.key(), error: words });
+            printer.flush();
         }
         reason
     }

@@ -44,6 +44,30 @@ impl Notice for RulesRead {
     }
 }
 
+/// The command of `--exec` gave no reply.
+#[cfg(unix)]
+#[derive(Serialize)]
+pub(super) struct CommandFailed<'a> {
+    /// Why the datagram is ignored, as a key of `ignored`.
+    pub(super) reason: &'static str,
+    pub(super) error: &'a str,
+}
+
+#[cfg(unix)]
+impl Notice for CommandFailed<'_> {
+    fn kind(&self) -> Option<&'static str> {
+        Some("command_failed")
+    }
+
+    fn words(&self) -> Vec<String> {
+        vec![format!("no reply from the command: {}", self.error)]
+    }
+
+    fn tone(&self) -> Tone {
+        Tone::Complaint
+    }
+}
+
 /// How it goes: the account so far, and the rates since the last time.
 #[derive(Serialize)]
 pub(super) struct Status<'a> {

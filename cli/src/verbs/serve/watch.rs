@@ -82,7 +82,9 @@ fn reload(server: &Arc<Server>, printer: &SharedPrinter, file: PathBuf) -> Resul
                     printer.flush();
                 }
                 Err(error) => {
-                    printer.lock().say(&Remark::complaint(format!("the old rules stay: {}", words_of(&error))));
+                    let mut printer = printer.lock();
+                    printer.say(&Remark::complaint(format!("the old rules stay: {}", words_of(&error))));
+                    printer.flush();
                 }
             }
         }

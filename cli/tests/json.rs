@@ -1,0 +1,150 @@
+//! `--json`: the schema says what is printed, and nothing in it is never printed. What every other test prints as JSON is held
+//! against it, too (`common/schema.rs`).
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::netns::{require, skip};
+use common::schema::{checked, types};
+use common::{Outcome, Place, Scratch, hosts, serve_at};
+use serde_json::{Value, json};
+
+/// Sends datagrams from one socket. Arguments: port, how many, length.
+const SEND: &str = "
+s = socket(AF_INET, SOCK_DGRAM)
+for _ in range(int(sys.argv[2])):
+    s.sendto(bytes(int(sys.argv[3])), ('127.0.0.1', int(sys.argv[1])))
+";
+
+/// A capture (pcap, raw IPv4) of datagrams without payload from 127.0.0.1:5000 to these ports; the last is cut off.
+fn cut_capture(ports: &[u16]) -> Vec<u8> {
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
+    let mut bytes = words(&[0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 1 << 18, 101]);
+    for port in ports {
+        bytes.extend(words(&[0, 0, 28, 28]));
+        bytes.extend([0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1, 5000_u16.to_be_bytes()[0]]);
+        bytes.extend([5000_u16.to_be_bytes()[1]].into_iter().chain(port.to_be_bytes()).chain([0, 8, 0, 0]));
+    }
+    bytes.truncate(bytes.len() - 1);
+    bytes
+}
+
+fn types_of(outcome: &Outcome) -> impl Iterator<Item = String> {
+    outcome.objects().into_iter().map(|object| object["type"].as_str().expect("a type").to_owned())
+}
+
+/// What a server prints.
+fn served() -> Vec<Outcome> {
+    let scratch = Scratch::new();
+    let rules = scratch.file("rules.toml", "[[rule]]\nreply = 'hello'");
+    let arguments = ["--rules", &rules, "--metrics", "127.0.0.1:0", "--status", "20ms", "-v", "--json"];
+    let (mut server, port) = serve_at("127.0.0.1", &arguments);
+    server.signal("HUP");
+    server.until(|line| line.contains(r#""type":"rules""#));
+    // More than it prints in a second.
+    Place::Here.python_says(SEND, &[&port, "3000", "20"]);
+    server.until(|line| line.contains(r#""received":3000,"#));
+    let ruled = server.stop();
+    let (mut server, port) = serve_at("127.0.0.1", &["--exec", "exit 3", "--json"]);
+    Place::Here.python_says(SEND, &[&port, "1", "1"]);
+    server.until(|line| line.contains(r#""type":"command_failed""#));
+    vec![ruled, server.stop()]
+}
+
+/// What a listener prints: of datagrams, of drops, and of what finds no room.
+fn listened() -> Vec<Outcome> {
+    let arguments = ["listen", "127.0.0.1:0", "--json", "-v", "--recv-buffer", "4KiB"];
+    let (mut listener, addresses) = Place::Here.waiting(&arguments);
+    let port = addresses[0].port().to_string();
+    listener.signal("STOP");
+    Place::Here.python_says(SEND, &[&port, "1000", "100"]);
+    listener.signal("CONT");
+    listener.until(|line| line.contains(r#""type":"dropped""#));
+    let dropping = listener.stop();
+    let (mut listener, addresses) = Place::Here.waiting(&["listen", "127.0.0.1:0", "--json", "--queue", "1KiB"]);
+    Place::Here.python_says(SEND, &[&addresses[0].port().to_string(), "1", "5000"]);
+    listener.until(|line| line.contains(r#""type":"queue_full""#));
+    vec![dropping, listener.stop()]
+}
+
+/// What senders print on a network of their own, where some destinations have no route and some no server.
+fn sent() -> Option<Vec<Outcome>> {
+    let lan = hosts(2)?;
+    let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
+    // Replies with a hundred bytes to an empty datagram are not sent.
+    let (server, _) = h1.waiting(&["serve", "--reply", &common::reply_of_a_hundred(), "--json"]);
+    let silent = h2.run(&["send", "10.1.0.1", "--empty", "--wait", "20ms", "-v", "--json"]);
+    let asked = h2.run(&["send", "10.1.0.1", &common::reply_of_a_hundred()[..50], "--json"]);
+    let refused = h2.run(&["send", "10.1.0.1:9", "x", "--json"]);
+    let unroutable = h2.run(&["send", "192.0.2.1", "x", "--json"]);
+    let broadcast = h2.run(&["broadcast", "x", "--wait", "0", "--json"]);
+    let interfaces = h2.run(&["interfaces", "--json"]);
+    Some(vec![silent, asked, refused, unroutable, broadcast, interfaces, server.stop()])
+}
+
+/// What a server prints whose socket is destroyed.
+fn reopened() -> Option<Outcome> {
+    let lan = hosts(1).filter(|_| require("ss"))?;
+    let h1 = Place::On(&lan, "h1");
+    let (mut server, _) = h1.waiting(&["serve", "--threads", "1", "-4", "--json"]);
+    if h1.shell("ss -K -H -n -u -a 'sport = :10000'").trim().is_empty() {
+        skip("this kernel destroys no sockets (CONFIG_INET_DIAG_DESTROY)");
+        return None;
+    }
+    server.until(|line| line.contains(r#""type":"reopened""#));
+    Some(server.stop())
+}
+
+/// What is printed of a capture: what was, and what would be sent.
+fn replayed() -> Vec<Outcome> {
+    let scratch = Scratch::new();
+    let file = scratch.file("cut.pcap", cut_capture(&[9, 0, 9]));
+    let listed = Place::Here.run(&["replay", &file, "127.0.0.1", "--dry-run", "--json"]);
+    vec![listed, Place::Here.run(&["replay", &file, "127.0.0.1", "--json"])]
+}
+
+#[test]
+fn every_type_of_the_schema_is_printed() {
+    if !require("python3") {
+        return;
+    }
+    let (Some(sent), Some(reopened)) = (sent(), reopened()) else { return };
+    let outcomes = [served(), listened(), sent, vec![reopened], replayed()];
+    let printed: BTreeSet<_> = outcomes.iter().flatten().flat_map(types_of).collect();
+    assert_eq!(printed, types().into_iter().collect());
+}
+
+#[test]
+fn every_object_on_the_page_is_as_the_schema_says() {
+    let page = include_str!("../../docs/json.md");
+    let blocks = page.split("```json\n").skip(1).map(|block| block.split("```").next().expect("it ends"));
+    let objects: Vec<_> = blocks.flat_map(str::lines).map(checked).collect();
+    assert!(objects.len() > 15, "{}", objects.len());
+    for kind in types() {
+        assert!(page.contains(&format!("`{kind}`")), "docs/json.md says nothing of '{kind}'");
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_it_does_not_describe() {
+    let object = json!({"v": 1, "type": "unanswered", "time": "2026-11-22T20:09:15.319017281Z", "request": 1});
+    let is_refused = |change: fn(&mut Value)| {
+        let mut changed = object.clone();
+        change(&mut changed);
+        std::panic::catch_unwind(|| checked(&changed.to_string())).is_err()
+    };
+    assert!(!is_refused(|_| {}));
+    let changes: [fn(&mut Value); 6] = [
+        |object| object["news"] = 1.into(),
+        |object| object["type"] = "news".into(),
+        |object| object["v"] = 2.into(),
+        |object| object["request"] = 0.into(),
+        |object| object["time"] = "2026-11-22T20:09:15Z".into(),
+        |object| _ = object.as_object_mut().expect("it is one").remove("time"),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        assert!(is_refused(change), "{number}");
+    }
+}
