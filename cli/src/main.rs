@@ -13,6 +13,7 @@ mod run;
 mod runtime;
 mod tui;
 mod verbs;
+mod version;
 mod words;
 
 use clap::{CommandFactory, Parser};
@@ -21,7 +22,11 @@ use crate::runtime::exit::Exit;
 
 fn main() -> std::process::ExitCode {
     clap_complete::CompleteEnv::with_factory(args::Args::command).var(args::COMPLETION_VARIABLE).complete();
-    let args = args::Args::parse();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(answer) if version::is_asked_for(&answer) => return version::print(&answer).into(),
+        Err(error) => error.exit(),
+    };
     let exit = run::run(args).unwrap_or_else(|error| {
         output::error(&error);
         Exit::Failed

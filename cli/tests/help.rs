@@ -174,10 +174,3 @@ fn the_name_of_an_interface_cannot_steer_a_terminal() {
         assert!(!all.contains(['\x1b', '\x07']), "{outcome:?}");
     }
 }
-
-#[test]
-fn the_version_is_told() {
-    let outcome = Place::Here.run(&["--version"]);
-    outcome.assert_status(0);
-    assert_eq!(outcome.text(), format!("udp {}\n", env!("CARGO_PKG_VERSION")));
-}

@@ -14,6 +14,8 @@ mod serve;
 use clap::{Parser, Subcommand};
 use help::{Example, Page, Status};
 
+use crate::version::built;
+
 pub(crate) use broadcast::BroadcastArgs;
 pub(crate) use common::{CommonArgs, PaceArgs, PayloadArgs, PrintArgs, SendingArgs};
 pub(crate) use completion::VARIABLE as COMPLETION_VARIABLE;
@@ -59,7 +61,7 @@ pub(crate) fn page(verb: &str) -> Page {
 
 /// UDP done right: answer, send, listen, broadcast, replay.
 #[derive(Debug, Parser)]
-#[command(name = "udp", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "udp", version, long_version = built(), max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = help::short(EXAMPLES))]
 #[command(after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 pub(crate) struct Args {

@@ -1,0 +1,95 @@
+//! `udp --version`: which program this is, and what it has of the system that it runs on.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
+
+use clap::error::ErrorKind;
+use udpkit::{Capabilities, Options, Socket};
+
+use crate::output;
+use crate::runtime::exit::Exit;
+
+/// What is known of the program when it is built: version, commit, target, features.
+pub(crate) fn built() -> &'static str {
+    static BUILT: LazyLock<String> = LazyLock::new(|| {
+        let mut text = env!("CARGO_PKG_VERSION").to_owned();
+        let features = if cfg!(feature = "http") { "http" } else { "none" };
+        let facts = [
+            ("commit", option_env!("UDP_COMMIT")),
+            ("target", option_env!("UDP_TARGET")),
+            ("features", Some(features)),
+        ];
+        for (name, fact) in facts {
+            if let Some(fact) = fact {
+                let _ = write!(text, "\n{name}: {fact}");
+            }
+        }
+        text
+    });
+    &BUILT
+}
+
+/// Whether the arguments were no command line but the question for the long version.
+pub(crate) fn is_asked_for(answer: &clap::Error) -> bool {
+    answer.kind() == ErrorKind::DisplayVersion && answer.to_string().contains(built())
+}
+
+/// Prints the long version.
+pub(crate) fn print(answer: &clap::Error) -> Exit {
+    let text = format!("{answer}{}", system());
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            output::error(&anyhow::Error::new(error).context("cannot write to standard output"));
+            Exit::Failed
+        }
+        _ => Exit::Done,
+    }
+}
+
+/// What a socket has here of everything that it can be asked for.
+fn system() -> String {
+    let loopback = [("IPv4", Ipv4Addr::LOCALHOST.into()), ("IPv6", Ipv6Addr::LOCALHOST.into())];
+    let sockets =
+        loopback.map(|(family, ip): (_, std::net::IpAddr)| (family, Socket::bind((ip, 0).into(), &everything())));
+    let families: Vec<_> = sockets.iter().filter(|(_, socket)| socket.is_ok()).map(|(family, _)| *family).collect();
+    let mut text = match families.as_slice() {
+        [] => "this system: no UDP\n".to_owned(),
+        families => format!("this system: {}\n", families.join(", ")),
+    };
+    if let Some(socket) = sockets.iter().find_map(|(_, socket)| socket.as_ref().ok()) {
+        for (is_there, what) in offered(&socket.capabilities()) {
+            let _ = writeln!(text, "  {:<3}  {what}", if is_there { "yes" } else { "no" });
+        }
+    }
+    text
+}
+
+fn everything() -> Options {
+    Options {
+        destination: true,
+        timestamps: true,
+        hop_limits: true,
+        traffic_classes: true,
+        drops: true,
+        errors: true,
+        coalesce: true,
+        ..Options::default()
+    }
+}
+
+fn offered(capabilities: &Capabilities) -> [(bool, &'static str); 10] {
+    [
+        (capabilities.batches, "many datagrams in one system call"),
+        (capabilities.segmentation, "trains sent (GSO): datagrams in a row to one peer, handed over as one"),
+        (capabilities.coalesce, "trains received (GRO)"),
+        (capabilities.destination, "the destination and interface of each datagram, answers from the address asked"),
+        (capabilities.timestamps, "the kernel's time of each datagram"),
+        (capabilities.hop_limits, "hop limits (TTL)"),
+        (capabilities.traffic_classes, "traffic classes (DSCP)"),
+        (capabilities.kernel_drops, "the number of datagrams that the kernel dropped"),
+        (capabilities.errors, "which datagram was refused, and by whom (ICMP)"),
+        (capabilities.true_length, "the true length of a truncated datagram"),
+    ]
+}
