@@ -25,7 +25,7 @@ fn main() -> std::process::ExitCode {
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(answer) if version::is_asked_for(&answer) => return version::print(&answer).into(),
-        Err(error) => error.exit(),
+        Err(error) => std::process::exit(output::mistake(&error, std::env::args_os().skip(1))),
     };
     let exit = run::run(args).unwrap_or_else(|error| {
         output::error(&error);

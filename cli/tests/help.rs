@@ -8,7 +8,7 @@ mod common;
 use std::path::Path;
 
 use common::netns::Lan;
-use common::{Place, Process, VERBS, examples};
+use common::{Place, Process, Scratch, VERBS, examples};
 use serde_json::json;
 use snapbox::{Data, assert_data_eq};
 
@@ -130,6 +130,49 @@ fn a_mistake_is_told_with_what_would_be_right() {
     let outcome = Place::Here.run(&[]);
     outcome.assert_status(2);
     assert_eq!(outcome.stderr, Place::Here.run(&["-h"]).text());
+}
+
+#[test]
+fn what_a_user_wrote_cannot_steer_a_terminal_and_is_not_repeated_whole() {
+    let scratch = Scratch::new();
+    let rules = scratch.path().join("rules.toml");
+    let rules = rules.to_str().expect("it is text");
+    let long = "x".repeat(100_000);
+    let hostile = "\x1b]0;title\x07\u{9b}31m\u{202e}\n";
+    let refused = |arguments: &[&str], file: &str| {
+        std::fs::write(rules, file).expect("there is a place for it");
+        let outcome = Place::Here.run(arguments);
+        outcome.assert_status(2);
+        let harmless = |letter: char| letter == '\n' || !letter.is_control() && letter != '\u{202e}';
+        assert!(outcome.stderr.chars().all(harmless), "{:?}", outcome.stderr);
+        assert!(outcome.stderr.len() < 5000, "{} bytes: {:?}", outcome.stderr.len(), &outcome.stderr[..5000]);
+    };
+    for value in [hostile, &long] {
+        let unknown = format!("--{value}");
+        let attached = format!("--count={value}");
+        let pattern = format!("({value}");
+        refused(&[value], "");
+        refused(&["send", "::1", &unknown], "");
+        refused(&["send", "::1", "--timeout", value, "x"], "");
+        for arguments in [&[&*attached][..], &["--match", &pattern], &["--from", value], &[value]] {
+            refused(&[&["listen"], arguments].concat(), "");
+        }
+        refused(&["send", "::1", "--hex", value], "");
+        refused(&["send", "::1", "--escapes", &format!("\\x{value}")], "");
+        refused(&["serve", "127.0.0.1:0", "--reply", &format!("{{payload{value}")], "");
+    }
+    let long = long.repeat(8);
+    for rule in [
+        "reply = '{LONG'",
+        "reply_hex = 'LONG'",
+        "reply = '!'\nmatch = { hex = 'LONG' }",
+        "LONG = 1",
+        "reply = '!'\nmatch = { regex = '(LONG' }",
+        "reply = '!'\nmatch = { from = ['LONG'] }",
+    ] {
+        let rule = format!("[[rule]]\n{}\n", rule.replace("LONG", &long));
+        refused(&["serve", "127.0.0.1:0", "--rules", rules], &rule);
+    }
 }
 
 #[test]

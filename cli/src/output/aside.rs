@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use super::escape;
 use crate::hint;
 use crate::words::endpoint;
+use crate::words::excerpt::{LONGEST_ERROR, shortened};
 
 /// Goes back to the start of the line and clears it (ECMA-48: CR, EL).
 const CLEAR_LINE: &str = "\r\x1b[2K";
@@ -12,6 +13,8 @@ const CLEAR_LINE: &str = "\r\x1b[2K";
 const DEFAULT_WIDTH: u16 = 80;
 /// What a line about something that went wrong begins with.
 pub(super) const COMPLAINT: &str = "udp: ";
+/// Characters of advice from which on its middle is left out: it may list all that there is to choose from.
+const LONGEST_HINT: usize = 4000;
 /// What a line of advice begins with.
 pub(super) const HINT: &str = "hint: ";
 
@@ -32,7 +35,12 @@ impl<N: Write> Aside<N> {
     /// terminal.
     pub(super) fn line(&mut self, start: &str, words: &str) {
         self.clear_status();
-        let _ = writeln!(self.out, "{start}{}", escape::words(words));
+        let words = match start {
+            COMPLAINT => shortened(words, LONGEST_ERROR),
+            HINT => shortened(words, LONGEST_HINT),
+            _ => words.into(),
+        };
+        let _ = writeln!(self.out, "{start}{}", escape::words(&words));
     }
 
     /// Writes a line that the next one replaces, if it goes to a terminal.

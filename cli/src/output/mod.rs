@@ -6,6 +6,7 @@ pub(crate) mod escape;
 mod head;
 pub(crate) mod hex;
 pub(crate) mod json;
+mod mistake;
 mod news;
 mod notice;
 mod notices;
@@ -22,6 +23,7 @@ mod wording;
 
 pub(crate) use aside::{error, words_of};
 pub(crate) use columns::Columns;
+pub(crate) use mistake::mistake;
 pub(crate) use news::{News, Refusals};
 pub(crate) use notice::{Notice, Remark, Tone};
 pub(crate) use notices::{ListeningOn, NotShown, endpoints};

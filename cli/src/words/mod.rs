@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod bytes;
 pub(crate) mod endpoint;
+pub(crate) mod excerpt;
 pub(crate) mod format;
 pub(crate) mod numbers;
 pub(crate) mod units;

@@ -13,6 +13,7 @@ use udpkit::{MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Rule, Rules, Template, TemplateErro
 
 use crate::hint::Hint;
 use crate::words::bytes;
+use crate::words::excerpt::{LONGEST_ERROR, shortened};
 use crate::words::units;
 
 /// Bytes of a rules file.
@@ -68,7 +69,7 @@ type Value<'a> = Spanned<DeValue<'a>>;
 
 impl Mistake {
     fn new(at: usize, message: impl Into<String>) -> Self {
-        Self { at, message: message.into() }
+        Self { at, message: shortened(&message.into(), LONGEST_ERROR).into_owned() }
     }
 
     /// A mistake in a value.
