@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use udpkit::Interfaces;
 
@@ -75,6 +75,12 @@ pub(crate) fn of_send_error(cause: &io::Error) -> Option<String> {
         _ => return None,
     };
     Some(advice.to_owned())
+}
+
+/// Advice for a datagram over the MTU of its path.
+pub(crate) fn of_mtu(destination: IpAddr, mtu: u32) -> String {
+    let most = (mtu as usize).saturating_sub(udpkit::header_len(destination)).min(udpkit::max_payload(destination));
+    format!("payloads of up to {most} B get there in one piece")
 }
 
 fn privileged_port() -> String {

@@ -258,3 +258,11 @@ pub struct SendFailure {
     /// The system's reason.
     pub error: io::Error,
 }
+
+impl SendFailure {
+    /// Whether a datagram was too long: for any, or, where fragments are forbidden, for the path ([`path_mtu`](crate::path_mtu)).
+    #[must_use]
+    pub fn is_too_long(&self) -> bool {
+        self.error.raw_os_error() == Some(crate::sys::number::TOO_LONG)
+    }
+}

@@ -35,6 +35,10 @@ pub struct Options {
     pub hop_limit: Option<u8>,
     /// Traffic class of what is sent: DSCP in the upper six bits.
     pub traffic_class: Option<u8>,
+    /// Never send in fragments, nor let routers make any (`IP_MTU_DISCOVER`, `IPV6_MTU_DISCOVER`, `IP_DONTFRAG`): a datagram
+    /// over the path's MTU is a failure ([`SendFailure::is_too_long`](crate::SendFailure::is_too_long)), once the path's MTU is
+    /// known; until then a router may refuse it ([`Cause::TooBig`](crate::Cause::TooBig)).
+    pub dont_fragment: bool,
     /// How long one send call may wait, all together, for room in the send buffer or the device queue. What finds none
     /// by then is a failure: with zero, the default, at once.
     pub send_wait: Duration,
@@ -56,6 +60,8 @@ pub struct Capabilities {
     pub hop_limits: bool,
     /// Traffic classes of received datagrams.
     pub traffic_classes: bool,
+    /// What is sent is never fragmented.
+    pub dont_fragment: bool,
     /// Trains on receipt (GRO).
     pub coalesce: bool,
     /// Trains on sending (GSO); the first refusal by a device ends it.

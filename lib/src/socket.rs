@@ -52,9 +52,9 @@ impl Socket {
         let error = |cause| Error::new("bind", address, cause);
         let inner = open(address, options).map_err(error)?;
         let mut capabilities = if options.portable {
-            portable::configure(&inner, options).map_err(error)?
+            portable::configure(&inner, options, address.is_ipv4()).map_err(error)?
         } else {
-            native::configure(&inner, options).map_err(error)?
+            native::configure(&inner, options, address.is_ipv4()).map_err(error)?
         };
         inner.bind(&SockAddr::from(address)).map_err(error)?;
         let local = inner.local_addr().map_err(error)?.as_socket().unwrap_or(address);
@@ -305,10 +305,11 @@ impl std::os::windows::io::AsSocket for Socket {
     }
 }
 
-/// The IP datagram size in bytes that the route to this address takes without fragments, where the system tells.
+/// The IP datagram size in bytes that the route to this address takes without fragments, where the system tells: as far as
+/// it is known, which is the first link's until a router refused a datagram. By this interface, where one is given. Linux only.
 #[must_use]
-pub fn path_mtu(destination: SocketAddr) -> Option<u32> {
-    native::path_mtu(destination)
+pub fn path_mtu(destination: SocketAddr, interface: Option<InterfaceIndex>) -> Option<u32> {
+    native::path_mtu(destination, interface)
 }
 
 /// Opens a socket with the options that every system knows.

@@ -1,13 +1,13 @@
-//! Templates of replies: text or bytes, with places for what is known of the datagram that is answered.
+//! Templates of payloads: text or bytes, with places for what is known of the datagram that is answered, or of the request.
 
 use std::fmt;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use crate::datagram::Datagram;
+use crate::datagram::{Datagram, Meta};
 
-/// A reply with places to be filled in.
+/// A reply, or a request, with places to be filled in.
 ///
 /// A place is a name in braces; [`Template::FIELDS`] lists them. A brace before anything but a name stands for itself, so
 /// that JSON needs no care, and `{{` is a brace before a name, too. `{payload[2..4]}` is a part of the payload, counted in
@@ -93,13 +93,25 @@ impl Template {
     /// it came by.
     pub const FIELDS: [&'static str; 7] = ["source", "payload", "payload_hex", "length", "count", "time", "interface"];
 
+    /// The names of the places in a request: its number from 1, and the time when it is sent, as in a reply.
+    pub const REQUEST_FIELDS: [&'static str; 2] = ["count", "time"];
+
     /// Reads a template of text.
     ///
     /// # Errors
     ///
     /// A place that is not closed, has no such name, or a part of a payload that is none.
     pub fn text(template: &str) -> Result<Self, TemplateError> {
-        Self::read(template, |text, _| Ok(text.as_bytes().to_vec()))
+        Self::read(template, &Self::FIELDS, |text, _| Ok(text.as_bytes().to_vec()))
+    }
+
+    /// Reads a template of a request, of text: its places are [`REQUEST_FIELDS`](Self::REQUEST_FIELDS).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`text`](Self::text), and a place that a reply alone has.
+    pub fn request(template: &str) -> Result<Self, TemplateError> {
+        Self::read(template, &Self::REQUEST_FIELDS, |text, _| Ok(text.as_bytes().to_vec()))
     }
 
     /// Reads a template of bytes: pairs of hex digits, spaces between them as you like, and places.
@@ -108,7 +120,7 @@ impl Template {
     ///
     /// Those of [`text`](Self::text), and what is no pair of hex digits.
     pub fn bytes(template: &str) -> Result<Self, TemplateError> {
-        Self::read(template, hex)
+        Self::read(template, &Self::FIELDS, hex)
     }
 
     /// The reply, if it is always the same.
@@ -145,9 +157,18 @@ impl Template {
         }
     }
 
-    /// Reads a template whose bytes between the places are read by `literal`, which is told where they begin.
+    /// Writes a request, as [`render`](Self::render) does.
+    pub(crate) fn render_request(&self, count: u64, time: SystemTime, out: &mut Vec<u8>, limit: usize) {
+        let meta = Meta::new(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        let datagram = Datagram { payload: &[], wire_len: 0, meta: &meta };
+        self.render(&Known { datagram: &datagram, count, time: Some(time), interface: None }, out, limit);
+    }
+
+    /// Reads a template with places of these names, whose bytes between the places are read by `literal`, which is told where
+    /// they begin.
     fn read(
         template: &str,
+        fields: &[&str],
         literal: impl Fn(&str, usize) -> Result<Vec<u8>, TemplateError>,
     ) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
@@ -165,7 +186,7 @@ impl Template {
                 if !bytes.is_empty() {
                     parts.push(Part::Bytes(std::mem::take(&mut bytes)));
                 }
-                parts.push(Part::read(place).map_err(|message| TemplateError { at, message })?);
+                parts.push(Part::read(place, fields).map_err(|message| TemplateError { at, message })?);
                 at = template.len() - after.len();
             } else {
                 let first = rest.chars().next().map_or(1, char::len_utf8);
@@ -182,13 +203,22 @@ impl Template {
 }
 
 impl Part {
-    fn read(place: &str) -> Result<Self, String> {
+    fn read(place: &str, fields: &[&str]) -> Result<Self, String> {
         let (name, part) = match place.split_once('[') {
             Some((name, part)) => {
                 (name, Some(part.strip_suffix(']').ok_or_else(|| format!("'{}' has no closing ]", Start(place)))?))
             }
             None => (place, None),
         };
+        if !fields.contains(&name) {
+            let known = fields.iter().map(|field| format!("{{{field}}}")).collect::<Vec<_>>().join(" ");
+            let place = format!("{{{name}}}");
+            let place = Start(&place);
+            return Err(match Template::FIELDS.contains(&name) {
+                true => format!("'{place}' is of a datagram that is answered; a request has {known}"),
+                false => format!("'{place}' is not known; there are {known}, and {{{{ is a plain brace"),
+            });
+        }
         let (from, to) = match part {
             Some(_) if !name.starts_with("payload") => {
                 return Err(format!("'{}' has no parts; 'payload' has", Start(name)));
@@ -205,12 +235,8 @@ impl Part {
             "length" => Self::Length,
             "count" => Self::Count,
             "time" => Self::Time,
-            "interface" => Self::Interface,
-            _ => {
-                let known = Template::FIELDS.map(|field| format!("{{{field}}}")).join(" ");
-                let place = format!("{{{name}}}");
-                return Err(format!("'{}' is not known; there are {known}, and {{{{ is a plain brace", Start(&place)));
-            }
+            // The only one left of `Template::FIELDS`.
+            _ => Self::Interface,
         })
     }
 
@@ -300,7 +326,6 @@ fn hex(text: &str, at: usize) -> Result<Vec<u8>, TemplateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::datagram::Meta;
     use proptest::prelude::*;
 
     fn rendered(template: &Template, payload: &[u8]) -> String {
@@ -388,6 +413,23 @@ mod tests {
             let error = Template::text(text).unwrap_err();
             assert_eq!(error.at(), at, "{text}");
             assert!(error.to_string().starts_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn requests_have_few_places() {
+        let mut out = Vec::new();
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let template = Template::request("#{count} at {time}, {{count} {").unwrap();
+        template.render_request(3, time, &mut out, 100);
+        assert_eq!(String::from_utf8(out).unwrap(), "#3 at 2023-11-14T22:13:20.000000000Z, {count} {");
+        for (text, message) in [
+            ("x {source}", "'{source}' is of a datagram that is answered; a request has {count} {time}"),
+            ("x {payload[1..]}", "'{payload}' is of a datagram that is answered; a request has {count} {time}"),
+            ("x {port}", "'{port}' is not known; there are {count} {time}, and {{ is a plain brace"),
+        ] {
+            let error = Template::request(text).unwrap_err();
+            assert_eq!((error.at(), error.to_string().as_str()), (2, message), "{text}");
         }
     }
 

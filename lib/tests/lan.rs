@@ -110,7 +110,7 @@ fn trains_over_the_mtu_fall_back_and_nothing_is_lost_or_doubled() {
         let receiver = bind(ip, &Options { hop_limits: true, ..Options::default() });
         let sender = bind(ip, &Options { errors: true, ..Options::default() });
         let fits = 1500 - udpkit::header_len(ip);
-        assert_eq!(path_mtu(receiver.local_address()), Some(1500));
+        assert_eq!(path_mtu(receiver.local_address(), None), Some(1500));
         // A run that fits between two that do not, then one that fits again, all in one batch.
         let lens = [fits, fits + 1, fits - 1, fits + 1, fits];
         for _ in 0..20 {

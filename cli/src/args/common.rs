@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args as ArgGroup;
 use clap_complete::ArgValueCandidates;
+use udpkit::Template;
 use udpkit::verbs::Limits;
 
 use super::completion;
@@ -69,6 +70,19 @@ pub(crate) struct PayloadArgs {
     /// An empty datagram
     #[arg(long, conflicts_with_all = ["lines", "nul", "escapes"])]
     pub(crate) empty: bool,
+    /// Text with places: {count} is the number of the request, {time} when it is sent (UTC)
+    ///
+    /// Counts from 1; {{ is a plain brace. There are no other places.
+    #[arg(long, value_name = "TEXT", value_parser = template,
+        conflicts_with_all = ["words", "hex", "file", "empty", "lines", "nul"])]
+    pub(crate) template: Option<Template>,
+    /// Send payloads of this size: longer ones are cut, shorter ones filled up with zero bytes
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(crate) size: Option<usize>,
+}
+
+fn template(text: &str) -> Result<Template, String> {
+    Template::request(text).map_err(|error| error.to_string())
 }
 
 /// How often to send, and from where.
@@ -94,6 +108,9 @@ pub(crate) struct PaceArgs {
     /// Send from this address or port; it may be shared
     #[arg(long, value_name = "ADDRESS", help_heading = "Sending")]
     pub(crate) local: Option<Address>,
+    /// Do not fragment: what is over the path's MTU is an error, which names the MTU
+    #[arg(long, help_heading = "Sending")]
+    pub(crate) df: bool,
 }
 
 /// How datagrams are sent.

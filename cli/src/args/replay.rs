@@ -73,6 +73,9 @@ pub(crate) struct ReplayArgs {
     /// Send from this address; with a port, everything from there by one socket (0: any port)
     #[arg(long, value_name = "ADDRESS", help_heading = "Sending")]
     pub(crate) local: Option<Address>,
+    /// Do not fragment: what is over the path's MTU is an error, which names the MTU
+    #[arg(long, help_heading = "Sending")]
+    pub(crate) df: bool,
     #[command(flatten)]
     pub(crate) sending: SendingArgs,
     #[command(flatten)]

@@ -191,8 +191,11 @@ impl Refused {
             Cause::HopLimit => ("hop_limit", None),
             Cause::Other { .. } => ("other", None),
         };
-        let hint = (is_advised && cause == Cause::Port)
-            .then(|| format!("nothing listens on UDP port {} there", destination.port()));
+        let hint = match mtu_bytes {
+            Some(mtu) => Some(hint::of_mtu(destination.ip(), mtu)),
+            None => (is_advised && cause == Cause::Port)
+                .then(|| format!("nothing listens on UDP port {} there", destination.port())),
+        };
         let destination = Endpoint(destination);
         Self { destination, reporter, reason, mtu_bytes, cause: cause.to_string(), telling, hint }
     }
@@ -225,18 +228,21 @@ pub(super) struct NotSent {
     destination: Endpoint,
     count: usize,
     error: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mtu_bytes: Option<u32>,
     #[serde(skip)]
     hint: Option<String>,
 }
 
 impl NotSent {
     pub(super) fn new(failure: &SendFailure) -> Self {
-        Self {
-            destination: Endpoint(failure.transmit.destination),
-            count: failure.count,
-            error: udpkit::reason(&failure.error),
-            hint: hint::of_send_error(&failure.error),
-        }
+        let Transmit { destination, interface, .. } = failure.transmit;
+        let mtu_bytes = failure.is_too_long().then(|| udpkit::path_mtu(destination, interface)).flatten();
+        let (error, hint) = match mtu_bytes {
+            Some(mtu) => (Cause::TooBig { mtu }.to_string(), Some(hint::of_mtu(destination.ip(), mtu))),
+            None => (udpkit::reason(&failure.error), hint::of_send_error(&failure.error)),
+        };
+        Self { destination: Endpoint(destination), count: failure.count, error, mtu_bytes, hint }
     }
 }
 

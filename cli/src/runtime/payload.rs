@@ -4,6 +4,7 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use udpkit::Template;
 
 use crate::args::PayloadArgs;
 use crate::hint::Hint;
@@ -14,6 +15,8 @@ use crate::words::bytes::{hex, unescape};
 pub(crate) enum Payloads {
     /// These, known before the run.
     List(Vec<Vec<u8>>),
+    /// One that is filled in anew each time.
+    Template(Template),
     /// What comes in from standard input, cut at this byte.
     Input(u8),
 }
@@ -23,7 +26,24 @@ impl Payloads {
     pub(crate) fn input(&self, limit: usize) -> Option<(u8, usize)> {
         match self {
             Self::Input(delimiter) => Some((*delimiter, limit)),
-            Self::List(_) => None,
+            Self::List(_) | Self::Template(_) => None,
+        }
+    }
+
+    /// Whether there is one payload, and no more.
+    pub(crate) fn is_one(&self) -> bool {
+        match self {
+            Self::List(list) => list.len() == 1,
+            Self::Template(_) => true,
+            Self::Input(_) => false,
+        }
+    }
+
+    /// Bytes of the longest payload, where that is known.
+    pub(crate) fn longest(&self) -> Option<usize> {
+        match self {
+            Self::List(list) => list.iter().map(Vec::len).max(),
+            Self::Template(_) | Self::Input(_) => None,
         }
     }
 }
@@ -38,6 +58,12 @@ pub(crate) fn payloads(args: &PayloadArgs, limit: usize) -> Result<Payloads> {
             bail!("--lines and --nul cut a file or standard input: PAYLOAD is one datagram")
         }
         _ => {}
+    }
+    if let Some(size) = args.size {
+        check(size, limit)?;
+    }
+    if let Some(template) = &args.template {
+        return Ok(Payloads::Template(template.clone()));
     }
     let list = if args.empty {
         vec![Vec::new()]

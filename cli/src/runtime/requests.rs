@@ -1,6 +1,6 @@
 //! What is sent how often: payloads and the flags about pace, as the engines of senders want them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 use udpkit::verbs::{Pace, Requests};
@@ -24,19 +24,24 @@ pub(crate) fn requests(args: &PaceArgs, payloads: &Payloads, common: &CommonArgs
     if common.count == Some(0) {
         bail!("--count 0 sends nothing; --repeat 0 sends without end, --wait 0 waits for no answer");
     }
+    let repeat = match args.repeat {
+        Some(0) => None,
+        None if common.count.is_some() || common.duration.is_some() => None,
+        None => Some(1),
+        times => times,
+    };
     match payloads {
         Payloads::Input(_) if args.repeat.is_some() => {
             bail!("--repeat needs a payload that is known beforehand: PAYLOAD, --hex, --file or --empty")
         }
         Payloads::Input(_) => Ok(Requests::Stream),
-        Payloads::List(list) => {
-            let repeat = match args.repeat {
-                Some(0) => None,
-                None if common.count.is_some() || common.duration.is_some() => None,
-                None => Some(1),
-                times => times,
-            };
-            Ok(Requests::Fixed { payloads: list.clone(), repeat })
-        }
+        Payloads::List(list) => Ok(Requests::Fixed { payloads: list.clone(), repeat }),
+        Payloads::Template(template) => Ok(Requests::Template { template: template.clone(), repeat, clock: clock() }),
     }
+}
+
+/// A moment, and the time of day then.
+#[expect(clippy::disallowed_methods, reason = "templates have the time of day, and engines read no clock")]
+fn clock() -> (Instant, SystemTime) {
+    (Instant::now(), SystemTime::now())
 }

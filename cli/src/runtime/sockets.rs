@@ -51,6 +51,14 @@ pub(crate) fn sending_options(sending: &SendingArgs, common: &CommonArgs) -> Opt
     }
 }
 
+/// An error where fragments are to be forbidden (--df) and this system cannot.
+pub(crate) fn check_df(df: bool, sockets: &[Socket]) -> Result<()> {
+    if df && !sockets.iter().all(|socket| socket.capabilities().dont_fragment) {
+        bail!("--df does not work here: this system cannot forbid fragments");
+    }
+    Ok(())
+}
+
 /// Sockets that wait for datagrams.
 pub(crate) struct Listening {
     pub(crate) sockets: Vec<Socket>,

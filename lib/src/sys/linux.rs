@@ -463,7 +463,8 @@ pub(crate) fn decode_error(control: &[u8]) -> Option<(Cause, Option<IpAddr>)> {
         (ORIGIN_ICMP | ORIGIN_ICMP6, kind, code) => Cause::Other { kind, code },
         // Our own kernel: it could not resolve the neighbour, or the datagram does not fit its link.
         _ => match i32::try_from(errno).ok()? {
-            libc::EMSGSIZE => Cause::TooBig { mtu: info },
+            // The call that was to send it said so itself.
+            libc::EMSGSIZE => return None,
             libc::ENETUNREACH => Cause::Network,
             _ => Cause::Host,
         },

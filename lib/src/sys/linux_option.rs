@@ -14,6 +14,7 @@ use crate::options::{Capabilities, Options};
 /// Not in the libc crate for every Linux target.
 const SK_MEMINFO_VARS: usize = 9;
 const SK_MEMINFO_DROPS: usize = 8;
+const SO_BINDTOIFINDEX: i32 = 62;
 const MCAST_JOIN_GROUP: i32 = 42;
 const MCAST_LEAVE_GROUP: i32 = 45;
 const MCAST_JOIN_SOURCE_GROUP: i32 = 46;
@@ -42,8 +43,7 @@ struct GroupSourceRequest {
 #[derive(Clone, Copy)]
 struct Storage([u8; 128]);
 
-pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<Capabilities> {
-    let v4 = socket.domain()? == Domain::IPV4;
+pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Result<Capabilities> {
     let ip = |name_v4: i32, name_v6: i32| {
         if v4 { (libc::IPPROTO_IP, name_v4) } else { (libc::IPPROTO_IPV6, name_v6) }
     };
@@ -64,6 +64,12 @@ pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<Capabi
         ..Capabilities::default()
     };
     on(options.drops, (libc::SOL_SOCKET, libc::SO_RXQ_OVFL))?;
+    if options.dont_fragment {
+        let (level, name) = ip(libc::IP_MTU_DISCOVER, libc::IPV6_MTU_DISCOVER);
+        let always = if v4 { libc::IP_PMTUDISC_DO } else { libc::IPV6_PMTUDISC_DO };
+        set(socket, level, name, &always)?;
+        capabilities.dont_fragment = true;
+    }
     // Trains came with Linux 4.18 (GSO) and 5.0 (GRO); without them everything goes singly.
     capabilities.coalesce = options.coalesce && set(socket, libc::SOL_UDP, libc::UDP_GRO, &1i32).is_ok();
     capabilities.segmentation = get::<i32>(socket, libc::SOL_UDP, libc::UDP_SEGMENT).is_ok();
@@ -112,8 +118,12 @@ pub(crate) fn leave(socket: &Socket, group: IpAddr, interface: InterfaceIndex) -
     set(socket, level, MCAST_LEAVE_GROUP, &request)
 }
 
-pub(crate) fn path_mtu(destination: SocketAddr) -> Option<u32> {
+pub(crate) fn path_mtu(destination: SocketAddr, interface: Option<InterfaceIndex>) -> Option<u32> {
     let socket = Socket::new(Domain::for_address(destination), Type::DGRAM, Some(Protocol::UDP)).ok()?;
+    socket.set_broadcast(true).ok()?;
+    if let Some(index) = interface {
+        set(&socket, libc::SOL_SOCKET, SO_BINDTOIFINDEX, &i32::try_from(index.get()).ok()?).ok()?;
+    }
     // Connecting a UDP socket sends nothing; it only looks the route up.
     socket.connect(&SockAddr::from(destination)).ok()?;
     let (level, name) = match destination {

@@ -18,6 +18,11 @@
 #[cfg(target_os = "linux")]
 pub(crate) mod cmsg;
 pub(crate) mod contract;
+#[cfg(any(target_vendor = "apple", target_os = "freebsd", windows))]
+mod dont_fragment;
+#[cfg(not(any(target_vendor = "apple", target_os = "freebsd", windows)))]
+#[path = "dont_fragment_none.rs"]
+mod dont_fragment;
 pub(crate) mod number;
 mod patience;
 #[cfg(unix)]

@@ -33,14 +33,15 @@ impl ReceiveScratch {
 #[derive(Debug, Default)]
 pub(crate) struct SendScratch;
 
-pub(crate) fn configure(socket: &Socket, options: &Options) -> io::Result<Capabilities> {
+pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Result<Capabilities> {
     if let Some(mut size) = options.receive_buffer {
         // Some systems refuse what is over their limit instead of giving what they can.
         while socket.set_recv_buffer_size(size).is_err() && size > 4096 {
             size /= 2;
         }
     }
-    Ok(Capabilities::default())
+    let dont_fragment = options.dont_fragment && super::dont_fragment::set(socket, v4)?;
+    Ok(Capabilities { dont_fragment, ..Capabilities::default() })
 }
 
 pub(crate) fn receive<S>(socket: &Socket, slots: Slots<'_>, _scratch: &mut S) -> io::Result<()> {
@@ -156,7 +157,7 @@ pub(crate) fn kernel_drops(_socket: &Socket) -> Option<u32> {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn path_mtu(_destination: SocketAddr) -> Option<u32> {
+pub(crate) fn path_mtu(_destination: SocketAddr, _interface: Option<InterfaceIndex>) -> Option<u32> {
     None
 }
 

@@ -32,6 +32,8 @@ pub struct BroadcastOptions {
     pub pace: Option<Pace>,
     /// Rounds to make at the most.
     pub most_rounds: Option<u64>,
+    /// Bytes of every payload: longer ones are cut, shorter ones filled up with zeros.
+    pub size: Option<usize>,
     /// How long to go on making rounds.
     pub duration: Option<Duration>,
     /// Answers after which to end.
@@ -64,7 +66,9 @@ impl Broadcast {
     #[must_use]
     pub fn new(options: BroadcastOptions, requests: Requests) -> Self {
         Self {
-            schedule: Schedule::new(requests, options.pace, options.duration).at_most(options.most_rounds),
+            schedule: Schedule::new(requests, options.pace, options.duration)
+                .at_most(options.most_rounds)
+                .of_size(options.size),
             options,
             last_round: None,
             rounds: 0,

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::common::later;
+use crate::datagram::MAX_PAYLOAD_V6;
 use crate::engine::Input;
+use crate::template::Template;
 
 /// What is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,15 @@ pub enum Requests {
         payloads: Vec<Vec<u8>>,
         /// How many times all of them; `None` is without end.
         repeat: Option<u64>,
+    },
+    /// This template, filled in with the number of each request and the time when it is sent.
+    Template {
+        /// What is filled in.
+        template: Template,
+        /// How many times; `None` is without end.
+        repeat: Option<u64>,
+        /// A moment, and the time of day then: engines read no clock.
+        clock: (Instant, SystemTime),
     },
     /// Payloads that come as [`Input`], until its end.
     Stream,
@@ -71,8 +82,14 @@ pub(super) struct Schedule {
     queue: VecDeque<Arc<[u8]>>,
     /// The fixed payloads, to be queued again.
     fixed: Vec<Arc<[u8]>>,
+    /// What each round is made of, instead of these.
+    template: Option<(Template, (Instant, SystemTime))>,
     rounds_left: Option<u64>,
     stream_ended: bool,
+    /// Bytes that every payload is cut to, or filled up to with zeros.
+    size: Option<usize>,
+    /// Payloads taken.
+    taken: u64,
     pace: Option<Pace>,
     duration: Option<Duration>,
     /// When it was first asked for a payload.
@@ -88,17 +105,30 @@ pub(super) struct Schedule {
 impl Schedule {
     /// Requests at this pace (`None`: as fast as they come), for this long at the most.
     pub(super) fn new(requests: Requests, pace: Option<Pace>, duration: Option<Duration>) -> Self {
-        let (fixed, rounds_left, stream_ended) = match requests {
-            Requests::Fixed { payloads, repeat } => (payloads.into_iter().map(Arc::from).collect(), repeat, true),
-            Requests::Stream => (Vec::new(), Some(0), false),
+        let (mut fixed, mut template, mut stream_ended) = (Vec::new(), None, true);
+        let rounds_left = match requests {
+            Requests::Fixed { payloads, .. } if payloads.is_empty() => Some(0),
+            Requests::Fixed { payloads, repeat } => {
+                fixed = payloads.into_iter().map(Arc::from).collect();
+                repeat
+            }
+            Requests::Template { template: made, repeat, clock } => {
+                template = Some((made, clock));
+                repeat
+            }
+            Requests::Stream => {
+                stream_ended = false;
+                Some(0)
+            }
         };
-        let rounds_left = if fixed.is_empty() { Some(0) } else { rounds_left };
-        let queue = VecDeque::new();
         Self {
-            queue,
+            queue: VecDeque::new(),
             fixed,
+            template,
             rounds_left,
             stream_ended,
+            size: None,
+            taken: 0,
             pace,
             duration,
             started: None,
@@ -112,6 +142,15 @@ impl Schedule {
     /// The same, but for no more payloads than this.
     pub(super) fn at_most(self, most: Option<u64>) -> Self {
         Self { left: most, ..self }
+    }
+
+    /// The same, but every payload is cut to this size, or filled up to it with zeros.
+    pub(super) fn of_size(mut self, size: Option<usize>) -> Self {
+        self.size = size;
+        if size.is_some() {
+            self.fixed.iter_mut().for_each(|payload| *payload = fitted(payload.to_vec(), size));
+        }
+        self
     }
 
     /// The next payload, if it is due by now.
@@ -130,8 +169,11 @@ impl Schedule {
         if self.queue.is_empty() && self.rounds_left != Some(0) {
             self.rounds_left = self.rounds_left.map(|rounds| rounds - 1);
             self.queue.extend(self.fixed.iter().cloned());
+            let made = self.template.as_ref().map(|(template, clock)| self.made_of(template, *clock, now));
+            self.queue.extend(made);
         }
         let payload = self.queue.pop_front()?;
+        self.taken += 1;
         self.made += 1;
         self.made_bytes += Pace::bytes(payload.len());
         self.left = self.left.map(|left| left - 1);
@@ -164,10 +206,19 @@ impl Schedule {
             (self.made, self.made_bytes) = (0, 0);
         }
         match input {
-            Input::Payload(payload) => self.queue.push_back(payload.into()),
+            Input::Payload(payload) => self.queue.push_back(fitted(payload, self.size)),
             Input::End => self.stream_ended = true,
             Input::Answer(_) | Input::Reply { .. } => {}
         }
+    }
+
+    /// The next payload that a template makes; in `clock`, the time of day at some moment.
+    fn made_of(&self, template: &Template, clock: (Instant, SystemTime), now: Instant) -> Arc<[u8]> {
+        let (moment, time) = clock;
+        let time = time.checked_add(now.saturating_duration_since(moment)).unwrap_or(time);
+        let mut payload = Vec::new();
+        template.render_request(self.taken + 1, time, &mut payload, MAX_PAYLOAD_V6);
+        fitted(payload, self.size)
     }
 
     /// Whether a payload waits for its time.
@@ -187,6 +238,14 @@ impl Schedule {
         self.rounds_left = Some(0);
         self.stream_ended = true;
     }
+}
+
+/// A payload of this size: cut, or filled up with zeros.
+fn fitted(mut payload: Vec<u8>, size: Option<usize>) -> Arc<[u8]> {
+    if let Some(size) = size {
+        payload.resize(size, 0);
+    }
+    payload.into()
 }
 
 #[cfg(test)]
@@ -238,6 +297,37 @@ mod tests {
         for _ in 0..1000 {
             assert!(schedule.take(now).is_some());
             assert!(schedule.queue.len() <= 2, "{} wait", schedule.queue.len());
+        }
+    }
+
+    #[test]
+    fn every_payload_has_the_size_that_was_asked_for() {
+        let now = now();
+        for size in [0, 2, 5, 9] {
+            let whole = |text: &str| [text.as_bytes(), &[0; 9]].concat()[..size].to_vec();
+            let fixed = Requests::Fixed { payloads: vec![b"long payload".to_vec(), b"ab".to_vec()], repeat: Some(2) };
+            let mut schedule = Schedule::new(fixed, None, None).of_size(Some(size));
+            let taken: Vec<_> = std::iter::from_fn(|| schedule.take(now)).map(|payload| payload.to_vec()).collect();
+            let round = [b"long payload"[..size].to_vec(), whole("ab")];
+            assert_eq!(taken, [round.clone(), round].concat());
+            let mut schedule = Schedule::new(Requests::Stream, None, None).of_size(Some(size));
+            schedule.input(now, Input::Payload(b"line".to_vec()));
+            assert_eq!(schedule.take(now).as_deref(), Some(&*whole("line")));
+        }
+    }
+
+    #[test]
+    fn a_template_is_filled_in_anew_for_each_request() {
+        let (start, epoch) = (now(), SystemTime::UNIX_EPOCH);
+        let template = Template::request("{count} {time}").unwrap();
+        let requests = Requests::Template { template, repeat: Some(3), clock: (start, epoch) };
+        let pace = Some(Pace::Interval(Duration::from_secs(1)));
+        let mut schedule = Schedule::new(requests, pace, None).of_size(Some(24));
+        for seconds in 0..3 {
+            let now = start + Duration::from_secs(seconds);
+            let expected = format!("{} 1970-01-01T00:00:0{seconds}.00", seconds + 1);
+            assert_eq!(schedule.take(now).as_deref(), Some(expected.as_bytes()));
+            assert_eq!((schedule.take(now), schedule.more()), (None, seconds < 2));
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct SendOptions {
     pub pace: Option<Pace>,
     /// Requests to make at the most; a retry is none of its own.
     pub most_requests: Option<u64>,
+    /// Bytes of every request's payload: longer ones are cut, shorter ones filled up with zeros.
+    pub size: Option<usize>,
     /// How long to go on making requests.
     pub duration: Option<Duration>,
     /// Answers, to any request, after which to end.
@@ -52,6 +54,7 @@ impl SendOptions {
             retries: 0,
             pace: None,
             most_requests: None,
+            size: None,
             duration: None,
             count: None,
             verbose: false,
@@ -109,7 +112,9 @@ impl Sender {
     /// An engine with these options that makes these requests.
     #[must_use]
     pub fn new(options: SendOptions, requests: Requests) -> Self {
-        let schedule = Schedule::new(requests, options.pace, options.duration).at_most(options.most_requests);
+        let schedule = Schedule::new(requests, options.pace, options.duration)
+            .at_most(options.most_requests)
+            .of_size(options.size);
         Self {
             options,
             schedule,
@@ -331,7 +336,7 @@ impl Engine for Sender {
     fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
         // One that was too big may get through in fragments when it is sent again.
-        let hopeless = !matches!(unreachable.cause, Cause::TooBig { .. });
+        let hopeless = !matches!(unreachable.cause, Cause::TooBig { .. }) || self.options.retries == 0;
         if hopeless && unreachable.destination == self.options.transmit.destination {
             let quoted = self.open.iter().find(|(_, open)| open.payload.starts_with(&unreachable.payload));
             self.close(quoted.map(|(number, _)| *number).or_else(|| self.oldest()));

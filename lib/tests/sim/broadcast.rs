@@ -21,6 +21,7 @@ fn options() -> BroadcastOptions {
         wait: 1000 * MS,
         pace: None,
         most_rounds: None,
+        size: None,
         duration: None,
         count: None,
         verbose: false,

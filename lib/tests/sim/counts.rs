@@ -54,6 +54,7 @@ fn every_verb_counts_what_is_cut_off_fails_or_is_refused() {
         wait: Duration::from_secs(1),
         pace: None,
         most_rounds: None,
+        size: None,
         duration: None,
         count: None,
         verbose: false,

@@ -372,6 +372,7 @@ fn a_broadcast_finds_every_host_once_and_not_itself() {
         wait: Duration::from_secs(1),
         pace: Some(Pace::Interval(Duration::from_millis(100))),
         most_rounds: None,
+        size: None,
         duration: None,
         count: None,
         verbose: false,

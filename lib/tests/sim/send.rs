@@ -97,6 +97,9 @@ fn what_was_too_big_stays_open_and_is_sent_again() {
         assert_eq!(client.sender.next(), Next::Done);
         let report = client.report();
         assert_eq!((report.unreachable, report.requests_answered), (1, 1));
+        let mut client = Client::new(at_once(), Requests::one("large"));
+        client.refuse(SERVER, Cause::TooBig { mtu }, "large");
+        assert_eq!(client.sender.next(), Next::Done, "it is sent once, and that was in vain");
     }
 }
 

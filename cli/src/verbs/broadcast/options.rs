@@ -9,7 +9,7 @@ use crate::args::BroadcastArgs;
 use crate::output::{Refusals, Settings};
 use crate::runtime::printing;
 use crate::runtime::requests::pace;
-use crate::runtime::sockets::sending_options;
+use crate::runtime::sockets::{check_df, sending_options};
 
 /// Opens the sockets of a plan.
 pub(super) fn sockets(args: &BroadcastArgs, plans: &Plans) -> Result<(Vec<Socket>, Vec<BroadcastTarget>)> {
@@ -21,6 +21,7 @@ pub(super) fn sockets(args: &BroadcastArgs, plans: &Plans) -> Result<(Vec<Socket
         errors: true,
         timestamps: true,
         reuse_address: args.pace.local.is_some(),
+        dont_fragment: args.pace.df,
         ..sending_options(&args.sending, &args.common)
     };
     let mut sockets = Vec::new();
@@ -30,6 +31,7 @@ pub(super) fn sockets(args: &BroadcastArgs, plans: &Plans) -> Result<(Vec<Socket
         targets.push(BroadcastTarget { transmit: plan.transmit, own: socket.local_address() });
         sockets.push(socket);
     }
+    check_df(args.pace.df, &sockets)?;
     Ok((sockets, targets))
 }
 
@@ -47,6 +49,7 @@ pub(super) fn engine(args: &BroadcastArgs, targets: Vec<BroadcastTarget>) -> Bro
         wait: args.wait,
         pace: pace(&args.pace, &args.common),
         most_rounds: args.common.count,
+        size: args.payload.size,
         duration: args.common.duration,
         count: args.pace.until_replies,
         verbose: args.common.verbose,

@@ -116,6 +116,7 @@ pub(super) fn socket_options(args: &ReplayArgs, target: &Destination) -> Options
         broadcast: target.broadcast,
         errors: true,
         timestamps: args.common.verbose,
+        dont_fragment: args.df,
         ..sending_options(&args.sending, &args.common)
     }
 }

@@ -19,7 +19,7 @@ use crate::args::ReplayArgs;
 use crate::hint::{self, Hint};
 use crate::output::{Remark, SharedPrinter};
 use crate::runtime::exit::{Exit, finish};
-use crate::runtime::sockets::{buffer_of, local_address};
+use crate::runtime::sockets::{buffer_of, check_df, local_address};
 use crate::words::endpoint;
 
 /// Sources that are named since their port could not be had.
@@ -120,6 +120,7 @@ impl Run<'_> {
         control: Control,
     ) -> Result<Exit> {
         let SourceSockets { sockets, sources, .. } = senders;
+        check_df(self.args.df, &sockets)?;
         let own: Vec<_> = sockets.iter().map(Socket::local_address).collect();
         self.printer.lock().set_ports(own.iter().map(SocketAddr::port).collect());
         let mut engine = self.engine(origin, sources, own);

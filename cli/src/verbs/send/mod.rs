@@ -52,8 +52,8 @@ fn send_to(
     let single = options::is_single(args, payloads);
     let mut printer = StdPrinter::std(options::settings(args, &sending, single));
     printer.set_interfaces(interfaces);
-    if let Some(note) = notices::fragments(destination, payloads).filter(|_| args.common.verbose) {
-        printer.say(&note);
+    if args.common.verbose && !args.pace.df {
+        notices::fragments(&sending.transmit, payloads, args.payload.size).iter().for_each(|note| printer.say(note));
     }
     let mut engine = Sender::new(options::engine(args, &sending), requests);
     let input = payloads.input(udpkit::max_payload(destination.ip()));

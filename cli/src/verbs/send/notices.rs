@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use udpkit::Report;
+use udpkit::{Report, Transmit};
 
 use crate::output::Remark;
 use crate::output::summary::{NoCapture, Summary, counts, dropped, ignored, milliseconds};
@@ -28,11 +28,11 @@ pub(super) fn other_sources(count: u64) -> Option<Remark> {
     }
 }
 
-/// Whether the longest payload takes more than the path takes in one piece.
-pub(super) fn fragments(destination: SocketAddr, payloads: &Payloads) -> Option<Remark> {
-    let mtu = udpkit::path_mtu(destination)?;
-    let Payloads::List(list) = payloads else { return None };
-    let len = list.iter().map(Vec::len).max().unwrap_or(0) + udpkit::header_len(destination.ip());
+/// Whether the longest payload, or each if all have a size, takes more than the path takes in one piece.
+pub(super) fn fragments(transmit: &Transmit, payloads: &Payloads, size: Option<usize>) -> Option<Remark> {
+    let destination = transmit.destination;
+    let mtu = udpkit::path_mtu(destination, transmit.interface)?;
+    let len = size.or_else(|| payloads.longest())? + udpkit::header_len(destination.ip());
     (len > mtu as usize).then(|| {
         Remark::note(format!("{len} B with headers is over the path's MTU of {mtu} B: it will be sent in fragments"))
     })

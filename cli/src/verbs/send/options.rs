@@ -12,7 +12,7 @@ use crate::output::{Refusals, Settings};
 use crate::runtime::payload::Payloads;
 use crate::runtime::printing;
 use crate::runtime::requests::pace;
-use crate::runtime::sockets::{local_address, one_interface, scoped, sending_options};
+use crate::runtime::sockets::{check_df, local_address, one_interface, scoped, sending_options};
 use crate::words::address::check_port;
 use crate::words::endpoint::{self, Endpoint};
 
@@ -41,6 +41,7 @@ pub(super) fn sending(args: &SendArgs, destination: SocketAddr, interfaces: &Int
         errors: true,
         timestamps: true,
         reuse_address: args.pace.local.is_some(),
+        dont_fragment: args.pace.df,
         ..sending_options(&args.sending, &args.common)
     };
     let local = local_address(args.pace.local.as_ref(), udpkit::any_address(ip), interfaces)?;
@@ -50,15 +51,13 @@ pub(super) fn sending(args: &SendArgs, destination: SocketAddr, interfaces: &Int
     })?;
     let transmit =
         Transmit { interface: interface.or_else(|| Endpoint(destination).interface()), ..Transmit::to(destination) };
+    check_df(args.pace.df, std::slice::from_ref(&socket))?;
     Ok(Sending { transmit, socket, any_source: args.any_source || shared })
 }
 
 /// Whether one request is all there is: then its answer is all that is printed.
 pub(super) fn is_single(args: &SendArgs, payloads: &Payloads) -> bool {
-    matches!(payloads, Payloads::List(list) if list.len() == 1)
-        && args.pace.repeat.is_none()
-        && args.common.count.is_none()
-        && args.common.duration.is_none()
+    payloads.is_one() && args.pace.repeat.is_none() && args.common.count.is_none() && args.common.duration.is_none()
 }
 
 /// What the printer must know.
@@ -78,6 +77,7 @@ pub(super) fn engine(args: &SendArgs, sending: &Sending) -> SendOptions {
         retries: args.retries,
         pace: pace(&args.pace, &args.common),
         most_requests: args.common.count,
+        size: args.payload.size,
         duration: args.common.duration,
         count: args.pace.until_replies,
         verbose: args.common.verbose,
