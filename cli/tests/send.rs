@@ -224,6 +224,37 @@ fn a_refusal_is_told_at_once_and_apart_from_silence() {
 }
 
 #[test]
+fn a_refusal_that_repeats_is_reported_once_and_then_counted() {
+    let Some(lan) = Lan::new(ALONE) else { return };
+    let alone = Place::On(&lan, "alone");
+    let fast = ["send", "127.0.0.1:9", "x", "--repeat", "100", "--every", "1ms", "--wait", "100ms"];
+    for quiet in [&[][..], &["-q"]] {
+        let outcome = alone.run(&[&fast[..], quiet].concat());
+        outcome.assert_status(2);
+        let lines: Vec<_> = outcome.stderr.lines().filter(|line| line.starts_with("udp: ")).collect();
+        let (first, rest) = lines.split_first().expect("it says so");
+        assert!(first.starts_with("udp: cannot reach 127.0.0.1:9: port unreachable"), "{outcome:?}");
+        // A pause of the machine parts them.
+        assert!((1..10).contains(&rest.len()), "{outcome:?}");
+        assert!(rest.last().is_some_and(|last| last.contains(" more ")), "{outcome:?}");
+    }
+    let outcome = alone.run(&[&fast[..], &["--json"]].concat());
+    let objects = outcome.objects();
+    let refusals: Vec<_> = objects.iter().filter(|object| object["type"] == "unreachable").collect();
+    let counted: u64 = refusals.iter().map(|refusal| number(&refusal["count"])).sum();
+    assert_eq!(counted, number(&outcome.summary()["unreachable"]));
+    assert!(counted > 2 && refusals.len() < 10, "{outcome:?}");
+    assert!(
+        refusals.iter().any(|refusal| refusal["first_time"].as_str() < refusal["last_time"].as_str()),
+        "{outcome:?}"
+    );
+    // With -v, each has its own.
+    let outcome = alone.run(&[&fast[..], &["--json", "-v"]].concat());
+    let unreachable = outcome.objects().iter().filter(|object| object["type"] == "unreachable").count() as u64;
+    assert_eq!(unreachable, number(&outcome.summary()["unreachable"]));
+}
+
+#[test]
 fn where_nothing_can_be_sent_it_says_why() {
     let Some(lan) = Lan::new(ALONE) else { return };
     let alone = Place::On(&lan, "alone");

@@ -329,9 +329,11 @@ except BlockingIOError:
         assert_eq!((answers + refused, number(&summary["answered"])), (100, answers + 1));
         let seconds = number(&summary["elapsed_ns"]) / 1_000_000_000;
         assert!(if limited { answers >= 10 && answers <= 20 + 10 * seconds } else { refused == 0 }, "{summary}");
-        // The first refusal is told, and no other.
-        let told = outcome.objects().iter().filter(|object| object["type"] == "ignored").count();
-        assert_eq!(told, usize::from(limited), "{outcome:?}");
+        // The first refusal is reported, and then how many more there were.
+        let objects = outcome.objects();
+        let reported = objects.iter().filter(|object| object["type"] == "ignored");
+        let counts: Vec<_> = reported.map(|object| number(&object["count"])).collect();
+        assert_eq!(counts, if limited { vec![1, refused - 1] } else { vec![] }, "{outcome:?}");
     }
 }
 

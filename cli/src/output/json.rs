@@ -133,11 +133,11 @@ impl<'a> Destination<'a> {
     }
 }
 
-/// The address and the port of an address in words. The zone stands in the whole alone: databases have no type for it.
+/// The address and the port of an address in words. The scope stands in the whole alone: databases have no type for it.
 fn parts(words: &str) -> (&str, u16) {
     let (host, port) = words.rsplit_once(':').unwrap_or((words, ""));
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let address = host.split_once('%').map_or(host, |(address, _zone)| address);
+    let address = host.split_once('%').map_or(host, |(address, _scope)| address);
     (address, port.parse().unwrap_or(0))
 }
 
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_comes_apart_and_leaves_its_zone_behind() {
+    fn an_address_comes_apart_and_leaves_its_scope_behind() {
         let cases = [
             ("10.0.0.1:9", ("10.0.0.1", 9)),
             ("[2001:db8::1]:65535", ("2001:db8::1", 65_535)),

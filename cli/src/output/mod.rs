@@ -24,7 +24,7 @@ mod wording;
 pub(crate) use aside::{error, words_of};
 pub(crate) use columns::Columns;
 pub(crate) use mistake::mistake;
-pub(crate) use news::{News, Refusals};
+pub(crate) use news::{News, Refusals, Repeated};
 pub(crate) use notice::{Notice, Remark, Tone};
 pub(crate) use notices::{ListeningOn, NotShown, endpoints};
 #[cfg(any(test, fuzzing))]

@@ -76,6 +76,24 @@ impl Telling {
     }
 }
 
+/// From when to when something happened that is printed once for all the times.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Span {
+    pub(super) first_time: String,
+    pub(super) last_time: String,
+}
+
+impl Span {
+    /// `99 more from 12:00:00.0 to 12:00:59.0`
+    fn words(&self, count: u64) -> String {
+        let Self { first_time, last_time } = self;
+        match first_time == last_time {
+            true => format!("{count} more at {first_time}"),
+            false => format!("{count} more from {first_time} to {last_time}"),
+        }
+    }
+}
+
 /// A datagram was sent.
 #[derive(Serialize)]
 pub(super) struct Sent<'a> {
@@ -132,14 +150,21 @@ pub(super) struct Ignored {
     source: Endpoint,
     #[serde(serialize_with = "reason_key")]
     reason: Reason,
-    count: usize,
+    count: u64,
+    #[serde(flatten)]
+    span: Option<Span>,
     #[serde(skip)]
     time: Option<SystemTime>,
 }
 
 impl Ignored {
     pub(super) fn new(meta: &Meta, reason: Reason, count: usize) -> Self {
-        Self { source: Endpoint(meta.source), reason, count, time: meta.received }
+        Self { source: Endpoint(meta.source), reason, count: count as u64, span: None, time: meta.received }
+    }
+
+    /// So many more of a source's network.
+    pub(super) fn again(source: SocketAddr, reason: Reason, count: u64, span: Span) -> Self {
+        Self { source: Endpoint(source), reason, count, span: Some(span), time: None }
     }
 }
 
@@ -149,7 +174,11 @@ impl Notice for Ignored {
     }
 
     fn words(&self) -> Vec<String> {
-        vec![format!("ignored {} from {}: {}", self.count, self.source, self.reason)]
+        let Self { source, reason, count, .. } = self;
+        vec![match &self.span {
+            None => format!("ignored {count} from {source}: {reason}"),
+            Some(span) => format!("ignored from the network of {source}: {reason}: {}", span.words(*count)),
+        }]
     }
 
     fn time(&self) -> Option<SystemTime> {
@@ -172,15 +201,16 @@ pub(super) struct Refused {
     #[serde(skip_serializing_if = "Option::is_none")]
     mtu_bytes: Option<u32>,
     cause: String,
-    #[serde(skip)]
-    telling: Telling,
+    count: u64,
+    #[serde(flatten)]
+    span: Option<Span>,
     #[serde(skip)]
     hint: Option<String>,
 }
 
 impl Refused {
     /// With advice, if it is the only thing that there is to say.
-    pub(super) fn new(unreachable: &Unreachable, telling: Telling, is_advised: bool) -> Self {
+    pub(super) fn new(unreachable: &Unreachable, is_advised: bool) -> Self {
         let Unreachable { destination, reporter, cause, .. } = *unreachable;
         let (reason, mtu_bytes) = match cause {
             Cause::Port => ("port", None),
@@ -197,7 +227,12 @@ impl Refused {
                 .then(|| format!("nothing listens on UDP port {} there", destination.port())),
         };
         let destination = Endpoint(destination);
-        Self { destination, reporter, reason, mtu_bytes, cause: cause.to_string(), telling, hint }
+        Self { destination, reporter, reason, mtu_bytes, cause: cause.to_string(), count: 1, span: None, hint }
+    }
+
+    /// So many more.
+    pub(super) fn again(unreachable: &Unreachable, count: u64, span: Span) -> Self {
+        Self { count, span: Some(span), ..Self::new(unreachable, false) }
     }
 }
 
@@ -209,7 +244,8 @@ impl Notice for Refused {
     fn words(&self) -> Vec<String> {
         let Self { destination, reporter, cause, .. } = self;
         let reporter = reporter.map(|ip| format!(" (says {ip})")).unwrap_or_default();
-        self.telling.line(format!("cannot reach {destination}: {cause}{reporter}"))
+        let again = self.span.as_ref().map(|span| format!(": {}", span.words(self.count))).unwrap_or_default();
+        vec![format!("cannot reach {destination}: {cause}{reporter}{again}")]
     }
 
     fn tone(&self) -> Tone {
@@ -226,10 +262,12 @@ impl Notice for Refused {
 pub(super) struct NotSent {
     #[serde(flatten, serialize_with = "json::destination")]
     destination: Endpoint,
-    count: usize,
+    count: u64,
     error: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     mtu_bytes: Option<u32>,
+    #[serde(flatten)]
+    span: Option<Span>,
     #[serde(skip)]
     hint: Option<String>,
 }
@@ -242,7 +280,17 @@ impl NotSent {
             Some(mtu) => (Cause::TooBig { mtu }.to_string(), Some(hint::of_mtu(destination.ip(), mtu))),
             None => (udpkit::reason(&failure.error), hint::of_send_error(&failure.error)),
         };
-        Self { destination: Endpoint(destination), count: failure.count, error, mtu_bytes, hint }
+        Self { destination: Endpoint(destination), count: failure.count as u64, error, mtu_bytes, span: None, hint }
+    }
+
+    /// Why, in words.
+    pub(super) fn error(self) -> String {
+        self.error
+    }
+
+    /// So many more to a destination's network.
+    pub(super) fn again(destination: SocketAddr, error: String, count: u64, span: Span) -> Self {
+        Self { destination: Endpoint(destination), count, error, mtu_bytes: None, span: Some(span), hint: None }
     }
 }
 
@@ -252,7 +300,11 @@ impl Notice for NotSent {
     }
 
     fn words(&self) -> Vec<String> {
-        vec![format!("cannot send to {}: {}", self.destination, self.error)]
+        let Self { destination, error, .. } = self;
+        vec![match &self.span {
+            None => format!("cannot send to {destination}: {error}"),
+            Some(span) => format!("cannot send to the network of {destination}: {error}: {}", span.words(self.count)),
+        }]
     }
 
     fn tone(&self) -> Tone {

@@ -3,14 +3,17 @@
 use std::cmp::Ordering;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::ops::ControlFlow;
+use std::time::SystemTime;
 
 use udpkit::{Datagram, Event, Interfaces, Sink, Train};
 
 use super::aside::{Aside, COMPLAINT, HINT};
 use super::head::Heads;
-use super::news::{Bound, MAX_TOLD, News};
+use super::news::{Bound, MAX_TOLD, News, Repeated, Repeating};
 use super::notice::{Notice, Remark, Tone};
-use super::notices::{Dropped, Ignored, NotSent, NotShown, Refused, Reopened, Sent, Telling, Trouble, Unanswered};
+use super::notices::{
+    Dropped, Ignored, NotSent, NotShown, Refused, Reopened, Sent, Span, Telling, Trouble, Unanswered,
+};
 use super::role::Role;
 use super::settings::Settings;
 use super::wording::{Clock, Times};
@@ -33,8 +36,6 @@ pub(crate) struct Printer<W: Write, N: Write> {
     drops: u64,
     /// Requests without an answer so far.
     unanswered: usize,
-    /// Refusals so far.
-    refused: usize,
     /// The first error of writing, which ended the run.
     failure: Option<io::Error>,
 }
@@ -67,7 +68,6 @@ impl<W: Write, N: Write> Printer<W, N> {
             bound: Bound::default(),
             drops: 0,
             unanswered: 0,
-            refused: 0,
             failure: None,
         }
     }
@@ -147,6 +147,8 @@ impl<W: Write, N: Write> Printer<W, N> {
 
     /// Says the last thing of a run, its summary.
     pub(crate) fn conclude(&mut self, summary: &impl Notice) {
+        let repeated = self.news.take_all();
+        repeated.into_iter().for_each(|repeated| self.say_again(repeated));
         self.tell_held();
         self.aside.clear_status();
         self.say(summary);
@@ -247,6 +249,37 @@ impl<W: Write, N: Write> Printer<W, N> {
         }
     }
 
+    /// Takes over what a thread of its own counted, and reports what is due.
+    pub(crate) fn absorb(&mut self, repeated: Repeated) {
+        self.news.absorb(repeated);
+        self.say_due();
+    }
+
+    /// Says what happened again and is to be reported now.
+    fn say_due(&mut self) {
+        for repeated in self.news.take_due() {
+            self.say_again(repeated);
+        }
+    }
+
+    fn say_again(&mut self, repeated: Repeated) {
+        let Repeated { what, count, first, last } = repeated;
+        let span = Span { first_time: self.time_words(first), last_time: self.time_words(last) };
+        match what {
+            Repeating::Ignored { source, reason } => self.say(&Ignored::again(source, reason, count, span)),
+            Repeating::SendFailed { destination, error, .. } => {
+                self.say(&NotSent::again(destination, error, count, span));
+            }
+            Repeating::Unreachable(unreachable) => self.say(&Refused::again(&unreachable, count, span)),
+        }
+    }
+
+    /// A time as notices have it.
+    fn time_words(&mut self, time: SystemTime) -> String {
+        self.clock.set(Some(time));
+        self.clock.words().unwrap_or("-").to_owned()
+    }
+
     /// Tells an event, news or not.
     pub(crate) fn tell(&mut self, event: Event<'_>) -> ControlFlow<()> {
         match event {
@@ -267,16 +300,9 @@ impl<W: Write, N: Write> Printer<W, N> {
             }
             // Of a single request, the end says so.
             Event::Unanswered { .. } => {}
-            Event::Ignored { .. } | Event::SendFailed { .. } if self.is_held() => {}
-            // For people there is another bound on these.
-            Event::Unreachable { .. } if self.is_json() && self.is_held() => {}
+            Event::Ignored { .. } | Event::SendFailed { .. } | Event::Unreachable { .. } if self.is_held() => {}
             Event::Ignored { meta, reason, count } => self.say(&Ignored::new(meta, reason, count)),
-            Event::Unreachable { unreachable } => {
-                let telling = telling(&mut self.refused);
-                if self.is_json() || telling != Telling::TooLate {
-                    self.say(&Refused::new(unreachable, telling, !self.settings.numbered));
-                }
-            }
+            Event::Unreachable { unreachable } => self.say(&Refused::new(unreachable, !self.settings.numbered)),
             Event::SendFailed { failure } => self.say(&NotSent::new(failure)),
             // The total is that of one worker; here they come together.
             Event::Dropped { new, total: _ } => {
@@ -311,7 +337,9 @@ fn telling(count: &mut usize) -> Telling {
 /// Tells what is news.
 impl<W: Write, N: Write> Sink for Printer<W, N> {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
-        if self.news.passes(&event) { self.tell(event) } else { ControlFlow::Continue(()) }
+        let passes = self.news.passes(&event);
+        self.say_due();
+        if passes { self.tell(event) } else { self.flow() }
     }
 
     fn idle(&mut self) -> ControlFlow<()> {
@@ -495,6 +523,51 @@ mod tests {
     }
 
     #[test]
+    fn what_repeats_is_printed_once_and_then_counted() {
+        let meta = Meta::new("192.0.2.1:53".parse().unwrap());
+        let destination = "192.0.2.1:9".parse().unwrap();
+        let unreachable = Unreachable::new(destination, None, Cause::Port);
+        let failure = udpkit::SendFailure {
+            transmit: udpkit::Transmit::to(destination),
+            count: 1,
+            bytes: 2,
+            error: io::ErrorKind::BrokenPipe.into(),
+        };
+        let events = [
+            Event::Ignored { meta: &meta, reason: udpkit::Reason::ResponderPort, count: 1 },
+            Event::SendFailed { failure: &failure },
+            Event::Unreachable { unreachable: &unreachable },
+        ];
+        let last_words = |format, quiet| {
+            let settings = Settings { refusals: Refusals::Reported, quiet, ..Settings::plain(format) };
+            let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
+            for _ in 0..100 {
+                events.iter().for_each(|event| assert!(printer.event(*event).is_continue()));
+            }
+            printer.conclude(&Remark::note("the end"));
+            String::from_utf8(printer.out).unwrap() + &String::from_utf8(printer.aside.out).unwrap()
+        };
+        let text = last_words(Format::Text, false);
+        let starts = [
+            "ignored 1 from 192.0.2.1:53: source port of a well-known responder",
+            "udp: cannot send to 192.0.2.1:9: broken pipe",
+            "udp: cannot reach 192.0.2.1:9: port unreachable",
+            "hint: nothing listens on UDP port 9 there",
+            "ignored from the network of 192.0.2.1:53: source port of a well-known responder: 99 more from ",
+            "udp: cannot send to the network of 192.0.2.1:9: broken pipe: 99 more from ",
+            "udp: cannot reach 192.0.2.1:9: port unreachable: 99 more from ",
+            "the end",
+        ];
+        assert_eq!(text.lines().count(), starts.len(), "{text}");
+        text.lines().zip(starts).for_each(|(line, start)| assert!(line.starts_with(start), "{line}"));
+        assert_eq!(last_words(Format::Text, true).lines().count(), 5);
+        let json = last_words(Format::Json, false);
+        assert_eq!(json.matches(r#""count":1,"#).count() + json.matches(r#""count":1}"#).count(), 3, "{json}");
+        assert_eq!(json.matches(r#""count":99,"#).count(), 3, "{json}");
+        assert_eq!((json.matches(r#""first_time":"20"#).count(), json.lines().count()), (3, 7), "{json}");
+    }
+
+    #[test]
     fn drops_add_up_over_all_workers() {
         let mut printer = Printer::new(Settings::plain(Format::Text), Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
         for (new, total) in [(3, 3), (2, 2), (4, 7)] {
@@ -506,13 +579,11 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_told_up_to_a_bound() {
-        let settings = Settings { refusals: Refusals::Each, numbered: true, ..Settings::plain(Format::Text) };
+    fn unanswered_requests_are_told_up_to_a_bound() {
+        let settings = Settings { numbered: true, ..Settings::plain(Format::Text) };
         let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
-        let destination = "192.0.2.1:9".parse().unwrap();
-        let unreachable = Unreachable::new(destination, None, Cause::Port);
-        for _ in 0..2 * MAX_TOLD {
-            assert!(printer.event(Event::Unreachable { unreachable: &unreachable }).is_continue());
+        for request in 1..=2 * MAX_TOLD as u64 {
+            assert!(printer.event(Event::Unanswered { request }).is_continue());
         }
         let told = String::from_utf8(printer.aside.out).unwrap();
         assert_eq!(told.lines().count(), MAX_TOLD);

@@ -39,7 +39,7 @@ pub(super) fn sockets(args: &BroadcastArgs, plans: &Plans) -> Result<(Vec<Socket
 pub(super) fn settings(args: &BroadcastArgs, targets: &[BroadcastTarget]) -> Settings {
     let ports = targets.iter().map(|target| target.own.port()).collect();
     let common = printing::settings(&args.common, ports);
-    Settings { name_interfaces: true, refusals: Refusals::Each, ..common }
+    Settings { name_interfaces: true, refusals: Refusals::Reported, ..common }
 }
 
 /// What the engine is asked for.

@@ -54,6 +54,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     for trouble in tui.map(Tui::finish).transpose()?.unwrap_or_default() {
         recorder.printer.say(&Remark::note(trouble));
     }
+    sink.take_repeated().into_iter().for_each(|repeated| recorder.printer.absorb(repeated));
     let (report, end) = driven?;
     recorder.finish_capture(&report);
     let system = system.and_then(|before| Some(SystemCounters::read()?.since(before)));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use udpkit::{Datagram, Error, Event, Interfaces, Meta, Reason, Sink, Train};
 
-use crate::output::{News, Refusals};
+use crate::output::{News, Refusals, Repeated};
 
 /// Bytes of datagrams, with what is known of them, that may wait where nobody says otherwise; beyond, datagrams are counted
 /// and let go.
@@ -117,12 +117,19 @@ pub(super) struct QueueSink {
 
 impl Sink for QueueSink {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
-        if !self.news.passes(&event) {
+        let passes = self.news.passes(&event);
+        let repeated = self.news.take_due();
+        if !passes && repeated.is_empty() {
             return ControlFlow::Continue(());
         }
         let mut state = self.queue.lock();
         if state.closed {
             return ControlFlow::Break(());
+        }
+        // Of each thing so much is said now and then, and there are few things: it always finds room.
+        state.waiting.repeated.extend(repeated);
+        if !passes {
+            return ControlFlow::Continue(());
         }
         let room = state.limit - state.taken.min(state.limit);
         let count = state.waiting.put(&event, room);
@@ -145,6 +152,13 @@ impl Sink for QueueSink {
     }
 }
 
+impl QueueSink {
+    /// What was counted, and not printed yet; for the end.
+    pub(super) fn take_repeated(&mut self) -> Vec<Repeated> {
+        self.news.take_all()
+    }
+}
+
 /// A part of what was said, in order.
 #[derive(Default)]
 pub(super) struct Chunk {
@@ -155,6 +169,8 @@ pub(super) struct Chunk {
     drops: Option<(u64, u64)>,
     interfaces: Option<Interfaces>,
     not_shown: u64,
+    /// How often happened again what was printed before.
+    repeated: Vec<Repeated>,
     /// Datagrams for which there was no room.
     overflow: u64,
 }
@@ -189,12 +205,14 @@ impl Chunk {
             && self.drops.is_none()
             && self.interfaces.is_none()
             && self.not_shown == 0
+            && self.repeated.is_empty()
             && self.overflow == 0
     }
 
     fn clear(&mut self) {
         self.items.clear();
         self.payloads.clear();
+        self.repeated.clear();
         if self.payloads.capacity() + self.items.capacity() * size_of::<Item>() > KEPT {
             self.items = Vec::new();
             self.payloads = Vec::new();
@@ -246,6 +264,11 @@ impl Chunk {
     /// Notices for which there was no room.
     pub(super) fn not_shown(&self) -> u64 {
         self.not_shown
+    }
+
+    /// How often happened again what was printed before.
+    pub(super) fn repeated(&self) -> &[Repeated] {
+        &self.repeated
     }
 
     /// Datagrams that came after these, and for which there was no room.
@@ -387,13 +410,35 @@ mod tests {
                 assert!(flow.is_continue());
             }
             match event.name() {
-                name @ ("received" | "ignored" | "dropped" | "interfaces" | "trouble") => assert_eq!(told, [name]),
-                "answered" | "question" | "sent" | "reply" | "unanswered" | "reopened" => assert!(told.is_empty()),
+                name @ ("received" | "ignored" | "dropped" | "interfaces" | "trouble" | "reopened") => {
+                    assert_eq!(told, [name]);
+                }
+                "answered" | "question" | "sent" | "reply" | "unanswered" => assert!(told.is_empty()),
                 // A listener sends nothing that could be refused; its sockets hear of nothing.
                 "unreachable" | "send_failed" => assert!(told.is_empty()),
                 name => panic!("can a listener say {name}? then it goes through the queue"),
             }
         });
+    }
+
+    #[test]
+    fn what_repeats_goes_in_once_and_is_counted_for_the_end() {
+        let queue = Queue::new(LIMIT);
+        let mut sink = queue.sink(false);
+        let meta = meta(53);
+        for _ in 0..100 {
+            assert!(sink.event(Event::Ignored { meta: &meta, reason: Reason::ResponderPort, count: 1 }).is_continue());
+        }
+        queue.end();
+        let (mut part, mut events) = (Chunk::default(), 0);
+        while queue.take(&mut part) {
+            assert!(part.repeated().is_empty());
+            let _ = part.events(|_| {
+                events += 1;
+                ControlFlow::Continue(())
+            });
+        }
+        assert_eq!((events, sink.take_repeated().len()), (1, 1));
     }
 
     #[test]

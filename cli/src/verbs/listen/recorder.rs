@@ -108,6 +108,7 @@ impl Recorder {
         while queue.take(&mut part) {
             let taken = Instant::now();
             part.events(|event| self.event(event))?;
+            part.repeated().iter().for_each(|repeated| self.printer.absorb(repeated.clone()));
             if let count @ 1.. = part.not_shown() {
                 self.printer.say(&NotShown { count, what: "notices" });
             }
@@ -134,8 +135,7 @@ impl Recorder {
 
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         let Event::Received { via, train } = event else {
-            // What is news was decided before it was put into the queue.
-            let told = self.printer.tell(event);
+            let told = self.printer.event(event);
             return self.unless_muted(told);
         };
         let dropped = self.drops[via].before(train.meta());

@@ -9,6 +9,7 @@ use udpkit::{Event, Interfaces, Remote, Sink};
 
 use super::queue::QueueSink;
 use super::recorder::Recorder;
+use crate::output::Repeated;
 use crate::runtime::sockets::Listening;
 use crate::tui::{Feed, Totals, Tui};
 use crate::words::endpoint::Endpoint;
@@ -51,6 +52,13 @@ impl ListenSink {
         let tui = Tui::start(&feed, title, recorder.printer.is_coloured(), ask, move || stopped.stop())?;
         self.table = Some(feed);
         Ok(tui)
+    }
+}
+
+impl ListenSink {
+    /// What was counted, and not printed yet; for the end.
+    pub(super) fn take_repeated(&mut self) -> Vec<Repeated> {
+        self.queue.take_repeated()
     }
 }
 

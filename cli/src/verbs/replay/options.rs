@@ -87,7 +87,7 @@ pub(super) fn selection(args: &ReplayArgs, target: &Destination) -> Selection {
 /// What the printer must know.
 pub(super) fn settings(args: &ReplayArgs) -> Settings {
     let common = printing::settings(&args.common, Vec::new());
-    Settings { numbered: true, refusals: Refusals::OncePerDestination, ..common }
+    Settings { numbered: true, refusals: Refusals::Reported, ..common }
 }
 
 /// Whether progress is shown: to people who see nothing else.

@@ -63,7 +63,7 @@ pub(super) fn is_single(args: &SendArgs, payloads: &Payloads) -> bool {
 /// What the printer must know.
 pub(super) fn settings(args: &SendArgs, sending: &Sending, single: bool) -> Settings {
     let ports = vec![sending.socket.local_address().port()];
-    Settings { numbered: !single, refusals: Refusals::Each, ..printing::settings(&args.common, ports) }
+    Settings { numbered: !single, refusals: Refusals::Reported, ..printing::settings(&args.common, ports) }
 }
 
 /// What the engine is asked for.

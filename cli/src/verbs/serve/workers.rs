@@ -52,8 +52,8 @@ impl Sinks {
     }
 }
 
-/// Takes the events of a worker. What it has told already is dropped here, so that workers do not wait for one another; the
-/// printer drops what another worker has told.
+/// Takes the events of a worker. What it has printed before is counted here, so that workers do not wait for one another; the
+/// printer counts what another worker has printed.
 pub(super) struct WorkerSink {
     printer: SharedPrinter,
     news: News,
@@ -69,11 +69,15 @@ impl Sink for WorkerSink {
         if self.commands.as_mut().is_some_and(|commands| commands.take(&event)) {
             return ControlFlow::Continue(());
         }
-        if !self.news.passes(&event) {
+        let passes = self.news.passes(&event);
+        let repeated = self.news.take_due();
+        if !passes && repeated.is_empty() {
             return ControlFlow::Continue(());
         }
         self.told = true;
-        self.printer.lock().event(event)
+        let mut printer = self.printer.lock();
+        repeated.into_iter().for_each(|repeated| printer.absorb(repeated));
+        if passes { printer.event(event) } else { ControlFlow::Continue(()) }
     }
 
     fn idle(&mut self) -> ControlFlow<()> {
@@ -81,5 +85,16 @@ impl Sink for WorkerSink {
             return ControlFlow::Continue(());
         }
         self.printer.lock().idle()
+    }
+}
+
+/// What was counted is said at the end.
+impl Drop for WorkerSink {
+    fn drop(&mut self) {
+        let repeated = self.news.take_all();
+        if !repeated.is_empty() {
+            let mut printer = self.printer.lock();
+            repeated.into_iter().for_each(|repeated| printer.absorb(repeated));
+        }
     }
 }
