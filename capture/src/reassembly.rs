@@ -10,8 +10,10 @@ use super::decode::{Fragment, Packet};
 const MAX_DATAGRAMS: usize = 1024;
 /// Memory that unfinished datagrams can have, together, in bytes.
 pub(crate) const MAX_BYTES: usize = 16 << 20;
-/// Time of the capture after which the rest of a datagram does not come any more (as Linux has it).
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time of the capture after which the rest of an IPv4 datagram does not come any more (as Linux has it).
+const PATIENCE_IPV4: Duration = Duration::from_secs(30);
+/// The same of an IPv6 datagram (RFC 8200 section 4.5).
+const PATIENCE_IPV6: Duration = Duration::from_secs(60);
 
 /// What all fragments of a datagram have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +76,13 @@ pub(crate) struct Reassembly {
     overlapping: u64,
 }
 
+impl Identity {
+    /// How long the rest is waited for.
+    fn patience(&self) -> Duration {
+        if self.source.is_ipv4() { PATIENCE_IPV4 } else { PATIENCE_IPV6 }
+    }
+}
+
 impl Reassembly {
     /// Adds a fragment; the datagram, if it was the last that was missing.
     pub(crate) fn add(
@@ -86,7 +95,7 @@ impl Reassembly {
     ) -> Option<Whole> {
         let Packet { network, source, destination, .. } = *packet;
         let key = Identity { interface, network, source, destination, identification: fragment.identification };
-        if self.unfinished.get(&key).is_some_and(|old| old.is_over(time)) {
+        if self.unfinished.get(&key).is_some_and(|old| old.is_over(time, key.patience())) {
             self.forget(&key);
         }
         if !self.unfinished.contains_key(&key) {
@@ -185,9 +194,9 @@ impl Unfinished {
     }
 
     /// Whether a fragment of this time belongs to another datagram with the same identification.
-    fn is_over(&self, time: Option<Duration>) -> bool {
+    fn is_over(&self, time: Option<Duration>, patience: Duration) -> bool {
         let (Some(first), Some(now)) = (self.time, time) else { return false };
-        now.abs_diff(first) > PATIENCE
+        now.abs_diff(first) > patience
     }
 
     fn add(&mut self, packet: &Packet, fragment: Fragment, part: &[u8]) {
@@ -346,15 +355,24 @@ mod tests {
     }
 
     #[test]
-    fn a_part_long_after_is_of_another_datagram() {
-        for now in [0, 100] {
-            let mut reassembly = Reassembly::default();
-            let fragment = |offset, more| Fragment { identification: 7, offset, more };
-            let at = |seconds| Some(Duration::from_secs(seconds));
-            reassembly.add(0, at(50), &packet(1, 64), fragment(0, true), &[0; 8]);
-            assert!(reassembly.add(0, at(now), &packet(1, 64), fragment(8, false), &[1; 8]).is_none());
-            assert!(reassembly.add(0, at(now), &packet(1, 64), fragment(0, true), &[2; 8]).is_some());
-            assert_eq!((reassembly.body(), reassembly.missing()), (&[[2; 8], [1; 8]].concat()[..], 1));
+    fn a_part_is_waited_for_half_a_minute_in_ipv4_and_a_minute_in_ipv6() {
+        let v4 = packet(1, 64);
+        let v6 = Packet { source: [0xfd; 16].into(), destination: [0xfe; 16].into(), ..packet(1, 64) };
+        for (packet, patience) in [(v4, 30), (v6, 60)] {
+            for now in [100 - patience - 1, 100 - patience, 100 + patience, 100 + patience + 1] {
+                let mut reassembly = Reassembly::default();
+                let fragment = |offset, more| Fragment { identification: 7, offset, more };
+                let at = |seconds| Some(Duration::from_secs(seconds));
+                reassembly.add(0, at(100), &packet, fragment(0, true), &[0; 8]);
+                let second = reassembly.add(0, at(now), &packet, fragment(8, false), &[1; 8]);
+                if now.abs_diff(100) <= patience {
+                    assert!(second.is_some(), "{now}");
+                    continue;
+                }
+                assert!(second.is_none(), "{now}: it is of another datagram");
+                assert!(reassembly.add(0, at(now), &packet, fragment(0, true), &[2; 8]).is_some());
+                assert_eq!((reassembly.body(), reassembly.missing()), (&[[2; 8], [1; 8]].concat()[..], 1));
+            }
         }
     }
 
