@@ -304,6 +304,74 @@ fn flags_make_the_times() {
     // A clock that was a little out of order, and one that was set back.
     assert_eq!(times(at(&[0, 3000, 2000, 4000]), &[]), [0, 3000, 3000, 4000]);
     assert_eq!(times(at(&[9_000_000, 9_001_000, 0, 2000]), &[]), [0, 1000, 1000, 3000]);
+    let delayed = times(at(&[0, 1000]), &["--loop", "3", "--loop-delay", "500ms"]);
+    assert_eq!(delayed, [0, 1000, 501_000, 502_000, 1_002_000, 1_003_000]);
+}
+
+/// Ten datagrams each of two hosts whose clocks are 2 s apart, taken in turn.
+fn two_clocks(first_is_ahead: bool) -> Pcap {
+    (0..20).fold(Pcap::new(), |pcap, number| {
+        let ahead = if (number % 2 == 0) == first_is_ahead { 2_000_000 } else { 0 };
+        let source = if number % 2 == 0 { SOURCE } else { OTHER_SOURCE };
+        pcap.datagram(number / 2 * 100_000 + ahead, source, DESTINATION, &[7])
+    })
+}
+
+#[test]
+fn captures_of_two_clocks_take_as_long_as_one_and_what_the_clock_does_is_told() {
+    let scratch = Scratch::new();
+    let expected: Vec<_> = (0..20).map(|number| number / 2 * 100_000).collect();
+    for (first_is_ahead, back) in [(true, 10), (false, 9)] {
+        let bytes = two_clocks(first_is_ahead).0;
+        assert_eq!(times(two_clocks(first_is_ahead), &[]), expected);
+        // From a pipe, too.
+        let mut process = Place::Here.udp(&["replay", "-", "127.0.0.1:9", "--dry-run", "--json"]);
+        process.tell_all(&bytes);
+        let outcome = process.finish();
+        let objects = outcome.objects();
+        let planned = objects.iter().filter_map(|object| object["at_ns"].as_u64());
+        assert!(planned.eq(expected.iter().map(|at| at * 1000)), "{outcome:?}");
+
+        let file = scratch.file("clocks.pcap", &bytes);
+        let words = format!("\n  the clock went back {back} times: the times are of 2 clocks");
+        replay(&file, &["127.0.0.1:9", "--dry-run"]).assert_told(&[&words]);
+        let target = Target::new("127.0.0.1");
+        let outcome = replay(&file, &[&target.address(), "--speed", "10"]);
+        outcome.assert_told(&["20 sent", &words]);
+        target.take(20);
+        let outcome = replay(&file, &[&target.address(), "--speed", "10", "--json"]);
+        target.take(20);
+        let summary = balanced(&outcome);
+        assert_eq!((&summary["clock_steps_back"], &summary["clocks"]), (&json!(back), &json!(2)));
+        assert!(number(&summary["lateness"]["count"]) == 20);
+    }
+}
+
+#[test]
+fn a_pause_that_nobody_waits_for_is_told_before_it_is_waited_for() {
+    let scratch = Scratch::new();
+    let pcap = || Pcap::numbered(2, 1).datagram(900_000_000_000, SOURCE, DESTINATION, b"later");
+    let file = scratch.file("long.pcap", pcap().0);
+    let note = "the longest pause takes 10days 9h, after 2 datagrams; --max-gap DURATION makes pauses shorter";
+    replay(&file, &["127.0.0.1:9", "--dry-run"]).assert_told(&[note]);
+    for without in [["--max-gap", "1s"], ["--rate", "1/s"], ["--count", "2"]] {
+        let outcome = replay(&file, &[&["127.0.0.1:9", "--dry-run"][..], &without].concat());
+        assert!(!outcome.stderr.contains("longest pause"), "{without:?}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_dry_run_of_a_pipe_lists_each_as_it_comes() {
+    let mut process = Place::Here.udp(&["replay", "-", "127.0.0.1:9", "--dry-run"]);
+    let capture = Pcap::numbered(6, 1).0;
+    let (header, packets) = capture.split_at(24);
+    process.tell(header);
+    for (number, packet) in packets.chunks(16 + 46).enumerate() {
+        process.tell(packet);
+        let line = process.stdout_line();
+        assert!(line.starts_with(&format!("+0.00{number}000000  #{}  ", number + 1)), "{line}");
+    }
+    process.finish().assert_status(0);
 }
 
 #[test]
@@ -387,7 +455,7 @@ fn what_cannot_be_replayed_is_an_error_that_says_why() {
         }
     }
     let file = scratch.file("numbered", Pcap::numbered(2, 1).0);
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 13] = [
         (
             &["127.0.0.1", "--filter-port", "7"],
             "has 2 packets: 2 to other ports (--filter-port)\nhint: its datagrams went to these ports, or more: 9000\n",
@@ -397,6 +465,7 @@ fn what_cannot_be_replayed_is_an_error_that_says_why() {
         (&["127.0.0.1", "--max", "--rate", "1/s"], "cannot be used with"),
         (&["127.0.0.1", "--max", "--max-gap", "1s"], "cannot be used with"),
         (&["127.0.0.1", "--busy-wait", "11ms"], "'11ms' is too long to watch the clock"),
+        (&["127.0.0.1", "--loop-delay", "1s"], "--loop-delay stands between rounds, and there is one"),
         (&["127.0.0.1", "--count", "0"], "--count 0 would end before anything is sent"),
         (&["127.0.0.1", "--dry-run", "--raw"], "--dry-run lists when each would be sent, and no payloads"),
         (&["127.0.0.1", "--dry-run", "--hex-dump"], "--dry-run lists when each would be sent, and no payloads"),

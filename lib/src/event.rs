@@ -383,6 +383,10 @@ pub struct Report {
     pub gaps_shortened: u64,
     /// Datagrams whose time in the capture is before that of one that stands before them.
     pub times_decreasing: u64,
+    /// How many times the recorded time went back by a second or more, from one datagram to the next.
+    pub clock_steps_back: u64,
+    /// Clocks that the times of a capture were found to be of, counted anew for each reading: the most of one.
+    pub clocks: u64,
     /// Datagrams that left by the socket of another source, since each of them had its own already.
     pub sources_shared: u64,
     /// Requests made; their retries are not counted again.
@@ -428,6 +432,7 @@ impl Report {
             (&mut self.send_failed, other.send_failed),
             (&mut self.gaps_shortened, other.gaps_shortened),
             (&mut self.times_decreasing, other.times_decreasing),
+            (&mut self.clock_steps_back, other.clock_steps_back),
             (&mut self.sources_shared, other.sources_shared),
             (&mut self.requests, other.requests),
             (&mut self.requests_answered, other.requests_answered),
@@ -445,6 +450,7 @@ impl Report {
         self.rtt.merge(&other.rtt);
         self.kernel_drops = self.kernel_drops.zip(other.kernel_drops).map(|(ours, theirs)| ours + theirs);
         self.kernel_drops_at_least |= other.kernel_drops_at_least;
+        self.clocks = self.clocks.max(other.clocks);
         self.elapsed = self.elapsed.max(other.elapsed);
     }
 }
@@ -479,6 +485,8 @@ mod tests {
             lateness,
             gaps_shortened: 13 * unit,
             times_decreasing: 14 * unit,
+            clock_steps_back: 21 * unit,
+            clocks: unit,
             sources_shared: 15 * unit,
             requests: 16 * unit,
             requests_answered: 17 * unit,
@@ -500,9 +508,9 @@ mod tests {
         assert_eq!((both.rtt.count(), both.rtt.largest()), (3, Duration::from_secs(2)));
         assert_eq!((one.peers.estimate(), both.peers.estimate()), (1, 2));
         // They ran side by side.
-        assert_eq!(both.elapsed, other.elapsed);
-        let Report { peers, lateness, rtt, elapsed, .. } = both.clone();
-        assert_eq!(both, Report { peers, lateness, rtt, elapsed, ..report(3) });
+        assert_eq!((both.elapsed, both.clocks), (other.elapsed, other.clocks));
+        let Report { peers, lateness, rtt, elapsed, clocks, .. } = both.clone();
+        assert_eq!(both, Report { peers, lateness, rtt, elapsed, clocks, ..report(3) });
     }
 
     #[test]

@@ -103,6 +103,9 @@ pub(crate) struct ReplayPaceArgs {
     /// Send everything N times; 0: without end
     #[arg(long = "loop", value_name = "N", default_value = "1")]
     pub(crate) rounds: u64,
+    /// Pause between rounds of --loop
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = units::duration, hide_short_help = true)]
+    pub(crate) loop_delay: Duration,
     /// How long before each datagram to watch the clock instead of sleeping, 10ms at most: more exact, for more of a processor
     #[arg(long, value_name = "DURATION", default_value = "100us", value_parser = busy_wait, conflicts_with = "max")]
     pub(crate) busy_wait: Duration,

@@ -72,6 +72,8 @@ pub(crate) struct Counters {
     lateness: Option<Lateness>,
     gaps_shortened: u64,
     times_decreasing: u64,
+    clock_steps_back: u64,
+    clocks: u64,
     sources_shared: u64,
 }
 
@@ -133,6 +135,8 @@ impl Counters {
             }),
             gaps_shortened: report.gaps_shortened,
             times_decreasing: report.times_decreasing,
+            clock_steps_back: report.clock_steps_back,
+            clocks: report.clocks,
             sources_shared: report.sources_shared,
         }
     }

@@ -17,8 +17,8 @@ use crate::rules::{Rule, Rules};
 use crate::template::Template;
 use crate::unreachable::{Cause, Unreachable};
 use crate::verbs::{
-    Broadcast, BroadcastOptions, BroadcastTarget, Limits, Listen, ListenOptions, Pace, Reading, Recording, Replay,
-    ReplayDatagram, ReplayOptions, ReplayPace, Requests, SendOptions, Sender, Serve, ServeOptions, Sources,
+    Broadcast, BroadcastOptions, BroadcastTarget, Keeps, Limits, Listen, ListenOptions, Pace, Reading, Recording,
+    Replay, ReplayDatagram, ReplayOptions, ReplayPace, Requests, SendOptions, Sender, Serve, ServeOptions, Sources,
 };
 
 /// Things that happen in a case.
@@ -440,13 +440,15 @@ fn broadcast_options(bytes: &mut Unstructured<'_>) -> Result<BroadcastOptions> {
 
 fn replay_options(bytes: &mut Unstructured<'_>) -> Result<ReplayOptions> {
     let mut options = ReplayOptions::new(peer());
-    options.keeps_ports = bytes.arbitrary()?;
+    options.keeps = *bytes.choose(&[Keeps::Nothing, Keeps::Port, Keeps::Destination])?;
     options.pace = match bytes.int_in_range(0..=3u8)? {
         0 => ReplayPace::Unpaced,
         1 => pace(bytes)?.map_or(ReplayPace::Unpaced, ReplayPace::Fixed),
         _ => ReplayPace::Recorded { speed: *bytes.choose(&[1.0, 2.0, 1e-300, 1e300, 0.1])? },
     };
     options.longest_gap = maybe(bytes, duration)?;
+    options.clock_starts = if bytes.ratio(1, 4)? { vec![1, 2, 5] } else { Vec::new() };
+    options.loop_delay = maybe(bytes, duration)?.unwrap_or_default();
     options.rounds = *bytes.choose(&[Some(0), Some(1), Some(2), None, Some(u64::MAX)])?;
     options.limits = limits(bytes)?;
     options.wait = duration(bytes)?;

@@ -1,22 +1,29 @@
 //! The verbs: a file each, named as on the command line; all are pure state machines.
 
 mod broadcast;
+mod clocks;
 mod common;
 mod later;
 mod listen;
+mod plan;
+mod recording;
 mod replay;
 mod requests;
 mod send;
 mod serve;
+mod sources;
 mod timetable;
 
 pub use broadcast::{Broadcast, BroadcastOptions, BroadcastTarget};
 pub use common::Limits;
 pub use listen::{Listen, ListenOptions};
-pub use replay::{Reading, Recording, Replay, ReplayDatagram, ReplayOptions, Sources};
+pub use plan::{Keeps, Plan, PlannedDatagram, Preview, ReplayOptions};
+pub use recording::{Reading, Recording, ReplayDatagram};
+pub use replay::Replay;
 pub use requests::{Pace, Requests};
 pub use send::{SendOptions, Sender};
 pub use serve::{Serve, ServeOptions};
+pub use sources::Sources;
 pub use timetable::ReplayPace;
 
 pub use crate::network::Network;

@@ -8,6 +8,7 @@ mod counts;
 mod listen;
 mod network;
 mod replay;
+mod replay_clocks;
 mod send;
 mod serve;
 

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use udpkit::verbs::{Limits, Listen, ListenOptions, Pace, Reading, Recording, Replay, ReplayDatagram, ReplayOptions};
+use udpkit::verbs::{
+    Keeps, Limits, Listen, ListenOptions, Pace, Reading, Recording, Replay, ReplayDatagram, ReplayOptions,
+};
 use udpkit::verbs::{ReplayPace, Sources};
 use udpkit::{Delivery, Engine, Error, Event, Meta, Next, Outbox, Reason, Report, Result, Train, Transmit};
 
@@ -17,20 +19,20 @@ const OTHER_CLIENT: &str = "10.0.0.1:40001";
 
 /// What left: when, after the first call; by which socket, where to, and the payload.
 #[derive(Clone, Debug, PartialEq)]
-struct Sent {
-    after: Duration,
+pub(crate) struct Sent {
+    pub(crate) after: Duration,
     via: usize,
     to: SocketAddr,
     payload: Vec<u8>,
 }
 
 #[derive(Default)]
-struct Records {
+pub(crate) struct Records {
     after: Duration,
     /// The socket that something was sent by since the last turn, which is flushed, or since it was settled: another would
     /// not keep the order.
     via: Option<usize>,
-    sent: Vec<Sent>,
+    pub(crate) sent: Vec<Sent>,
     told: Vec<(u64, Vec<u8>)>,
 }
 
@@ -52,7 +54,7 @@ impl Outbox for Records {
 }
 
 /// Runs a replay by itself in virtual time, each turn this much later than it asked for, at the most so many turns.
-fn run(engine: &mut impl Engine, late: Duration, turns: usize) -> (Records, Duration) {
+pub(crate) fn run(engine: &mut impl Engine, late: Duration, turns: usize) -> (Records, Duration) {
     let started = Network::new(Link::PERFECT, 0).now;
     let mut records = Records::default();
     let mut now = started;
@@ -71,13 +73,13 @@ fn run(engine: &mut impl Engine, late: Duration, turns: usize) -> (Records, Dura
     (records, now - started)
 }
 
-fn captured(at: Duration, payload: impl Into<Vec<u8>>) -> ReplayDatagram {
+pub(crate) fn captured(at: Duration, payload: impl Into<Vec<u8>>) -> ReplayDatagram {
     let (source, destination) = (address(CLIENT), address("10.9.9.9:53"));
     ReplayDatagram { number: 1, at, source, destination, payload: payload.into() }
 }
 
 /// A capture of these times in milliseconds; each payload is the number of its datagram.
-fn at(milliseconds: &[u64]) -> Vec<ReplayDatagram> {
+pub(crate) fn at(milliseconds: &[u64]) -> Vec<ReplayDatagram> {
     let numbered = milliseconds.iter().enumerate();
     let datagram = |(number, at): (usize, &u64)| ReplayDatagram {
         number: number as u64 + 1,
@@ -86,18 +88,18 @@ fn at(milliseconds: &[u64]) -> Vec<ReplayDatagram> {
     numbered.map(datagram).collect()
 }
 
-fn options() -> ReplayOptions {
+pub(crate) fn options() -> ReplayOptions {
     ReplayOptions::new(address(SERVER))
 }
 
-fn recorded(speed: f64) -> ReplayOptions {
+pub(crate) fn recorded(speed: f64) -> ReplayOptions {
     ReplayOptions { pace: ReplayPace::Recorded { speed }, ..options() }
 }
 
-type Capture = std::vec::IntoIter<Result<ReplayDatagram>>;
+pub(crate) type Capture = std::vec::IntoIter<Result<ReplayDatagram>>;
 
 /// Opens the same capture each time.
-fn opens(capture: Vec<ReplayDatagram>) -> impl FnMut() -> Result<Capture> {
+pub(crate) fn opens(capture: Vec<ReplayDatagram>) -> impl FnMut() -> Result<Capture> {
     move || Ok(capture.iter().cloned().map(Ok).collect::<Vec<_>>().into_iter())
 }
 
@@ -106,7 +108,7 @@ fn broken() -> Error {
 }
 
 /// When what left, in milliseconds, and the report.
-fn times(options: ReplayOptions, capture: Vec<ReplayDatagram>) -> (Vec<u64>, Report) {
+pub(crate) fn times(options: ReplayOptions, capture: Vec<ReplayDatagram>) -> (Vec<u64>, Report) {
     let mut replay = Replay::new(options, Sources::new(1), opens(capture));
     let (records, _) = run(&mut replay, Duration::ZERO, 10_000);
     let report = replay.report();
@@ -183,7 +185,9 @@ fn decreasing_times_are_sent_at_once_in_order_and_counted() {
     assert_eq!((disordered, report.times_decreasing), (vec![0, 10, 10, 10, 11, 20], 2));
     // A clock that was set does: the hour is not waited for again, nor sent at once.
     let (set, report) = times(options(), at(&[3_600_000, 3_600_010, 5, 6, 3_600_000]));
-    assert_eq!((set, report.times_decreasing), (vec![0, 10, 10, 11, 3_600_005], 1));
+    assert_eq!((set, report.times_decreasing), (vec![0, 10, 10, 11, 11], 2));
+    let (set, report) = times(options(), at(&[3_600_000, 3_600_010, 5, 6, 3_606_000]));
+    assert_eq!((set, report.clock_steps_back, report.clocks), (vec![0, 10, 10, 11, 6000], 1, 2));
 }
 
 #[test]
@@ -192,6 +196,12 @@ fn a_loop_sends_the_capture_again_right_after_its_end() {
     let capture = at(&[5, 6, 9]);
     assert_eq!(times(rounds(Some(3), None), capture.clone()).0, [0, 1, 4, 4, 5, 8, 8, 9, 12]);
     assert_eq!(times(rounds(None, Some(7)), capture.clone()).0, [0, 1, 4, 4, 5, 8, 8]);
+    let delayed = |pace| ReplayOptions { pace, loop_delay: Duration::from_millis(50), ..rounds(Some(3), None) };
+    let recorded = ReplayPace::Recorded { speed: 1.0 };
+    assert_eq!(times(delayed(recorded), capture.clone()).0, [0, 1, 4, 54, 55, 58, 108, 109, 112]);
+    assert_eq!(times(delayed(ReplayPace::Unpaced), capture.clone()).0, [0, 0, 0, 50, 50, 50, 100, 100, 100]);
+    let fixed = ReplayPace::Fixed(Pace::Rate(100.0));
+    assert_eq!(times(delayed(fixed), capture.clone()).0, [0, 10, 20, 80, 90, 100, 160, 170, 180]);
     assert!(times(rounds(Some(0), None), capture).0.is_empty());
     // Nothing, without end, is nothing.
     assert!(times(rounds(None, None), Vec::new()).0.is_empty());
@@ -375,7 +385,7 @@ fn each_source_has_a_socket_while_there_are_any_and_order_is_kept() {
     ];
     let mut sources = Sources::new(2);
     let vias: Vec<_> = capture.iter().map(|datagram| sources.via(datagram.source)).collect();
-    assert_eq!(sources.owners(), [address(CLIENT), address(OTHER_CLIENT)]);
+    assert!(sources.owners().eq([address(CLIENT), address(OTHER_CLIENT)]));
     assert_eq!((vias[0], vias[1], vias[2], vias[5]), (0, 1, 0, 1));
     assert!(vias[3] == vias[4] && vias[3] < 2);
 
@@ -386,7 +396,7 @@ fn each_source_has_a_socket_while_there_are_any_and_order_is_kept() {
         (Sources::new(3), options()),
         (Sources::new(3), unpaced),
     ] {
-        let shares = sources.owners().len() == 2;
+        let shares = sources.owners().count() == 2;
         let mut replay = Replay::new(options, sources, opens(capture.clone()));
         let (records, _) = run(&mut replay, Duration::ZERO, 1000);
         assert_eq!(records.sent.iter().map(|sent| sent.payload[0]).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
@@ -416,9 +426,9 @@ fn what_another_socket_sends_has_a_time_of_its_own_where_lateness_is_told() {
 }
 
 #[test]
-fn everything_goes_to_one_address_and_keeps_its_port_if_asked() {
-    for (keeps_ports, to) in [(false, SERVER), (true, "10.0.0.2:53")] {
-        let options = ReplayOptions { keeps_ports, verbose: true, ..options() };
+fn everything_goes_to_one_address_and_keeps_of_its_own_what_is_asked() {
+    for (keeps, to) in [(Keeps::Nothing, SERVER), (Keeps::Port, "10.0.0.2:53"), (Keeps::Destination, "10.9.9.9:53")] {
+        let options = ReplayOptions { keeps, verbose: true, ..options() };
         let mut replay = Replay::new(options, Sources::new(1), opens(at(&[0, 1])));
         let (records, _) = run(&mut replay, Duration::ZERO, 1000);
         assert!(records.sent.iter().all(|sent| sent.to == address(to)), "{:?}", records.sent);

@@ -49,7 +49,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
         rehearsal: args.dry_run.then(|| RefCell::new(Rehearsal::new(printer.clone()))),
     });
     let survey = match &origin {
-        Origin::File(file) => Some(screen::survey(args, file, &context, &printer)?),
+        Origin::File(file) => Some(screen::survey(args, &target, file, &context, &printer)?),
         Origin::Stream(_) => None,
     };
     if context.is_stopped() {
@@ -58,11 +58,13 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
     let total = options::total(args, survey.as_ref());
     let run = Run { args, target, printer, context, total };
     let survey = survey.map(|survey| run.check(survey)).transpose()?;
+    run.tell_pause(survey.as_ref());
     if args.dry_run {
         return run.rehearse(origin, survey);
     }
     let senders = run.senders(survey.as_ref(), &interfaces)?;
-    run.perform(origin, senders, &remote, control)
+    let clock_starts = survey.map(|survey| survey.preview.into_clock_starts()).unwrap_or_default();
+    run.perform(origin, senders, clock_starts, &remote, control)
 }
 
 /// Ends the run at a signal, also while only the capture is read; returns whether there was one.

@@ -170,7 +170,7 @@ impl Replayed<'_> {
 
     /// What is peculiar about the times.
     fn schedule(&self) -> impl Iterator<Item = String> + use<> {
-        let Report { gaps_shortened, times_decreasing, sources_shared, .. } = *self.report;
+        let Report { gaps_shortened, times_decreasing, sources_shared, clock_steps_back, clocks, .. } = *self.report;
         let shared = if self.one_socket { 0 } else { sources_shared };
         let peculiar = [
             (gaps_shortened, "pauses made shorter (--max-gap)"),
@@ -178,7 +178,12 @@ impl Replayed<'_> {
             (self.tally.without_time, "without a time in the capture: sent with the one that they follow"),
             (shared, "sent by the socket of another source: there are more sources than sockets"),
         ];
-        peculiar.into_iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("  {count} {words}"))
+        let clocks = match clock_steps_back {
+            0 => None,
+            steps => Some(format!("  the clock went back {}: {}", times(steps), which_clocks(clocks))),
+        };
+        let peculiar = peculiar.into_iter().filter(|(count, _)| *count > 0);
+        clocks.into_iter().chain(peculiar.map(|(count, words)| format!("  {count} {words}")))
     }
 
     /// What became of what is in the capture.
@@ -219,6 +224,31 @@ impl Replayed<'_> {
             dropped: found.dropped,
         }
     }
+}
+
+/// `once`, `2 times`.
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+/// What the schedule made of a clock that went back.
+fn which_clocks(clocks: u64) -> String {
+    match clocks {
+        0 | 1 => "not by enough to be another".to_owned(),
+        clocks => format!("the times are of {clocks} clocks, or of one that was set; each goes on where it was"),
+    }
+}
+
+/// The longest pause is long; so many datagrams stand before it.
+pub(super) fn long_pause(pause: Duration, before: u64) -> Remark {
+    let seconds = Duration::from_secs(pause.as_secs());
+    let words = humantime::format_duration(seconds).to_string();
+    let words: Vec<_> = words.split(' ').take(2).collect();
+    Remark::note(format!(
+        "the longest pause takes {}, after {}; --max-gap DURATION makes pauses shorter",
+        words.join(" "),
+        counted(before, "datagram")
+    ))
 }
 
 /// What was sent, and how late.

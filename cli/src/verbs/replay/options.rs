@@ -2,10 +2,9 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
-use udpkit::verbs::{ReplayOptions, ReplayPace};
+use udpkit::verbs::{Keeps, ReplayOptions, ReplayPace};
 use udpkit::{Interfaces, Options, Transmit};
 
 use super::origin::Origin;
@@ -57,6 +56,12 @@ pub(super) fn target(args: &ReplayArgs, interfaces: &Interfaces) -> Result<Desti
 pub(super) fn check(args: &ReplayArgs, origin: &Origin) -> Result<()> {
     if args.common.count == Some(0) {
         bail!("--count 0 would end before anything is sent; --dry-run shows what would be");
+    }
+    if args.pace.rounds == 1 && !args.pace.loop_delay.is_zero() {
+        return Err(Hint::on(
+            "--loop-delay stands between rounds, and there is one",
+            "--loop N sends everything N times",
+        ));
     }
     if args.dry_run && matches!(args.common.format(), Format::Raw | Format::Hex) {
         bail!("--dry-run lists when each would be sent, and no payloads: as text, or with --json");
@@ -121,20 +126,27 @@ pub(super) fn socket_options(args: &ReplayArgs, target: &Destination) -> Options
     }
 }
 
-/// What the engine is asked for, driven with sockets at these addresses. A dry run needs to hear of each datagram sent.
-pub(super) fn engine(args: &ReplayArgs, target: &Destination, own: Vec<SocketAddr>) -> ReplayOptions {
+/// What the engine is asked for, driven with sockets at these addresses.
+pub(super) fn engine(
+    args: &ReplayArgs,
+    target: &Destination,
+    own: Vec<SocketAddr>,
+    clock_starts: Vec<u64>,
+) -> ReplayOptions {
     ReplayOptions {
         transmit: target.transmit,
-        keeps_ports: target.keeps_ports,
+        keeps: if target.keeps_ports { Keeps::Port } else { Keeps::Nothing },
         pace: pace(args),
         longest_gap: args.pace.max_gap,
+        clock_starts,
         rounds: Some(args.pace.rounds).filter(|rounds| *rounds > 0),
+        loop_delay: args.pace.loop_delay,
         limits: args.common.limits(),
-        wait: if args.dry_run { Duration::ZERO } else { args.wait },
+        wait: args.wait,
         any_source: target.is_shared(),
         own,
         busy_wait: args.pace.busy_wait,
-        verbose: args.common.verbose || args.dry_run,
+        verbose: args.common.verbose,
     }
 }
 

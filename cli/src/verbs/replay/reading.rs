@@ -14,8 +14,8 @@ use super::rehearsal::Rehearsal;
 use super::tally::{Omission, Tally};
 use udpkit_capture::{Captured, ReadError};
 
-/// How long a stream is waited for until the wish to stop is looked at.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a stream is waited for until what was read is listed, and the wish to stop looked at.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Which datagrams of a capture are sent.
 #[derive(Debug)]
@@ -127,8 +127,6 @@ impl Recording for Pass {
             match self.step().map_err(|error| self.context.error(error))? {
                 Reading::Ready(Ok(kept)) => return Ok(Reading::Ready(self.select(kept))),
                 Reading::Ready(Err((entry, why))) => self.leave_out(&entry, why),
-                // Where nothing is sent, it was waited for.
-                Reading::NotYet if self.context.rehearsal.is_some() => {}
                 Reading::NotYet => return Ok(Reading::NotYet),
                 Reading::End => break,
             }

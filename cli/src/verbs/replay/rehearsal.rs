@@ -1,11 +1,10 @@
-//! `udp replay --dry-run`: the engine runs in a time of its own, and what it would send is listed.
+//! `udp replay --dry-run`: what would be sent is planned, and listed.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
 
-use udpkit::verbs::{Recording, Replay};
-use udpkit::{Engine, Event, Next, Outbox, Transmit};
+use udpkit::Report;
+use udpkit::verbs::{Limits, Plan, PlannedDatagram, Reading, Recording};
 
 use super::notices::{Planned, Unsendable};
 use super::origin::CaptureEntry;
@@ -15,15 +14,13 @@ use crate::output::SharedPrinter;
 /// Shows what would be sent.
 pub(super) struct Rehearsal {
     printer: SharedPrinter,
-    /// What was read and not sent, by number, in order: as much as the engine reads ahead.
+    /// What was read and not listed, by number, in order: as much as is read ahead.
     entries: VecDeque<(u64, CaptureEntry)>,
-    /// How long after the first.
-    at: Duration,
 }
 
 impl Rehearsal {
     pub(super) fn new(printer: SharedPrinter) -> Self {
-        Self { printer, entries: VecDeque::new(), at: Duration::ZERO }
+        Self { printer, entries: VecDeque::new() }
     }
 
     pub(super) fn is_read(&mut self, number: u64, entry: CaptureEntry) {
@@ -38,48 +35,42 @@ impl Rehearsal {
         }
     }
 
-    fn is_sent(&mut self, number: u64, transmit: &Transmit) {
+    fn list(&mut self, planned: &PlannedDatagram) {
         while let Some((found, entry)) = self.entries.pop_front() {
-            if found == number {
-                return self.printer.lock().say(&Planned::new(&entry, self.at, transmit.destination));
+            if found == planned.number {
+                return self.printer.lock().say(&Planned::new(&entry, planned.due, planned.transmit.destination));
             }
         }
     }
 }
 
-/// Where the engine sends to.
-struct NoWire<'a>(&'a RefCell<Rehearsal>);
-
-impl Outbox for NoWire<'_> {
-    /// Nothing leaves.
-    fn send(&mut self, _via: usize, _transmit: &Transmit, _payload: &[u8]) {}
-
-    fn emit(&mut self, event: Event<'_>) {
-        if let Event::Sent { transmit, request, .. } = event {
-            self.0.borrow_mut().is_sent(request, &transmit);
-        }
-    }
-}
-
-/// Runs an engine that tells what it sends to its end, without waiting; or until the run shall end, or nobody reads what is
-/// listed.
-#[expect(clippy::disallowed_methods, reason = "a moment to count from; no time passes here")]
-pub(super) fn rehearse<F, R>(engine: &mut Replay<F, R>, rehearsal: &RefCell<Rehearsal>, is_stopped: impl Fn() -> bool)
+/// Lists what would be sent, as it is read; to the end, to a limit, until the run shall end, or nobody reads what is listed. Returns
+/// what it came to.
+pub(super) fn rehearse<F, R>(
+    plan: &mut Plan<F, R>,
+    limits: Limits,
+    rehearsal: &RefCell<Rehearsal>,
+    is_stopped: impl Fn() -> bool,
+) -> Report
 where
     F: FnMut() -> udpkit::Result<R>,
     R: Recording,
 {
-    let begun = Instant::now();
-    let mut now = begun;
-    loop {
-        rehearsal.borrow_mut().at = now.saturating_duration_since(begun);
-        if rehearsal.borrow().printer.lock().is_over() {
-            return;
-        }
-        engine.tick(now, &mut NoWire(rehearsal));
-        match engine.next() {
-            Next::At(moment) if !is_stopped() => now = now.max(moment),
-            Next::At(_) | Next::Datagram | Next::Done => return,
+    let printer = rehearsal.borrow().printer.clone();
+    let (mut sent, mut shared) = (udpkit::Count::default(), 0);
+    while !is_stopped() && !printer.lock().is_over() && limits.count.is_none_or(|most| sent.datagrams < most) {
+        match plan.next_planned() {
+            Reading::Ready(planned) if limits.duration.is_some_and(|duration| planned.due >= duration) => break,
+            Reading::Ready(planned) => {
+                rehearsal.borrow_mut().list(&planned);
+                sent.add(1, planned.payload.len());
+                shared += u64::from(planned.is_shared);
+            }
+            Reading::NotYet => printer.lock().flush(),
+            Reading::End => break,
         }
     }
+    let mut report = plan.report();
+    (report.sent, report.sources_shared) = (sent, shared);
+    report
 }

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
-use udpkit::verbs::{Replay, Sources};
-use udpkit::{Control, Drive, End, Engine, Interfaces, Memberships, Remote, Report, Socket, drive};
+use udpkit::verbs::{Plan, Replay, Sources};
+use udpkit::{Control, Drive, End, Interfaces, Memberships, Remote, Report, Socket, drive};
 
-use super::notices::{Replayed, SourceSocket};
+use super::notices::{Replayed, SourceSocket, long_pause};
 use super::options::{self, Destination};
 use super::origin::Origin;
 use super::reading::{Context, Pass};
@@ -34,6 +35,9 @@ pub(super) struct Run<'a> {
     /// How many datagrams are to be sent in all, if that is known.
     pub(super) total: Option<u64>,
 }
+
+/// A pause that is told of before it is waited for.
+const LONG_PAUSE: Duration = Duration::from_secs(600);
 
 /// What a run came to.
 struct Outcome {
@@ -66,9 +70,10 @@ impl Run<'_> {
         mut origin: Origin,
         sources: Sources,
         own: Vec<SocketAddr>,
+        clock_starts: Vec<u64>,
     ) -> Replay<impl FnMut() -> udpkit::Result<Pass> + use<>, Pass> {
         let context = Rc::clone(&self.context);
-        let options = options::engine(self.args, &self.target, own);
+        let options = options::engine(self.args, &self.target, own, clock_starts);
         Replay::new(options, sources, move || Pass::begin(&mut origin, &context))
     }
 
@@ -96,10 +101,10 @@ impl Run<'_> {
     fn tell_senders(&self, senders: &SourceSockets) {
         let mut printer = self.printer.lock();
         if printer.is_json() {
-            for (source, socket) in senders.sources.owners().iter().zip(&senders.sockets) {
-                let elsewhere = senders.elsewhere.iter().find(|(other, ..)| other == source);
+            for (source, socket) in senders.sources.owners().zip(&senders.sockets) {
+                let elsewhere = senders.elsewhere.iter().find(|(other, ..)| *other == source);
                 let error = elsewhere.map(|(.., error)| error);
-                printer.say(&SourceSocket::new(*source, socket.local_address(), error));
+                printer.say(&SourceSocket::new(source, socket.local_address(), error));
             }
             return printer.flush();
         }
@@ -111,11 +116,21 @@ impl Run<'_> {
         }
     }
 
+    /// Tells of a pause that hardly anybody waits for.
+    pub(super) fn tell_pause(&self, survey: Option<&Survey>) {
+        let pause = survey.and_then(|survey| survey.preview.longest_pause());
+        if let Some((pause, before)) = pause.filter(|(pause, _)| *pause >= LONG_PAUSE && self.args.pace.rate.is_none())
+        {
+            self.printer.lock().say(&long_pause(pause, before));
+        }
+    }
+
     /// Sends the capture, and tells what became of it.
     pub(super) fn perform(
         &self,
         origin: Origin,
         senders: SourceSockets,
+        clock_starts: Vec<u64>,
         remote: &Remote,
         control: Control,
     ) -> Result<Exit> {
@@ -123,7 +138,7 @@ impl Run<'_> {
         check_df(self.args.df, &sockets)?;
         let own: Vec<_> = sockets.iter().map(Socket::local_address).collect();
         self.printer.lock().set_ports(own.iter().map(SocketAddr::port).collect());
-        let mut engine = self.engine(origin, sources, own);
+        let mut engine = self.engine(origin, sources, own, clock_starts);
         let mut sink = ReplaySink { printer: &self.printer, verbose: self.args.common.verbose };
         let drive_with = Drive { control, memberships: Memberships::default() };
         let run = || drive(&sockets, &mut engine, drive_with, &mut sink);
@@ -139,19 +154,25 @@ impl Run<'_> {
     }
 
     /// Lists what would be sent.
-    pub(super) fn rehearse(&self, origin: Origin, survey: Option<Survey>) -> Result<Exit> {
-        // As many as there would be sockets.
-        let sources = match survey {
-            _ if options::is_alone(self.args) => Sources::new(1),
-            Some(survey) => survey.sources,
-            None => Sources::new(STREAM_SOCKETS),
+    pub(super) fn rehearse(&self, mut origin: Origin, survey: Option<Survey>) -> Result<Exit> {
+        let (found, clock_starts) = match survey {
+            Some(Survey { sources, preview, .. }) => (Some(sources), preview.into_clock_starts()),
+            None => (None, Vec::new()),
         };
-        let mut engine = self.engine(origin, sources, Vec::new());
-        if let Some(rehearsal) = &self.context.rehearsal {
-            rehearse(&mut engine, rehearsal, || self.context.is_stopped());
+        // As many as there would be sockets.
+        let sources = match found {
+            _ if options::is_alone(self.args) => Sources::new(1),
+            found => found.unwrap_or_else(|| Sources::new(STREAM_SOCKETS)),
+        };
+        let options = options::engine(self.args, &self.target, Vec::new(), clock_starts);
+        let context = &self.context;
+        let mut plan = Plan::new(&options, sources, || Pass::begin(&mut origin, context));
+        let mut report = Report::default();
+        if let Some(rehearsal) = &context.rehearsal {
+            report = rehearse(&mut plan, options.limits, rehearsal, || context.is_stopped());
         }
-        let (report, failure) = (engine.report(), engine.failure().map(again));
-        drop(engine);
+        let failure = plan.failure().map(again);
+        drop(plan);
         let end = if self.context.is_stopped() { End::Stopped } else { End::Done };
         self.conclude(&Outcome { report, end, receive_buffer: 0, failure })
     }

@@ -11,7 +11,7 @@ use anyhow::Result;
 use udpkit::{Event, Remote, Report, Sink};
 
 use super::notices::{progress, surveyed};
-use super::options::tells_progress;
+use super::options::{self, Destination, tells_progress};
 use super::reading::Context;
 use super::survey::{self, Survey};
 use crate::args::ReplayArgs;
@@ -25,7 +25,13 @@ const REPORT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Reads the capture through. What is read here, and tells how far that is, the system still has when it is sent.
 #[expect(clippy::disallowed_methods, reason = "progress is told by the clock")]
-pub(super) fn survey(args: &ReplayArgs, file: &File, context: &Context, printer: &SharedPrinter) -> Result<Survey> {
+pub(super) fn survey(
+    args: &ReplayArgs,
+    target: &Destination,
+    file: &File,
+    context: &Context,
+    printer: &SharedPrinter,
+) -> Result<Survey> {
     let len = file.metadata().map_or(0, |metadata| metadata.len()).max(1);
     let is_told = tells_progress(args);
     let mut told = Instant::now();
@@ -37,7 +43,8 @@ pub(super) fn survey(args: &ReplayArgs, file: &File, context: &Context, printer:
             printer.lock().say(&surveyed(&context.name, percent));
         }
     };
-    Ok(survey::survey(file, context, args.common.count.unwrap_or(u64::MAX), look)?)
+    let options = options::engine(args, target, Vec::new(), Vec::new());
+    Ok(survey::survey(file, context, &options, look)?)
 }
 
 /// Runs something that sends, and tells meanwhile how far it is.

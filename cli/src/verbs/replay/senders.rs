@@ -25,7 +25,7 @@ impl SourceSockets {
             let socket = match Socket::bind(SocketAddr::new(ip, source.port()), options) {
                 Err(error) if error.is_in_use() || error.is_permission() => {
                     let socket = Socket::bind(SocketAddr::new(ip, 0), options)?;
-                    elsewhere.push((*source, socket.local_address(), error));
+                    elsewhere.push((source, socket.local_address(), error));
                     socket
                 }
                 bound => bound?,
@@ -35,7 +35,7 @@ impl SourceSockets {
         // As many places as there are sockets, and the same ones.
         let mut sources = Sources::new(sockets.len());
         for source in found.owners() {
-            sources.via(*source);
+            sources.via(source);
         }
         Ok(Self { sockets, sources, elsewhere })
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::time::Duration;
 
-use udpkit::verbs::Sources;
+use udpkit::verbs::{Preview, ReplayOptions, Sources};
 
 use super::origin::rewound;
 use super::reading::Context;
@@ -20,6 +21,8 @@ const LOOK: u64 = 1 << 14;
 pub(super) struct Survey {
     /// With a place for each, up to a bound.
     pub(super) sources: Sources,
+    /// What its times are like.
+    pub(super) preview: Preview,
     /// Datagrams to be sent in a round.
     pub(super) datagrams: u64,
     /// Some of the ports to which datagrams went, whether they are to be sent or not: the lowest.
@@ -32,9 +35,16 @@ pub(super) struct Survey {
 
 /// Reads a file through: to its end, or as many datagrams as are to be sent, or to where it cannot be read any more. Looks
 /// around now and then.
-pub(super) fn survey(file: &File, context: &Context, most: u64, mut look: impl FnMut()) -> udpkit::Result<Survey> {
+pub(super) fn survey(
+    file: &File,
+    context: &Context,
+    options: &ReplayOptions,
+    mut look: impl FnMut(),
+) -> udpkit::Result<Survey> {
+    let most = options.limits.count.unwrap_or(u64::MAX);
     let mut reader = rewound(file).map_err(|error| context.error(error))?;
-    let mut sources = Sources::new(MAX_SOCKETS);
+    let (mut sources, mut preview) = (Sources::new(MAX_SOCKETS), Preview::new(options));
+    let mut last = Duration::ZERO;
     let (mut datagrams, mut ports, mut tally, mut error) = (0, BTreeSet::new(), Tally::default(), None);
     while datagrams < most {
         let datagram = match reader.next() {
@@ -54,6 +64,8 @@ pub(super) fn survey(file: &File, context: &Context, most: u64, mut look: impl F
             None => {
                 datagrams += 1;
                 sources.via(datagram.source);
+                last = datagram.time.unwrap_or(last);
+                preview.add(last, datagram.payload.len());
             }
         }
         if datagram.packet % LOOK == 0 {
@@ -65,5 +77,5 @@ pub(super) fn survey(file: &File, context: &Context, most: u64, mut look: impl F
     }
     tally.readings = 1;
     tally.counts = reader.counts();
-    Ok(Survey { sources, datagrams, ports, tally, error })
+    Ok(Survey { sources, preview, datagrams, ports, tally, error })
 }

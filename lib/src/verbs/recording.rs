@@ -1,0 +1,55 @@
+//! What `replay` is given: datagrams of a capture, one after another.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::error::Result;
+
+/// A datagram that was captured, and is to be sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayDatagram {
+    /// Its number, which comes back when it is sent ([`Event::Sent`]): whoever reads the capture knows by it which one was.
+    pub number: u64,
+    /// When it was captured, after any moment that is the same for the whole capture.
+    pub at: Duration,
+    /// Who sent it then.
+    pub source: SocketAddr,
+    /// Where it went then.
+    pub destination: SocketAddr,
+    /// Its payload, whole.
+    pub payload: Vec<u8>,
+}
+
+/// What reading a capture yields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading<T> {
+    /// The next datagram.
+    Ready(T),
+    /// Nothing at this moment; there may be more later.
+    NotYet,
+    /// Nothing more, ever.
+    End,
+}
+
+impl<T> From<Option<T>> for Reading<T> {
+    fn from(next: Option<T>) -> Self {
+        next.map_or(Self::End, Self::Ready)
+    }
+}
+
+/// A capture that is read from its beginning to its end, once.
+pub trait Recording {
+    /// The next datagram that is to be sent.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the rest from being read; it is not asked again after that.
+    fn read(&mut self) -> Result<Reading<ReplayDatagram>>;
+}
+
+/// An iterator has every datagram ready.
+impl<I: Iterator<Item = Result<ReplayDatagram>>> Recording for I {
+    fn read(&mut self) -> Result<Reading<ReplayDatagram>> {
+        Ok(self.next().transpose()?.into())
+    }
+}
