@@ -22,7 +22,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp replay game.pcapng 192.168.1.20:9000 --speed 2", "to one port, twice as fast"),
     ("udp replay dns.pcap 10.0.0.1 --filter-port 53 -v", "what went to port 53; show each answer"),
     ("udp replay sensors.pcap :9000 --max-gap 1s --loop 0", "again and again to this host, no pause over 1 s"),
-    ("tcpdump -U -w - udp port 9000 | udp replay - host", "what is being captured now, elsewhere"),
+    ("tcpdump -Q in -U -w - udp dst port 9000 | udp replay - host", "what is being captured now, elsewhere"),
 ];
 
 /// What the exit statuses mean.

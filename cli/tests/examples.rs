@@ -1,0 +1,307 @@
+//! Every command line of the help texts, of README and of the pages in docs is run, or it is said why not.
+//!
+//! The lesson has a test of its own, which compares what its commands print.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::netns::{self, Lan};
+use common::{Place, Process, Scratch, VERBS};
+
+/// Two hosts on a cable with all addresses of the examples; `host` is the second one.
+const NETWORK: &str = "
+host h1
+host h2
+ip link add eth0 netns h1 type veth peer name eth0 netns h2
+for address in 10.1.0.1 192.168.1.1 10.0.0.2; do on h1 ip address add $address/24 dev eth0; done
+for address in 10.1.0.2 192.168.1.20 10.0.0.1; do on h2 ip address add $address/24 dev eth0; done
+for number in 1 2; do on h$number ip link set eth0 up; done
+for number in 1 2; do usable h$number eth0; done
+printf '127.0.0.1 localhost\\n10.1.0.2 host\\n' > /run/hosts
+mount --bind /run/hosts /etc/hosts
+";
+
+/// Who answers on the second host, at every port of the examples.
+const PEER: &[&str] = &["serve", "9", "53", "69", "9000", "9999", "10000", "239.255.255.250:1900", "-v"];
+
+/// How a command line is run.
+#[derive(Debug, PartialEq)]
+enum How {
+    /// To its end, which is a success.
+    ToItsEnd,
+    /// Until it waits for datagrams; it is sent one, and told to stop.
+    UntilStopped,
+    /// Until it has sent something, since it would never end.
+    UntilSent,
+    /// Like that, with a datagram for the program before the pipe, and all programs are stopped.
+    Piped,
+    /// Not here, for this reason.
+    Not(&'static str),
+}
+
+/// Command lines that are not run as others of their verb are.
+const SPECIAL: [(&str, How); 13] = [
+    ("udp listen --tui", How::Not("tests/tui.rs runs it on a terminal")),
+    ("udp listen 9000 --tui", How::Not("tests/tui.rs runs it on a terminal")),
+    ("cargo run --release -- serve", How::Not(".ci/run builds and runs what it builds")),
+    ("cargo test", How::Not("it is what runs this")),
+    ("udp replay sensors.pcap :9000 --max-gap 1s --loop 0", How::UntilSent),
+    ("tcpdump -Q in -U -w - udp dst port 9000 | udp replay - host", How::Piped),
+    ("udp send 127.0.0.1:9000 'GET temperature'", How::Not(WORKED)),
+    ("udp send 127.0.0.1:9000 'SET 19'", How::Not(WORKED)),
+    ("udp send 127.0.0.1:9000 'SET 99'", How::Not(WORKED)),
+    ("udp send 127.0.0.1:9000 'make tea'", How::Not(WORKED)),
+    (
+        "udp send 127.0.0.1:9053 --hex '1234 0100 0001 0000 0000 0000 0161 0474657374 00 0001 0001' --hex-dump",
+        How::Not(WORKED),
+    ),
+    ("udp send 127.0.0.1:9000 hello -c 6 --every 200ms --wait 150ms", How::Not(WORKED)),
+    ("udp listen --count 1 --raw > payload", How::UntilStopped),
+];
+
+const WORKED: &str = "tests/rules.rs runs it beside the rules of the page";
+
+fn how(line: &str) -> How {
+    if let Some((_, how)) = SPECIAL.into_iter().find(|(special, _)| *special == line) {
+        return how;
+    }
+    match line.split(' ').nth(1) {
+        Some("serve" | "listen") => How::UntilStopped,
+        Some("send" | "broadcast" | "replay" | "interfaces" | "man" | "completions") => How::ToItsEnd,
+        _ if line.starts_with("source <(udp ") => How::ToItsEnd,
+        _ => panic!("how is this to be run? {line}"),
+    }
+}
+
+/// The command lines among the examples of a help text.
+fn of_help(verb: &str) -> Vec<String> {
+    let help = Place::Here.run(&[verb, "--help"][usize::from(verb.is_empty())..]).text();
+    let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_else(|| panic!("no examples: {help}"));
+    let (examples, _) = examples.split_once("\nExit status:\n").unwrap_or((examples, ""));
+    // What explains a line comes after two spaces, or is indented by six.
+    let command =
+        |line: &str| Some(line.strip_prefix("  ")?.split("  ").next()?.to_owned()).filter(|line| !line.is_empty());
+    let commands: Vec<_> = examples.lines().filter_map(command).collect();
+    assert!(!commands.is_empty(), "{help}");
+    commands
+}
+
+/// The command lines in the blocks of a page: all lines of those that begin with one, else those after a prompt.
+fn of_page(text: &str) -> Vec<String> {
+    let blocks = text.split("\n```").skip(1).step_by(2).filter_map(|block| block.strip_prefix('\n'));
+    let lines = blocks.flat_map(|block| {
+        let is_list = ["udp ", "cargo "].iter().any(|word| block.starts_with(word));
+        block.lines().filter_map(move |line| if is_list { Some(line) } else { line.strip_prefix("$ ") })
+    });
+    lines.map(|line| line.split(" #").next().unwrap_or(line).trim_end().to_owned()).collect()
+}
+
+/// README and the pages of docs, by their names.
+fn pages() -> Vec<(String, String)> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the project").to_owned();
+    let docs = std::fs::read_dir(top.join("docs")).expect("there are pages").map(|entry| entry.expect("a page").path());
+    let lesson = ["lesson.md", "pelajaran.md"].map(|name| top.join("docs").join(name));
+    let is_page =
+        |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md") && !lesson.contains(path);
+    let mut paths: Vec<_> = docs.filter(is_page).collect();
+    paths.push(top.join("README.md"));
+    let read = |path: PathBuf| (path.display().to_string(), std::fs::read_to_string(path).expect("it is text"));
+    paths.into_iter().map(read).collect()
+}
+
+/// The first host of a network, where the files of the examples are.
+struct Stage {
+    lan: Lan,
+    files: Scratch,
+    peer: RefCell<Process>,
+}
+
+impl Stage {
+    fn new() -> Option<Self> {
+        if !netns::require("bash") {
+            return None;
+        }
+        let lan = Lan::new(NETWORK)?;
+        let files = Scratch::new();
+        files.file("house.toml", "[[rule]]\nreply = 'pong'\n");
+        files.file("cmds", "one\ntwo\n");
+        files.file("msearch", "M-SEARCH * HTTP/1.1\r\n\r\n");
+        let peer = Place::On(&lan, "h2").waiting(PEER).0;
+        let stage = Self { lan, files, peer: RefCell::new(peer) };
+        stage.capture();
+        Some(stage)
+    }
+
+    fn first(&self) -> Place<'_> {
+        Place::On(&self.lan, "h1")
+    }
+
+    /// Makes the captures of the examples: two datagrams to port 9000 and one to port 53.
+    fn capture(&self) {
+        let path = self.files.path().join("game.pcapng");
+        let path = path.to_str().expect("it is text");
+        let (listener, _) = self.first().waiting(&["listen", "9000", "53", "--count", "3", "--write", path]);
+        for port in ["9000", "9000", "53"] {
+            let to = format!("10.1.0.1:{port}");
+            Place::On(&self.lan, "h2").run(&["send", &to, "hello", "--wait", "0"]).assert_status(0);
+        }
+        listener.finish().assert_status(0);
+        for name in ["dns.pcap", "load.pcap", "sensors.pcap"] {
+            std::fs::copy(path, self.files.path().join(name)).expect("it can be copied");
+        }
+    }
+
+    /// A command line, to be run where its files are.
+    fn command(&self, line: &str) -> Command {
+        let built = Path::new(env!("CARGO_BIN_EXE_udp")).parent().expect("it is in a directory");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let exec = if line.starts_with("udp ") && !line.contains('|') { "exec " } else { "" };
+        let mut command = self.first().command("bash");
+        command.env("PATH", format!("{}:{path}", built.display())).env("HOME", self.files.path());
+        command.args(["-c", &format!("cd; {exec}{line}")]);
+        command
+    }
+
+    fn run(&self, line: &str) {
+        match how(line) {
+            How::Not(_) => {}
+            How::UntilStopped => self.until_stopped(line),
+            How::ToItsEnd => {
+                let _here = self.first().waiting(&["serve", "9000", "10000"]);
+                let outcome = Process::start(self.command(line)).finish();
+                assert_eq!(outcome.status, 0, "{line}: {outcome:?}");
+            }
+            How::UntilSent => {
+                let (mut here, _) = self.first().waiting(&["serve", "9000", "-v"]);
+                let process = Process::start(self.command(line));
+                here.stdout_line();
+                let outcome = process.stop();
+                assert_eq!(outcome.status, 0, "{line}: {outcome:?}");
+            }
+            How::Piped => self.piped(line),
+        }
+    }
+
+    /// Runs a receiver, which must see a datagram unless it writes elsewhere.
+    fn until_stopped(&self, line: &str) {
+        let mut process = Process::start(self.command(line));
+        let is_printing = !line.contains('>') && !line.contains("--write");
+        let address = if line.contains("--json") {
+            let line = process.stdout_line();
+            let object: serde_json::Value = serde_json::from_str(&line).expect("JSON Lines");
+            object["addresses"][0].as_str().unwrap_or_else(|| panic!("no addresses: {line}")).to_owned()
+        } else {
+            let said = process.until_told("ing on ");
+            said.split("ing on ").nth(1).and_then(|all| all.split(" and ").next()).expect("an address").to_owned()
+        };
+        let address = common::parse(address.trim());
+        let (from, to) = match address.ip() {
+            ip if ip.is_loopback() => ("h1", address),
+            ip if ip.is_multicast() => ("h2", address),
+            _ => ("h2", (IpAddr::from([10, 1, 0, 1]), address.port()).into()),
+        };
+        let from = Place::On(&self.lan, from);
+        let is_answering =
+            line.starts_with("udp serve") && !["--sink", "--drop"].iter().any(|word| line.contains(word));
+        let wait = if is_answering { "20s" } else { "0" };
+        let mut arguments = vec!["send", "hello", "--wait", wait];
+        let to = to.to_string();
+        arguments.insert(1, &to);
+        if address.ip().is_multicast() {
+            arguments.extend(["-i", "eth0"]);
+        }
+        let asked = from.run(&arguments);
+        assert_eq!(asked.status, 0, "{line}: {asked:?}\n{process:?}");
+        if line.starts_with("udp listen") && is_printing {
+            process.stdout_line();
+        }
+        let outcome = if line.contains("--count") { process.finish() } else { process.stop() };
+        assert_eq!(outcome.status, 0, "{line}: {outcome:?}");
+    }
+
+    /// Runs what is captured on one side of a pipe, and sent on the other.
+    fn piped(&self, line: &str) {
+        if !netns::require("tcpdump") {
+            return;
+        }
+        let _here = self.first().waiting(&["serve", "9000"]);
+        let mut process = Process::start(self.command(line));
+        process.until_told("listening on");
+        Place::On(&self.lan, "h2").run(&["send", "10.1.0.1:9000", "passed on", "--wait", "0"]).assert_status(0);
+        self.peer.borrow_mut().until(|line| line.contains("passed on"));
+        let mut stop = self.lan.here("sh");
+        stop.args(["-c", "kill $(ip netns pids h1)"]);
+        Process::start(stop).finish().assert_status(0);
+        // That ends the shell, too, as a signal does.
+        drop(process);
+    }
+}
+
+fn run_all(lines: &[String]) {
+    let Some(stage) = Stage::new() else { return };
+    for line in lines {
+        stage.run(line);
+    }
+}
+
+#[test]
+fn examples_of_serve_can_be_run() {
+    run_all(&of_help("serve"));
+}
+
+#[test]
+fn examples_of_send_can_be_run() {
+    run_all(&of_help("send"));
+}
+
+#[test]
+fn examples_of_listen_can_be_run() {
+    run_all(&of_help("listen"));
+}
+
+#[test]
+fn examples_of_broadcast_can_be_run() {
+    run_all(&of_help("broadcast"));
+}
+
+#[test]
+fn examples_of_replay_can_be_run() {
+    run_all(&of_help("replay"));
+}
+
+#[test]
+fn all_other_examples_can_be_run() {
+    let verbs = VERBS.iter().filter(|verb| !["serve", "send", "listen", "broadcast", "replay"].contains(verb));
+    run_all(&verbs.chain([&""]).flat_map(|verb| of_help(verb)).collect::<Vec<_>>());
+}
+
+#[test]
+fn commands_of_the_pages_can_be_run() {
+    let mut lines: Vec<_> = pages().iter().flat_map(|(_, text)| of_page(text)).collect();
+    lines.retain(|line| cfg!(feature = "http") || !line.contains("--metrics"));
+    assert!(lines.len() > 20, "{lines:?}");
+    run_all(&lines);
+}
+
+#[test]
+fn the_pages_name_no_option_that_a_verb_does_not_have() {
+    let mut seen = 0;
+    for (name, page) in pages() {
+        for code in page.split('`').skip(1).step_by(2).filter(|code| code.starts_with("udp ")) {
+            let Some(verb) = code.split_whitespace().nth(1).filter(|verb| VERBS.contains(verb)) else { continue };
+            let help = Place::Here.run(&[verb, "--help"]).text();
+            for option in code.split_whitespace().filter(|word| word.starts_with("--") && *word != "--help") {
+                seen += 1;
+                let is_there = help.split_whitespace().any(|word| word == option);
+                let is_left_out = option == "--metrics" && !cfg!(feature = "http");
+                assert!(is_there || is_left_out, "{name}: {code}");
+            }
+        }
+    }
+    assert!(seen > 5, "{seen}");
+}
