@@ -4,7 +4,7 @@
 mod common;
 
 use common::netns::{Lan, require};
-use common::{Place, Process, Scratch, hosts, number, without_rtt};
+use common::{Place, Process, Scratch, hosts, number, serve_at, without_rtt};
 
 /// Says each datagram that arrives, as hex after a `:`, and where from. Arguments: address.
 const RECORDER: &str = "
@@ -327,6 +327,27 @@ fn answers_are_taken_as_asked_for() {
             outcome.assert_told(&[&word.replace("TO", &to)]);
         }
     }
+}
+
+#[test]
+fn with_all_one_answer_of_several_is_not_enough() {
+    let scratch = Scratch::new();
+    let rules =
+        scratch.file("rules.toml", "[[rule]]\nmatch = { text = 'lost' }\nnothing = true\n[[rule]]\necho = true");
+    let (server, port) = serve_at("127.0.0.1", &["--rules", &rules]);
+    let address = format!("127.0.0.1:{port}");
+    let status = |lines: &str, flags: &[&str]| {
+        let file = scratch.file("lines", lines);
+        let send = ["send", &address, "--file", &file, "--lines", "--wait", "200ms"];
+        Place::Here.run(&[&send, flags].concat()).status
+    };
+    for (lines, without, with) in [("a\nb\nc", 0, 0), ("a\nlost\nc", 0, 1), ("a\nlost", 0, 1), ("lost", 1, 1)] {
+        assert_eq!([status(lines, &[]), status(lines, &["--all"])], [without, with], "{lines:?}");
+    }
+    server.stop().assert_status(0);
+    let outcome = Place::Here.run(&["send", &address, "--all", "--wait", "0", "x"]);
+    outcome.assert_status(2);
+    outcome.assert_told(&["--all needs answers"]);
 }
 
 #[test]

@@ -32,9 +32,9 @@ pub(super) const EXAMPLES: &[Example] = &[
 /// What the exit statuses mean.
 pub(super) const EXIT_STATUS: &[Status] = &[
     (0, "An answer came, or none was waited for"),
-    (1, "No answer came"),
+    (1, "No answer came; with --all, some requests had none"),
     (2, "Could not do it: wrong usage, nothing sent, nobody listens there (ICMP)"),
-    (130, "Interrupted before an answer came"),
+    (130, "Interrupted before an answer came; with --all, before all had one"),
 ];
 
 /// Send datagrams, print who answers and how fast
@@ -60,6 +60,9 @@ pub(crate) struct SendArgs {
     /// Send again when nothing came, up to N times, waiting twice as long each time
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) retries: u32,
+    /// Exit with status 1 unless every request was answered; without this, one answer is enough for status 0
+    #[arg(long, conflicts_with = "until_replies")]
+    pub(crate) all: bool,
     /// Accept answers from any address and port
     #[arg(long)]
     pub(crate) any_source: bool,

@@ -22,6 +22,7 @@ use crate::runtime::requests::requests;
 /// Sends to the address, or to those that a name has, until somebody is there.
 pub(crate) fn send(args: &SendArgs) -> Result<Exit> {
     check_format(&args.common)?;
+    options::check(args)?;
     misplaced::check_send(args)?;
     let interfaces = Interfaces::list().unwrap_or_default();
     let destinations = options::destinations(args, &interfaces)?;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use udpkit::verbs::SendOptions;
 use udpkit::{Interfaces, Options, Socket, Transmit};
 
@@ -23,6 +23,14 @@ pub(super) struct Sending {
     pub(super) socket: Socket,
     /// Whether others than the destination answer.
     pub(super) any_source: bool,
+}
+
+/// An error where the flags do not go together.
+pub(super) fn check(args: &SendArgs) -> Result<()> {
+    if args.all && args.wait.is_zero() {
+        bail!("--all needs answers, and with --wait 0 none is waited for");
+    }
+    Ok(())
 }
 
 /// The addresses to try, in order; only a name has more than one.

@@ -14,7 +14,11 @@ pub(super) fn is_silent(report: &Report, end: End) -> bool {
 /// The exit status of a run.
 pub(super) fn exit(args: &SendArgs, exchanged: &Exchanged) -> Exit {
     let Exchanged { report, end, is_input_refused, .. } = exchanged;
+    // Of an interrupted run the last answers may have been on their way.
+    let some_lost = args.all && report.requests_answered < report.requests;
     match () {
+        () if report.delivered > 0 && some_lost && *end == End::Done && !is_input_refused => Exit::No,
+        () if some_lost && *end == End::Stopped => Exit::Interrupted,
         () if report.delivered > 0 && !is_input_refused => Exit::Done,
         () if *end == End::Stopped => Exit::Interrupted,
         () if report.unreachable > 0 || report.send_failed > 0 || *is_input_refused => Exit::Failed,
