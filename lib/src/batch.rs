@@ -112,6 +112,8 @@ pub struct SendBatch {
     pub(crate) bytes: Vec<u8>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) failures: Vec<SendFailure>,
+    /// Datagrams that were pushed since there is this batch.
+    pushed: u64,
     scratch: SendScratch,
 }
 
@@ -128,7 +130,7 @@ impl SendBatch {
 
     /// What a backend sends, and where it records what could not be.
     pub(crate) fn parts(&mut self) -> (Outgoing<'_>, &mut SendScratch) {
-        let Self { bytes, entries, failures, scratch } = self;
+        let Self { bytes, entries, failures, scratch, .. } = self;
         (Outgoing { bytes, entries, failures }, scratch)
     }
 
@@ -146,6 +148,7 @@ impl SendBatch {
         {
             last.len += payload.len();
             last.count += 1;
+            self.pushed += 1;
             self.bytes.extend_from_slice(payload);
             return true;
         }
@@ -154,13 +157,22 @@ impl SendBatch {
         }
         self.entries.push(Entry {
             transmit: *transmit,
+            place: self.pushed,
             start: self.bytes.len(),
             len: payload.len(),
             segment: payload.len(),
             count: 1,
         });
+        self.pushed += 1;
         self.bytes.extend_from_slice(payload);
         true
+    }
+
+    /// Counts datagrams as put in that are not; returns how many were put in before.
+    pub(crate) fn pass_over(&mut self, count: usize) -> u64 {
+        let place = self.pushed;
+        self.pushed += count as u64;
+        place
     }
 
     /// The most bytes of a train of datagrams of this length.
@@ -184,7 +196,8 @@ impl SendBatch {
             return false;
         }
         let (start, count) = (self.bytes.len(), payload.len().div_ceil(segment));
-        self.entries.push(Entry { transmit: *transmit, start, len: payload.len(), segment, count });
+        self.entries.push(Entry { transmit: *transmit, place: self.pushed, start, len: payload.len(), segment, count });
+        self.pushed += count as u64;
         self.bytes.extend_from_slice(payload);
         true
     }

@@ -240,6 +240,8 @@ impl Transmit {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub(crate) transmit: Transmit,
+    /// Datagrams that were put into the batch before it, ever.
+    pub(crate) place: u64,
     pub(crate) start: usize,
     pub(crate) len: usize,
     pub(crate) segment: usize,
@@ -251,6 +253,8 @@ pub(crate) struct Entry {
 pub struct SendFailure {
     /// Where they should have gone.
     pub transmit: Transmit,
+    /// How many datagrams had been put into the same batch, ever, before the first of these.
+    pub place: u64,
     /// How many datagrams; at least one.
     pub count: usize,
     /// Bytes of payload, all together.

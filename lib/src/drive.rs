@@ -184,10 +184,13 @@ pub(crate) fn run<E: Engine, S: Sink>(
         }
         let asleep = left().map(|left| alarm.asleep(left));
         let until = until.map(|until| until.saturating_duration_since(moment));
+        let asked = now();
         if !waiting.wait(earlier(earlier(asleep, until), wire.drops_due(moment)))? {
+            engine.heard(asked);
             alarm.watch(engine.next());
             continue;
         }
+        let mut heard = asked;
         for (via, socket) in sockets.iter().enumerate() {
             let Some(socket) = socket else { continue };
             if waiting.failed(via) {
@@ -198,9 +201,11 @@ pub(crate) fn run<E: Engine, S: Sink>(
             }
             if waiting.ready(via) {
                 let turned = turn(socket, via, engine, control, &mut batch, &mut wire);
-                turned.map_err(|error| Broken { via: Some(via), error })?;
+                let until = turned.map_err(|error| Broken { via: Some(via), error })?;
+                heard = until.map_or(heard, |until| heard.min(until));
             }
         }
+        engine.heard(heard);
         if waiting.woken() {
             control.wakeup.clear();
             control.tell(|| report(sockets, engine, account));
@@ -229,7 +234,7 @@ pub(crate) fn report<E: Engine>(sockets: &[Option<&Socket>], engine: &E, account
     }
 }
 
-/// Receives from one socket until it is empty, or its turn is over.
+/// Receives from one socket until it is empty, or its turn is over; returns the arrival up to which it received then.
 fn turn<E: Engine, S: Sink>(
     socket: &Socket,
     via: usize,
@@ -237,17 +242,20 @@ fn turn<E: Engine, S: Sink>(
     control: &mut Control,
     batch: &mut ReceiveBatch,
     wire: &mut Wire<'_, S>,
-) -> Result<()> {
+) -> Result<Option<Instant>> {
+    let mut last = None;
     for _ in 0..TURN {
         let received = socket.receive(batch, Wait::No)?;
         if received == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let moment = batch.received_at();
         // An input holds for every datagram that is sent after it was given.
         take_input(engine, control, moment, wire);
         for train in batch.trains() {
-            engine.receive_train(batch.arrival(train.meta()), via, train, wire);
+            let arrival = batch.arrival(train.meta());
+            engine.receive_train(arrival, via, train, wire);
+            last = Some(arrival);
         }
         wire.flush(engine, moment);
         (wire.received, wire.rests) = (true, true);
@@ -255,10 +263,10 @@ fn turn<E: Engine, S: Sink>(
         // A batch that was not filled emptied the socket; asking again would cost a call to learn it.
         let over = wire.flow.is_break() || wire.broken.is_some() || engine.next() == Next::Done;
         if received < batch.slots() || over {
-            return Ok(());
+            return Ok(None);
         }
     }
-    Ok(())
+    Ok(last)
 }
 
 /// How exactly an engine is called at the moment that it wants.
@@ -515,7 +523,8 @@ impl<'a, S: Sink> Wire<'a, S> {
             return false;
         }
         let error = io::Error::new(io::ErrorKind::NotConnected, "the socket is closed");
-        self.failures.push(SendFailure { transmit: *transmit, count, bytes, error });
+        let place = self.batches[via].pass_over(count);
+        self.failures.push(SendFailure { transmit: *transmit, place, count, bytes, error });
         true
     }
 

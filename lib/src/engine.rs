@@ -77,6 +77,9 @@ pub trait Engine {
     /// Acts on time alone: sends what is due, gives up on what is late.
     fn tick(&mut self, _now: Instant, _out: &mut impl Outbox) {}
 
+    /// Takes the news that every datagram that arrived before this moment has been handed over.
+    fn heard(&mut self, _until: Instant) {}
+
     /// When [`tick`](Self::tick) is wanted next.
     fn next(&self) -> Next;
 

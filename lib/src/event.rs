@@ -56,15 +56,16 @@ pub enum Event<'a> {
         via: usize,
         /// The datagram that answers.
         datagram: Datagram<'a>,
-        /// Number of the request, from 1; `None` where it cannot be known which one is answered, and for a copy.
-        request: Option<u64>,
-        /// Round-trip time; known where the request is.
-        rtt: Option<Duration>,
+        /// The request that it is an answer to, as far as that is known.
+        to: ReplyTo,
     },
     /// A request got no answer in its time, nor did its retries.
     Unanswered {
         /// Number of the request, from 1.
-        request: u64,
+        first: u64,
+        /// The same number, if it is certain that this request has no answer. Otherwise one of the requests from `first` to
+        /// this number has none, by all appearances; which one, the answers do not tell.
+        last: u64,
     },
     /// Datagrams of one source were received and not used.
     Ignored {
@@ -79,6 +80,10 @@ pub enum Event<'a> {
     Unreachable {
         /// The destination, who says that it cannot be reached, and the cause.
         unreachable: &'a Unreachable,
+        /// Number of the request that was refused, from 1, where that is certain.
+        request: Option<u64>,
+        /// Whether this is a copy of a refusal that came before.
+        copy: bool,
     },
     /// Something could not be sent.
     SendFailed {
@@ -107,6 +112,55 @@ pub enum Event<'a> {
         /// The error, which says what was attempted on what.
         error: &'a crate::Error,
     },
+}
+
+/// The request that a reply is an answer to.
+///
+/// Taken for granted is that an answer, and every copy of it, arrives within the time for which answers are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyTo {
+    /// This one, for certain.
+    Request {
+        /// Its number, from 1.
+        number: u64,
+        /// Round-trip time; `None` where the request was sent more than once.
+        rtt: Option<Duration>,
+    },
+    /// One of these, or it is a copy of the answer to one of them: they look alike.
+    OneOf {
+        /// Number of the oldest, from 1.
+        first: u64,
+        /// Number of the newest.
+        last: u64,
+        /// The one that it is an answer to if no answer was copied or overtaken, and the round-trip time then.
+        likely: Option<(u64, Duration)>,
+    },
+    /// None: it is a copy, since every request that it could be an answer to has its answer.
+    Copy,
+    /// One that is not waited for any more.
+    Late,
+    /// Answers are not matched with requests.
+    Unmatched,
+}
+
+impl ReplyTo {
+    /// The number of the request, where it is certain.
+    #[must_use]
+    pub fn request(self) -> Option<u64> {
+        match self {
+            Self::Request { number, .. } => Some(number),
+            Self::OneOf { .. } | Self::Copy | Self::Late | Self::Unmatched => None,
+        }
+    }
+
+    /// The round-trip time, where it is certain.
+    #[must_use]
+    pub fn rtt(self) -> Option<Duration> {
+        match self {
+            Self::Request { rtt, .. } => rtt,
+            Self::OneOf { .. } | Self::Copy | Self::Late | Self::Unmatched => None,
+        }
+    }
 }
 
 /// Gives each event its name, and lists all names: a variant without one does not compile.
@@ -391,14 +445,20 @@ pub struct Report {
     pub sources_shared: u64,
     /// Requests made; their retries are not counted again.
     pub requests: u64,
-    /// Of them: answered at least once.
+    /// Of them: answered at least once. Where an answer cannot be told from a copy of another, the most that it can be.
     pub requests_answered: u64,
+    /// Answers that are copies: those to the request that they are about had come.
+    pub replies_copied: u64,
+    /// Answers that came when their request was no longer waited for.
+    pub replies_late: u64,
     /// Datagrams sent again for want of an answer.
     pub retries: u64,
     /// Datagrams of ours that were refused (ICMP).
     pub unreachable: u64,
-    /// Round-trip times of answers whose request is known.
+    /// Round-trip times of answers whose request is certain.
     pub rtt: Spread,
+    /// Round-trip times of answers whose request is likely ([`ReplyTo::OneOf`]), if it is that one.
+    pub rtt_likely: Spread,
     /// Datagrams that the kernel dropped at our sockets; `None` where it cannot tell.
     pub kernel_drops: Option<u64>,
     /// Whether a dropped train counts as one in `kernel_drops`, which is then a lower bound.
@@ -436,6 +496,8 @@ impl Report {
             (&mut self.sources_shared, other.sources_shared),
             (&mut self.requests, other.requests),
             (&mut self.requests_answered, other.requests_answered),
+            (&mut self.replies_copied, other.replies_copied),
+            (&mut self.replies_late, other.replies_late),
             (&mut self.retries, other.retries),
             (&mut self.unreachable, other.unreachable),
         ];
@@ -448,6 +510,7 @@ impl Report {
         self.peers.merge(&other.peers);
         self.lateness.merge(&other.lateness);
         self.rtt.merge(&other.rtt);
+        self.rtt_likely.merge(&other.rtt_likely);
         self.kernel_drops = self.kernel_drops.zip(other.kernel_drops).map(|(ours, theirs)| ours + theirs);
         self.kernel_drops_at_least |= other.kernel_drops_at_least;
         self.clocks = self.clocks.max(other.clocks);
@@ -490,9 +553,12 @@ mod tests {
             sources_shared: 15 * unit,
             requests: 16 * unit,
             requests_answered: 17 * unit,
+            replies_copied: 21 * unit,
+            replies_late: 22 * unit,
             retries: 18 * unit,
             unreachable: 19 * unit,
             rtt,
+            rtt_likely: rtt,
             kernel_drops: Some(20 * unit),
             kernel_drops_at_least: false,
             elapsed: Duration::from_secs(unit),
@@ -506,11 +572,12 @@ mod tests {
         both.merge(&other);
         assert_eq!((both.lateness.count(), both.lateness.largest()), (3, Duration::from_secs(2)));
         assert_eq!((both.rtt.count(), both.rtt.largest()), (3, Duration::from_secs(2)));
+        assert_eq!((both.rtt_likely.count(), both.rtt_likely.largest()), (3, Duration::from_secs(2)));
         assert_eq!((one.peers.estimate(), both.peers.estimate()), (1, 2));
         // They ran side by side.
         assert_eq!((both.elapsed, both.clocks), (other.elapsed, other.clocks));
-        let Report { peers, lateness, rtt, elapsed, clocks, .. } = both.clone();
-        assert_eq!(both, Report { peers, lateness, rtt, elapsed, clocks, ..report(3) });
+        let Report { peers, lateness, rtt, rtt_likely, elapsed, clocks, .. } = both.clone();
+        assert_eq!(both, Report { peers, lateness, rtt, rtt_likely, elapsed, clocks, ..report(3) });
     }
 
     #[test]

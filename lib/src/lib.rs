@@ -132,7 +132,7 @@ pub use datagram::{
 pub use drive::{Drive, End, Sink, drive};
 pub use engine::{Engine, Input, Next, Outbox};
 pub use error::{Error, Result, reason};
-pub use event::{Count, Event, Ignored, Reason, Report};
+pub use event::{Count, Event, Ignored, Reason, ReplyTo, Report};
 pub use interface::{Interface, InterfaceAddress, Interfaces, subnet_broadcast};
 pub use membership::{Group, Memberships};
 pub use mend::drive_mending;

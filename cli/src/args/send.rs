@@ -63,6 +63,11 @@ pub(crate) struct SendArgs {
     /// Exit with status 1 unless every request was answered; without this, one answer is enough for status 0
     #[arg(long, conflicts_with = "until_replies")]
     pub(crate) all: bool,
+    /// Send each datagram when the one before has its answer, or is given up
+    ///
+    /// So that lines become a conversation: --lines --dialogue.
+    #[arg(long)]
+    pub(crate) dialogue: bool,
     /// Accept answers from any address and port
     #[arg(long)]
     pub(crate) any_source: bool,

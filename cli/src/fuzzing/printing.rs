@@ -7,7 +7,7 @@ use arbitrary::{Result, Unstructured};
 use base64::Engine as _;
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use udpkit::{Datagram, Event, Meta, Train};
+use udpkit::{Datagram, Event, Meta, ReplyTo, Train};
 
 use super::escaping::assert_harmless;
 use super::made;
@@ -191,7 +191,11 @@ impl Case {
         let datagram = Datagram { payload: &self.payload, wire_len: self.wire_len, meta: &self.meta };
         match self.role {
             0 => printer.tell(Event::Answered { via: self.via, datagram, reply: b"\x1b[0m" }),
-            1 => printer.tell(Event::Reply { via: self.via, datagram, request: Some(3), rtt: None }),
+            1 => printer.tell(Event::Reply {
+                via: self.via,
+                datagram,
+                to: ReplyTo::OneOf { first: 3, last: 5, likely: None },
+            }),
             _ => printer.received(self.via, Train::one(&datagram), self.dropped),
         }
     }

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
-use udpkit::Datagram;
+use udpkit::{Datagram, ReplyTo};
 
 use super::columns::Columns;
 use super::escape;
@@ -42,6 +42,36 @@ struct ReplyObject<'a> {
     datagram: DatagramObject<'a>,
     request: Option<u64>,
     rtt_ns: Option<u64>,
+    /// Where the request is not certain: the first and the last that it may be, and the round-trip time to the likely one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests: Option<[u64; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_likely: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtt_likely_ns: Option<u64>,
+    #[serde(skip_serializing_if = "is_false")]
+    copy: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    late: bool,
+}
+
+impl<'a> ReplyObject<'a> {
+    fn new(datagram: DatagramObject<'a>, to: ReplyTo) -> Self {
+        let (requests, likely) = match to {
+            ReplyTo::OneOf { first, last, likely } => (Some([first, last]), likely),
+            ReplyTo::Request { .. } | ReplyTo::Copy | ReplyTo::Late | ReplyTo::Unmatched => (None, None),
+        };
+        Self {
+            datagram,
+            request: to.request(),
+            rtt_ns: to.rtt().map(nanoseconds),
+            requests,
+            request_likely: likely.map(|(number, _)| number),
+            rtt_likely_ns: likely.map(|(_, rtt)| nanoseconds(rtt)),
+            copy: to == ReplyTo::Copy,
+            late: to == ReplyTo::Late,
+        }
+    }
 }
 
 /// A received datagram, or what was chosen of it.
@@ -210,10 +240,7 @@ pub(super) fn write_datagram(out: &mut impl Write, shown: &Shown<'_>, role: &Rol
             let reply = Payload::new(reply);
             write(out, "answered", time, &AnsweredObject { datagram, reply }, None)
         }
-        Role::Reply { request, rtt } => {
-            let rtt_ns = rtt.map(nanoseconds);
-            write(out, "reply", time, &ReplyObject { datagram, request, rtt_ns }, None)
-        }
+        Role::Reply { to } => write(out, "reply", time, &ReplyObject::new(datagram, to), None),
     }
 }
 

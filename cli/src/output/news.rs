@@ -187,7 +187,9 @@ impl Key {
             Event::SendFailed { failure } => {
                 Some(Self::SendFailed(number(&failure.error), source_network(failure.transmit.destination.ip())))
             }
-            Event::Unreachable { unreachable } => Some(Self::Unreachable(unreachable.cause, unreachable.destination)),
+            Event::Unreachable { unreachable, .. } => {
+                Some(Self::Unreachable(unreachable.cause, unreachable.destination))
+            }
             _ => None,
         }
     }
@@ -202,7 +204,7 @@ impl Repeating {
                 number: number(&failure.error),
                 error: NotSent::new(failure).error(),
             }),
-            Event::Unreachable { unreachable } => Some(Self::Unreachable((*unreachable).clone())),
+            Event::Unreachable { unreachable, .. } => Some(Self::Unreachable((*unreachable).clone())),
             _ => None,
         }
     }
@@ -309,7 +311,7 @@ mod tests {
     /// counted. Then, what is left for the end.
     fn refusals(refusals: Refusals, milliseconds: &[u64]) -> (Vec<Vec<u64>>, Vec<u64>) {
         let unreachable = Unreachable::new("192.0.2.1:9".parse().unwrap(), None, Cause::Port);
-        let event = Event::Unreachable { unreachable: &unreachable };
+        let event = Event::Unreachable { unreachable: &unreachable, request: None, copy: false };
         printed(&mut News::new(false, refusals), &event, milliseconds)
     }
 

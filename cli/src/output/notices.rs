@@ -128,18 +128,37 @@ impl Notice for Sent<'_> {
 /// A request got no answer.
 #[derive(Serialize)]
 pub(super) struct Unanswered {
-    pub(super) request: u64,
+    /// The request, where it is certain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<u64>,
+    /// Otherwise the first and the last of those of which one has no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests: Option<[u64; 2]>,
     #[serde(skip)]
-    pub(super) telling: Telling,
+    telling: Telling,
+}
+
+impl Unanswered {
+    pub(super) fn new(first: u64, last: u64, telling: Telling) -> Self {
+        let is_certain = first == last;
+        Self {
+            request: Some(first).filter(|_| is_certain),
+            requests: Some([first, last]).filter(|_| !is_certain),
+            telling,
+        }
+    }
 }
 
 impl Notice for Unanswered {
     fn kind(&self) -> Option<&'static str> {
-        Some("unanswered")
+        Some(if self.requests.is_some() { "possibly_unanswered" } else { "unanswered" })
     }
 
     fn words(&self) -> Vec<String> {
-        self.telling.line(format!("no answer to #{}", self.request))
+        self.telling.line(match (self.request, self.requests) {
+            (None, Some([first, last])) => format!("no answer, it seems, to one of #{first} to #{last}"),
+            (request, _) => format!("no answer to #{}", request.unwrap_or_default()),
+        })
     }
 }
 
@@ -197,6 +216,12 @@ pub(super) struct Refused {
     #[serde(flatten, serialize_with = "json::destination")]
     destination: Endpoint,
     reporter: Option<IpAddr>,
+    /// The request that was refused, where that is certain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<u64>,
+    /// Whether the same refusal came before.
+    #[serde(skip_serializing_if = "json::is_false")]
+    copy: bool,
     reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     mtu_bytes: Option<u32>,
@@ -210,7 +235,7 @@ pub(super) struct Refused {
 
 impl Refused {
     /// With advice, if it is the only thing that there is to say.
-    pub(super) fn new(unreachable: &Unreachable, is_advised: bool) -> Self {
+    pub(super) fn new(unreachable: &Unreachable, request: Option<u64>, copy: bool, is_advised: bool) -> Self {
         let Unreachable { destination, reporter, cause, .. } = *unreachable;
         let (reason, mtu_bytes) = match cause {
             Cause::Port => ("port", None),
@@ -227,12 +252,13 @@ impl Refused {
                 .then(|| format!("nothing listens on UDP port {} there", destination.port())),
         };
         let destination = Endpoint(destination);
-        Self { destination, reporter, reason, mtu_bytes, cause: cause.to_string(), count: 1, span: None, hint }
+        let cause = cause.to_string();
+        Self { destination, reporter, request, copy, reason, mtu_bytes, cause, count: 1, span: None, hint }
     }
 
     /// So many more.
     pub(super) fn again(unreachable: &Unreachable, count: u64, span: Span) -> Self {
-        Self { count, span: Some(span), ..Self::new(unreachable, false) }
+        Self { count, span: Some(span), ..Self::new(unreachable, None, false, false) }
     }
 }
 

@@ -285,24 +285,24 @@ impl<W: Write, N: Write> Printer<W, N> {
         match event {
             Event::Received { via, train } => return self.received(via, train, 0),
             Event::Answered { via, datagram, reply } => self.datagram(via, datagram, &Role::Answered { reply }),
-            Event::Reply { via, datagram, request, rtt } => {
-                self.datagram(via, datagram, &Role::Reply { request, rtt });
-            }
+            Event::Reply { via, datagram, to } => self.datagram(via, datagram, &Role::Reply { to }),
             Event::Sent { transmit, payload, request, retry } => {
                 let name = transmit.interface.and_then(|index| self.heads.interface(index)).map(str::to_owned);
                 self.say(&Sent::new(&transmit, name.as_deref(), payload.len(), request, retry));
             }
-            Event::Unanswered { request } if self.settings.numbered || self.is_json() => {
+            Event::Unanswered { first, last } if self.settings.numbered || self.is_json() => {
                 let telling = telling(&mut self.unanswered);
                 if self.is_json() || telling != Telling::TooLate {
-                    self.say(&Unanswered { request, telling });
+                    self.say(&Unanswered::new(first, last, telling));
                 }
             }
             // Of a single request, the end says so.
             Event::Unanswered { .. } => {}
             Event::Ignored { .. } | Event::SendFailed { .. } | Event::Unreachable { .. } if self.is_held() => {}
             Event::Ignored { meta, reason, count } => self.say(&Ignored::new(meta, reason, count)),
-            Event::Unreachable { unreachable } => self.say(&Refused::new(unreachable, !self.settings.numbered)),
+            Event::Unreachable { unreachable, request, copy } => {
+                self.say(&Refused::new(unreachable, request, copy, !self.settings.numbered));
+            }
             Event::SendFailed { failure } => self.say(&NotSent::new(failure)),
             // The total is that of one worker; here they come together.
             Event::Dropped { new, total: _ } => {
@@ -352,7 +352,7 @@ impl<W: Write, N: Write> Sink for Printer<W, N> {
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use udpkit::{Cause, Delivery, InterfaceIndex, Meta, Unreachable};
+    use udpkit::{Cause, Delivery, InterfaceIndex, Meta, ReplyTo, Unreachable};
 
     use super::super::news::Refusals;
     use super::super::samples::each_event;
@@ -465,7 +465,7 @@ mod tests {
         for event in [
             Event::Received { via: 0, train: Train::one(&datagram) },
             Event::Answered { via: 0, datagram, reply: b"ok" },
-            Event::Reply { via: 0, datagram, request: None, rtt: None },
+            Event::Reply { via: 0, datagram, to: ReplyTo::Unmatched },
             Event::Ignored { meta: &meta, reason: udpkit::Reason::RateLimit, count: 1 },
         ] {
             let (data, _) = told(Format::Json, event);
@@ -500,7 +500,7 @@ mod tests {
         let datagram = Datagram { payload: b"hi", wire_len: 2, meta: &meta };
         let mut printer = Printer::new(Settings::plain(Format::Json), Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
         for _ in 0..2 {
-            assert!(printer.tell(Event::Reply { via: 0, datagram, request: None, rtt: None }).is_continue());
+            assert!(printer.tell(Event::Reply { via: 0, datagram, to: ReplyTo::Unmatched }).is_continue());
             printer.set_ports(vec![9]);
         }
         let lines = String::from_utf8(printer.out).unwrap();
@@ -528,6 +528,7 @@ mod tests {
         let destination = "192.0.2.1:9".parse().unwrap();
         let unreachable = Unreachable::new(destination, None, Cause::Port);
         let failure = udpkit::SendFailure {
+            place: 0,
             transmit: udpkit::Transmit::to(destination),
             count: 1,
             bytes: 2,
@@ -536,7 +537,7 @@ mod tests {
         let events = [
             Event::Ignored { meta: &meta, reason: udpkit::Reason::ResponderPort, count: 1 },
             Event::SendFailed { failure: &failure },
-            Event::Unreachable { unreachable: &unreachable },
+            Event::Unreachable { unreachable: &unreachable, request: None, copy: false },
         ];
         let last_words = |format, quiet| {
             let settings = Settings { refusals: Refusals::Reported, quiet, ..Settings::plain(format) };
@@ -583,7 +584,7 @@ mod tests {
         let settings = Settings { numbered: true, ..Settings::plain(Format::Text) };
         let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
         for request in 1..=2 * MAX_TOLD as u64 {
-            assert!(printer.event(Event::Unanswered { request }).is_continue());
+            assert!(printer.event(Event::Unanswered { first: request, last: request }).is_continue());
         }
         let told = String::from_utf8(printer.aside.out).unwrap();
         assert_eq!(told.lines().count(), MAX_TOLD);

@@ -1,6 +1,6 @@
 //! What a datagram is to the verb that prints it.
 
-use std::time::Duration;
+use udpkit::ReplyTo;
 
 /// What a datagram is to the verb that prints it.
 #[derive(Clone, Copy, Debug)]
@@ -10,5 +10,5 @@ pub(super) enum Role<'a> {
     /// It was a question, and had this reply.
     Answered { reply: &'a [u8] },
     /// It was an answer to something that we sent.
-    Reply { request: Option<u64>, rtt: Option<Duration> },
+    Reply { to: ReplyTo },
 }

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use udpkit::{Cause, Datagram, Error, Event, Interface, InterfaceIndex, Interfaces, Meta, Reason, SendFailure, Train};
+use udpkit::{
+    Cause, Datagram, Error, Event, Interface, InterfaceIndex, Interfaces, Meta, Reason, ReplyTo, SendFailure, Train,
+};
 use udpkit::{Transmit, Unreachable};
 
 /// Shows each event once. Fails where the library has one that is not among them.
@@ -12,7 +14,7 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
     let datagram = Datagram { payload: b"hi", wire_len: 2, meta: &meta };
     let transmit = Transmit::to(source);
     let unreachable = Unreachable::new(source, None, Cause::Port);
-    let failure = SendFailure { transmit, count: 1, bytes: 2, error: io::ErrorKind::PermissionDenied.into() };
+    let failure = SendFailure { transmit, place: 0, count: 1, bytes: 2, error: io::ErrorKind::PermissionDenied.into() };
     let interfaces = Interfaces::from_iter([Interface {
         name: "eth0".to_owned(),
         index: InterfaceIndex::new(2),
@@ -32,10 +34,10 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
         Event::Answered { via: 0, datagram, reply: b"ok" },
         Event::Question { ticket: 1, via: 0, datagram },
         Event::Sent { transmit, payload: b"hi", request: 7, retry: 0 },
-        Event::Reply { via: 0, datagram, request: Some(7), rtt: None },
-        Event::Unanswered { request: 7 },
+        Event::Reply { via: 0, datagram, to: ReplyTo::Request { number: 7, rtt: None } },
+        Event::Unanswered { first: 7, last: 7 },
         Event::Ignored { meta: &meta, reason: Reason::RateLimit, count: 3 },
-        Event::Unreachable { unreachable: &unreachable },
+        Event::Unreachable { unreachable: &unreachable, request: Some(7), copy: false },
         Event::SendFailed { failure: &failure },
         Event::Dropped { new: 5, total: 9 },
         Event::Interfaces { interfaces: &interfaces },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use udpkit::Report;
+use udpkit::{Report, Spread};
 
 use super::aside::HINT;
 use super::json::nanoseconds;
@@ -66,9 +66,12 @@ pub(crate) struct Counters {
     send_failed: u64,
     requests: u64,
     requests_answered: u64,
+    replies_copied: u64,
+    replies_late: u64,
     retries: u64,
     unreachable: u64,
     rtt: Option<Rtt>,
+    rtt_likely: Option<Rtt>,
     lateness: Option<Lateness>,
     gaps_shortened: u64,
     times_decreasing: u64,
@@ -86,6 +89,19 @@ struct Rtt {
     deviation_ns: u64,
 }
 
+impl Rtt {
+    /// `None` without any.
+    fn of(times: &Spread) -> Option<Self> {
+        (times.count() > 0).then(|| Self {
+            count: times.count(),
+            min_ns: nanoseconds(times.smallest()),
+            mean_ns: nanoseconds(times.mean()),
+            max_ns: nanoseconds(times.largest()),
+            deviation_ns: nanoseconds(times.deviation()),
+        })
+    }
+}
+
 #[derive(Serialize)]
 struct Lateness {
     count: u64,
@@ -97,7 +113,7 @@ struct Lateness {
 impl Counters {
     /// The counters of a report.
     pub(crate) fn new(report: &Report) -> Self {
-        let Report { rtt, lateness, .. } = report;
+        let Report { rtt, rtt_likely, lateness, .. } = report;
         Self {
             elapsed_ns: nanoseconds(report.elapsed),
             received: report.received.datagrams,
@@ -118,15 +134,12 @@ impl Counters {
             send_failed: report.send_failed,
             requests: report.requests,
             requests_answered: report.requests_answered,
+            replies_copied: report.replies_copied,
+            replies_late: report.replies_late,
             retries: report.retries,
             unreachable: report.unreachable,
-            rtt: (rtt.count() > 0).then(|| Rtt {
-                count: rtt.count(),
-                min_ns: nanoseconds(rtt.smallest()),
-                mean_ns: nanoseconds(rtt.mean()),
-                max_ns: nanoseconds(rtt.largest()),
-                deviation_ns: nanoseconds(rtt.deviation()),
-            }),
+            rtt: Rtt::of(rtt),
+            rtt_likely: Rtt::of(rtt_likely),
             lateness: (lateness.count() > 0).then(|| Lateness {
                 count: lateness.count(),
                 p50_ns: nanoseconds(lateness.at(0.5)),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::ops::Range;
-use std::time::Duration;
+use udpkit::ReplyTo;
 
 use super::palette::Palette;
 use super::role::Role;
@@ -32,21 +32,20 @@ pub(super) fn line(
             write!(line, " (answered with {} B)", reply.len())?;
             Ok(None)
         }
-        Role::Reply { request, rtt } => {
-            let request = request.filter(|_| settings.numbered);
+        Role::Reply { to } => {
             let shown = Shown { interface: shown.interface.filter(|_| settings.name_interfaces), ..*shown };
-            answer(line, &shown, request, rtt, palette)?;
+            answer(line, &shown, to, settings.numbered, palette)?;
             Ok(None)
         }
     }
 }
 
-/// `source  [interface]  [#request]  rtt  length`: who answered, and how fast.
+/// `source  [interface]  [#request]  rtt  length`: who answered, and how fast; what is likely, but not certain, is marked.
 fn answer(
     out: &mut impl Write,
     shown: &Shown<'_>,
-    request: Option<u64>,
-    rtt: Option<Duration>,
+    to: ReplyTo,
+    is_numbered: bool,
     palette: &Palette,
 ) -> io::Result<()> {
     palette.address.write(out, shown.source)?;
@@ -55,12 +54,18 @@ fn answer(
         escape::write_words(out, interface)?;
         out.write_all(b"  ")?;
     }
-    if let Some(request) = request {
-        write!(out, "#{request}  ")?;
+    match to {
+        ReplyTo::Request { number, .. } if is_numbered => write!(out, "#{number}  ")?,
+        ReplyTo::OneOf { likely: Some((number, _)), .. } if is_numbered => write!(out, "#{number}?  ")?,
+        _ => {}
     }
-    match rtt {
-        Some(rtt) => write!(out, "{:.3} ms  ", milliseconds(rtt))?,
-        None => out.write_all(b"- ms  ")?,
+    match to {
+        ReplyTo::Request { rtt: Some(rtt), .. } => write!(out, "{:.3} ms  ", milliseconds(rtt))?,
+        ReplyTo::OneOf { likely: Some((_, rtt)), .. } => write!(out, "~{:.3} ms  ", milliseconds(rtt))?,
+        ReplyTo::OneOf { first, last, .. } => write!(out, "to one of #{first} to #{last}  ")?,
+        ReplyTo::Request { rtt: None, .. } | ReplyTo::Unmatched => out.write_all(b"- ms  ")?,
+        ReplyTo::Copy => out.write_all(b"copy  ")?,
+        ReplyTo::Late => out.write_all(b"late  ")?,
     }
     columns::length(out, &shown.datagram)
 }

@@ -79,6 +79,8 @@ pub(super) fn epoch() -> Instant {
 pub(super) struct Mail {
     /// Sockets, ways and payloads.
     pub(super) sent: Vec<(usize, Transmit, Vec<u8>)>,
+    /// Datagrams sent since the start.
+    ever: u64,
     /// Questions that are open.
     tickets: Vec<u64>,
     /// Datagrams that were told as ignored, and as received.
@@ -88,6 +90,7 @@ pub(super) struct Mail {
 impl Outbox for Mail {
     fn send(&mut self, via: usize, transmit: &Transmit, payload: &[u8]) {
         self.sent.push((via, *transmit, payload.to_vec()));
+        self.ever += 1;
     }
 
     fn emit(&mut self, event: Event<'_>) {
@@ -146,7 +149,9 @@ impl Run {
             let failed = sent.iter().rev().take(most).take_while(|(_, same, _)| same == transmit);
             let lengths: Vec<_> = failed.map(|(_, _, payload)| payload.len()).collect();
             let error = std::io::ErrorKind::HostUnreachable.into();
-            let failure = SendFailure { transmit: *transmit, count: lengths.len(), bytes: lengths.iter().sum(), error };
+            let (count, bytes) = (lengths.len(), lengths.iter().sum());
+            let place = self.mail.ever - count as u64;
+            let failure = SendFailure { transmit: *transmit, place, count, bytes, error };
             engine.failed(self.now, &failure, &mut self.mail);
         }
         self.recent = sent.into_iter().rev().take(8).map(|(_, _, payload)| payload).collect();
@@ -404,6 +409,7 @@ fn send_options(bytes: &mut Unstructured<'_>) -> Result<SendOptions> {
         duration: maybe(bytes, duration)?,
         count: maybe(bytes, |bytes| bytes.int_in_range(0..=3))?,
         verbose: bytes.arbitrary()?,
+        dialogue: bytes.ratio(1, 4)?,
         most_requests: maybe(bytes, |bytes| bytes.int_in_range(0..=3))?,
     })
 }

@@ -293,7 +293,7 @@ pub(crate) fn send(
 }
 
 fn failure(piece: &Entry, error: io::Error) -> SendFailure {
-    SendFailure { transmit: piece.transmit, count: piece.count, bytes: piece.len, error }
+    SendFailure { transmit: piece.transmit, place: piece.place, count: piece.count, bytes: piece.len, error }
 }
 
 /// After this error of a train, whether it must go datagram by datagram, and how long those of later trains may be.
@@ -316,9 +316,9 @@ fn add_pieces(pieces: &mut Vec<Entry>, entry: &Entry, train_limit: usize) {
         return;
     }
     let end = entry.start + entry.len;
-    pieces.extend((entry.start..end).step_by(entry.segment).map(|start| {
+    pieces.extend((entry.start..end).step_by(entry.segment).zip(entry.place..).map(|(start, place)| {
         let len = entry.segment.min(end - start);
-        Entry { start, len, segment: len, count: 1, ..*entry }
+        Entry { place, start, len, segment: len, count: 1, ..*entry }
     }));
 }
 

@@ -80,7 +80,8 @@ pub(crate) fn send<S>(
             let start = index * entry.segment;
             let payload = &train[start..(start + entry.segment).min(train.len())];
             if let Err(error) = send_one(socket, payload, &destination, &mut patience) {
-                failures.push(SendFailure { transmit: entry.transmit, count: 1, bytes: payload.len(), error });
+                let (transmit, place) = (entry.transmit, entry.place + index as u64);
+                failures.push(SendFailure { transmit, place, count: 1, bytes: payload.len(), error });
             }
         }
     }

@@ -9,7 +9,7 @@ use super::common::{is_from, later};
 use super::requests::{Pace, Requests, Schedule};
 use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
-use crate::event::{Event, Reason, Report};
+use crate::event::{Event, Reason, ReplyTo, Report};
 use crate::unreachable::Unreachable;
 
 /// One network that is asked, through the socket of the same place.
@@ -128,8 +128,11 @@ impl Engine for Broadcast {
             self.report.rtt.add(rtt);
         }
         self.done |= self.options.count.is_some_and(|most| self.report.delivered >= most);
-        let request = Some(self.rounds).filter(|_| self.rounds == 1);
-        out.emit(Event::Reply { via, datagram: *datagram, request, rtt });
+        let to = match self.rounds {
+            1 => ReplyTo::Request { number: 1, rtt },
+            last => ReplyTo::OneOf { first: 1, last, likely: None },
+        };
+        out.emit(Event::Reply { via, datagram: *datagram, to });
     }
 
     fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
@@ -161,7 +164,7 @@ impl Engine for Broadcast {
 
     fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
-        out.emit(Event::Unreachable { unreachable });
+        out.emit(Event::Unreachable { unreachable, request: None, copy: false });
     }
 
     fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {

@@ -5,6 +5,7 @@ mod clocks;
 mod common;
 mod later;
 mod listen;
+mod matching;
 mod plan;
 mod recording;
 mod replay;
@@ -13,6 +14,7 @@ mod send;
 mod serve;
 mod sources;
 mod timetable;
+mod window;
 
 pub use broadcast::{Broadcast, BroadcastOptions, BroadcastTarget};
 pub use common::Limits;

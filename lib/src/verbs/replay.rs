@@ -10,7 +10,7 @@ use super::timetable::ReplayPace;
 use crate::datagram::{Datagram, Meta, SendFailure};
 use crate::engine::{Engine, Next, Outbox};
 use crate::error::Result;
-use crate::event::{Event, Reason, Report};
+use crate::event::{Event, Reason, ReplyTo, Report};
 use crate::unreachable::Unreachable;
 
 /// How long after there was nothing to read yet it is tried again; twice as long each time that there is still nothing, up to
@@ -184,7 +184,7 @@ where
             return;
         }
         self.report.delivered += 1;
-        out.emit(Event::Reply { via, datagram: *datagram, request: None, rtt: None });
+        out.emit(Event::Reply { via, datagram: *datagram, to: ReplyTo::Unmatched });
     }
 
     fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
@@ -223,7 +223,7 @@ where
 
     fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
-        out.emit(Event::Unreachable { unreachable });
+        out.emit(Event::Unreachable { unreachable, request: None, copy: false });
     }
 
     fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {

@@ -155,10 +155,7 @@ impl Schedule {
 
     /// The next payload, if it is due by now.
     pub(super) fn take(&mut self, now: Instant) -> Option<Arc<[u8]>> {
-        let started = *self.started.get_or_insert(now);
-        if self.left == Some(0) || self.duration.is_some_and(|duration| now >= later(started, duration)) {
-            self.end();
-        }
+        self.end_in_time(now);
         if !self.waits() {
             return None;
         }
@@ -183,6 +180,14 @@ impl Schedule {
         Some(payload)
     }
 
+    /// Ends where its time is over.
+    pub(super) fn end_in_time(&mut self, now: Instant) {
+        let started = *self.started.get_or_insert(now);
+        if self.left == Some(0) || self.duration.is_some_and(|duration| now >= later(started, duration)) {
+            self.end();
+        }
+    }
+
     /// Whether there is, or may come, another.
     pub(super) fn more(&self) -> bool {
         self.waits() || !self.stream_ended
@@ -191,8 +196,12 @@ impl Schedule {
     /// When [`take`](Self::take) is wanted next on account of time alone.
     pub(super) fn next(&self) -> Option<Instant> {
         let due = if self.waits() { self.due() } else { None };
-        let ends = self.duration.filter(|_| self.more()).and_then(|duration| Some(later(self.started?, duration)));
-        [due, ends].into_iter().flatten().min()
+        [due, self.ends()].into_iter().flatten().min()
+    }
+
+    /// When its time is over, if it has one and is not over.
+    pub(super) fn ends(&self) -> Option<Instant> {
+        self.duration.filter(|_| self.more()).and_then(|duration| Some(later(self.started?, duration)))
     }
 
     pub(super) fn wants_input(&self) -> bool {
@@ -226,7 +235,8 @@ impl Schedule {
         !self.queue.is_empty() || self.rounds_left != Some(0)
     }
 
-    fn due(&self) -> Option<Instant> {
+    /// When the next payload is due; known from the first on.
+    pub(super) fn due(&self) -> Option<Instant> {
         let origin = self.origin?;
         // From the origin, not added up: an interval that was slept too long does not delay those after it.
         let after = self.pace.map_or(Duration::ZERO, |pace| pace.after(self.made, self.made_bytes));

@@ -1,15 +1,14 @@
 //! `send`: sends requests to one address and tells who answers, how fast, or why nobody does.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::common::{is_from, later};
+use super::matching::{Matching, Refusal};
 use super::requests::{Pace, Requests, Schedule};
 use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
-use crate::event::{Event, Reason, Report};
+use crate::event::{Event, Reason, ReplyTo, Report};
 use crate::unreachable::{Cause, Unreachable};
 
 /// What `send` is asked for.
@@ -37,6 +36,8 @@ pub struct SendOptions {
     pub duration: Option<Duration>,
     /// Answers, to any request, after which to end.
     pub count: Option<u64>,
+    /// Whether each request waits until the one before it has its answers, or is given up.
+    pub dialogue: bool,
     /// Whether to tell of each datagram sent ([`Event::Sent`]).
     pub verbose: bool,
 }
@@ -57,55 +58,30 @@ impl SendOptions {
             size: None,
             duration: None,
             count: None,
+            dialogue: false,
             verbose: false,
         }
     }
 }
 
-/// A request that may still be answered.
-#[derive(Debug)]
-struct Open {
-    payload: Arc<[u8]>,
-    sent_at: Instant,
-    deadline: Instant,
-    retry: u32,
-    replies: u64,
-}
-
-/// The most requests that are kept open; the oldest is given up for one more.
-const MAX_OPEN: usize = 65_536;
-/// The most open requests, and answered ones, that an answer's payload is compared with.
-const MAX_COMPARED: usize = 1024;
 /// The most requests sent by one call of `tick`, so that answers are taken between them.
 const BURST: usize = 64;
+/// The part of the wait by which a request may leave late without being waited for past the next one's time.
+const LATE_PART: u32 = 10;
 
 /// The engine of `send`.
 #[derive(Debug)]
 pub struct Sender {
     options: SendOptions,
     schedule: Schedule,
-    /// Requests in the time that answers are waited for, but those whose answers are certain, by their number.
-    open: BTreeMap<u64, Open>,
-    /// When each of them is given up or sent again, and its number; empty where none is sent again, since they are then given
-    /// up in the order in which they were made.
-    deadlines: BTreeSet<(Instant, u64)>,
-    /// How many of them still want answers.
-    waiting: usize,
-    /// No open request with a number below this one wants an answer.
-    first_waiting: u64,
-    /// Payloads of requests that were echoed, the latest last: another such echo is a copy.
-    echoed: VecDeque<Arc<[u8]>>,
+    matching: Matching,
+    /// Datagrams handed out to be sent.
+    handed_out: u64,
+    /// The moment up to which everything that arrived was taken; `None` where nobody says so.
+    heard: Option<Instant>,
+    /// Since when sending waits to hear what has arrived.
+    held: Option<Instant>,
     report: Report,
-}
-
-/// What a reply answers.
-enum Match {
-    /// This open request; its round-trip time is known unless it was sent more than once.
-    Certain(u64),
-    /// One of several, of which this is the oldest that wants an answer.
-    Likely(u64),
-    /// None that is open.
-    Nothing,
 }
 
 impl Sender {
@@ -115,111 +91,79 @@ impl Sender {
         let schedule = Schedule::new(requests, options.pace, options.duration)
             .at_most(options.most_requests)
             .of_size(options.size);
-        Self {
-            options,
-            schedule,
-            open: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
-            waiting: 0,
-            first_waiting: 1,
-            echoed: VecDeque::new(),
-            report: Report::default(),
-        }
+        let matching = Matching::new(options.replies, options.retries > 0);
+        let report = Report::default();
+        Self { options, schedule, matching, handed_out: 0, heard: None, held: None, report }
     }
 
     fn send_due(&mut self, now: Instant, out: &mut impl Outbox) {
         for _ in 0..BURST {
+            if self.waits_for_answer() {
+                return self.schedule.end_in_time(now);
+            }
+            let due = self.schedule.due();
             let Some(payload) = self.schedule.take(now) else { return };
             self.report.requests += 1;
-            let number = self.report.requests;
-            self.transmit(&payload, number, 0, out);
-            if self.options.wait.is_zero() {
-                continue;
+            let place = self.handed_out;
+            self.transmit(&payload, self.report.requests, 0, out);
+            if !self.options.wait.is_zero() {
+                self.matching.sent(payload, place, now, self.deadline(due, now));
             }
-            if self.open.len() == MAX_OPEN {
-                self.give_up(self.oldest(), out);
-            }
-            let deadline = later(now, self.options.wait);
-            self.open.insert(number, Open { payload, sent_at: now, deadline, retry: 0, replies: 0 });
-            if self.options.retries > 0 {
-                self.deadlines.insert((deadline, number));
-            }
-            self.waiting += 1;
         }
+    }
+
+    /// Until when a request that was due at one moment and sent at another is waited for.
+    ///
+    /// Where requests follow one another no faster than they are waited for, a request that left late by a little is not
+    /// waited for past the time of the next one: its answer could not be told from the next one's.
+    fn deadline(&self, due: Option<Instant>, now: Instant) -> Instant {
+        let wait = self.options.wait;
+        let is_slow = matches!(self.options.pace, Some(Pace::Interval(interval)) if interval >= wait);
+        let is_punctual = |due: &Instant| now.saturating_duration_since(*due) < wait / LATE_PART;
+        later(due.filter(|due| is_slow && is_punctual(due)).unwrap_or(now), wait)
     }
 
     fn transmit(&mut self, payload: &[u8], request: u64, retry: u32, out: &mut impl Outbox) {
         out.send(0, &self.options.transmit, payload);
+        self.handed_out += 1;
         self.report.sent.add(1, payload.len());
         if self.options.verbose {
             out.emit(Event::Sent { transmit: self.options.transmit, payload, request, retry });
         }
     }
 
-    /// Sends again what waited too long, or gives it up.
-    fn expire(&mut self, now: Instant, out: &mut impl Outbox) {
-        while let Some((deadline, number)) = self.first_due()
-            && deadline <= now
-        {
-            if !self.retry(number, now, out) {
-                self.give_up(Some(number), out);
+    /// Sends again what has waited until this moment, or gives it up.
+    fn expire(&mut self, until: Instant, now: Instant, out: &mut impl Outbox) {
+        while let Some((number, retries)) = self.matching.expired(until) {
+            match retries.filter(|retries| *retries < self.options.retries) {
+                Some(retries) => self.retry(number, retries + 1, now, out),
+                None => {
+                    if let Some((first, last)) = self.matching.give_up(number) {
+                        out.emit(Event::Unanswered { first, last });
+                    }
+                }
             }
         }
+        self.matching.forget(until);
     }
 
-    /// Sends a request again, if it has no answer yet and was not sent often enough.
-    fn retry(&mut self, number: u64, now: Instant, out: &mut impl Outbox) -> bool {
-        let Some(open) = self.open.get_mut(&number) else { return false };
-        if open.replies > 0 || open.retry >= self.options.retries {
-            return false;
-        }
-        open.retry += 1;
-        open.sent_at = now;
-        let deadline = later(now, self.options.wait.saturating_mul(2u32.saturating_pow(open.retry)));
-        let passed = std::mem::replace(&mut open.deadline, deadline);
-        let (payload, retry) = (Arc::clone(&open.payload), open.retry);
-        self.deadlines.remove(&(passed, number));
-        self.deadlines.insert((deadline, number));
-        self.report.retries += 1;
-        self.transmit(&payload, number, retry, out);
-        true
-    }
-
-    /// Closes a request, and tells if it had no answer.
-    fn give_up(&mut self, number: Option<u64>, out: &mut impl Outbox) {
-        if let Some((request, closed)) = self.close(number)
-            && closed.replies == 0
-        {
-            out.emit(Event::Unanswered { request });
+    fn retry(&mut self, number: u64, retry: u32, now: Instant, out: &mut impl Outbox) {
+        let wait = self.options.wait.saturating_mul(2u32.saturating_pow(retry));
+        if let Some(payload) = self.matching.again(number, now, later(now, wait)) {
+            self.report.retries += 1;
+            self.transmit(&payload, number, retry, out);
         }
     }
 
-    /// The open request that was made first.
-    fn oldest(&self) -> Option<u64> {
-        self.open.first_key_value().map(|(number, _)| *number)
-    }
-
-    /// When the first of the open requests has waited long enough, and its number. With tens of thousands open, none is
-    /// searched for.
-    fn first_due(&self) -> Option<(Instant, u64)> {
-        match self.options.retries {
-            0 => self.open.first_key_value().map(|(number, open)| (open.deadline, *number)),
-            _ => self.deadlines.first().copied(),
-        }
-    }
-
-    /// Takes a request off the list.
-    fn close(&mut self, number: Option<u64>) -> Option<(u64, Open)> {
-        let (number, closed) = self.open.remove_entry(&number?)?;
-        self.deadlines.remove(&(closed.deadline, number));
-        self.waiting -= usize::from(wants(&closed, self.options.replies));
-        Some((number, closed))
+    /// Whether the next request waits for the answer to the last one.
+    fn waits_for_answer(&self) -> bool {
+        self.options.dialogue && self.matching.waiting() > 0
     }
 
     /// Whether all is sent and answered or given up, or as many answers came as were wanted.
     fn is_done(&self) -> bool {
         let enough = self.options.count.is_some_and(|most| self.report.delivered >= most);
-        enough || !self.schedule.more() && self.waiting == 0
+        enough || !self.schedule.more() && self.matching.waiting() == 0
     }
 
     /// Why a datagram is not taken as an answer.
@@ -235,69 +179,21 @@ impl Sender {
         self.is_done().then_some(Reason::AfterEnd)
     }
 
-    /// Which request a payload answers.
-    ///
-    /// Certain is the one open request with this very payload (an echo), and the only one that is open at all: provided
-    /// that no answer takes longer than it is waited for. What was answered without certainty stays open for that time.
-    fn matching(&self, payload: &[u8]) -> Match {
-        let equal = || self.open.iter().take(MAX_COMPARED).filter(|(_, open)| *open.payload == *payload);
-        let mut numbers = equal().map(|(number, _)| *number);
-        let compared_all = self.open.len() <= MAX_COMPARED;
-        match (numbers.next(), numbers.next()) {
-            (Some(number), None) if compared_all => return Match::Certain(number),
-            (None, _) if self.echoed.iter().any(|echoed| **echoed == *payload) => return Match::Nothing,
-            (None, _) if self.open.len() == 1 => return self.oldest().map_or(Match::Nothing, Match::Certain),
-            _ => {}
+    /// Matches an answer with the requests.
+    fn credit(&mut self, arrival: Instant, payload: &[u8]) -> ReplyTo {
+        if self.options.wait.is_zero() {
+            return ReplyTo::Unmatched;
         }
-        let echo = equal().find(|(_, open)| wants(open, self.options.replies)).map(|(number, _)| *number);
-        echo.or_else(|| self.oldest_waiting()).map_or(Match::Nothing, Match::Likely)
+        let to = self.matching.answer(arrival, payload);
+        match to {
+            ReplyTo::Request { rtt: Some(rtt), .. } => self.report.rtt.add(rtt),
+            ReplyTo::OneOf { likely: Some((_, rtt)), .. } => self.report.rtt_likely.add(rtt),
+            ReplyTo::Copy => self.report.replies_copied += 1,
+            ReplyTo::Late => self.report.replies_late += 1,
+            ReplyTo::Request { .. } | ReplyTo::OneOf { .. } | ReplyTo::Unmatched => {}
+        }
+        to
     }
-
-    /// The open request that was made first of those that still want an answer.
-    fn oldest_waiting(&self) -> Option<u64> {
-        let mut since = self.open.range(self.first_waiting..);
-        since.find(|(_, open)| wants(open, self.options.replies)).map(|(number, _)| *number)
-    }
-
-    /// Credits a request with an answer; returns its number and the round-trip time, where they are certain.
-    fn credit(&mut self, now: Instant, payload: &[u8]) -> Option<(u64, Option<Duration>)> {
-        let (number, certain) = match self.matching(payload) {
-            Match::Certain(number) => (number, true),
-            Match::Likely(number) => (number, false),
-            Match::Nothing => return None,
-        };
-        let open = self.open.get_mut(&number)?;
-        let wanted = wants(open, self.options.replies);
-        open.replies += 1;
-        let is_done = !wants(open, self.options.replies);
-        self.report.requests_answered += u64::from(open.replies == 1);
-        if wanted && is_done {
-            self.waiting -= 1;
-            // None that has enough will ever want more, so this goes forwards alone.
-            self.first_waiting = self.oldest_waiting().unwrap_or(self.report.requests);
-        }
-        let open = self.open.get(&number)?;
-        if !certain {
-            return None;
-        }
-        // The answer to a request that was sent again may be to either sending (Karn's rule).
-        let rtt = (open.retry == 0).then(|| now.saturating_duration_since(open.sent_at));
-        if *open.payload == *payload {
-            self.echoed.push_back(Arc::clone(&open.payload));
-            if self.echoed.len() > MAX_COMPARED {
-                self.echoed.pop_front();
-            }
-        }
-        if is_done {
-            self.close(Some(number));
-        }
-        Some((number, rtt))
-    }
-}
-
-/// Whether a request wants an answer still, if each wants this many; zero: all that come.
-fn wants(open: &Open, replies: u64) -> bool {
-    replies == 0 || open.replies < replies
 }
 
 impl Engine for Sender {
@@ -310,48 +206,55 @@ impl Engine for Sender {
             return;
         }
         self.report.delivered += 1;
-        let credited = self.credit(now, datagram.payload);
-        let (request, rtt) = credited.map_or((None, None), |(request, rtt)| (Some(request), rtt));
-        if let Some(rtt) = rtt {
-            self.report.rtt.add(rtt);
-        }
-        out.emit(Event::Reply { via, datagram: *datagram, request, rtt });
+        let to = self.credit(now, datagram.payload);
+        out.emit(Event::Reply { via, datagram: *datagram, to });
     }
 
     fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
-        self.expire(now, out);
-        self.send_due(now, out);
+        let until = self.heard.map_or(now, |heard| heard.min(now));
+        self.expire(until, now, out);
+        // What arrived in time for an earlier request must not be taken for an answer to the next one.
+        self.held = self.matching.ends_by(now).then_some(now).filter(|_| until < now);
+        if self.held.is_none() {
+            self.send_due(now, out);
+        }
+    }
+
+    fn heard(&mut self, until: Instant) {
+        self.heard = self.heard.max(Some(until));
     }
 
     fn next(&self) -> Next {
         if self.is_done() {
             return Next::Done;
         }
-        match [self.schedule.next(), self.first_due().map(|(deadline, _)| deadline)].into_iter().flatten().min() {
+        let schedule = if self.waits_for_answer() { self.schedule.ends() } else { self.schedule.next() };
+        match [self.held, schedule, self.matching.first_due()].into_iter().flatten().min() {
             Some(moment) => Next::At(moment),
             None => Next::Datagram,
         }
     }
 
-    fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
+    fn unreachable(&mut self, now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
         // One that was too big may get through in fragments when it is sent again.
         let hopeless = !matches!(unreachable.cause, Cause::TooBig { .. }) || self.options.retries == 0;
-        if hopeless && unreachable.destination == self.options.transmit.destination {
-            let quoted = self.open.iter().find(|(_, open)| open.payload.starts_with(&unreachable.payload));
-            self.close(quoted.map(|(number, _)| *number).or_else(|| self.oldest()));
-        }
-        out.emit(Event::Unreachable { unreachable });
+        let is_ours = hopeless && unreachable.destination == self.options.transmit.destination;
+        let refusal = if is_ours { self.matching.refused(now, &unreachable.payload) } else { Refusal::Unclear };
+        let (request, copy) = match refusal {
+            Refusal::Of(request) => (Some(request), false),
+            Refusal::Copy => (None, true),
+            Refusal::Unclear => (None, false),
+        };
+        out.emit(Event::Unreachable { unreachable, request, copy });
     }
 
     fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.send_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;
-        // What never left cannot be answered. Which ones of a batch did not leave is not told: the newest are closed.
-        for _ in 0..failure.count {
-            self.close(self.open.last_key_value().map(|(number, _)| *number));
-        }
+        // What never left cannot be answered.
+        self.matching.not_sent(failure.place, failure.count as u64);
         out.emit(Event::SendFailed { failure });
     }
 
@@ -364,14 +267,12 @@ impl Engine for Sender {
     }
 
     fn report(&self) -> Report {
-        self.report.clone()
+        Report { requests_answered: self.matching.answered(), ..self.report.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     /// Counts what is sent, and forgets all else.
@@ -386,67 +287,13 @@ mod tests {
         fn emit(&mut self, _event: Event<'_>) {}
     }
 
-    /// A sender of 40 requests, one each millisecond, which waits 20 ms for the answers.
-    fn sender(retries: u32, replies: u64) -> Sender {
-        let server = "192.0.2.1:7".parse().unwrap();
-        let pace = Some(Pace::Interval(Duration::from_millis(1)));
-        let wait = Duration::from_millis(20);
-        let options = SendOptions { retries, replies, pace, wait, ..SendOptions::new(server) };
-        Sender::new(options, Requests::Fixed { payloads: (0..8).map(|byte| vec![byte]).collect(), repeat: Some(5) })
-    }
-
-    /// What is looked up instead of searched for is what a search would find.
-    fn assert_is_in_order(sender: &Sender) {
-        let deadlines: BTreeSet<_> = sender.open.iter().map(|(number, open)| (open.deadline, *number)).collect();
-        assert_eq!(sender.first_due(), deadlines.first().copied());
-        if sender.options.retries > 0 {
-            assert_eq!(sender.deadlines, deadlines);
-        }
-        let waiting = || sender.open.iter().filter(|(_, open)| wants(open, sender.options.replies));
-        assert_eq!(sender.waiting, waiting().count());
-        assert_eq!(sender.oldest_waiting(), waiting().next().map(|(number, _)| *number));
-    }
-
-    proptest! {
-        #[test]
-        fn deadlines_are_known_in_order_whatever_happens(
-            retries in 0u32..4,
-            replies in 0u64..3,
-            steps in prop::collection::vec((0u8..6, 0u8..9, 0u64..30), 1..120),
-        ) {
-            let mut sender = sender(retries, replies);
-            let server = sender.options.transmit;
-            let (mut now, mut out) = (crate::clock::now(), Counted::default());
-            for (step, byte, wait) in steps {
-                match step {
-                    0..3 => {
-                        now += Duration::from_millis(wait);
-                        sender.tick(now, &mut out);
-                        prop_assert!(sender.first_due().is_none_or(|(deadline, _)| deadline > now));
-                    }
-                    3 => {
-                        let meta = Meta::new(server.destination);
-                        sender.receive(now, 0, &Datagram { payload: &[byte], wire_len: 1, meta: &meta }, &mut out);
-                    }
-                    4 => {
-                        let mut refused = Unreachable::new(server.destination, None, Cause::Port);
-                        refused.payload = vec![byte];
-                        sender.unreachable(now, &refused, &mut out);
-                    }
-                    _ if sender.report.sent.datagrams > 0 => {
-                        let error = std::io::ErrorKind::HostUnreachable.into();
-                        sender.failed(now, &SendFailure { transmit: server, count: 1, bytes: 1, error }, &mut out);
-                    }
-                    _ => {}
-                }
-                assert_is_in_order(&sender);
-            }
-        }
-    }
-
     #[test]
     fn every_request_is_sent_as_often_as_was_asked_for() {
-        let (mut sender, mut out) = (sender(2, 1), Counted::default());
+        let pace = Some(Pace::Interval(Duration::from_millis(1)));
+        let wait = Duration::from_millis(20);
+        let options = SendOptions { retries: 2, pace, wait, ..SendOptions::new("192.0.2.1:7".parse().unwrap()) };
+        let requests = Requests::Fixed { payloads: (0..8).map(|byte| vec![byte]).collect(), repeat: Some(5) };
+        let (mut sender, mut out) = (Sender::new(options, requests), Counted::default());
         let (mut now, mut turns) = (crate::clock::now(), 1);
         sender.tick(now, &mut out);
         while let Next::At(moment) = sender.next() {
@@ -457,6 +304,5 @@ mod tests {
         assert_eq!((out.0, sender.report.requests, sender.report.retries), (3 * 40, 40, 2 * 40));
         // A turn for each request and for each of its three deadlines, at most.
         assert!(turns <= 40 * 4 + 1, "{turns} turns");
-        assert!(sender.open.is_empty());
     }
 }

@@ -442,7 +442,7 @@ impl Engine for Serve {
 
     fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
-        out.emit(Event::Unreachable { unreachable });
+        out.emit(Event::Unreachable { unreachable, request: None, copy: false });
     }
 
     fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {

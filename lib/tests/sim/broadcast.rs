@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use udpkit::verbs::{Broadcast, BroadcastOptions, BroadcastTarget, Pace, Requests};
-use udpkit::{Datagram, Engine, Meta, Next, Reason, Report, Transmit};
+use udpkit::{Datagram, Engine, Meta, Next, Reason, ReplyTo, Report, Transmit};
 
 use crate::network::{Link, Mail, Network, Said};
 use crate::{CLIENT, OTHER, SERVER, address, repeated};
@@ -77,8 +77,11 @@ impl Asker {
 }
 
 fn reply(source: &str, payload: &str, of_first: Option<Duration>) -> Said {
-    let request = of_first.map(|_| 1);
-    Said::Reply { source: address(source), payload: payload.as_bytes().to_vec(), request, rtt: of_first }
+    let to = match of_first {
+        Some(rtt) => ReplyTo::Request { number: 1, rtt: Some(rtt) },
+        None => ReplyTo::OneOf { first: 1, last: 2, likely: None },
+    };
+    Said::Reply { source: address(source), payload: payload.as_bytes().to_vec(), to }
 }
 
 #[test]

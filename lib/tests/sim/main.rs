@@ -4,6 +4,7 @@
 
 mod balance;
 mod broadcast;
+mod certainty;
 mod counts;
 mod listen;
 mod network;
@@ -21,8 +22,8 @@ use udpkit::verbs::{
     Serve, ServeOptions,
 };
 use udpkit::{
-    Answer, Conduct, Engine, Interface, InterfaceIndex, Interfaces, REPLY_HOP_LIMIT, RateLimit, Reason, Rule, Rules,
-    Template, Transmit,
+    Answer, Conduct, Engine, Interface, InterfaceIndex, Interfaces, REPLY_HOP_LIMIT, RateLimit, Reason, ReplyTo, Rule,
+    Rules, Template, Transmit,
 };
 
 const CLIENT: &str = "10.0.0.1:40000";
@@ -76,9 +77,9 @@ fn a_request_is_answered_and_its_round_trip_is_twice_the_delay() {
     net.add(CLIENT, 64, &mut client);
     net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
     assert!(net.run(100));
-    let rtt = Some(Duration::from_millis(2));
+    let to = ReplyTo::Request { number: 1, rtt: Some(Duration::from_millis(2)) };
     let payload = b"Get off my lawn!".to_vec();
-    assert_eq!(net.mail[0].said, [Said::Reply { source: address(SERVER), payload, request: Some(1), rtt }]);
+    assert_eq!(net.mail[0].said, [Said::Reply { source: address(SERVER), payload, to }]);
 }
 
 #[test]
@@ -91,7 +92,7 @@ fn silence_ends_after_the_wait_and_its_doubled_retries() {
     assert!(net.run(100));
     assert_eq!(net.now - started, Duration::from_secs(1 + 2 + 4));
     assert_eq!(net.truth.sent, 3);
-    assert_eq!(net.mail[0].said, [Said::Unanswered(1)]);
+    assert_eq!(net.mail[0].said, [Said::Unanswered(1, 1)]);
     let report = client.report();
     assert_eq!((report.requests, report.requests_answered, report.retries, report.sent.datagrams), (1, 0, 2, 3));
 }
@@ -172,9 +173,13 @@ fn echoes_of_different_payloads_are_told_apart() {
     assert!(net.run(1000));
     let mut numbers = Vec::new();
     for said in &net.mail[0].said {
-        let Said::Reply { payload, request, rtt, .. } = said else { panic!("{said:?}") };
-        numbers.push((request.unwrap(), String::from_utf8_lossy(payload).into_owned()));
-        assert!(rtt.is_some());
+        let Said::Reply { payload, to, .. } = said else { panic!("{said:?}") };
+        // The first echo could be anything.
+        let number = match to {
+            ReplyTo::OneOf { likely: Some((number, _)), .. } if numbers.is_empty() => *number,
+            to => to.request().unwrap(),
+        };
+        numbers.push((number, String::from_utf8_lossy(payload).into_owned()));
     }
     numbers.sort();
     assert_eq!(numbers, [(1, "one".to_owned()), (2, "two".to_owned()), (3, "three".to_owned())]);
@@ -198,10 +203,16 @@ fn no_wait_and_no_pace_is_too_long() {
 
 #[test]
 fn a_copied_answer_does_not_hide_a_loss() {
+    for seed in 0..100 {
+        hides_no_loss(seed);
+    }
+}
+
+fn hides_no_loss(seed: u64) {
     let mut client = Sender::new(every(Duration::from_millis(10)), repeated(&["1", "2", "3", "4", "5", "6"], 1));
     let mut serve = server(Answer::Echo, SERVER);
     let link = Link { loss_per_mille: 200, duplicate_per_mille: 500, ..Link::PERFECT };
-    let mut net = Network::new(link, 4);
+    let mut net = Network::new(link, seed);
     net.add(CLIENT, 64, &mut client);
     net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
     assert!(net.run(10_000));
@@ -213,11 +224,12 @@ fn a_copied_answer_does_not_hide_a_loss() {
             _ => None,
         })
         .collect();
-    let replies = answered.len();
+    // Until two payloads have come back, nothing says that they are echoes, and a copy may be another answer.
+    let copies = answered.iter().skip(1).take_while(|payload| **payload == answered[0]).count();
     answered.sort();
     answered.dedup();
-    assert!(net.truth.lost > 0 && replies > answered.len(), "the seed must lose and duplicate");
-    assert_eq!(client.report().requests_answered, answered.len() as u64);
+    let most = (answered.len() + copies) as u64;
+    assert!((answered.len() as u64..=most).contains(&client.report().requests_answered), "seed {seed}");
 }
 
 #[test]

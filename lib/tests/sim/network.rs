@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use udpkit::{Cause, Datagram, Delivery, Engine, Event, Meta, Next, Outbox, Reason, Train, Transmit};
+use udpkit::{Cause, Datagram, Delivery, Engine, Event, Meta, Next, Outbox, Reason, ReplyTo, Train, Transmit};
 
 /// What the network does to what crosses it.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +40,10 @@ pub(crate) enum Said {
     Reply {
         source: SocketAddr,
         payload: Vec<u8>,
-        request: Option<u64>,
-        rtt: Option<Duration>,
+        to: ReplyTo,
     },
-    Unanswered(u64),
+    /// First and last.
+    Unanswered(u64, u64),
     Ignored(Reason, usize),
     /// Ticket and payload.
     Question(u64, Vec<u8>),
@@ -51,7 +51,8 @@ pub(crate) enum Said {
     Answered(Vec<u8>, Vec<u8>),
     /// How many datagrams.
     SendFailed(usize),
-    Unreachable(Cause),
+    /// Its cause, the request that was refused, and whether it is a copy.
+    Unreachable(Cause, Option<u64>, bool),
     /// Request and retry.
     Sent(u64, u32),
     Other,
@@ -82,15 +83,15 @@ impl Outbox for Mail {
                 let received = |datagram: Datagram<'_>| Said::Received(datagram.meta.source, datagram.payload.to_vec());
                 return self.said.extend(train.datagrams().map(received));
             }
-            Event::Reply { datagram, request, rtt, .. } => {
-                Said::Reply { source: datagram.meta.source, payload: datagram.payload.to_vec(), request, rtt }
+            Event::Reply { datagram, to, .. } => {
+                Said::Reply { source: datagram.meta.source, payload: datagram.payload.to_vec(), to }
             }
-            Event::Unanswered { request } => Said::Unanswered(request),
+            Event::Unanswered { first, last } => Said::Unanswered(first, last),
             Event::Ignored { reason, count, .. } => Said::Ignored(reason, count),
             Event::Question { ticket, datagram, .. } => Said::Question(ticket, datagram.payload.to_vec()),
             Event::Answered { datagram, reply, .. } => Said::Answered(datagram.payload.to_vec(), reply.to_vec()),
             Event::SendFailed { failure } => Said::SendFailed(failure.count),
-            Event::Unreachable { unreachable } => Said::Unreachable(unreachable.cause),
+            Event::Unreachable { unreachable, request, copy } => Said::Unreachable(unreachable.cause, request, copy),
             Event::Sent { request, retry, .. } => Said::Sent(request, retry),
             _ => Said::Other,
         });

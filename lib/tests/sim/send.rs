@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use udpkit::verbs::{Pace, Requests, SendOptions, Sender};
-use udpkit::{Cause, Datagram, Engine, Input, Meta, Next, Reason, Report, SendFailure, Transmit, Unreachable};
+use udpkit::{Cause, Datagram, Engine, Input, Meta, Next, Reason, ReplyTo, Report, SendFailure, Transmit, Unreachable};
 
 use crate::network::{Link, Mail, Network, Said};
 use crate::{OTHER, SERVER, address, repeated};
@@ -43,14 +43,15 @@ impl Client {
 
     fn fail(&mut self, count: usize, bytes: usize) {
         let error = io::ErrorKind::NetworkUnreachable.into();
-        let failure = SendFailure { transmit: Transmit::to(address(SERVER)), count, bytes, error };
+        let place = self.mail.sent.len() as u64 - count as u64;
+        let failure = SendFailure { transmit: Transmit::to(address(SERVER)), place, count, bytes, error };
         self.sender.failed(self.now, &failure, &mut self.mail);
     }
 
     /// The server answers; returns the number of the request that it is credited to, if that is certain.
     fn answer(&mut self, payload: &str) -> Option<u64> {
         match self.hear(&Meta::new(address(SERVER)), payload) {
-            Said::Reply { request, .. } => request,
+            Said::Reply { to, .. } => to.request(),
             said => panic!("no reply: {said:?}"),
         }
     }
@@ -89,7 +90,7 @@ fn what_was_too_big_stays_open_and_is_sent_again() {
         let options = SendOptions { retries: 1, ..at_once() };
         let mut client = Client::new(options, Requests::one("large"));
         client.refuse(SERVER, Cause::TooBig { mtu }, "large");
-        assert_eq!(client.mail.said, [Said::Unreachable(Cause::TooBig { mtu })]);
+        assert_eq!(client.mail.said, [Said::Unreachable(Cause::TooBig { mtu }, None, false)]);
         assert_eq!(client.sender.next(), Next::At(client.now + 1000 * MS));
         client.wait(1000 * MS);
         assert_eq!(client.mail.sent.len(), 2, "it may get through in fragments");
@@ -119,22 +120,38 @@ fn what_was_refused_is_not_waited_for() {
         assert_ne!(client.sender.next(), Next::Done, "somebody else was refused");
         client.refuse(SERVER, cause, "x");
         assert_eq!(client.sender.next(), Next::Done, "{cause}");
-        assert_eq!(client.mail.said, [(); 2].map(|()| Said::Unreachable(cause)));
+        assert_eq!(client.mail.said, [None, Some(1)].map(|request| Said::Unreachable(cause, request, false)));
         assert_eq!((client.report().unreachable, client.report().requests_answered), (2, 0));
     }
 }
 
 #[test]
-fn the_request_that_a_report_quotes_is_closed_and_the_oldest_without_a_quote() {
+fn a_refusal_closes_the_request_that_it_quotes_and_none_where_it_may_be_about_several() {
     let mut client = Client::new(at_once(), repeated(&["one", "two", "three"], 1));
     client.refuse(SERVER, Cause::Port, "tw");
-    assert_eq!((client.answer("three"), client.answer("one")), (Some(3), Some(1)));
-    assert_eq!(client.sender.next(), Next::Done);
+    client.refuse(SERVER, Cause::Port, "tw");
+    let refused = [(Some(2), false), (None, true)].map(|(request, copy)| Said::Unreachable(Cause::Port, request, copy));
+    assert_eq!(client.mail.said, refused);
+    assert_eq!(client.report().unreachable, 2);
 
-    let mut client = Client::new(at_once(), repeated(&["one", "two", "three"], 1));
+    // Three copies of one refusal of one of three: which one it is about is not known, and two were answered.
+    for quote in ["", "x", "xx"] {
+        let mut client = Client::new(at_once(), repeated(&["xx"], 3));
+        for _ in 0..3 {
+            client.refuse(SERVER, Cause::Port, quote);
+        }
+        assert_eq!(client.mail.said, [(); 3].map(|()| Said::Unreachable(Cause::Port, None, false)));
+        assert_ne!(client.sender.next(), Next::Done);
+        assert_eq!((client.answer("y"), client.answer("y")), (None, None));
+        assert_eq!((client.report().requests_answered, client.report().delivered), (2, 2));
+        assert_eq!(client.finish(), 1000 * MS);
+    }
+
+    // It quotes nothing that was sent.
+    let mut client = Client::new(at_once(), Requests::one("one"));
     client.refuse(SERVER, Cause::Port, "other");
-    assert_eq!((client.answer("three"), client.answer("two")), (Some(3), Some(2)));
-    assert_eq!(client.sender.next(), Next::Done);
+    assert_eq!(client.mail.said, [Said::Unreachable(Cause::Port, None, false)]);
+    assert_eq!(client.answer("!"), Some(1));
 }
 
 #[test]
@@ -159,8 +176,9 @@ fn a_request_is_done_after_as_many_answers_as_it_wants_or_when_its_time_is_over(
             client.wait(MS);
             if done_after.is_none_or(|done_after| number <= done_after) {
                 let rtt = Some(u32::try_from(number).unwrap() * MS);
+                let to = ReplyTo::Request { number: 1, rtt };
                 let (source, payload) = (address(SERVER), number.to_string().into_bytes());
-                let reply = Said::Reply { source, payload, request: Some(1), rtt };
+                let reply = Said::Reply { source, payload, to };
                 assert_eq!(client.hear(&Meta::new(address(SERVER)), &number.to_string()), reply);
             } else {
                 let late = client.hear(&Meta::new(address(SERVER)), &number.to_string());
@@ -179,7 +197,8 @@ fn a_request_is_done_after_as_many_answers_as_it_wants_or_when_its_time_is_over(
 #[test]
 fn enough_answers_to_any_request_end_it() {
     let mut client = Client::new(SendOptions { count: Some(2), ..at_once() }, repeated(&["one", "two", "three"], 1));
-    assert_eq!(client.answer("two"), Some(2));
+    // The first echo might be chance.
+    assert_eq!(client.answer("two"), None);
     assert_ne!(client.sender.next(), Next::Done);
     assert_eq!(client.answer("one"), Some(1));
     assert_eq!(client.sender.next(), Next::Done);
@@ -225,7 +244,7 @@ fn each_sending_is_told_if_asked_for() {
     assert_eq!(client.finish(), 30 * MS);
     let told = [(1, 0), (2, 0), (1, 1), (2, 1)].map(|(request, retry)| Said::Sent(request, retry));
     assert_eq!(client.mail.said[..4], told);
-    assert_eq!(client.mail.said[4..], [Said::Unanswered(1), Said::Unanswered(2)]);
+    assert_eq!(client.mail.said[4..], [Said::Unanswered(1, 1), Said::Unanswered(2, 2)]);
     let report = client.report();
     assert_eq!((report.requests, report.retries, report.sent.datagrams, report.sent.bytes), (2, 2, 4, 12));
 }
@@ -234,13 +253,13 @@ fn each_sending_is_told_if_asked_for() {
 fn what_was_answered_is_not_sent_again() {
     let options = SendOptions { retries: 3, replies: 2, wait: 10 * MS, ..at_once() };
     let mut client = Client::new(options, repeated(&["one", "two"], 1));
-    assert_eq!(client.answer("one"), Some(1));
+    assert_eq!(client.answer("one"), None, "it looks like an echo, but it may be chance");
     client.wait(10 * MS);
     // The second one alone; its answer may be to either sending.
     assert_eq!(client.report().retries, 1);
     client.wait(MS);
     let said = client.hear(&Meta::new(address(SERVER)), "two");
-    assert!(matches!(said, Said::Reply { request: Some(2), rtt: None, .. }), "{said:?}");
+    assert!(matches!(said, Said::Reply { to: ReplyTo::Request { number: 2, rtt: None }, .. }), "{said:?}");
     assert_eq!(client.finish(), 19 * MS);
     assert!(client.mail.said.is_empty(), "both were answered: {:?}", client.mail.said);
 }
@@ -264,43 +283,102 @@ fn some_are_sent_at_once_and_the_rest_with_the_next_call() {
 }
 
 #[test]
-fn the_oldest_request_is_given_up_for_one_more_than_may_be_open() {
+fn the_oldest_request_is_forgotten_for_one_more_than_may_be_open() {
     const MOST: u64 = 65_536;
     let mut client = Client::new(at_once(), repeated(&["x"], MOST + 3));
-    while client.sender.report().requests < MOST {
+    while client.sender.next() == Next::At(client.now) {
         client.wait(Duration::ZERO);
     }
+    // Answers to them may still come: nothing is known of them.
     assert!(client.mail.said.is_empty());
-    // Not the first, since it has an answer.
-    assert_eq!(client.answer("y"), None);
-    client.wait(Duration::ZERO);
-    assert_eq!(client.mail.said, [Said::Unanswered(2), Said::Unanswered(3)]);
+    let to = ReplyTo::OneOf { first: 1, last: MOST + 3, likely: None };
+    let source = address(SERVER);
+    let said = client.hear(&Meta::new(source), "y");
+    assert_eq!(said, Said::Reply { source, payload: b"y".to_vec(), to });
     assert_eq!(client.report().requests_answered, 1);
-}
-
-#[test]
-fn an_answer_is_certain_only_where_all_open_requests_were_compared_with_it() {
-    for (open, certain) in [(1024, Some(1)), (1025, None)] {
-        let payloads = (1..=open).map(|number: u32| number.to_string().into_bytes()).collect();
-        let mut client = Client::new(at_once(), Requests::Fixed { payloads, repeat: Some(1) });
-        while client.sender.report().requests < u64::from(open) {
-            client.wait(Duration::ZERO);
-        }
-        assert_eq!(client.answer("1"), certain);
-        // Credited all the same, and each to one of its own.
-        assert_eq!(client.report().requests_answered, 1);
+    // The rest, but the last, after which it has finished.
+    for _ in 0..MOST - 1 {
+        client.hear(&Meta::new(source), "y");
     }
+    assert_eq!((client.report().requests_answered, client.report().replies_copied), (MOST, 0));
 }
 
 #[test]
-fn a_copy_of_an_echo_answers_nothing() {
+fn copies_of_answers_are_reported_as_copies() {
     let mut client = Client::new(at_once(), repeated(&["one", "two", "three"], 1));
-    assert_eq!((client.answer("one"), client.answer("one")), (Some(1), None));
-    assert_eq!((client.report().requests_answered, client.report().delivered), (1, 2));
-    // What is no echo is the answer to one of those that are left.
-    assert_eq!(client.answer("four"), None);
-    assert_eq!(client.report().requests_answered, 2);
-    assert_eq!(client.report().rtt.count(), 1);
+    // What comes back may be chance at first; two different payloads are none.
+    let source = address(SERVER);
+    let likely = ReplyTo::OneOf { first: 1, last: 3, likely: Some((1, Duration::ZERO)) };
+    let first = client.hear(&Meta::new(source), "one");
+    assert_eq!(first, Said::Reply { source, payload: b"one".to_vec(), to: likely });
+    assert_eq!(client.answer("two"), Some(2));
+    assert_eq!(
+        client.hear(&Meta::new(source), "two"),
+        Said::Reply { source, payload: b"two".to_vec(), to: ReplyTo::Copy }
+    );
+    assert_eq!((client.report().requests_answered, client.report().replies_copied), (2, 1));
+    assert_eq!((client.report().rtt.count(), client.report().rtt_likely.count()), (1, 1));
+}
+
+#[test]
+fn an_answer_that_is_always_the_same_is_no_echo_though_it_equals_a_request() {
+    let mut client = Client::new(at_once(), repeated(&["ping", "pong"], 1));
+    assert_eq!((client.answer("pong"), client.answer("pong")), (None, None));
+    assert_eq!((client.sender.next(), client.report().requests_answered), (Next::Done, 2));
+}
+
+#[test]
+fn an_answer_after_the_wait_is_late() {
+    let pace = Some(Pace::Interval(2000 * MS));
+    let mut client = Client::new(SendOptions { pace, ..at_once() }, repeated(&["x"], 2));
+    client.wait(1000 * MS);
+    assert_eq!(client.mail.said, [Said::Unanswered(1, 1)]);
+    let late = client.hear(&Meta::new(address(SERVER)), "y");
+    assert!(matches!(late, Said::Reply { to: ReplyTo::Late, .. }), "{late:?}");
+    let another = client.hear(&Meta::new(address(SERVER)), "y");
+    assert!(matches!(another, Said::Reply { to: ReplyTo::Copy, .. }), "{another:?}");
+    assert_eq!((client.report().replies_late, client.report().replies_copied), (1, 1));
+}
+
+#[test]
+fn a_client_that_was_held_up_takes_what_arrived_before_it_gives_up() {
+    let mut client = Client::new(at_once(), Requests::one("x"));
+    let (sent_at, source) = (client.now, address(SERVER));
+    client.sender.heard(sent_at);
+    // Five seconds pass; the answer came after a millisecond, and lies in the socket.
+    client.wait(5000 * MS);
+    assert_eq!((client.sender.next(), client.mail.said.len()), (Next::At(sent_at + 1000 * MS), 0));
+    let meta = Meta::new(source);
+    let datagram = Datagram { payload: b"y", wire_len: 1, meta: &meta };
+    client.sender.receive(sent_at + MS, 0, &datagram, &mut client.mail);
+    client.sender.heard(client.now);
+    let to = ReplyTo::Request { number: 1, rtt: Some(MS) };
+    assert_eq!(client.mail.said, [Said::Reply { source, payload: b"y".to_vec(), to }]);
+    assert_eq!(client.sender.next(), Next::Done);
+}
+
+#[test]
+fn in_a_dialogue_each_request_waits_for_the_answer_to_the_one_before() {
+    let options = SendOptions { dialogue: true, ..at_once() };
+    let mut client = Client::new(options, repeated(&["GET", "SET", "END"], 1));
+    assert_eq!(client.mail.sent.len(), 1);
+    assert_eq!(client.answer("21.5"), Some(1));
+    client.wait(MS);
+    assert_eq!(client.mail.sent.len(), 2);
+    // An answer that differs is to the request that has none; one that does not may be a copy.
+    assert_eq!(client.answer("OK"), Some(2));
+    client.wait(Duration::ZERO);
+    assert_eq!((client.mail.sent.len(), client.answer("OK")), (3, None));
+    let report = client.report();
+    assert_eq!((client.sender.next(), report.rtt.count(), report.rtt_likely.count()), (Next::Done, 2, 1));
+
+    // Or until that is given up, or the time is over.
+    for (duration, sent) in [(None, 3), (Some(1500 * MS), 2)] {
+        let options = SendOptions { dialogue: true, duration, ..at_once() };
+        let mut client = Client::new(options, repeated(&["GET"], 3));
+        assert_eq!(client.finish(), u32::try_from(sent).unwrap() * 1000 * MS);
+        assert_eq!(client.mail.sent.len(), sent);
+    }
 }
 
 #[test]
@@ -347,33 +425,33 @@ fn what_is_sent_again_waits_longer_and_nothing_else_waits_for_it() {
     assert_eq!(client.mail.sent.len(), 3);
     assert_eq!(client.sender.next(), Next::At(client.now + 10 * MS), "the second, before the first");
     assert_eq!(client.finish(), 30 * MS);
-    assert_eq!(client.mail.said, [1, 2].map(Said::Unanswered));
+    assert_eq!(client.mail.said, [1, 2].map(|number| Said::Unanswered(number, number)));
 }
 
 #[test]
-fn an_echo_of_several_requests_answers_one_of_them() {
-    let mut client = Client::new(at_once(), repeated(&["y", "x", "x"], 1));
-    assert_eq!((client.answer("x"), client.answer("x")), (None, None));
-    client.finish();
-    assert_eq!(client.mail.said, [Said::Unanswered(1)]);
-    assert_eq!(client.report().requests_answered, 2);
-}
-
-#[test]
-fn as_many_echoes_are_remembered_as_requests_are_compared() {
-    const MOST: u64 = 1024;
-    for (echoes, copy_is_known) in [(MOST, true), (MOST + 1, false)] {
-        let payloads = (0..=echoes).map(|number| number.to_string().into_bytes()).collect();
-        let options = SendOptions { pace: Some(Pace::Interval(MS)), wait: 3_600_000 * MS, ..at_once() };
-        let mut client = Client::new(options, Requests::Fixed { payloads, repeat: Some(1) });
-        for number in 0..echoes {
-            assert_eq!(client.answer(&number.to_string()), Some(number + 1));
-            client.wait(MS);
+fn a_missing_answer_is_one_of_several_where_answers_are_alike() {
+    // The server does not answer the second; every 300 ms, so that four are waited for at a time.
+    let pace = Some(Pace::Interval(300 * MS));
+    let mut client = Client::new(SendOptions { pace, ..at_once() }, repeated(&["hi"], 6));
+    let mut replies = Vec::new();
+    for number in 1..=6 {
+        client.wait(MS);
+        if number != 2 {
+            let Said::Reply { to, .. } = client.hear(&Meta::new(address(SERVER)), "same") else { panic!("no reply") };
+            replies.push(to);
         }
-        // One is open, which this may answer if it is no copy.
-        let expected = if copy_is_known { None } else { Some(echoes + 1) };
-        assert_eq!(client.answer("0"), expected, "after {echoes}");
+        if number < 6 {
+            client.wait(299 * MS);
+        }
     }
+    client.finish();
+    let one_of = |first, last| ReplyTo::OneOf { first, last, likely: None };
+    let certain = ReplyTo::Request { number: 1, rtt: Some(MS) };
+    let likely = ReplyTo::OneOf { first: 3, last: 6, likely: Some((6, MS)) };
+    // Once the second is given up, the answers are as regular as before.
+    assert_eq!(replies, [certain, one_of(1, 3), one_of(1, 4), one_of(2, 5), likely]);
+    assert_eq!(client.mail.said, [Said::Unanswered(2, 5)]);
+    assert_eq!((client.report().requests_answered, client.report().delivered), (5, 5));
 }
 
 #[test]
@@ -383,6 +461,10 @@ fn what_waited_too_long_is_given_up_however_late_that_is_seen() {
         client.wait(1000 * MS - Duration::from_nanos(1));
         assert!(client.mail.said.is_empty(), "not yet");
         client.wait(Duration::from_nanos(1) + late * MS);
-        assert_eq!((client.sender.next(), &client.mail.said[..]), (Next::Done, &[Said::Unanswered(1)][..]), "{late}");
+        assert_eq!(
+            (client.sender.next(), &client.mail.said[..]),
+            (Next::Done, &[Said::Unanswered(1, 1)][..]),
+            "{late}"
+        );
     }
 }

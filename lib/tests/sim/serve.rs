@@ -554,7 +554,7 @@ fn a_reply_that_could_not_be_sent_is_counted_as_failed_and_not_as_sent() {
     let error = || io::ErrorKind::NetworkUnreachable.into();
     let transmit = Transmit::to(address(CLIENT));
     for (count, bytes) in [(1, 11), (2, 4)] {
-        desk.serve.failed(desk.now, &SendFailure { transmit, count, bytes, error: error() }, &mut desk.mail);
+        desk.serve.failed(desk.now, &SendFailure { transmit, place: 0, count, bytes, error: error() }, &mut desk.mail);
     }
     let report = desk.report();
     assert_eq!((report.answered, report.reply_failed, report.send_failed), (1, 3, 0));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use udpkit::{Report, Transmit};
+use udpkit::{Report, Spread, Transmit};
 
 use crate::output::Remark;
 use crate::output::summary::{NoCapture, Summary, counts, dropped, ignored, milliseconds};
@@ -54,19 +54,31 @@ fn words(report: &Report, waited: bool, receive_buffer: usize) -> Vec<String> {
         let unanswered = 100.0 * (requests - answered) as f64 / requests as f64;
         first += &format!(", {unanswered:.1} % of {requests} requests unanswered");
     }
-    let parts = [(report.retries, "retries"), (report.unreachable, "refused"), (report.send_failed, "not sent")];
+    let parts = [
+        (report.retries, "retries"),
+        (report.replies_copied, "copies"),
+        (report.replies_late, "late"),
+        (report.unreachable, "refused"),
+        (report.send_failed, "not sent"),
+    ];
     let mut lines = vec![format!("{first}{}, in {}", counts(&parts), units::human(report.elapsed))];
-    lines.extend(rtt(report));
+    lines.extend(rtt("rtt", &report.rtt));
+    lines.extend(rtt("rtt, likely:", &report.rtt_likely));
+    if report.rtt_likely.count() > 0 {
+        lines.push(ALIKE.to_owned());
+    }
     lines.extend(ignored(report));
     lines.extend(dropped(report, receive_buffer));
     lines
 }
 
-fn rtt(report: &Report) -> Option<String> {
-    let rtt = &report.rtt;
+/// Why round-trip times are likely alone, and what makes them certain.
+const ALIKE: &str = "  (~: the answers are alike, and come while others are waited for; --wait shorter than --every makes them certain)";
+
+fn rtt(name: &str, rtt: &Spread) -> Option<String> {
     let [smallest, mean, largest, deviation] =
         [rtt.smallest(), rtt.mean(), rtt.largest(), rtt.deviation()].map(milliseconds);
     (rtt.count() > 0).then(|| {
-        format!("rtt min/avg/max/mdev = {smallest:.3}/{mean:.3}/{largest:.3}/{deviation:.3} ms of {}", rtt.count())
+        format!("{name} min/avg/max/mdev = {smallest:.3}/{mean:.3}/{largest:.3}/{deviation:.3} ms of {}", rtt.count())
     })
 }

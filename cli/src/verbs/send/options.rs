@@ -88,6 +88,7 @@ pub(super) fn engine(args: &SendArgs, sending: &Sending) -> SendOptions {
         size: args.payload.size,
         duration: args.common.duration,
         count: args.pace.until_replies,
+        dialogue: args.dialogue,
         verbose: args.common.verbose,
     }
 }
