@@ -197,3 +197,121 @@ fn a_count_is_how_many_to_send() {
         outcome.assert_told(&["cannot be used with"]);
     }
 }
+
+#[test]
+fn a_word_of_another_tool_has_the_right_one_as_its_hint() {
+    let cases: [(&[&str], &str); 60] = [
+        // Short options.
+        (&["send", "h", "x", "-n", "5"], "-c N is how many to send"),
+        (&["listen", "-n"], "addresses are always printed as numbers"),
+        (&["listen", "-w", "file"], "--write FILE.pcapng"),
+        (&["serve", "-w5"], "--for DURATION"),
+        (&["send", "h", "x", "-t", "64"], "--ttl N"),
+        (&["listen", "-ttt"], "--utc, --relative or --delta"),
+        (&["-l", "5000"], "`udp listen PORT`"),
+        (&["-lu", "5000"], "`udp listen PORT`"),
+        (&["send", "-l", "5000"], "`udp listen PORT`"),
+        (&["-u", "send", "h", "x"], "it is always UDP"),
+        (&["send", "-u", "h", "5000"], "it is always UDP"),
+        (&["send", "h", "-x", "00"], "--hex '01 0a ff'"),
+        (&["send", "h", "-f", "file"], "--file FILE"),
+        (&["listen", "-f", "udp"], "--from NETWORK and --match REGEX"),
+        (&["replay", "-f", "file", "h"], "udp replay FILE HOST"),
+        (&["listen", "-r", "file"], "`udp replay FILE HOST`"),
+        (&["listen", "-k"], "leave it out"),
+        (&["send", "127.0.0.1", "x", "-i", "0.2"], "--every 0.2s"),
+        // Long options.
+        (&["listen", "--timeout", "5s"], "--for DURATION"),
+        (&["serve", "--timeout=5s"], "--for DURATION"),
+        (&["replay", "f", "h", "--timeout", "5s"], "--wait DURATION"),
+        (&["send", "h", "--data", "x"], "--hex '01 0a ff' sends bytes"),
+        (&["serve", "--data", "x"], "--reply TEXT"),
+        (&["serve", "--text", "x"], "--reply TEXT"),
+        (&["serve", "--message", "x"], "--reply TEXT"),
+        (&["listen", "--message", "x"], "`udp send HOST:PORT TEXT`"),
+        (&["send", "h", "x", "--grep", "x"], "`udp listen --match REGEX`"),
+        (&["listen", "--dport", "53"], "-p PORT"),
+        (&["replay", "f", "h", "--dport", "53"], "--filter-port PORT"),
+        (&["listen", "--source-port", "53"], "--from NETWORK"),
+        (&["replay", "f", "h", "--source-port", "53"], "--local :PORT"),
+        (&["listen", "--filter", "port 53"], "--match REGEX"),
+        (&["replay", "f", "h", "--filter", "x"], "--filter-port PORT"),
+        (&["serve", "--interval", "1s"], "--status DURATION"),
+        (&["replay", "f", "h", "--interval", "1s"], "--rate 10/s"),
+        (&["listen", "--size", "5"], "--recv-buffer SIZE"),
+        (&["send", "h", "x", "--tos", "184"], "--dscp N"),
+        (&["send", "h", "x", "--forever"], "--repeat 0"),
+        (&["send", "--host", "h", "x"], "udp send HOST:PORT TEXT"),
+        (&["listen", "--hex"], "--hex-dump"),
+        // Misspellings, and what looks like an option.
+        (&["listen", "--cuont", "1"], "did you mean --count?"),
+        (&["send", "h", "x", "-json"], "long options have two hyphens: --json"),
+        (&["send", "h", "--hello"], "to send it as text: --text=--hello;"),
+        (&["send", "h", "-5"], "to send it as text: --text=-5;"),
+        (&["send", "h", "-temp 5"], "to send it as text: --text='-temp 5';"),
+        (&["interfaces", "--frobnicate"], "`udp interfaces --help` lists the options"),
+        // Verbs.
+        (&["client", "h"], "udp send HOST:PORT TEXT"),
+        (&["server"], "`udp serve PORT`"),
+        (&["ping", "h"], "udp send HOST:PORT ping -c 5"),
+        (&["scan", "h"], "`udp broadcast TEXT`"),
+        (&["help", "scan"], "`udp broadcast TEXT`"),
+        (&["lisen"], "did you mean listen?"),
+        (&["frobnicate"], "the verbs are serve, send, listen, broadcast, replay,"),
+        // One argument too many.
+        (&["127.0.0.1", "5000"], "udp send 127.0.0.1:5000 TEXT"),
+        (&["5000"], "udp listen 5000"),
+        (&["send", "127.0.0.1", "5000", "hello"], "udp send 127.0.0.1:5000 hello"),
+        (&["send", "h", "hello", "world"], "a text with spaces is one argument: 'hello world'"),
+        (&["broadcast", "5000", "it's"], r"udp broadcast -p 5000 'it'\''s'"),
+        (&["broadcast", "10.1.0.255", "hi"], "udp broadcast --to 10.1.0.255 hi"),
+        (&["replay", "f", "::1", "5000"], "udp replay f [::1]:5000"),
+    ];
+    assert_refused(Place::Here, &cases);
+}
+
+#[test]
+fn a_word_of_another_tool_that_means_the_same_is_taken_for_it() {
+    let cases: [&[&str]; 14] = [
+        &["send", "h", "x", "-c", "3", "-w", "1s"],
+        &["send", "h", "x", "-W", "1s"],
+        &["send", "h", "x", "--timeout", "1s", "--interval", "1s"],
+        &["send", "h", "--message", "x", "--dport", "53", "--source-port", "5000"],
+        &["send", "h", "x", "-I", "lo", "--duration", "1s"],
+        &["broadcast", "x", "-c3", "-w1s", "--interval", "1s", "--dport", "53"],
+        &["listen", "-c", "3", "-x"],
+        &["listen", "-X", "--grep", "x"],
+        &["recv", "5000"],
+        &["receive", "5000", "--hexdump"],
+        &["serve", "-c", "3"],
+        &["replay", "f", "h", "-c", "3"],
+        &["send", "h", "-vh"],
+        &["help", "send"],
+    ];
+    for arguments in cases {
+        let help = Place::Here.run(&[arguments, &["--help"][usize::from(arguments[0] == "help")..]].concat());
+        help.assert_status(0);
+        assert!(help.text().contains("\nUsage: udp "), "{arguments:?}: {help:?}");
+    }
+    assert_eq!(Place::Here.run(&["help"]).text(), Place::Here.run(&["--help"]).text());
+    assert_eq!(Place::Here.run(&["help", "send"]).text(), Place::Here.run(&["send", "--help"]).text());
+    assert_eq!(Place::Here.run(&["help", "send", "x"]).text(), Place::Here.run(&["send", "--help"]).text());
+}
+
+#[test]
+fn a_text_that_begins_with_a_hyphen_asks_for_no_help() {
+    let cases: [(&[&str], &str); 6] = [
+        (&["send", "h", "-hello"], "to send it as text: --text=-hello;"),
+        (&["broadcast", "-hello"], "to send it as text: --text=-hello;"),
+        (&["send", "h", "-vhx"], "to send it as text: --text=-vhx;"),
+        (&["serve", "-hello"], "`udp serve --help` lists the options"),
+        (&["-hello"], "`udp --help` lists the verbs"),
+        (&["-Vx"], "`udp --help` lists the verbs"),
+    ];
+    assert_refused(Place::Here, &cases);
+    for arguments in [&["send", "-h"][..], &["send", "h", "-help"], &["-h"], &["send", "h", "--text", "-hello", "-h"]] {
+        let help = Place::Here.run(arguments);
+        help.assert_status(0);
+        assert!(help.text().contains("\nUsage: udp "), "{help:?}");
+    }
+}

@@ -115,7 +115,7 @@ fn a_mistake_is_told_with_what_would_be_right() {
     let cases: [&[&str]; 6] = [
         &["lisen"],
         &["send"],
-        &["send", "127.0.0.1", "--hexdump", "x"],
+        &["send", "127.0.0.1", "--hexdmp", "x"],
         &["listen", "--json", "--raw"],
         &["broadcast", "--limited", "-6", "x"],
         &["listen", "--from", "10.1/16"],

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, PaceArgs, PayloadArgs, SendingArgs};
+use super::habits;
 use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::units;
@@ -39,6 +40,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 #[command(mut_arg("count", |count| count.help("Send N times [default: each payload once]")))]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
+#[command(mut_args(habits::options_of("broadcast")))]
 pub(crate) struct BroadcastArgs {
     /// How long to collect answers
     ///

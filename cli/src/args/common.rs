@@ -45,7 +45,7 @@ pub(crate) struct PayloadArgs {
     #[arg(help_heading = clap::builder::Resettable::Reset, group = "words", conflicts_with_all = ["hex", "file", "empty"])]
     pub(crate) payload: Option<String>,
     /// Text, sent as it is even if it looks like a port, an address, an option or '-'
-    #[arg(long, value_name = "TEXT", aliases = ["message", "payload", "string"], group = "words", allow_hyphen_values = true,
+    #[arg(long, value_name = "TEXT", group = "words", allow_hyphen_values = true,
         conflicts_with_all = ["hex", "file", "empty", "lines", "nul"])]
     pub(crate) text: Option<String>,
     /// Bytes in hex, such as '01 0a ff'
@@ -98,7 +98,7 @@ pub(crate) struct PaceArgs {
     /// Time from one datagram to the next
     ///
     /// [default: 1s with -c, --repeat or --for, else none]
-    #[arg(long, alias = "interval", value_name = "DURATION", value_parser = units::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     pub(crate) every: Option<Duration>,
     /// Datagrams or bits per second: 1000/s, 5Mbit/s
     ///

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, PrintArgs};
+use super::habits;
 use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::{bytes, units};
@@ -48,6 +49,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
     "Receive buffer, as much of it as the system permits [default: 16MiB, or 64MiB with --coalesce]")))]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
+#[command(mut_args(habits::options_of("listen")))]
 pub(crate) struct ListenArgs {
     /// Where to listen [default: every address, port 10000]
     ///

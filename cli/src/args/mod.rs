@@ -4,6 +4,7 @@
 mod broadcast;
 mod common;
 mod completion;
+pub(crate) mod habits;
 mod help;
 mod listen;
 mod others;
@@ -73,6 +74,7 @@ pub(crate) struct Args {
 pub(crate) enum Verb {
     Serve(ServeArgs),
     Send(SendArgs),
+    #[command(aliases = habits::names_of("listen"))]
     Listen(ListenArgs),
     Broadcast(BroadcastArgs),
     Replay(Box<ReplayArgs>),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, SendingArgs};
+use super::habits;
 use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::units;
@@ -48,6 +49,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 #[command(mut_arg("interfaces", |interfaces| interfaces.help("Send out of this interface")))]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
+#[command(mut_args(habits::options_of("replay")))]
 pub(crate) struct ReplayArgs {
     /// The capture, pcap or pcapng; '-': standard input
     pub(crate) file: PathBuf,

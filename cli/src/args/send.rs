@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, PaceArgs, PayloadArgs, SendingArgs};
+use super::habits;
 use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::units;
@@ -44,6 +45,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 #[derive(Debug, ArgGroup)]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
+#[command(mut_args(habits::options_of("send")))]
 pub(crate) struct SendArgs {
     /// Where to send: HOST, HOST:PORT or [V6]:PORT
     ///

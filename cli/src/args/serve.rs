@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, SendingArgs};
+use super::habits;
 use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::numbers::{NumberOrOff, number_or_off};
@@ -55,6 +56,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
     .long_help("Print more: each datagram answered or ignored, at most 1,000 a second")))]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
+#[command(mut_args(habits::options_of("serve")))]
 pub(crate) struct ServeArgs {
     /// Where to listen [default: every address, port 10000]
     ///

@@ -26,10 +26,17 @@ pub(crate) fn socket_options(common: &CommonArgs) -> Options {
 
 /// The interfaces that were named; an unknown one is an error.
 pub(crate) fn named<'a>(common: &CommonArgs, interfaces: &'a Interfaces) -> Result<Vec<&'a Interface>> {
-    let find = |name: &String| {
-        interfaces.named(name).ok_or_else(|| Hint::on(format!("no interface '{name}'"), interface_names(interfaces)))
-    };
+    let find = |name: &String| interfaces.named(name).ok_or_else(|| no_interface(name, interfaces));
     common.interfaces.iter().map(find).collect()
+}
+
+/// The error for an interface that there is not. In ping, -i is the interval.
+fn no_interface(name: &str, interfaces: &Interfaces) -> anyhow::Error {
+    let hint = match name.parse::<f64>() {
+        Ok(_) => format!("-i names an interface; the time from one datagram to the next is --every {name}s"),
+        Err(_) => interface_names(interfaces),
+    };
+    Hint::on(format!("no interface '{name}'"), hint)
 }
 
 /// The one interface that was named, if any.

@@ -1,0 +1,278 @@
+//! Reads the command line; where it is not understood, what to type instead: by the table of other tools' words, or by the spelling.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, CommandFactory, Parser};
+
+use crate::args::{Args, habits};
+use crate::hint::Hint;
+use crate::words::address::{Address, Host};
+
+/// Why a command line is not run.
+#[derive(Debug)]
+pub(crate) enum NotRun {
+    /// Help or the version was asked for, or the parser says what is wrong.
+    Parser(clap::Error),
+    /// There is a hint.
+    Hinted(anyhow::Error),
+}
+
+/// Letters of a word that may be others, and still be a misspelling of it.
+const MAX_MISSPELLED: usize = 2;
+/// Bytes of a word from which on it is compared with none: longer than any option.
+const LONGEST_WORD: usize = 64;
+
+/// Reads a command line; the first argument is the name of the command.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, NotRun> {
+    let arguments = help_as_option(arguments.into_iter().collect());
+    Args::try_parse_from(&arguments).map_err(|error| {
+        let typed: Vec<_> = arguments.iter().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+        match explain(&error, &typed) {
+            Some(hinted) => NotRun::Hinted(hinted),
+            None => NotRun::Parser(error),
+        }
+    })
+}
+
+/// `udp help VERB` is `udp VERB --help`.
+fn help_as_option(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_some_and(|verb| verb == "help") {
+        arguments.remove(1);
+        arguments.truncate(2);
+        arguments.push("--help".into());
+    }
+    arguments
+}
+
+/// The error with its hint, if the table or the spelling has one.
+fn explain(error: &clap::Error, typed: &[String]) -> Option<anyhow::Error> {
+    let command = Args::command();
+    let verb = typed.iter().find(|word| !word.starts_with('-')).and_then(|word| command.find_subcommand(word));
+    let line = Line { verb: verb.unwrap_or(&command), typed };
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => line.asks_by_mistake(),
+        ErrorKind::UnknownArgument => match context(ContextKind::InvalidArg)? {
+            option if option.starts_with('-') => Some(line.unknown_option(option)),
+            extra => Some(line.one_too_many(extra)),
+        },
+        ErrorKind::InvalidSubcommand => Some(line.unknown_verb(context(ContextKind::InvalidSubcommand)?)),
+        _ => None,
+    }
+}
+
+/// A command line that was not understood.
+struct Line<'a> {
+    /// The verb; the command itself where there is none.
+    verb: &'a Command,
+    typed: &'a [String],
+}
+
+impl Line<'_> {
+    fn name(&self) -> &str {
+        self.verb.get_name()
+    }
+
+    /// Whether the verb sends a text that is an argument.
+    fn sends_text(&self) -> bool {
+        matches!(self.name(), "send" | "broadcast")
+    }
+
+    /// An error where the `h` or `V` that asks for help or the version is a letter of a longer word, such as `-hello`.
+    fn asks_by_mistake(&self) -> Option<anyhow::Error> {
+        let words = || self.typed.iter().take_while(|word| *word != "--");
+        if words().any(|word| matches!(word.as_str(), "-h" | "--help" | "-help" | "-V" | "--version")) {
+            return None;
+        }
+        let word = words().find(|word| is_cluster(word) && word.contains(['h', 'V']))?;
+        let is_all_flags = word.chars().skip(1).all(|letter| letter == 'h' || self.takes_no_value(letter));
+        (!is_all_flags).then(|| self.no_option(word, &self.as_text(word)))
+    }
+
+    fn unknown_option(&self, option: &str) -> anyhow::Error {
+        if option.starts_with("--") {
+            let hint = self.of_table(option).map(str::to_owned).or_else(|| self.misspelled(option));
+            return self.no_option(option, &hint.unwrap_or_else(|| self.as_text(option)));
+        }
+        // The whole word that the letter stands in.
+        let letter = option.trim_start_matches('-');
+        let word = self.typed.iter().find(|word| is_cluster(word) && word.contains(letter));
+        let word = word.map_or(option, String::as_str);
+        self.no_option(word, &self.of_cluster(word).unwrap_or_else(|| self.as_text(word)))
+    }
+
+    /// The hint for a word of short options.
+    fn of_cluster(&self, word: &str) -> Option<String> {
+        if word.chars().count() > 2 && self.has_long(word.trim_start_matches('-')) {
+            return Some(format!("long options have two hyphens: -{word}"));
+        }
+        // What a digit begins is the value of the letter before it, as in `-w5`.
+        let letters = word.chars().skip(1).take_while(|letter| !letter.is_ascii_digit());
+        let mut hints: Vec<&str> = Vec::new();
+        for letter in letters {
+            match self.of_table(&format!("-{letter}")) {
+                Some(hint) if !hints.contains(&hint) => hints.push(hint),
+                Some(_) => {}
+                None if self.takes_no_value(letter) => {}
+                None => return None,
+            }
+        }
+        (!hints.is_empty()).then(|| hints.join("; "))
+    }
+
+    fn of_table(&self, option: &str) -> Option<&'static str> {
+        habits::hint_for_option(self.name(), option)
+    }
+
+    /// The option that was misspelled.
+    fn misspelled(&self, option: &str) -> Option<String> {
+        let longs = self.verb.get_arguments().filter_map(Arg::get_long);
+        Some(format!("did you mean --{}?", nearest(option.trim_start_matches('-'), longs)?))
+    }
+
+    /// How to send a word that is no option, or where all options are listed.
+    fn as_text(&self, word: &str) -> String {
+        let list = match self.name() {
+            "udp" => "`udp --help` lists the verbs".to_owned(),
+            verb => format!("`udp {verb} --help` lists the options"),
+        };
+        if self.sends_text() { format!("to send it as text: --text={}; {list}", quoted(word)) } else { list }
+    }
+
+    fn no_option(&self, option: &str, hint: &str) -> anyhow::Error {
+        let message = match self.name() {
+            "udp" => format!("there is no option '{option}'"),
+            verb => format!("{verb} has no option '{option}'"),
+        };
+        Hint::on(message, hint)
+    }
+
+    fn has_long(&self, name: &str) -> bool {
+        self.verb.get_arguments().any(|arg| arg.get_long() == Some(name))
+    }
+
+    /// Whether a letter is an option that takes no value.
+    fn takes_no_value(&self, letter: char) -> bool {
+        let mut options = self.verb.get_arguments();
+        options.any(|arg| arg.get_short() == Some(letter) && !arg.get_action().takes_values())
+    }
+
+    /// An argument after the last one that the verb takes.
+    fn one_too_many(&self, extra: &str) -> anyhow::Error {
+        let place = self.typed.iter().rposition(|word| word == extra).unwrap_or(0);
+        let before = |steps: usize| place.checked_sub(steps).map(|place| self.typed[place].as_str());
+        let (last, first) = (before(1).unwrap_or_default(), before(2).unwrap_or_default());
+        let hint = match self.name() {
+            "send" if is_port(last) && has_no_port(first) => {
+                format!("udp send {} {}", with_port(first, last), quoted(extra))
+            }
+            "broadcast" if is_port(last) => format!("udp broadcast -p {last} {}", quoted(extra)),
+            "broadcast" if is_address(last) => format!("udp broadcast --to {last} {}", quoted(extra)),
+            "replay" if is_port(extra) && has_no_port(last) => {
+                format!("udp replay {} {}", quoted(first), with_port(last, extra))
+            }
+            "send" | "broadcast" => {
+                format!("a text with spaces is one argument: {}", quoted(&format!("{last} {extra}")))
+            }
+            verb => format!("`udp {verb} --help` says what it takes"),
+        };
+        Hint::on(format!("'{extra}' is one argument too many"), hint)
+    }
+
+    fn unknown_verb(&self, word: &str) -> anyhow::Error {
+        let place = self.typed.iter().position(|typed| typed == word).unwrap_or(0);
+        let next = self.typed.get(place + 1).map(String::as_str).unwrap_or_default();
+        let verbs: Vec<_> = self.verb.get_subcommands().map(Command::get_name).collect();
+        let hint = match habits::hint_for_verb(word) {
+            Some(hint) => hint.to_owned(),
+            None if is_port(word) => format!("udp listen {word}"),
+            None if is_port(next) && has_no_port(word) => format!("udp send {} TEXT", with_port(word, next)),
+            None if is_address(word) => format!("udp send {word} TEXT"),
+            None => match nearest(word, verbs.iter().copied()) {
+                Some(verb) => format!("did you mean {verb}?"),
+                None => format!("the verbs are {}", verbs.join(", ")),
+            },
+        };
+        Hint::on(format!("there is no verb '{word}'"), hint)
+    }
+}
+
+/// Whether a word is read as short options in one.
+fn is_cluster(word: &str) -> bool {
+    word.len() > 1 && word.starts_with('-') && !word.starts_with("--")
+}
+
+/// The one of these words that another is a misspelling of.
+fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > LONGEST_WORD {
+        return None;
+    }
+    let distance = |other: &str| strsim::osa_distance(word, other);
+    let nearest = words.min_by_key(|other| distance(other))?;
+    (distance(nearest) <= MAX_MISSPELLED.min(word.chars().count() / 3)).then_some(nearest)
+}
+
+fn is_port(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit()) && word.parse::<u16>().is_ok()
+}
+
+/// Whether a word is an IP address, or a port with or without a host.
+fn is_address(word: &str) -> bool {
+    match word.parse() {
+        Ok(Address { host: Some(Host::Name(_)), port }) => port.is_some(),
+        Ok(_) => true,
+        Err(_) => false,
+    }
+}
+
+fn has_no_port(word: &str) -> bool {
+    !word.starts_with('-') && word.parse::<Address>().is_ok_and(|address| address.port.is_none())
+}
+
+fn with_port(host: &str, port: &str) -> String {
+    host.parse::<Address>().map_or_else(|_| host.to_owned(), |address| address.with_port(port))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
+    match !word.is_empty() && word.bytes().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelling_is_near_to_what_was_meant() {
+        let words = ["listen", "send", "serve", "broadcast"];
+        for (word, expected) in [
+            ("lisen", Some("listen")),
+            ("lisetn", Some("listen")),
+            ("broadcats", Some("broadcast")),
+            ("sned", Some("send")),
+            ("frobnicate", None),
+            ("x", None),
+            ("", None),
+            (&"listen".repeat(100_000), None),
+        ] {
+            assert_eq!(nearest(word, words.into_iter()), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn words_are_quoted_as_a_shell_needs_it() {
+        for (word, expected) in
+            [("a-b.c:5", "a-b.c:5"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("ü", "'ü'")]
+        {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+}
