@@ -158,6 +158,12 @@ fn hardware_address(ip: IpAddr, delivery: Delivery) -> [u8; 6] {
     }
 }
 
+/// Whether an Ethernet frame, from this address, has a hardware address that was made up here: then it was a datagram of a
+/// socket, and no frame on a link.
+pub(crate) fn is_made_up(frame: &[u8], source: IpAddr) -> bool {
+    frame.get(6..12) == Some(&hardware_address(source, Delivery::Unicast)[..])
+}
+
 /// A length as it stands in headers.
 fn field(len: usize) -> u16 {
     u16::try_from(len).expect("a payload is no longer than its family allows")

@@ -47,10 +47,13 @@ mod decode;
 mod disk;
 mod drops;
 mod error;
+mod field;
 mod frame;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod link;
+mod network;
 #[cfg(test)]
 mod oracle;
 mod order;
@@ -63,11 +66,14 @@ mod records;
 mod rotate;
 mod row;
 mod source;
+mod wireless;
+#[cfg(test)]
+mod wrappings;
 mod write;
 
 pub use counts::{PacketCounts, Unusable};
 pub use drops::Drops;
 pub use error::ReadError;
-pub use read::{Captured, Reader};
+pub use read::{Captured, ReadOptions, Reader};
 pub use rotate::{CaptureFiles, Limit, Rotation};
 pub use write::{WriteOptions, Writer};

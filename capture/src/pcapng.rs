@@ -7,8 +7,8 @@ use std::time::Duration;
 use udpkit::Delivery;
 
 use super::blocks;
-use super::decode::Link;
 use super::error::{ReadError, Result};
+use super::link::Link;
 use super::order::Order;
 use super::record::{Extent, Record};
 use super::source::{Source, WINDOW};

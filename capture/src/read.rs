@@ -10,9 +10,11 @@ use std::time::Duration;
 use udpkit::Delivery;
 
 use super::counts::{PacketCounts, Unusable};
-use super::decode::{self, Packet, Udp};
+use super::decode::{self, Content, Udp, tunnelled};
 use super::error::ReadError;
-use super::frame::DEFAULT_HOP_LIMIT;
+use super::frame::{DEFAULT_HOP_LIMIT, is_made_up};
+use super::link::Layer;
+use super::network::Packet;
 use super::reassembly::Reassembly;
 use super::record::Record;
 use super::records::Records;
@@ -40,6 +42,13 @@ pub struct Captured<'a> {
     pub traffic_class: u8,
     /// Packets that were dropped since the datagram before it, as the capture tells (pcapng only).
     pub dropped_before: u64,
+    /// Packets of the capture that it came in: one, or its fragments.
+    pub packets: u64,
+    /// Whether it came in one packet longer than 1500 bytes, the most that most links carry; false where the capture is of a
+    /// loopback interface, of sockets ([`Writer`](crate::Writer)), or does not tell. Either the link takes longer ones (jumbo
+    /// frames), or it was several datagrams: where the network card is to cut what a program sends (segmentation offload),
+    /// captures at the sender have it before the cut.
+    pub is_oversized: bool,
     /// The payload, always whole. May be empty: that is data, not an end.
     pub payload: &'a [u8],
 }
@@ -58,15 +67,40 @@ impl<'a> Captured<'a> {
             hop_limit: DEFAULT_HOP_LIMIT,
             traffic_class: 0,
             dropped_before: 0,
+            packets: 1,
+            is_oversized: false,
             payload,
         }
     }
 }
 
+/// How a capture is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadOptions {
+    /// Whether to read the datagrams in tunnels: GRE, IP in IP (IPIP, 6in4) and VXLAN, of any depth up to eight. Without it
+    /// such packets are counted by the kind of tunnel; VXLAN, a datagram itself, is read as one.
+    pub decapsulate: bool,
+}
+
+impl ReadOptions {
+    /// The same, with tunnels opened or not.
+    #[must_use]
+    pub fn decapsulate(self, decapsulate: bool) -> Self {
+        Self { decapsulate }
+    }
+}
+
+/// Tunnels in tunnels that are opened.
+const MAX_TUNNELS: usize = 8;
+/// The longest packet that most links carry, in bytes.
+const USUAL_LIMIT: usize = 1500;
+
 /// Reads the datagrams of a capture from its beginning to its end: pcap or pcapng, of either byte order.
 ///
-/// Packets may be of Ethernet (with tags of virtual networks), Linux cooked captures, raw IP and loopback interfaces; those
-/// that came in fragments are put together. [`counts`](Self::counts) tells what became of all others.
+/// Packets may be of Ethernet (with tags of virtual networks, MPLS, PPPoE, 802.2), Wi-Fi (with radiotap's header or without),
+/// PPP, Cisco's HDLC, Linux cooked captures, Netfilter's log, raw IP and loopback interfaces; those that came in fragments
+/// are put together. [`counts`](Self::counts) tells what became of all others.
 ///
 /// Memory is bounded to about 40 MiB, however long the input is and whatever is in it. After an error, which is
 /// returned once, it is at its end.
@@ -86,7 +120,10 @@ impl<'a> Captured<'a> {
 #[derive(Debug)]
 pub struct Reader<R> {
     records: Records<R>,
+    options: ReadOptions,
     fragments: Reassembly,
+    /// The body that was put together last.
+    whole: Vec<u8>,
     counts: PacketCounts,
     /// Of the dropped packets, those that a datagram of the capture records as dropped before it.
     told_dropped: u64,
@@ -99,15 +136,56 @@ struct Located {
     record: Record,
     packet: Packet,
     udp: Udp,
-    payload: Payload,
+    payload: Part,
+    /// Packets of the capture that it came in.
+    packets: u64,
+    is_oversized: bool,
 }
 
-/// Where a payload stands.
-enum Payload {
-    /// In the frame of the record, whose body begins there.
-    Frame(usize),
-    /// In the datagram that was put together last.
-    Whole,
+/// A part of a packet: of its frame, or of what was put together.
+#[derive(Clone)]
+struct Part {
+    /// Whether it is of what was put together last.
+    of_whole: bool,
+    range: Range<usize>,
+}
+
+impl Part {
+    /// Its bytes.
+    fn of<'a>(&self, frame: &'a [u8], whole: &'a [u8]) -> &'a [u8] {
+        let bytes = if self.of_whole { whole } else { frame };
+        bytes.get(self.range.clone()).expect("it was found in these bytes")
+    }
+
+    /// A part of it, whose place is told from its beginning.
+    fn part(&self, range: Range<usize>) -> Self {
+        let start = self.range.start;
+        Self { of_whole: self.of_whole, range: start + range.start..start + range.end }
+    }
+}
+
+/// What is yet to be looked into.
+struct Unopened {
+    layer: Layer,
+    network: u64,
+    part: Part,
+    wire_len: usize,
+    /// Packets of the capture that it came in.
+    packets: u64,
+}
+
+impl Unopened {
+    /// All of a frame.
+    fn frame(record: &Record, frame: &[u8]) -> Self {
+        let part = Part { of_whole: false, range: 0..frame.len() };
+        Self { layer: Layer::Link(record.link), network: 0, part, wire_len: record.wire_len, packets: 1 }
+    }
+
+    /// What stands in a body from this place on.
+    fn tunnel(layer: Layer, network: u64, body: &Part, at: usize, packets: u64) -> Self {
+        let len = body.range.len();
+        Self { layer, network, part: body.part(at.min(len)..len), wire_len: len.saturating_sub(at), packets }
+    }
 }
 
 impl Reader<File> {
@@ -128,9 +206,24 @@ impl<R: Read> Reader<R> {
     ///
     /// The input's; that it is no capture, or one of an unknown version.
     pub fn new(input: R) -> Result<Self, ReadError> {
-        let records = Records::new(input)?;
-        let counts = PacketCounts::default();
-        Ok(Self { records, fragments: Reassembly::default(), counts, told_dropped: 0, is_over: false })
+        Self::with(input, ReadOptions::default())
+    }
+
+    /// [`new`](Self::new) with options.
+    ///
+    /// # Errors
+    ///
+    /// Those of `new`.
+    pub fn with(input: R, options: ReadOptions) -> Result<Self, ReadError> {
+        Ok(Self {
+            records: Records::new(input)?,
+            options,
+            fragments: Reassembly::default(),
+            whole: Vec::new(),
+            counts: PacketCounts::default(),
+            told_dropped: 0,
+            is_over: false,
+        })
     }
 
     /// The next datagram; `None` at the end.
@@ -148,15 +241,11 @@ impl<R: Read> Reader<R> {
             }
         };
         self.counts.datagrams += 1;
+        self.counts.joined += found.packets - 1;
+        self.counts.vxlan += u64::from(found.udp.is_vxlan);
         let dropped_before = self.counts.dropped - std::mem::replace(&mut self.told_dropped, self.counts.dropped);
-        let Located { record, packet, udp, payload } = found;
-        let payload = match payload {
-            Payload::Frame(start) => {
-                let range = Range { start: start + udp.payload.start, end: start + udp.payload.end };
-                self.records.frame(&record).and_then(|frame| frame.get(range))
-            }
-            Payload::Whole => self.fragments.body().get(udp.payload),
-        };
+        let Located { record, packet, udp, payload, packets, is_oversized } = found;
+        let frame = self.records.frame(&record).unwrap_or_default();
         Ok(Some(Captured {
             packet: self.counts.packets,
             time: record.time,
@@ -167,7 +256,9 @@ impl<R: Read> Reader<R> {
             hop_limit: packet.hop_limit,
             traffic_class: packet.traffic_class,
             dropped_before,
-            payload: payload.expect("the header was found in these bytes"),
+            packets,
+            is_oversized,
+            payload: payload.part(udp.payload).of(frame, &self.whole),
         }))
     }
 
@@ -198,22 +289,48 @@ impl<R: Read> Reader<R> {
 
     /// The datagram that a packet is or completes; or why there is none, and to how many packets that applies.
     fn datagram(&mut self, record: Record) -> Result<Option<Located>, (Unusable, u64)> {
-        let one = |why| (why, 1);
         let Some(frame) = self.records.frame(&record) else { return Err((Unusable::TooLong, 1)) };
-        let mut packet = decode::packet(record.link, frame, record.wire_len).map_err(one)?;
-        let body = &frame[packet.body.clone()];
-        let Some(fragment) = packet.fragment else {
-            let udp = decode::udp(packet.protocol, body).map_err(one)?;
-            let payload = Payload::Frame(packet.body.start);
-            return Ok(Some(Located { record, packet, udp, payload }));
-        };
-        let whole = self.fragments.add(record.interface, record.time, &packet, fragment, body);
-        let Some(whole) = whole else { return Ok(None) };
-        let udp = decode::udp(whole.protocol, self.fragments.body()).map_err(|why| (why, whole.packets))?;
-        self.counts.joined += whole.packets - 1;
-        (packet.hop_limit, packet.traffic_class) = (whole.hop_limit, whole.traffic_class);
-        Ok(Some(Located { record, packet, udp, payload: Payload::Whole }))
+        let mut unopened = Unopened::frame(&record, frame);
+        // Known from the outermost packet: what is in a tunnel was on no link by itself.
+        let mut is_oversized = None;
+        for _ in 0..=MAX_TUNNELS {
+            let Unopened { layer, network, part, wire_len, mut packets } = unopened;
+            let bytes = part.of(frame, &self.whole);
+            let found = decode::packet(layer, network, bytes, wire_len, self.options.decapsulate);
+            let mut packet = found.map_err(|why| (why, packets))?;
+            let is_oversized = *is_oversized.get_or_insert_with(|| exceeds(&record, frame, &packet));
+            let mut body = part.part(packet.body.clone());
+            if let Some(fragment) = packet.fragment {
+                let origin = (record.interface, packets);
+                let bytes = body.of(frame, &self.whole);
+                let whole = self.fragments.add(origin, record.time, &packet, fragment, bytes);
+                let Some(whole) = whole else { return Ok(None) };
+                self.whole = self.fragments.take_body();
+                body = Part { of_whole: true, range: 0..self.whole.len() };
+                packets = whole.packets;
+                packet.become_whole(&whole);
+            }
+            let bytes = body.of(frame, &self.whole);
+            let content = decode::content(packet.protocol, bytes, self.options.decapsulate);
+            unopened = match content.map_err(|why| (why, packets))? {
+                Content::Datagram(udp) => {
+                    return Ok(Some(Located { record, packet, udp, payload: body, packets, is_oversized }));
+                }
+                Content::Tunnel { layer, at, number } => {
+                    Unopened::tunnel(layer, tunnelled(&packet, number), &body, at, packets)
+                }
+            };
+        }
+        Err((Unusable::BadHeader, unopened.packets))
     }
+}
+
+/// Whether a whole packet is longer than links carry as a rule, where its link can be known to be one of them.
+fn exceeds(record: &Record, frame: &[u8], packet: &Packet) -> bool {
+    packet.fragment.is_none()
+        && packet.len > USUAL_LIMIT
+        && record.link.has_usual_limit(frame)
+        && !is_made_up(frame, packet.source)
 }
 
 #[cfg(test)]
@@ -294,6 +411,8 @@ mod tests {
                 hop_limit: 7,
                 traffic_class: 0xb9,
                 dropped_before: 2,
+                packets: 1,
+                is_oversized: false,
                 payload,
             };
             assert_eq!(reader.next().unwrap(), Some(expected));
@@ -484,6 +603,46 @@ mod tests {
         }
         let (datagrams, counts, _) = read(&maker.bytes);
         assert_eq!((datagrams.len(), counts.unusable(Unusable::BadHeader)), (0, 3));
+    }
+
+    #[test]
+    fn a_packet_that_no_usual_link_takes_is_told_as_such() {
+        let told = |link, header: &[u8], payload: &[u8]| {
+            let packet = frame(V4[0], V4[1], payload).split_off(14);
+            let mut maker = Maker::pcap(Order::Little, 0xa1b2_c3d4, link);
+            let frame = [header, &packet].concat();
+            maker.packet(0, 0, &frame, frame.len(), &[]);
+            let mut reader = Reader::new(&maker.bytes[..]).unwrap();
+            let datagram = reader.next().unwrap().unwrap();
+            (datagram.is_oversized, datagram.packets)
+        };
+        let ethernet = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
+        let cooked = |hardware| [&[0, 0, hardware, 4, 0, 6][..], &[0; 8], &[8, 0]].concat();
+        let cooked2 = |hardware| [&[8, 0, 0, 0, 0, 0, 0, 1, hardware, 4][..], &[0; 10]].concat();
+        for (len, expected) in [(1472, false), (1473, true), (19_200, true), (65_507, true)] {
+            let payload = vec![1; len];
+            let links = [(1, ethernet.to_vec()), (113, cooked(0)), (276, cooked2(0)), (9, vec![0, 0x21])];
+            for (link, header) in links {
+                assert_eq!(told(link, &header, &payload), (expected, 1), "{link}: {len}");
+            }
+            // What loopback interfaces take, what a socket received, and what nothing is known of.
+            let ours = frame(V4[0], V4[1], b"")[..14].to_vec();
+            let lo = [&[0; 12][..], &[8, 0]].concat();
+            let others =
+                [(1, lo), (1, ours), (113, cooked(3)), (276, cooked2(3)), (0, vec![2, 0, 0, 0]), (101, vec![])];
+            for (link, header) in others {
+                assert_eq!(told(link, &header, &payload), (false, 1), "{link}: {len}");
+            }
+        }
+        let mut whole = frame(V4[0], V4[1], &[5; 8000]);
+        whole[..14].copy_from_slice(&ethernet);
+        let mut maker = Maker::pcap(Order::Little, 0xa1b2_c3d4, 1);
+        for part in fragments(&whole, 4000) {
+            maker.packet(0, 0, &part, part.len(), &[]);
+        }
+        let mut reader = Reader::new(&maker.bytes[..]).unwrap();
+        let datagram = reader.next().unwrap().unwrap();
+        assert_eq!((datagram.is_oversized, datagram.packets), (false, 3), "fragments are no frames of a sender's card");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::decode::{Fragment, Packet};
+use super::network::{Fragment, Packet};
 
 /// Datagrams that can be unfinished at a time; the oldest makes room for another.
 const MAX_DATAGRAMS: usize = 1024;
@@ -24,6 +24,8 @@ struct Identity {
     source: IpAddr,
     destination: IpAddr,
     identification: u32,
+    /// In IPv4 alone (RFC 791 section 3.2): in IPv6 that of the first part counts.
+    protocol: Option<u8>,
 }
 
 /// A datagram of which not all is there.
@@ -76,7 +78,21 @@ pub(crate) struct Reassembly {
     overlapping: u64,
 }
 
+impl Packet {
+    /// Makes the packet of the last fragment that of the whole: what differs by part is that of the first.
+    pub(crate) fn become_whole(&mut self, whole: &Whole) {
+        let Whole { protocol, hop_limit, traffic_class, .. } = *whole;
+        (self.protocol, self.hop_limit, self.traffic_class) = (protocol, hop_limit, traffic_class);
+    }
+}
+
 impl Identity {
+    fn new(interface: u32, packet: &Packet, fragment: Fragment) -> Self {
+        let Packet { network, source, destination, protocol, .. } = *packet;
+        let protocol = Some(protocol).filter(|_| source.is_ipv4());
+        Self { interface, network, source, destination, identification: fragment.identification, protocol }
+    }
+
     /// How long the rest is waited for.
     fn patience(&self) -> Duration {
         if self.source.is_ipv4() { PATIENCE_IPV4 } else { PATIENCE_IPV6 }
@@ -84,17 +100,17 @@ impl Identity {
 }
 
 impl Reassembly {
-    /// Adds a fragment; the datagram, if it was the last that was missing.
+    /// Adds a fragment, which came in so many packets of the capture: one, unless a tunnel's packet came in fragments itself.
+    /// Returns the datagram, if it was the last that was missing.
     pub(crate) fn add(
         &mut self,
-        interface: u32,
+        (interface, packets): (u32, u64),
         time: Option<Duration>,
         packet: &Packet,
         fragment: Fragment,
         part: &[u8],
     ) -> Option<Whole> {
-        let Packet { network, source, destination, .. } = *packet;
-        let key = Identity { interface, network, source, destination, identification: fragment.identification };
+        let key = Identity::new(interface, packet, fragment);
         if self.unfinished.get(&key).is_some_and(|old| old.is_over(time, key.patience())) {
             self.forget(&key);
         }
@@ -103,11 +119,12 @@ impl Reassembly {
         }
         let unfinished = self.unfinished.get_mut(&key)?;
         let (memory, was_spoilt) = (unfinished.memory(), unfinished.spoilt);
+        unfinished.packets += packets;
         unfinished.add(packet, fragment, part);
         self.held = self.held - memory + unfinished.memory();
-        self.missing += 1;
+        self.missing += packets;
         if unfinished.spoilt {
-            let spoilt = if was_spoilt { 1 } else { unfinished.packets };
+            let spoilt = if was_spoilt { packets } else { unfinished.packets };
             self.missing -= spoilt;
             self.overlapping += spoilt;
         }
@@ -126,8 +143,14 @@ impl Reassembly {
     }
 
     /// The body of the datagram that was completed last.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// Hands over the body of the datagram that was completed last.
+    pub(crate) fn take_body(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.body)
     }
 
     /// Fragments of datagrams that were never completed, those still unfinished among them.
@@ -200,7 +223,6 @@ impl Unfinished {
     }
 
     fn add(&mut self, packet: &Packet, fragment: Fragment, part: &[u8]) {
-        self.packets += 1;
         if self.spoilt {
             return;
         }
@@ -260,6 +282,7 @@ mod tests {
             traffic_class: 0,
             network: 0,
             protocol: 17,
+            len: 0,
             body: 0..0,
             fragment: None,
         }
@@ -269,7 +292,7 @@ mod tests {
     fn part(reassembly: &mut Reassembly, start: usize, len: usize, more: bool) -> Option<Whole> {
         let fragment = Fragment { identification: 7, offset: start, more };
         let hop_limit = if start == 0 { 64 } else { 1 };
-        reassembly.add(0, None, &packet(1, hop_limit), fragment, &bytes(start..start + len))
+        reassembly.add((0, 1), None, &packet(1, hop_limit), fragment, &bytes(start..start + len))
     }
 
     fn bytes(places: Range<usize>) -> Vec<u8> {
@@ -319,7 +342,7 @@ mod tests {
         let mut reassembly = Reassembly::default();
         part(&mut reassembly, 0, 16, true);
         let fragment = Fragment { identification: 7, offset: 0, more: true };
-        reassembly.add(0, None, &packet(1, 64), fragment, &[0xff; 16]);
+        reassembly.add((0, 1), None, &packet(1, 64), fragment, &[0xff; 16]);
         assert!(part(&mut reassembly, 16, 8, false).is_none());
         assert_eq!(reassembly.overlapping(), 3);
     }
@@ -346,11 +369,11 @@ mod tests {
         let mut reassembly = Reassembly::default();
         part(&mut reassembly, 0, 8, true);
         let rest = Fragment { identification: 7, offset: 8, more: false };
-        assert!(reassembly.add(0, None, &packet(2, 1), rest, b"b").is_none());
-        assert!(reassembly.add(1, None, &packet(1, 1), rest, b"c").is_none());
-        assert!(reassembly.add(0, None, &Packet { network: 5, ..packet(1, 1) }, rest, b"d").is_none());
-        assert!(reassembly.add(0, None, &packet(1, 1), Fragment { identification: 8, ..rest }, b"e").is_none());
-        assert!(reassembly.add(0, None, &packet(1, 1), rest, b"f").is_some());
+        assert!(reassembly.add((0, 1), None, &packet(2, 1), rest, b"b").is_none());
+        assert!(reassembly.add((1, 1), None, &packet(1, 1), rest, b"c").is_none());
+        assert!(reassembly.add((0, 1), None, &Packet { network: 5, ..packet(1, 1) }, rest, b"d").is_none());
+        assert!(reassembly.add((0, 1), None, &packet(1, 1), Fragment { identification: 8, ..rest }, b"e").is_none());
+        assert!(reassembly.add((0, 1), None, &packet(1, 1), rest, b"f").is_some());
         assert_eq!((reassembly.body()[8], reassembly.missing()), (b'f', 4));
     }
 
@@ -363,17 +386,45 @@ mod tests {
                 let mut reassembly = Reassembly::default();
                 let fragment = |offset, more| Fragment { identification: 7, offset, more };
                 let at = |seconds| Some(Duration::from_secs(seconds));
-                reassembly.add(0, at(100), &packet, fragment(0, true), &[0; 8]);
-                let second = reassembly.add(0, at(now), &packet, fragment(8, false), &[1; 8]);
+                reassembly.add((0, 1), at(100), &packet, fragment(0, true), &[0; 8]);
+                let second = reassembly.add((0, 1), at(now), &packet, fragment(8, false), &[1; 8]);
                 if now.abs_diff(100) <= patience {
                     assert!(second.is_some(), "{now}");
                     continue;
                 }
                 assert!(second.is_none(), "{now}: it is of another datagram");
-                assert!(reassembly.add(0, at(now), &packet, fragment(0, true), &[2; 8]).is_some());
+                assert!(reassembly.add((0, 1), at(now), &packet, fragment(0, true), &[2; 8]).is_some());
                 assert_eq!((reassembly.body(), reassembly.missing()), (&[[2; 8], [1; 8]].concat()[..], 1));
             }
         }
+    }
+
+    #[test]
+    fn fragments_of_another_protocol_are_of_another_packet_in_ipv4_alone() {
+        let fragment = |offset, more| Fragment { identification: 7, offset, more };
+        let v6 = Packet { source: [0xfd; 16].into(), destination: [0xfe; 16].into(), ..packet(1, 64) };
+        for (udp, joined) in [(packet(1, 64), false), (v6, true)] {
+            let mut reassembly = Reassembly::default();
+            let gre = Packet { protocol: 47, ..udp.clone() };
+            assert!(reassembly.add((0, 1), None, &udp, fragment(0, true), &[0; 8]).is_none());
+            let whole = reassembly.add((0, 1), None, &gre, fragment(8, false), &[1; 8]);
+            assert_eq!(whole.map(|whole| whole.protocol), joined.then_some(17));
+        }
+    }
+
+    #[test]
+    fn a_fragment_that_came_in_several_packets_counts_as_so_many() {
+        let mut reassembly = Reassembly::default();
+        let fragment = |offset, more| Fragment { identification: 7, offset, more };
+        reassembly.add((0, 3), None, &packet(1, 64), fragment(0, true), &[0; 8]);
+        assert_eq!(reassembly.missing(), 3);
+        reassembly.add((0, 2), None, &packet(1, 64), fragment(0, true), &[1; 8]);
+        reassembly.add((0, 4), None, &packet(1, 64), fragment(8, true), &[1; 8]);
+        assert_eq!((reassembly.missing(), reassembly.overlapping()), (0, 9));
+        let other = Packet { source: [10, 0, 0, 9].into(), ..packet(1, 64) };
+        reassembly.add((0, 3), None, &other, fragment(0, true), &[0; 8]);
+        let whole = reassembly.add((0, 2), None, &other, fragment(8, false), &[0; 8]);
+        assert_eq!((whole.map(|whole| whole.packets), reassembly.missing()), (Some(5), 0));
     }
 
     #[test]
@@ -384,7 +435,7 @@ mod tests {
             for _ in 0..1500 {
                 number += 1;
                 let fragment = Fragment { identification: number, offset, more: true };
-                assert!(reassembly.add(0, None, &packet(1, 64), fragment, &vec![0; len]).is_none());
+                assert!(reassembly.add((0, 1), None, &packet(1, 64), fragment, &vec![0; len]).is_none());
                 assert!(reassembly.held <= MAX_BYTES);
                 assert!(reassembly.unfinished.len() <= MAX_DATAGRAMS && reassembly.order.len() <= 2 * MAX_DATAGRAMS);
             }
@@ -398,7 +449,7 @@ mod tests {
         let mut reassembly = Reassembly::default();
         let mut add = |number: usize, offset, more| {
             let fragment = Fragment { identification: u32::try_from(number).unwrap(), offset, more };
-            reassembly.add(0, None, &packet(1, 64), fragment, &[0; 8]).is_some()
+            reassembly.add((0, 1), None, &packet(1, 64), fragment, &[0; 8]).is_some()
         };
         let [oldest, again] = [1, 2];
         add(again, 0, true);
@@ -431,7 +482,7 @@ mod tests {
             let len = if random(3) == 0 { 16 } else { 8 };
             let fragment = Fragment { identification, offset: usize::try_from(place).unwrap() * 8, more: place < 2 };
             let time = Some(Duration::from_secs(random(40)));
-            let whole = reassembly.add(0, time, &packet(1, 64), fragment, &[0; 16][..len]);
+            let whole = reassembly.add((0, 1), time, &packet(1, 64), fragment, &[0; 16][..len]);
             joined += whole.map_or(0, |whole| whole.packets);
             let counts = [reassembly.missing(), reassembly.overlapping()];
             assert_eq!(counts[0] + counts[1] + joined, count);
@@ -459,8 +510,8 @@ mod tests {
         let mut reassembly = Reassembly::default();
         for number in 0..10_000 {
             let fragment = |offset, more| Fragment { identification: number, offset, more };
-            assert!(reassembly.add(0, None, &packet(1, 64), fragment(0, true), &[0; 8]).is_none());
-            assert!(reassembly.add(0, None, &packet(1, 64), fragment(8, false), &[0; 8]).is_some());
+            assert!(reassembly.add((0, 1), None, &packet(1, 64), fragment(0, true), &[0; 8]).is_none());
+            assert!(reassembly.add((0, 1), None, &packet(1, 64), fragment(8, false), &[0; 8]).is_some());
         }
         assert!(
             reassembly.unfinished.is_empty() && reassembly.held == 0 && reassembly.order.len() <= 2 * MAX_DATAGRAMS

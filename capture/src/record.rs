@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use udpkit::Delivery;
 
-use super::decode::Link;
+use super::link::Link;
 
 /// A captured packet: what the file says of it.
 #[derive(Clone, Debug)]

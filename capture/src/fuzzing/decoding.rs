@@ -7,7 +7,10 @@ use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 
 use super::frame::{LINKS, frame};
 use crate::counts::Unusable;
-use crate::decode::{Link, packet, udp};
+use crate::decode::{Content, content};
+use crate::field;
+use crate::link::{Layer, Link};
+use crate::network::Packet;
 
 /// The longest IP packet.
 const LONGEST: usize = 65_535;
@@ -18,11 +21,31 @@ pub fn decoding(data: &[u8]) {
     // Bytes that are too few for a frame make no case.
     if let Ok((link, frame, extra)) = case(&mut bytes) {
         check(link, &frame, frame.len() + extra);
-        for protocol in [17, 0, 43, 44, 51, 60] {
-            if let Ok(udp) = udp(protocol, &frame) {
-                assert!(udp.payload.start <= udp.payload.end && udp.payload.end <= frame.len());
+        for protocol in [17, 0, 43, 44, 51, 60, 4, 41, 47] {
+            open(protocol, &frame, 8);
+        }
+    }
+}
+
+/// The packet of a frame, tunnels included.
+fn packet(link: Link, frame: &[u8], wire_len: usize) -> field::Result<Packet> {
+    crate::decode::packet(Layer::Link(link), 0, frame, wire_len, true)
+}
+
+/// Opens tunnels in tunnels: all that is found is there.
+fn open(protocol: u8, body: &[u8], depth: u32) {
+    match content(protocol, body, true) {
+        Ok(Content::Datagram(udp)) => {
+            assert!(udp.payload.start <= udp.payload.end && udp.payload.end <= body.len());
+            assert!(!udp.is_vxlan);
+        }
+        Ok(Content::Tunnel { layer, at, .. }) if depth > 0 => {
+            let inner = body.get(at..).unwrap_or_default();
+            if let Ok(packet) = crate::decode::packet(layer, 1, inner, inner.len(), true) {
+                open(packet.protocol, &inner[packet.body], depth - 1);
             }
         }
+        Ok(Content::Tunnel { .. }) | Err(_) => {}
     }
 }
 
@@ -66,7 +89,7 @@ fn ours(link: u32, frame: &[u8], wire_len: usize) -> Option<Found<'_>> {
         return None;
     }
     let body = &frame[packet.body];
-    let udp = udp(packet.protocol, body).ok()?;
+    let Ok(Content::Datagram(udp)) = content(packet.protocol, body, false) else { return None };
     Some(Found {
         addresses: [packet.source, packet.destination],
         ports: [udp.source_port, udp.destination_port],

@@ -3,7 +3,7 @@
 use arbitrary::{Result, Unstructured};
 
 /// Kinds of networks, by their number; one that nobody knows among them.
-pub(super) const LINKS: [u32; 9] = [1, 1, 1, 101, 113, 276, 0, 228, 147];
+pub(super) const LINKS: [u32; 17] = [1, 1, 1, 101, 113, 276, 0, 228, 147, 9, 50, 51, 104, 105, 127, 204, 239];
 
 /// A part of a packet.
 struct Part {
@@ -20,11 +20,22 @@ pub(super) fn frame(bytes: &mut Unstructured<'_>, link: u32) -> Result<Vec<u8>> 
     let part = if bytes.ratio(1, 3)? { Some(part(bytes, &mut body)?) } else { None };
     let packet = if is_v6 { ipv6(bytes, part, &body)? } else { ipv4(bytes, part, &body)? };
     let ethertype = if is_v6 { [0x86, 0xdd] } else { [0x08, 0x00] };
+    let ppp = if is_v6 { [0, 0x57] } else { [0, 0x21] };
+    let wireless = [&[0x08][..], &[1; 21], &[0, 0], &[0xaa, 0xaa, 3, 0, 0, 0], &ethertype].concat();
     let header = match link {
         1 => [&[2; 12][..], &tags(bytes)?, &ethertype].concat(),
         113 => [&[0; 14][..], &tags(bytes)?, &ethertype].concat(),
         276 => [&ethertype[..], &[0, 0, 0, 0, 0, 1], &[0; 12]].concat(),
         0 => vec![2, 0, 0, 0],
+        9 => ppp.to_vec(),
+        50 => [[0xff, 0x03], ppp].concat(),
+        51 => [&[0x11, 0, 0, 7, 0, 0], &ppp[..]].concat(),
+        104 => [[0x0f, 0], ethertype].concat(),
+        105 => wireless,
+        127 => [&[0, 0, 9, 0, 2, 0, 0, 0, 0], &wireless[..]].concat(),
+        204 => [&[0], &ppp[..]].concat(),
+        // The length covers the attribute's own four bytes.
+        239 => [[2, 0, 0, 0], [8, 0, 1, 0], [0; 4], [0xff, 0, 9, 0]].concat(),
         _ => Vec::new(),
     };
     let mut frame = [header, packet].concat();

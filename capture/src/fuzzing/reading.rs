@@ -7,7 +7,7 @@ use std::time::Duration;
 use udpkit::Delivery;
 
 use crate::counts::PacketCounts;
-use crate::read::{Captured, Reader};
+use crate::read::{Captured, ReadOptions, Reader};
 use crate::records::Records;
 
 /// A capture that is longer is not read in pieces: that would take too long.
@@ -15,20 +15,24 @@ const MOST_IN_PIECES: usize = 20_000;
 /// The most that a datagram in fragments can have, its header with it.
 const LONGEST: usize = 65_535;
 
-/// Reads a capture at once and in pieces of three bytes.
+/// Reads a capture at once and in pieces of three bytes, with its tunnels closed and open.
 pub fn reading(data: &[u8]) {
-    let whole = Contents::read(data);
     let frames = frames(data);
-    assert_eq!(whole.counts.packets, frames.len() as u64);
-    let mut joined = 0;
-    for datagram in &whole.datagrams {
-        let frame = frames[usize::try_from(datagram.packet).expect("packets are in memory") - 1];
-        let is_joined = datagram.joined > joined;
-        joined = datagram.joined;
-        assert!(datagram.payload.len() <= if is_joined { LONGEST } else { frame }, "{datagram:?} in {frame} bytes");
-    }
-    if data.len() <= MOST_IN_PIECES {
-        assert_eq!(Contents::read(Pieces(data)), whole);
+    for decapsulate in [false, true] {
+        let options = ReadOptions::default().decapsulate(decapsulate);
+        let whole = Contents::read_with(data, options);
+        assert_eq!(whole.counts.packets, frames.len() as u64);
+        assert!(!decapsulate || whole.counts.tunnels() == 0);
+        let mut joined = 0;
+        for datagram in &whole.datagrams {
+            let frame = frames[usize::try_from(datagram.packet).expect("packets are in memory") - 1];
+            let is_joined = datagram.joined > joined;
+            joined = datagram.joined;
+            assert!(datagram.payload.len() <= if is_joined { LONGEST } else { frame }, "{datagram:?} in {frame} bytes");
+        }
+        if data.len() <= MOST_IN_PIECES {
+            assert_eq!(Contents::read_with(Pieces(data), options), whole);
+        }
     }
 }
 
@@ -77,8 +81,12 @@ impl Owned {
 impl Contents {
     /// Reads a capture to its end, and makes sure that it is one.
     pub(super) fn read(input: impl Read) -> Self {
+        Self::read_with(input, ReadOptions::default())
+    }
+
+    fn read_with(input: impl Read, options: ReadOptions) -> Self {
         let mut contents = Self { datagrams: Vec::new(), counts: PacketCounts::default(), error: None };
-        let mut reader = match Reader::new(input) {
+        let mut reader = match Reader::with(input, options) {
             Ok(reader) => reader,
             Err(error) => return Self { error: Some(error.to_string()), ..contents },
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 
-use crate::decode::{Fragment, Packet};
+use crate::network::{Fragment, Packet};
 use crate::reassembly::{MAX_BYTES, Reassembly, Whole};
 
 /// The longest body of an IP packet.
@@ -38,10 +38,11 @@ impl Desk {
             traffic_class: 0,
             network: 0,
             protocol: 17,
+            len: 0,
             body: 0..0,
             fragment: None,
         };
-        let whole = self.reassembly.add(0, Some(Duration::from_secs(time)), &packet, fragment, part);
+        let whole = self.reassembly.add((0, 1), Some(Duration::from_secs(time)), &packet, fragment, part);
         self.added += 1;
         self.joined += whole.as_ref().map_or(0, |whole| whole.packets);
         assert_eq!(self.added, self.joined + self.reassembly.missing() + self.reassembly.overlapping());
