@@ -274,6 +274,66 @@ fn a_dry_run_tells_of_the_sharing_that_there_would_be() {
     target.assert_empty();
 }
 
+/// A frame of a packet with this protocol in IPv4, between two ends of a tunnel.
+fn tunnel(protocol: u8, header: &[u8], content: &[u8]) -> Vec<u8> {
+    let mut frame = frame(parse("198.51.100.1:4789"), parse("198.51.100.2:4789"), &[header, content].concat());
+    if protocol != 17 {
+        // The header of UDP is not there.
+        frame.drain(34..42);
+        let len = u16::try_from(frame.len() - 14).expect("it is short").to_be_bytes();
+        frame[16..18].copy_from_slice(&len);
+    }
+    frame[23] = protocol;
+    frame
+}
+
+#[test]
+fn what_is_inside_tunnels_is_sent_where_asked_for_and_else_told_with_the_way_to_it() {
+    let scratch = Scratch::new();
+    let inner = |payload: &[u8]| frame(parse(SOURCE), parse(DESTINATION), payload);
+    let gre = tunnel(47, &[0, 0, 8, 0], &inner(b"in GRE")[14..]);
+    let ipip = tunnel(4, &[], &inner(b"in IP")[14..]);
+    let vxlan = tunnel(17, &[8, 0, 0, 0, 0, 0, 7, 0], &inner(b"in VXLAN"));
+    let capture = Pcap::new().frame(0, &gre).frame(1, &ipip).frame(2, &vxlan).datagram(3, SOURCE, DESTINATION, b"bare");
+    let file = scratch.file("tunnels.pcap", &capture.0);
+    let target = Target::new("127.0.0.1");
+    let to = target.address();
+
+    let outcome = replay(&file, &[&to, "--decapsulate", "--json"]);
+    outcome.assert_status(0);
+    assert_eq!(target.take(4), [&b"in GRE"[..], b"in IP", b"in VXLAN", b"bare"]);
+    let summary = balanced(&outcome);
+    assert_eq!((&summary["capture"]["unusable"], &summary["capture"]["vxlan"]), (&json!({}), &json!(0)));
+
+    let outcome = replay(&file, &[&to]);
+    outcome.assert_status(0);
+    assert_eq!(target.take(2), [vxlan[42..].to_vec(), b"bare".to_vec()]);
+    outcome.assert_told(&[
+        "  1 not sent: inside GRE\n  1 not sent: IPv4 inside IP (IPIP)\n  1 of them VXLAN, with a frame in each\n",
+        "hint: --decapsulate sends what is inside tunnels\n",
+    ]);
+    let summary = balanced(&replay(&file, &[&to, "--json", "--dry-run"]));
+    assert_eq!(summary["capture"]["unusable"], json!({"inside_gre": 1, "inside_ipip": 1}));
+    assert_eq!(summary["capture"]["vxlan"], 1);
+    target.assert_empty();
+
+    // From a pipe, too; and where nothing else is there.
+    let alone = Pcap::new().frame(0, &gre).0;
+    let file = scratch.file("gre.pcap", &alone);
+    let outcome = replay(&file, &[&to]);
+    outcome.assert_status(2);
+    let hint = "1 packet: 1 inside GRE\nhint: --decapsulate sends what is inside tunnels\n";
+    outcome.assert_told(&[hint]);
+    for (more, status) in [(&[][..], 2), (&["--decapsulate"], 0)] {
+        let mut process = Place::Here.udp(&[&["replay", "-", &to], more].concat());
+        process.tell_all(&alone);
+        let outcome = process.finish();
+        outcome.assert_status(status);
+        assert_eq!(outcome.stderr.contains("hint: --decapsulate sends"), status == 2, "{outcome:?}");
+    }
+    assert_eq!(target.take(1), [b"in GRE"]);
+}
+
 /// When a dry run would send each of these, in microseconds.
 fn times(pcap: Pcap, more: &[&str]) -> Vec<u64> {
     let scratch = Scratch::new();
@@ -386,7 +446,7 @@ fn the_account_has_everything_in_the_capture_once() {
     assert_eq!(target.take(4), [&b"one"[..], b"two", b"to port zero", b""]);
     let capture = json!({"readings": 1, "packets": 8, "fragments_joined": 0, "datagrams": 5,
         "unusable": {"cut_short": 1, "not_ip": 1, "tcp": 1}, "left_out": {"too_long": 1},
-        "unsent": 0, "planned": 0, "without_time": 0, "dropped": 0});
+        "unsent": 0, "planned": 0, "without_time": 0, "vxlan": 0, "dropped": 0});
     assert_eq!(summary["capture"], capture);
 
     let outcome =

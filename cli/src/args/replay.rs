@@ -23,6 +23,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp replay game.pcapng 192.168.1.20:9000 --speed 2", "to one port, twice as fast"),
     ("udp replay dns.pcap 10.0.0.1 --filter-port 53 -v", "what went to port 53; show each answer"),
     ("udp replay sensors.pcap :9000 --max-gap 1s --loop 0", "again and again to this host, no pause over 1 s"),
+    ("udp replay mirror.pcap host --decapsulate", "what was in GRE or VXLAN"),
     ("tcpdump -Q in -U -w - udp dst port 9000 | udp replay - host", "what is being captured now, elsewhere"),
 ];
 
@@ -60,6 +61,11 @@ pub(crate) struct ReplayArgs {
     /// Only what was sent to this port (repeatable)
     #[arg(long, value_name = "PORT")]
     pub(crate) filter_port: Vec<u16>,
+    /// Send what is inside tunnels: GRE, IPIP, 6in4, VXLAN
+    ///
+    /// Without it, such packets are counted by the kind of tunnel, and VXLAN is sent as the datagram that it is.
+    #[arg(long)]
+    pub(crate) decapsulate: bool,
     /// Show what would be sent when, and send nothing
     ///
     /// What of the capture cannot be sent is shown, too.

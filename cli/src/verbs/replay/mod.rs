@@ -36,13 +36,14 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
     check_format(&args.common)?;
     let interfaces = Interfaces::list().unwrap_or_default();
     let target = options::target(args, &interfaces)?;
-    let origin = Origin::open(&args.file)?;
+    let origin = Origin::open(&args.file, options::reading(args))?;
     options::check(args, &origin)?;
     let (remote, control) = control()?;
     let stop = hear_signals(&remote)?;
     let printer = SharedPrinter::new(StdPrinter::std(options::settings(args)), &interfaces);
     let context = Rc::new(Context {
         name: options::name(args),
+        reading: options::reading(args),
         selection: options::selection(args, &target),
         stop,
         tally: RefCell::default(),

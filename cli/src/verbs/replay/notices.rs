@@ -189,7 +189,7 @@ impl Replayed<'_> {
     /// What became of what is in the capture.
     fn capture(&self) -> Vec<String> {
         let Tally { readings, counts: found, .. } = self.tally;
-        let PacketCounts { packets, datagrams, joined, dropped, .. } = found;
+        let PacketCounts { packets, datagrams, joined, vxlan, dropped, .. } = found;
         let times = if *readings > 1 { format!(" in {readings} readings") } else { String::new() };
         let joined = match joined {
             0 => String::new(),
@@ -201,9 +201,13 @@ impl Replayed<'_> {
         if let unsent @ 1.. = self.tally.unsent(self.tried()) {
             lines.push(format!("  {unsent} not sent: read, and then it ended"));
         }
+        if *vxlan > 0 {
+            lines.push(format!("  {vxlan} of them VXLAN, with a frame in each"));
+        }
         if *dropped > 0 {
             lines.push(format!("  {dropped} missing: dropped when the capture was made"));
         }
+        lines.extend(self.tally.hint().map(|hint| format!("hint: {hint}")));
         lines
     }
 
@@ -221,6 +225,7 @@ impl Replayed<'_> {
             unsent: self.tally.unsent(self.tried()),
             planned: self.planned.map_or(0, |planned| planned.datagrams),
             without_time: *without_time,
+            vxlan: found.vxlan,
             dropped: found.dropped,
         }
     }
@@ -283,6 +288,7 @@ struct CaptureObject {
     unsent: u64,
     planned: u64,
     without_time: u64,
+    vxlan: u64,
     dropped: u64,
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use anyhow::{Result, bail};
 use udpkit::verbs::{Keeps, ReplayOptions, ReplayPace};
 use udpkit::{Interfaces, Options, Transmit};
+use udpkit_capture::ReadOptions;
 
 use super::origin::Origin;
 use super::reading::Selection;
@@ -81,6 +82,11 @@ pub(super) fn name(args: &ReplayArgs) -> String {
         true => "standard input".to_owned(),
         false => format!("'{}'", args.file.display()),
     }
+}
+
+/// How the capture is read.
+pub(super) fn reading(args: &ReplayArgs) -> ReadOptions {
+    ReadOptions::default().decapsulate(args.decapsulate)
 }
 
 /// Which datagrams of the capture are sent.

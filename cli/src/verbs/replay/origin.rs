@@ -12,7 +12,7 @@ use udpkit::verbs::Reading;
 
 #[cfg(unix)]
 use super::patient::patient;
-use udpkit_capture::{Captured, PacketCounts, ReadError, Reader};
+use udpkit_capture::{Captured, PacketCounts, ReadError, ReadOptions, Reader};
 // Elsewhere an input that does not wait is an error, and is told.
 #[cfg(not(unix))]
 use std::convert::identity as patient;
@@ -47,35 +47,35 @@ pub(super) struct Kept {
 }
 
 impl Origin {
-    /// Opens a file, or standard input for `-`.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    /// Opens a file, or standard input for `-`, which is read in this way.
+    pub(super) fn open(path: &Path, options: ReadOptions) -> Result<Self> {
         if path.as_os_str() == "-" {
-            return Self::stream(None);
+            return Self::stream(None, options);
         }
         let cannot = || format!("cannot read '{}'", path.display());
         let file = File::open(path).with_context(cannot)?;
         match file.metadata().with_context(cannot)? {
             metadata if metadata.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)).with_context(cannot),
             metadata if metadata.is_file() => Ok(Self::File(file)),
-            _ => Self::stream(Some(file)),
+            _ => Self::stream(Some(file), options),
         }
     }
 
     /// Has a thread read a pipe, or standard input: nothing else must wait for the program that writes to it.
-    fn stream(pipe: Option<File>) -> Result<Self> {
+    fn stream(pipe: Option<File>, options: ReadOptions) -> Result<Self> {
         let (sender, messages) = sync_channel(READ_AHEAD);
         let read = move || match pipe {
-            Some(pipe) => read_stream(patient(pipe), &sender),
-            None => read_stream(patient(io::stdin().lock()), &sender),
+            Some(pipe) => read_stream(patient(pipe), options, &sender),
+            None => read_stream(patient(io::stdin().lock()), options, &sender),
         };
         std::thread::Builder::new().spawn(read).context("cannot start a thread for the capture")?;
         Ok(Self::Stream(Some(messages)))
     }
 
     /// Begins to read from the beginning; of a stream there is one reading.
-    pub(super) fn begin(&mut self) -> Result<Supply, ReadError> {
+    pub(super) fn begin(&mut self, options: ReadOptions) -> Result<Supply, ReadError> {
         match self {
-            Self::File(file) => Ok(Supply::File(Box::new(rewound(file)?))),
+            Self::File(file) => Ok(Supply::File(Box::new(rewound(file, options)?))),
             Self::Stream(messages) => {
                 let messages = messages.take().ok_or_else(|| ReadError::Input(0, io::ErrorKind::NotSeekable.into()))?;
                 Ok(Supply::Stream(messages, PacketCounts::default()))
@@ -85,14 +85,14 @@ impl Origin {
 }
 
 /// Reads a file from its beginning.
-pub(super) fn rewound(file: &File) -> Result<Reader<File>, ReadError> {
+pub(super) fn rewound(file: &File, options: ReadOptions) -> Result<Reader<File>, ReadError> {
     let again = file.try_clone().and_then(|mut file| file.rewind().map(|()| file));
-    Reader::new(again.map_err(|error| ReadError::Input(0, error))?)
+    Reader::with(again.map_err(|error| ReadError::Input(0, error))?, options)
 }
 
 /// Reads a stream to its end, or until nobody wants more.
-fn read_stream(input: impl Read, sender: &SyncSender<Piece>) {
-    let mut reader = match Reader::new(input) {
+fn read_stream(input: impl Read, options: ReadOptions, sender: &SyncSender<Piece>) {
+    let mut reader = match Reader::with(input, options) {
         Ok(reader) => reader,
         Err(error) => {
             // Where nobody hears it any more, the run is over.

@@ -12,7 +12,7 @@ use udpkit::verbs::{Reading, Recording, ReplayDatagram};
 use super::origin::{CaptureEntry, Kept, Origin, Supply};
 use super::rehearsal::Rehearsal;
 use super::tally::{Omission, Tally};
-use udpkit_capture::{Captured, ReadError};
+use udpkit_capture::{Captured, ReadError, ReadOptions};
 
 /// How long a stream is waited for until what was read is listed, and the wish to stop looked at.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -45,6 +45,8 @@ impl Selection {
 pub(super) struct Context {
     /// The capture, as it stands in an error.
     pub(super) name: String,
+    /// How it is read.
+    pub(super) reading: ReadOptions,
     pub(super) selection: Selection,
     /// Whether the run shall end.
     pub(super) stop: Arc<AtomicBool>,
@@ -87,7 +89,7 @@ pub(super) struct Pass {
 
 impl Pass {
     pub(super) fn begin(origin: &mut Origin, context: &Rc<Context>) -> udpkit::Result<Self> {
-        let supply = origin.begin().map_err(|error| context.error(error))?;
+        let supply = origin.begin(context.reading).map_err(|error| context.error(error))?;
         context.tally.borrow_mut().readings += 1;
         Ok(Self { supply, context: Rc::clone(context), last: Duration::ZERO })
     }
@@ -156,6 +158,7 @@ mod tests {
         let (sender, receiver) = sync_channel(8);
         let context = Rc::new(Context {
             name: "it".to_owned(),
+            reading: ReadOptions::default(),
             selection: Selection { ports: Vec::new(), limit: usize::MAX, keeps_ports: false },
             stop: Arc::default(),
             tally: RefCell::default(),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use udpkit::verbs::{Plan, Replay, Sources};
 use udpkit::{Control, Drive, End, Interfaces, Memberships, Remote, Report, Socket, drive};
 
@@ -57,7 +57,10 @@ impl Run<'_> {
             Survey { ports, tally, .. } => {
                 let message = format!("nothing to send: {} has {}", self.context.name, tally.words());
                 if self.args.filter_port.is_empty() || ports.is_empty() {
-                    bail!(message);
+                    return Err(match tally.hint() {
+                        Some(hint) => Hint::on(message, hint),
+                        None => anyhow!(message),
+                    });
                 }
                 let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
                 Err(Hint::on(message, format!("its datagrams went to these ports, or more: {}", ports.join(", "))))

@@ -42,7 +42,7 @@ pub(super) fn survey(
     mut look: impl FnMut(),
 ) -> udpkit::Result<Survey> {
     let most = options.limits.count.unwrap_or(u64::MAX);
-    let mut reader = rewound(file).map_err(|error| context.error(error))?;
+    let mut reader = rewound(file, context.reading).map_err(|error| context.error(error))?;
     let (mut sources, mut preview) = (Sources::new(MAX_SOCKETS), Preview::new(options));
     let mut last = Duration::ZERO;
     let (mut datagrams, mut ports, mut tally, mut error) = (0, BTreeSet::new(), Tally::default(), None);

@@ -72,6 +72,11 @@ impl Tally {
         unusable.chain(left_out).filter(|(count, ..)| *count > 0)
     }
 
+    /// What to do where some of it is in tunnels.
+    pub(super) fn hint(&self) -> Option<String> {
+        (self.counts.tunnels() > 0).then(|| "--decapsulate sends what is inside tunnels".to_owned())
+    }
+
     /// All of it in a line: `12 packets, of which 10 TCP, 2 not IP`.
     pub(super) fn words(&self) -> String {
         let packets = self.counts.packets;
