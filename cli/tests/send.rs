@@ -4,7 +4,7 @@
 mod common;
 
 use common::netns::{Lan, require};
-use common::{Place, Process, Scratch, hosts, number, serve_at, without_rtt};
+use common::{Place, Process, Scratch, hosts, number, serve_at, without_rtt, without_time};
 
 /// Says each datagram that arrives, as hex after a `:`, and where from. Arguments: address.
 const RECORDER: &str = "
@@ -433,6 +433,9 @@ fn repeats_are_numbered_and_end_with_a_summary() {
         "\nrtt min/avg/max/mdev = ",
         " ms of 3\n",
     ]);
+
+    let outcome = Place::Here.run(&["send", &to, "hi", "--time"]);
+    assert_eq!(without_rtt(without_time(&outcome.text())), format!("{to}  RTT  2 B  hi\n"));
 
     let outcome = Place::Here.run(&["send", &to, "never", "--repeat", "2", "--every", "1ms", "--wait", "20ms"]);
     outcome.assert_status(1);

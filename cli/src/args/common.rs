@@ -165,6 +165,9 @@ pub(crate) struct CommonArgs {
     /// Receive buffer, as much of it as the system permits [default: 4MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) recv_buffer: Option<usize>,
+    /// Begin lines with the time of day: answers, refusals, drops, states
+    #[arg(long)]
+    pub(crate) time: bool,
     /// Print more: each datagram sent, answered or ignored
     #[arg(short, long, conflicts_with = "quiet")]
     pub(crate) verbose: bool,

@@ -71,7 +71,7 @@ pub(crate) struct ListenArgs {
     ///
     /// It has the last payloads of each; the key ? shows what the keys do.
     #[arg(long, conflicts_with_all = ["format", "json", "raw", "hex_dump", "quiet", "verbose", "print",
-        "fields", "utc", "relative", "delta", "delimiter"])]
+        "fields", "utc", "relative", "delta", "delimiter", "time"])]
     pub(crate) tui: bool,
     /// Receive what one sender sends in a row as one, where the system can: faster, but drops are then told as "at least",
     /// and times are those of the row

@@ -34,23 +34,29 @@ impl<N: Write> Aside<N> {
     /// Writes a line. Whatever names stand in it, of interfaces, programs or hosts, it stays one line, and cannot steer a
     /// terminal.
     pub(super) fn line(&mut self, start: &str, words: &str) {
+        self.timed_line("", start, words);
+    }
+
+    /// Writes a line that begins with a time.
+    pub(super) fn timed_line(&mut self, time: &str, start: &str, words: &str) {
         self.clear_status();
         let words = match start {
             COMPLAINT => shortened(words, LONGEST_ERROR),
             HINT => shortened(words, LONGEST_HINT),
             _ => words.into(),
         };
-        let _ = writeln!(self.out, "{start}{}", escape::words(&words));
+        let _ = writeln!(self.out, "{time}{start}{}", escape::words(&words));
     }
 
-    /// Writes a line that the next one replaces, if it goes to a terminal.
-    pub(super) fn status(&mut self, line: &str) {
+    /// Writes a line, which may begin with a time, and which the next one replaces, if it goes to a terminal.
+    pub(super) fn status(&mut self, time: &str, line: &str) {
         if !io::stderr().is_terminal() {
-            return self.line("", line);
+            return self.timed_line(time, "", line);
         }
         let width = terminal_size::terminal_size_of(io::stderr()).map_or(DEFAULT_WIDTH, |(width, _)| width.0);
         // A line that the terminal broke could not be replaced.
-        let line: String = escape::words(line).chars().take(usize::from(width).saturating_sub(1)).collect();
+        let line: String =
+            time.chars().chain(escape::words(line).chars()).take(usize::from(width).saturating_sub(1)).collect();
         let _ = write!(self.out, "{CLEAR_LINE}{line}");
         self.status_shown = true;
     }

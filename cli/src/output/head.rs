@@ -127,9 +127,10 @@ impl Key {
     }
 }
 
-/// When a datagram came: by the kernel's clock, or else, for an object, which has a time always, now.
+/// When a datagram came: by the kernel's clock, or else, where there is to be a time, now.
 fn time(datagram: &Datagram<'_>, settings: &Settings) -> Option<SystemTime> {
-    datagram.meta.received.or_else(|| (settings.format == Format::Json).then(settings.now))
+    let is_told = settings.timed || settings.format == Format::Json;
+    datagram.meta.received.or_else(|| is_told.then(settings.now))
 }
 
 /// The place of a source's head. Whoever chooses sources so that they meet in one makes us write heads anew, no more.

@@ -22,6 +22,11 @@ pub(crate) trait Notice: Serialize {
         None
     }
 
+    /// Whether it happened at a time that people may want to know, and not at the beginning or the end.
+    fn is_timed(&self) -> bool {
+        true
+    }
+
     /// What to do about it.
     fn hint(&self) -> Option<String> {
         None

@@ -26,6 +26,10 @@ impl Notice for ListeningOn<'_> {
         Some("listening")
     }
 
+    fn is_timed(&self) -> bool {
+        false
+    }
+
     fn words(&self) -> Vec<String> {
         let list: Vec<_> = self.addresses.iter().map(|address| Endpoint(*address).to_string()).collect();
         vec![format!("{} on {}", self.what, list.join(" and "))]

@@ -55,6 +55,7 @@ impl<W: Write, N: Write> Printer<W, N> {
     pub(crate) fn new(settings: Settings, out: W, aside: N, zone: jiff::tz::TimeZone) -> Self {
         let times = match settings.format {
             Format::Json => Times::Utc,
+            Format::Text | Format::Hex | Format::Raw if settings.printing.times == Times::Utc => Times::Utc,
             Format::Text | Format::Hex | Format::Raw => Times::Local,
         };
         Self {
@@ -124,12 +125,16 @@ impl<W: Write, N: Write> Printer<W, N> {
         if matches!(tone, Tone::Note | Tone::Status) && (self.settings.quiet || self.is_json()) {
             return;
         }
-        let lines = notice.words();
-        match tone {
-            Tone::Data => lines.iter().for_each(|line| self.data(line)),
-            Tone::Note => lines.iter().for_each(|line| self.aside.line("", line)),
-            Tone::Status => lines.iter().for_each(|line| self.aside.status(line)),
-            Tone::Complaint => lines.iter().for_each(|line| self.aside.line(COMPLAINT, line)),
+        let is_timed = self.settings.timed && notice.is_timed();
+        let time = is_timed.then(|| self.time_words(notice.time().unwrap_or_else(self.settings.now)) + "  ");
+        let time = time.as_deref().unwrap_or_default();
+        for line in notice.words() {
+            match tone {
+                Tone::Data => self.data(&line),
+                Tone::Note => self.aside.timed_line(time, "", &line),
+                Tone::Status => self.aside.status(time, &line),
+                Tone::Complaint => self.aside.timed_line(time, COMPLAINT, &line),
+            }
         }
         if let Some(hint) = notice.hint() {
             self.aside.line(HINT, &hint);
@@ -355,6 +360,7 @@ mod tests {
     use udpkit::{Cause, Delivery, InterfaceIndex, Meta, ReplyTo, Unreachable};
 
     use super::super::news::Refusals;
+    use super::super::notices::ListeningOn;
     use super::super::samples::each_event;
     use super::*;
 
@@ -403,7 +409,10 @@ mod tests {
 
     /// What a printer that tells everything says of an event: as data, and aside.
     fn told(format: Format, event: Event<'_>) -> (String, String) {
-        let settings = Settings { verbose: true, numbered: true, now, ..Settings::plain(format) };
+        said_of(Settings { verbose: true, numbered: true, now, ..Settings::plain(format) }, event)
+    }
+
+    fn said_of(settings: Settings, event: Event<'_>) -> (String, String) {
         let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
         assert!(printer.event(event).is_continue());
         (String::from_utf8(printer.out).unwrap(), String::from_utf8(printer.aside.out).unwrap())
@@ -455,6 +464,30 @@ mod tests {
                 }
             }
         });
+    }
+
+    #[test]
+    fn lines_begin_with_the_time_where_that_is_asked_for() {
+        each_event(|event| {
+            let of = |times| {
+                let mut settings =
+                    Settings { timed: true, verbose: true, numbered: true, now, ..Settings::plain(Format::Text) };
+                settings.printing.times = times;
+                let (data, aside) = said_of(settings, event);
+                data + &aside
+            };
+            let (local, utc) = (of(Times::Local), of(Times::Utc));
+            let is_silent = event.name() == "question";
+            assert!(local.starts_with("22:13:20.000000005  ") || is_silent && local.is_empty(), "{local}");
+            assert!(utc.starts_with("2023-11-14T22:13:20.000000005Z  ") || is_silent && utc.is_empty(), "{utc}");
+            // Of hints, none does.
+            assert_eq!(local.matches("22:13:20").count(), usize::from(!is_silent), "{local}");
+        });
+        let settings = Settings { timed: true, now, ..Settings::plain(Format::Text) };
+        let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
+        let addresses = ["192.0.2.1:9".parse().unwrap()];
+        printer.say(&ListeningOn { addresses: &addresses, what: "listening" });
+        assert_eq!(String::from_utf8(printer.aside.out).unwrap(), "listening on 192.0.2.1:9\n");
     }
 
     #[test]

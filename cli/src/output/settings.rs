@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) printing: Printing,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
+    /// Whether lines about what happened begin with the time.
+    pub(crate) timed: bool,
     /// Whether lines are coloured.
     pub(crate) color: bool,
     /// Whether each line is written at once: on a terminal.
@@ -41,6 +43,7 @@ impl Settings {
             printing: Printing::default(),
             quiet: false,
             verbose: false,
+            timed: false,
             color: false,
             at_once: false,
             refusals: Refusals::default(),

@@ -33,6 +33,10 @@ impl<T: Serialize> Notice for Summary<T> {
         Some("summary")
     }
 
+    fn is_timed(&self) -> bool {
+        false
+    }
+
     fn words(&self) -> Vec<String> {
         self.words.clone()
     }

@@ -33,14 +33,15 @@ pub(super) fn line(
             Ok(None)
         }
         Role::Reply { to } => {
-            let shown = Shown { interface: shown.interface.filter(|_| settings.name_interfaces), ..*shown };
+            let interface = shown.interface.filter(|_| settings.name_interfaces);
+            let shown = Shown { interface, time: shown.time.filter(|_| settings.timed), ..*shown };
             answer(line, &shown, to, settings.numbered, palette)?;
             Ok(None)
         }
     }
 }
 
-/// `source  [interface]  [#request]  rtt  length`: who answered, and how fast; what is likely, but not certain, is marked.
+/// `[time]  source  [interface]  [#request]  rtt  length`: who answered, and how fast; what is likely, but not certain, is marked.
 fn answer(
     out: &mut impl Write,
     shown: &Shown<'_>,
@@ -48,6 +49,10 @@ fn answer(
     is_numbered: bool,
     palette: &Palette,
 ) -> io::Result<()> {
+    if let Some(time) = shown.time {
+        palette.faint.write(out, time)?;
+        out.write_all(b"  ")?;
+    }
     palette.address.write(out, shown.source)?;
     out.write_all(b"  ")?;
     if let Some(interface) = shown.interface {

@@ -31,6 +31,7 @@ pub(crate) fn settings(common: &CommonArgs, ports: Vec<u16>) -> Settings {
     Settings {
         quiet: common.quiet,
         verbose: common.verbose,
+        timed: common.time,
         color,
         at_once: terminal,
         ports,

@@ -24,6 +24,10 @@ impl Notice for Target<'_> {
         Some("target")
     }
 
+    fn is_timed(&self) -> bool {
+        false
+    }
+
     fn words(&self) -> Vec<String> {
         vec![format!("{}: to {}", self.interface, self.destination)]
     }
@@ -43,6 +47,10 @@ pub(super) struct LeftOut<'a> {
 impl Notice for LeftOut<'_> {
     fn kind(&self) -> Option<&'static str> {
         Some("left_out")
+    }
+
+    fn is_timed(&self) -> bool {
+        false
     }
 
     fn words(&self) -> Vec<String> {

@@ -39,6 +39,10 @@ impl Notice for SourceSocket {
         Some("sender")
     }
 
+    fn is_timed(&self) -> bool {
+        false
+    }
+
     fn words(&self) -> Vec<String> {
         let (source, local) = (self.source, self.local.0.port());
         let line = |reason| format!("{source} sends from port {local}, not {}: {reason}", source.0.port());

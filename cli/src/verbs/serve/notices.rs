@@ -22,6 +22,10 @@ impl Notice for MetricsServed<'_> {
         Some("metrics")
     }
 
+    fn is_timed(&self) -> bool {
+        false
+    }
+
     fn words(&self) -> Vec<String> {
         self.addresses.iter().map(|address| format!("metrics at http://{}/metrics", Endpoint(*address))).collect()
     }
