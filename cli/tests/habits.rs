@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Place, Scratch, hosts, number, without_rtt};
+use common::{Place, Process, Scratch, hosts, number, without_rtt};
 
 /// The link-local address of a host's `eth0`.
 fn link_local(host: Place<'_>) -> String {
@@ -314,4 +314,24 @@ fn a_text_that_begins_with_a_hyphen_asks_for_no_help() {
         help.assert_status(0);
         assert!(help.text().contains("\nUsage: udp "), "{help:?}");
     }
+}
+
+#[test]
+fn a_hangup_ends_a_run_with_its_summary_unless_it_was_ignored() {
+    for arguments in [&["serve", "127.0.0.1:0"][..], &["listen", "127.0.0.1:0"]] {
+        let (process, _) = Place::Here.waiting(arguments);
+        process.signal("HUP");
+        let outcome = process.finish();
+        outcome.assert_status(0);
+        outcome.assert_told(&["0 received"]);
+    }
+    let mut ignoring = Place::Here.command("sh");
+    ignoring.args(["-c", "trap '' HUP; exec \"$0\" serve 127.0.0.1:0", env!("CARGO_BIN_EXE_udp")]);
+    let mut process = Process::start(ignoring);
+    process.until_told("serving on ");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).expect("it runs");
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("proc(5)");
+    assert!(ignored.trim().ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f']), "{ignored}");
+    process.signal("HUP");
+    process.stop().assert_status(0);
 }

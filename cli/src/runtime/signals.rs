@@ -1,15 +1,17 @@
-//! Signals: the first SIGINT or SIGTERM ends the run with its summary, the second at once; SIGHUP reads files again.
+//! Signals: the first SIGINT or SIGTERM ends the run with its summary, the second at once; SIGHUP reads files again, or ends
+//! the run, too.
 
 use anyhow::{Context, Result};
 
 use crate::runtime::exit::Exit;
 
-/// Ends the run at the first signal, and the process at the second; calls `hangup` at each SIGHUP, if there is one.
+/// Ends the run at the first signal, and the process at the second. Calls `hangup` at each SIGHUP; without it, SIGHUP ends
+/// the run, unless it was ignored when the command began.
 #[cfg(unix)]
 pub(crate) fn handle(stop: impl Fn() + Send + 'static, hangup: Option<impl Fn() + Send + 'static>) -> Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot handle signals")?;
-    if hangup.is_some() {
+    if hangup.is_some() || !is_ignored(SIGHUP) {
         signals.add_signal(SIGHUP).context("cannot handle signals")?;
     }
     let hear = move || {
@@ -17,6 +19,8 @@ pub(crate) fn handle(stop: impl Fn() + Send + 'static, hangup: Option<impl Fn() 
         for signal in signals.forever() {
             match &hangup {
                 Some(hangup) if signal == SIGHUP => hangup(),
+                // A terminal that is closed may send more than one.
+                None if signal == SIGHUP && stopped => {}
                 _ if stopped => {
                     crate::tui::restore_at_once();
                     // Without what a process does at its end: to write what a terminal or a pipe does not take.
@@ -31,6 +35,15 @@ pub(crate) fn handle(stop: impl Fn() + Send + 'static, hangup: Option<impl Fn() 
     };
     std::thread::Builder::new().spawn(hear).context("cannot start a thread for signals")?;
     Ok(())
+}
+
+/// Whether a signal is ignored, as `nohup` makes it; where the system does not say (`proc(5)`), it may be.
+#[cfg(unix)]
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_none_or(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Ends the run at the first Ctrl-C, and the process at the second; there is no SIGHUP.
@@ -55,5 +68,5 @@ pub(crate) fn handle(stop: impl Fn() + Send + 'static, _hangup: Option<impl Fn()
     Ok(())
 }
 
-/// No reason to read anything again.
+/// Nothing is read again: SIGHUP ends the run.
 pub(crate) const NO_HANGUP: Option<fn()> = None;
