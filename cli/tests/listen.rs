@@ -272,6 +272,50 @@ fn multicast_groups_are_joined_and_no_others_heard() {
     }
 }
 
+#[test]
+fn every_port_of_a_range_is_listened_to_and_answered() {
+    let Some(lan) = hosts(2) else { return };
+    let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
+    h2.shell("ip address add fd01::2/64 dev eth0 nodad");
+    h1.shell("ip address add fd01::1/64 dev eth0 nodad");
+    let mut listener = h2.udp(&["listen", "5000-5002", ":5002-5004", "5003", "--json"]);
+    let listening: Value = serde_json::from_str(&listener.stdout_line()).expect("JSON Lines");
+    let places = (5000..=5004).flat_map(|port| [format!("0.0.0.0:{port}"), format!("[::]:{port}")]);
+    assert_eq!(listening["addresses"], places.collect::<Value>());
+    for ip in ["10.1.0.2", "[fd01::2]"] {
+        for port in 5000..=5004 {
+            let to = format!("{ip}:{port}");
+            h1.run(&["send", &to, "hello", "--wait", "0"]).assert_status(0);
+            let received: Value = serde_json::from_str(&listener.stdout_line()).expect("JSON Lines");
+            assert_eq!((&received["type"], &received["destination"]), (&"received".into(), &to.into()), "{received}");
+        }
+    }
+    listener.stop().assert_status(0);
+    let mut server = h2.udp(&["serve", "10.1.0.2:6000-6002", "[fd01::2]:6000-6001", "--reply", "{payload}!"]);
+    assert_eq!(server.stderr_line(), "serving on 10.1.0.2:6000-6002 and [fd01::2]:6000-6001");
+    for to in ["10.1.0.2:6000", "10.1.0.2:6001", "10.1.0.2:6002", "[fd01::2]:6000", "[fd01::2]:6001"] {
+        let outcome = h1.run(&["send", to, to, "--raw"]);
+        assert_eq!(outcome.text(), format!("{to}!"), "{outcome:?}");
+    }
+    server.stop().assert_status(0);
+}
+
+#[test]
+fn a_range_of_ports_has_a_limit_and_its_place() {
+    for (arguments, words) in [
+        (&["listen", "1-257"][..], "257 ports are too many for one command, which takes 256 at most"),
+        (&["serve", "127.0.0.1:20-10"], "the range of ports 20-10 ends before it begins"),
+        (
+            &["send", "127.0.0.1", "x", "--local", "5000-5010"],
+            "'5000-5010' is a range of ports; there is one port here",
+        ),
+    ] {
+        let outcome = Place::Here.run(arguments);
+        outcome.assert_status(2);
+        outcome.assert_told(&[words]);
+    }
+}
+
 /// Receives by a socket that only shares its port by SO_REUSEPORT, once it has said so. Arguments: port, and the group to
 /// join, if any. Says what came.
 const REUSEPORT_ALONE: &str = "

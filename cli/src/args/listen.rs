@@ -8,7 +8,7 @@ use clap::Args as ArgGroup;
 use super::common::{CommonArgs, PrintArgs};
 use super::habits;
 use super::help::{self, Example, Status};
-use crate::words::address::Address;
+use crate::words::range::AddressRange;
 use crate::words::{bytes, units};
 use udpkit_capture::Limit;
 
@@ -53,9 +53,9 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 pub(crate) struct ListenArgs {
     /// Where to listen [default: every address, port 10000]
     ///
-    /// HOST, HOST:PORT, :PORT, PORT, [V6]:PORT, or a multicast group to join.
+    /// HOST, HOST:PORT, :PORT, PORT, [V6]:PORT, or a multicast group to join. PORT may be a range, such as 5000-5010.
     #[arg(value_name = "ADDRESS")]
-    pub(crate) addresses: Vec<Address>,
+    pub(crate) addresses: Vec<AddressRange>,
     /// Only datagrams from this network (repeatable)
     ///
     /// Such as 10.1.0.0/16, 2001:db8::/32, or an address.

@@ -11,6 +11,7 @@ use super::habits;
 use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::numbers::{NumberOrOff, number_or_off};
+use crate::words::range::AddressRange;
 use crate::words::units;
 
 /// What the help shows first, and all that `-h` shows.
@@ -60,9 +61,9 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 pub(crate) struct ServeArgs {
     /// Where to listen [default: every address, port 10000]
     ///
-    /// HOST, HOST:PORT, :PORT, PORT, [V6]:PORT, or a multicast group to join.
+    /// HOST, HOST:PORT, :PORT, PORT, [V6]:PORT, or a multicast group to join. PORT may be a range, such as 5000-5010.
     #[arg(value_name = "ADDRESS")]
-    pub(crate) addresses: Vec<Address>,
+    pub(crate) addresses: Vec<AddressRange>,
     /// Reply with this text
     #[arg(long, value_name = "TEXT", default_value = "Get off my lawn!", value_parser = template, group = "answer")]
     pub(crate) reply: udpkit::Template,

@@ -31,8 +31,7 @@ impl Notice for ListeningOn<'_> {
     }
 
     fn words(&self) -> Vec<String> {
-        let list: Vec<_> = self.addresses.iter().map(|address| Endpoint(*address).to_string()).collect();
-        vec![format!("{} on {}", self.what, list.join(" and "))]
+        vec![format!("{} on {}", self.what, endpoint::list(self.addresses))]
     }
 }
 

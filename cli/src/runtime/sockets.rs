@@ -12,6 +12,7 @@ use crate::args::{CommonArgs, SendingArgs};
 use crate::hint::{self, Hint, interface_names};
 use crate::words::address::{Address, Families, needs_scope};
 use crate::words::endpoint::{self, Endpoint};
+use crate::words::range::{AddressRange, expanded};
 
 /// What sockets ask the system for; most systems permit less without being told to.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -116,19 +117,22 @@ impl Listening {
 
 /// Opens a socket for each address; without any, one for each family.
 pub(crate) fn listening(
-    addresses: &[Address],
+    addresses: &[AddressRange],
     common: &CommonArgs,
     options: &Options,
     source: Option<IpAddr>,
     interfaces: &Interfaces,
 ) -> Result<Listening> {
     named(common, interfaces)?;
-    check_listening(addresses, common)?;
+    let mut addresses = expanded(addresses)?;
+    check_listening(&addresses, common)?;
+    if addresses.is_empty() {
+        addresses.push(Address { host: None, port: None });
+    }
     let mut listening = Listening { sockets: Vec::new(), groups: Vec::new(), destinations: Vec::new() };
-    let everywhere = [Address { host: None, port: None }];
     // An address that is given twice, or has two names, is one place.
     let (mut everywhere_at, mut at) = (HashSet::new(), HashSet::new());
-    for address in if addresses.is_empty() { &everywhere } else { addresses } {
+    for address in &addresses {
         let port = address.port.unwrap_or_else(|| common.port());
         match &address.host {
             None if !everywhere_at.insert(port) => {}

@@ -36,6 +36,9 @@ impl FromStr for Address {
         if text.is_empty() {
             return Err("an address is empty; write HOST, HOST:PORT, :PORT, PORT or [V6]:PORT".to_owned());
         }
+        if split_range(text).is_some() {
+            return Err(format!("'{text}' is a range of ports; there is one port here"));
+        }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(Self { host: None, port: Some(port(text)?) });
         }
@@ -87,6 +90,14 @@ impl Address {
         found.dedup();
         Ok(found)
     }
+}
+
+/// What stands before the end of a range of ports such as `5000-5010`, and that end. A name may have a hyphen, too.
+pub(super) fn split_range(text: &str) -> Option<(&str, &str)> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (start, last) = text.rsplit_once('-')?;
+    let port = start.rsplit(':').next()?;
+    (is_number(port) && is_number(last)).then_some((start, last))
 }
 
 /// An IPv6 address, with or without a scope.

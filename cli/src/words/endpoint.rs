@@ -71,6 +71,30 @@ fn can_be_pasted(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'[' | b']' | b':' | b'%' | b'\''))
 }
 
+/// Addresses in words; those that differ by ports in a row are one, as in `127.0.0.1:5000-5010`.
+pub(crate) fn list(addresses: &[SocketAddr]) -> String {
+    let without_port = |address: &SocketAddr| {
+        let mut address = *address;
+        address.set_port(0);
+        address
+    };
+    let mut runs: Vec<(SocketAddr, u16)> = Vec::new();
+    for address in addresses {
+        let continued = runs.iter_mut().find(|(first, last)| {
+            without_port(first) == without_port(address) && last.checked_add(1) == Some(address.port())
+        });
+        match continued {
+            Some((_, last)) => *last = address.port(),
+            None => runs.push((*address, address.port())),
+        }
+    }
+    let words = runs.iter().map(|(first, last)| match first.port() == *last {
+        true => Endpoint(*first).to_string(),
+        false => format!("{}-{last}", Endpoint(*first)),
+    });
+    words.collect::<Vec<_>>().join(" and ")
+}
+
 /// The words of an error of the library, with its address as people write it.
 pub(crate) fn of_error(error: &udpkit::Error) -> String {
     let object = match error.object().parse::<SocketAddr>() {
@@ -99,6 +123,15 @@ mod tests {
         assert_eq!([address.to_string(), address.ip()], [format!("[fe80::1%{name}]:5000"), format!("fe80::1%{name}")]);
         let error = udpkit::Error::new("bind", address.0, std::io::ErrorKind::AddrInUse.into());
         assert!(of_error(&error).starts_with(&format!("cannot bind [fe80::1%{name}]:5000: ")), "{}", of_error(&error));
+    }
+
+    #[test]
+    fn ports_in_a_row_are_a_range() {
+        let listed = |addresses: &[&str]| list(&addresses.iter().map(|it| it.parse().unwrap()).collect::<Vec<_>>());
+        assert_eq!(listed(&["127.0.0.1:5"]), "127.0.0.1:5");
+        let both = ["0.0.0.0:5", "[::]:5", "0.0.0.0:6", "[::]:6", "0.0.0.0:7", "0.0.0.0:9", "127.0.0.1:8"];
+        assert_eq!(listed(&both), "0.0.0.0:5-7 and [::]:5-6 and 0.0.0.0:9 and 127.0.0.1:8");
+        assert_eq!(listed(&["[::1]:65534", "[::1]:65535", "[::1]:1"]), "[::1]:65534-65535 and [::1]:1");
     }
 
     #[test]

@@ -6,4 +6,5 @@ pub(crate) mod endpoint;
 pub(crate) mod excerpt;
 pub(crate) mod format;
 pub(crate) mod numbers;
+pub(crate) mod range;
 pub(crate) mod units;

@@ -12,7 +12,7 @@ use super::recorder::Recorder;
 use crate::output::Repeated;
 use crate::runtime::sockets::Listening;
 use crate::tui::{Feed, Totals, Tui};
-use crate::words::endpoint::Endpoint;
+use crate::words::endpoint;
 
 /// How long the screen waits for a report; then it shows the last one.
 const REPORT_PATIENCE: Duration = Duration::from_millis(50);
@@ -41,8 +41,7 @@ impl ListenSink {
         let feed = Feed::new(listening.ports(), interfaces);
         recorder.troubles = Some(feed.troubles());
         let written = recorder.written_so_far();
-        let addresses: Vec<_> = listening.places().iter().map(|address| Endpoint(*address).to_string()).collect();
-        let title = format!("udp listen on {}", addresses.join(" and "));
+        let title = format!("udp listen on {}", endpoint::list(&listening.places()));
         let (asked, stopped) = (remote.clone(), remote.clone());
         let ask = move || {
             let report = asked.report(REPORT_PATIENCE)?;

@@ -38,7 +38,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     let engine = options::engine(args, answer, &listening);
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     let sinks = Sinks::new(args, &printer, &listening, &interfaces)?;
-    let workers = options::workers(args);
+    let workers = options::workers(args, listening.sockets.len());
     // Whatever the workers have to say, they say it after what is told here.
     let mut told = printer.lock();
     let launched = Server::launch(listening.sockets, engine, memberships, workers, |_, remote| sinks.of_worker(remote));

@@ -21,6 +21,9 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a reply waits while the socket or the device can take no more: a slow link must not keep the other peers
 /// waiting, and a reply that finds no room is counted.
 const REPLY_WAIT: Duration = Duration::from_millis(5);
+/// Sockets of all workers together, unless it is said how many workers there shall be: most systems permit a program 1,024
+/// files.
+const MOST_SOCKETS: usize = 512;
 /// Datagrams that may wait for each command that may run.
 #[cfg(unix)]
 const QUEUED_FOR_A_COMMAND: usize = 8;
@@ -113,14 +116,17 @@ pub(super) fn status_interval(args: &ServeArgs) -> Option<Duration> {
     }
 }
 
-/// How many workers there shall be.
-pub(super) fn workers(args: &ServeArgs) -> usize {
+/// How many workers there shall be for so many sockets, each of which every worker has.
+pub(super) fn workers(args: &ServeArgs, sockets: usize) -> usize {
     match (args.threads, args.common.count) {
         (Some(threads), _) => threads.into(),
         (None, Some(_)) => 1,
         // Only Linux shares a port between sockets as it is needed here.
         (None, None) if !cfg!(target_os = "linux") => 1,
-        (None, None) => std::thread::available_parallelism().map_or(1, Into::into),
+        (None, None) => {
+            let cores = std::thread::available_parallelism().map_or(1, Into::into);
+            cores.min(MOST_SOCKETS / sockets.max(1)).max(1)
+        }
     }
 }
 
