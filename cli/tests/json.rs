@@ -77,11 +77,14 @@ fn sent() -> Option<Vec<Outcome>> {
     let (server, _) = h1.waiting(&["serve", "--reply", &common::reply_of_a_hundred(), "--json"]);
     let silent = h2.run(&["send", "10.1.0.1", "--empty", "--wait", "20ms", "-v", "--json"]);
     let asked = h2.run(&["send", "10.1.0.1", &common::reply_of_a_hundred()[..50], "--json"]);
+    // One of three has an answer, which comes while all are waited for.
+    let (_slow, _) = h1.waiting(&["serve", "10.1.0.1:9000", "--delay", "50ms", "--rate-limit", "1"]);
+    let unclear = h2.run(&["send", "10.1.0.1:9000", "x", "-c", "3", "--every", "5ms", "--wait", "300ms", "--json"]);
     let refused = h2.run(&["send", "10.1.0.1:9", "x", "--json"]);
     let unroutable = h2.run(&["send", "192.0.2.1", "x", "--json"]);
     let broadcast = h2.run(&["broadcast", "x", "--wait", "0", "--json"]);
     let interfaces = h2.run(&["interfaces", "--json"]);
-    Some(vec![silent, asked, refused, unroutable, broadcast, interfaces, server.stop()])
+    Some(vec![silent, asked, unclear, refused, unroutable, broadcast, interfaces, server.stop()])
 }
 
 /// What a server prints whose socket is destroyed.

@@ -73,7 +73,7 @@ fn every_form_of_payload_arrives_as_it_was_given() {
     let (mut recorder, to) = at_port(RECORDER, "127.0.0.1");
     /// Arguments, standard input, payloads that arrive.
     type Case<'a> = (&'a [&'a str], &'a [u8], &'a [&'a [u8]]);
-    let cases: [Case<'_>; 23] = [
+    let cases: [Case<'_>; 27] = [
         (&["Hello World"], b"", &[b"Hello World"]),
         (&[r"back\nslash\x41"], b"", &[br"back\nslash\x41"]),
         (&["Grüße 👋"], b"", &["Grüße 👋".as_bytes()]),
@@ -95,7 +95,12 @@ fn every_form_of_payload_arrives_as_it_was_given() {
         (&["-", "--nul"], b"one\ntwo\0", &[b"one\ntwo"]),
         (&["--lines"], b"one\ntwo", &[b"one", b"two"]),
         (&["--nul"], b"one\0two", &[b"one", b"two"]),
-        (&[], b"one\r\n\ntwo\n", &[b"one", b"", b"two"]),
+        // From a pipe, all of it is one datagram.
+        (&[], b"M-SEARCH * HTTP/1.1\r\nHOST: x\r\n\r\n", &[b"M-SEARCH * HTTP/1.1\r\nHOST: x\r\n\r\n"]),
+        (&[], &bytes, &[&bytes]),
+        (&["--file", "-"], b"one\ntwo\n", &[b"one\ntwo\n"]),
+        (&["--file", "-", "--lines"], b"one\ntwo\n", &[b"one", b"two"]),
+        (&["--lines"], b"one\r\n\ntwo\n", &[b"one", b"", b"two"]),
         (
             &["--repeat", "2", "--every", "1ms", "--file", &lines, "--lines"],
             b"",
@@ -128,6 +133,7 @@ fn an_input_without_a_payload_is_an_error() {
         let outcome = h1.run(arguments);
         outcome.assert_status(2);
         outcome.assert_told(&["udp: nothing to send: standard input is empty\n"]);
+        assert_eq!(outcome.stdout, b"");
     }
 }
 
@@ -140,13 +146,17 @@ fn a_payload_over_the_limit_is_refused_and_nothing_is_sent() {
     let (mut recorder, to) = at_port(RECORDER, "127.0.0.1");
     let over = "x".repeat(65_508);
     let file = scratch.file("over", &over);
-    let lines = scratch.file("lines", format!("short\n{over}\nshort\n"));
-    let cases: [(&[&str], &str, &str); 6] = [
+    let cases: [(&[&str], &str, &str); 7] = [
         (&[&over], "", "the payload has 65508 bytes; a UDP datagram over IPv4 carries at most 65507"),
         (&["--hex", &hex(over.as_bytes())], "", "the payload has 65508 bytes"),
         (&["--file", &file], "", "has more than 65507 bytes"),
         (&["-"], &over, "standard input has more than 65507 bytes"),
-        (&["--file", &lines, "--lines"], "", "line 2 of the input has 65508 bytes; one datagram carries at most 65507"),
+        (
+            &[],
+            &over,
+            "standard input has more than 65507 bytes, the most that one datagram carries\nhint: --lines or --nul",
+        ),
+        (&["--file", "/nowhere/at/all", "--lines"], "", "cannot open '/nowhere/at/all': no such file or directory"),
         (&["--file", "/nowhere/at/all"], "", "cannot open '/nowhere/at/all': no such file or directory"),
     ];
     for (arguments, input, words) in cases {
@@ -161,7 +171,7 @@ fn a_payload_over_the_limit_is_refused_and_nothing_is_sent() {
     outcome.assert_told(&["65528 bytes; a UDP datagram over IPv6 carries at most 65527", "hint: nothing was sent"]);
 
     // In a stream the others are sent; what was refused is told, and makes the run a failure.
-    let mut sender = Place::Here.udp(&["send", &to, "--wait", "0"]);
+    let mut sender = Place::Here.udp(&["send", &to, "--lines", "--wait", "0"]);
     sender.tell_all(format!("before\n{over}\nafter\n").as_bytes());
     let outcome = sender.finish();
     outcome.assert_status(2);
@@ -190,7 +200,7 @@ fn what_makes_no_sense_is_refused_with_what_does() {
         (&["127.0.0.1:0", "x"], "nothing can be sent to port 0"),
         (&["[::1", "x"], "'[::1' lacks its ']'"),
         (&["127.0.0.1", "x", "--hex", "00"], "cannot be used with"),
-        (&["127.0.0.1", "--repeat", "2"], "--repeat needs a payload that is known beforehand"),
+        (&["127.0.0.1", "--lines", "--repeat", "2"], "--repeat cannot read standard input twice"),
         (&["127.0.0.1", "x", "-6"], "'127.0.0.1' has no IPv6 address"),
         (&[], "required arguments were not provided"),
     ];
@@ -445,12 +455,12 @@ fn repeats_are_numbered_and_end_with_a_summary() {
 }
 
 #[test]
-fn standard_input_is_a_conversation() {
+fn lines_of_standard_input_are_sent_as_they_come() {
     if !require("python3") {
         return;
     }
     let (_answerer, to) = at_port(ANSWERER, "127.0.0.1");
-    let mut conversation = Place::Here.udp(&["send", &to, "--wait", "1h"]);
+    let mut conversation = Place::Here.udp(&["send", &to, "--lines", "--wait", "1h"]);
     for (number, words) in ["hello", "how are you?", ""].into_iter().enumerate() {
         conversation.tell(format!("{words}\n").as_bytes());
         let payload = if words.is_empty() { String::new() } else { format!("  {words}") };

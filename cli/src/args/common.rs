@@ -39,9 +39,9 @@ pub(crate) struct PrintArgs {
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Payload")]
 pub(crate) struct PayloadArgs {
-    /// Text, sent as it is [default: each line of standard input]
+    /// Text, sent as it is [default: standard input]
     ///
-    /// '-' is all of standard input, as one datagram.
+    /// Without PAYLOAD, all of standard input is one datagram; on a terminal, each line is one. '-' is standard input.
     #[arg(help_heading = clap::builder::Resettable::Reset, group = "words", conflicts_with_all = ["hex", "file", "empty"])]
     pub(crate) payload: Option<String>,
     /// Text, sent as it is even if it looks like a port, an address, an option or '-'
@@ -54,7 +54,7 @@ pub(crate) struct PayloadArgs {
     /// Read \n \r \t \0 \\ \xNN and \u{N} in PAYLOAD, as payloads are printed
     #[arg(long, requires = "words", conflicts_with_all = ["lines", "nul"])]
     pub(crate) escapes: bool,
-    /// The bytes of a file
+    /// The bytes of a file; '-' is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "empty")]
     pub(crate) file: Option<PathBuf>,
     /// A datagram for each line of standard input or --file

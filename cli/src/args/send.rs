@@ -41,7 +41,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 /// Send datagrams, print who answers and how fast
 ///
 /// Waits for a reply, and tells "nobody listens there" (an ICMP message, status 2) from silence (status 1). Without a
-/// PAYLOAD, each line of standard input is a datagram: on a terminal, a conversation.
+/// PAYLOAD, standard input is sent: on a terminal line by line, from a pipe or a file as one datagram (--lines cuts it).
 #[derive(Debug, ArgGroup)]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]

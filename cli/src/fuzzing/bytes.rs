@@ -1,7 +1,7 @@
 //! Bytes as people write them and as they are shown: hex, escapes, rows, lines; each way and back.
 
 use crate::output::{escape, hex};
-use crate::runtime::payload::Parts;
+use crate::runtime::payload::{Cutter, Parts, Source};
 use crate::words::bytes::{hex as read_hex, unescape};
 
 /// Writes bytes in every form and reads them again; reads them as a form, too.
@@ -39,7 +39,7 @@ fn rows(data: &[u8]) {
 /// A stream that is cut at a delimiter loses nothing but what is too long.
 fn parts(data: &[u8], delimiter: u8, limit: usize) {
     let mut rest = data;
-    let mut parts = Parts::new(delimiter, limit);
+    let mut parts = Cutter::new(&Parts { source: Source::StandardInput, delimiter, limit });
     let mut expected = data.split(|byte| *byte == delimiter).map(|part| match part {
         [part @ .., b'\r'] if delimiter == b'\n' => (part, part.len() + 1),
         part => (part, part.len()),

@@ -4,9 +4,10 @@ use anyhow::Result;
 use udpkit::{Drive, End, Engine, Memberships, Report, Socket, control, drive};
 
 use super::input::{self, InputRefused};
+use super::payload::Parts;
 use super::signals;
 use super::sockets::buffer_of;
-use crate::output::StdPrinter;
+use crate::output::{Remark, StdPrinter};
 
 /// What a run came to.
 pub(crate) struct Exchanged {
@@ -18,17 +19,21 @@ pub(crate) struct Exchanged {
     pub(crate) receive_buffer: usize,
 }
 
-/// Drives a sender until it ends or a signal comes; `input` feeds standard input to it, cut at a byte, up to a length.
+/// Drives a sender until it ends or a signal comes, and feeds a stream of payloads to it, so often.
 pub(crate) fn exchange<E: Engine>(
     sockets: &[Socket],
     engine: &mut E,
     printer: &mut StdPrinter,
-    input: Option<(u8, usize)>,
+    input: Option<(&Parts, Option<u64>)>,
 ) -> Result<Exchanged> {
     let (remote, control) = control()?;
     let stop = remote.clone();
     signals::handle(move || stop.stop(), signals::NO_HANGUP)?;
-    let refused = input.map(|(delimiter, limit)| input::feed(remote, delimiter, limit));
+    if input.is_some_and(|(parts, _)| parts.source.is_typed()) {
+        printer.say(&Remark::note("type a line to send it; Ctrl-D ends"));
+        printer.flush();
+    }
+    let refused = input.map(|(parts, rounds)| input::feed(remote, parts, rounds));
     let (report, end) = drive(sockets, engine, Drive { control, memberships: Memberships::default() }, printer)?;
     let is_input_refused = refused.as_ref().is_some_and(InputRefused::any);
     Ok(Exchanged { report, end, is_input_refused, receive_buffer: buffer_of(sockets) })

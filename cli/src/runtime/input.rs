@@ -1,11 +1,11 @@
-//! Standard input as a stream of payloads, read by a thread of its own.
+//! A stream of payloads, from standard input or a file, read by a thread of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use udpkit::{Input, Remote};
 
-use super::payload::Parts;
+use super::payload::{Cutter, Parts};
 use crate::output;
 
 /// Whether something in the input could not be sent, or nothing was in it.
@@ -18,44 +18,61 @@ impl InputRefused {
     }
 }
 
-/// Feeds what standard input holds, part by part, to the run. A part over the limit is told, and not sent.
-pub(crate) fn feed(remote: Remote, delimiter: u8, limit: usize) -> InputRefused {
+/// Feeds a stream, part by part, to the run, so often (`None`: without end) if it can be read again. A part over the limit
+/// is reported, and not sent.
+pub(crate) fn feed(remote: Remote, parts: &Parts, rounds: Option<u64>) -> InputRefused {
     let refused = InputRefused::default();
-    let flag = refused.clone();
+    let (flag, parts) = (refused.clone(), parts.clone());
     std::thread::spawn(move || {
-        let mut reader = std::io::stdin().lock();
-        let mut parts = Parts::new(delimiter, limit);
-        let refuse = |error: &anyhow::Error| {
-            output::error(error);
-            flag.0.store(true, Ordering::Release);
-        };
-        let mut is_empty = true;
-        loop {
-            let part = match parts.next(&mut reader) {
-                Ok(Some(part)) => part,
-                Ok(None) if is_empty => {
-                    refuse(&anyhow::anyhow!("nothing to send: standard input is empty"));
-                    break;
-                }
-                Ok(None) => break,
-                Err(error) => Err(anyhow::anyhow!("cannot read standard input: {}", udpkit::reason(&error))),
-            };
-            is_empty = false;
-            match part {
-                Ok(payload) => {
-                    if !remote.input(Input::Payload(payload)) {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    refuse(&error);
-                    if error.downcast_ref::<crate::hint::Hint>().is_none() {
-                        break;
-                    }
-                }
-            }
+        let rounds = rounds.filter(|_| parts.source.is_repeatable()).or((!parts.source.is_repeatable()).then_some(1));
+        let mut round = 0;
+        while rounds.is_none_or(|rounds| round < rounds) && feed_once(&remote, &parts, &flag) {
+            round += 1;
         }
         remote.input(Input::End);
     });
     refused
+}
+
+/// Feeds a stream once; false if no more is to be read.
+fn feed_once(remote: &Remote, parts: &Parts, flag: &InputRefused) -> bool {
+    let refuse = |error: &anyhow::Error| {
+        output::error(error);
+        flag.0.store(true, Ordering::Release);
+    };
+    let mut reader = match parts.source.open() {
+        Ok(reader) => reader,
+        Err(error) => {
+            refuse(&error);
+            return false;
+        }
+    };
+    let mut cutter = Cutter::new(parts);
+    let mut is_empty = true;
+    loop {
+        let part = match cutter.next(&mut reader) {
+            Ok(Some(part)) => part,
+            Ok(None) if is_empty => {
+                refuse(&anyhow::anyhow!("nothing to send: {} is empty", parts.source));
+                return false;
+            }
+            Ok(None) => return true,
+            Err(error) => Err(anyhow::anyhow!("cannot read {}: {}", parts.source, udpkit::reason(&error))),
+        };
+        is_empty = false;
+        match part {
+            Ok(payload) => {
+                if !remote.input(Input::Payload(payload)) {
+                    return false;
+                }
+            }
+            Err(error) => {
+                refuse(&error);
+                // Only what is too long is passed over.
+                if error.downcast_ref::<crate::hint::Hint>().is_none() {
+                    return false;
+                }
+            }
+        }
+    }
 }

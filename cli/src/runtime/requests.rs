@@ -24,19 +24,24 @@ pub(crate) fn requests(args: &PaceArgs, payloads: &Payloads, common: &CommonArgs
     if common.count == Some(0) {
         bail!("--count 0 sends nothing; --repeat 0 sends without end, --wait 0 waits for no answer");
     }
-    let repeat = match args.repeat {
-        Some(0) => None,
-        None if common.count.is_some() || common.duration.is_some() => None,
-        None => Some(1),
-        times => times,
-    };
+    let repeat = rounds(args, common);
     match payloads {
-        Payloads::Input(_) if args.repeat.is_some() => {
-            bail!("--repeat needs a payload that is known beforehand: PAYLOAD, --hex, --file or --empty")
+        Payloads::Input(parts) if args.repeat.is_some() && !parts.source.is_repeatable() => {
+            bail!("--repeat cannot read {} twice: it needs PAYLOAD, --hex, --empty or a regular file", parts.source)
         }
         Payloads::Input(_) => Ok(Requests::Stream),
         Payloads::List(list) => Ok(Requests::Fixed { payloads: list.clone(), repeat }),
         Payloads::Template(template) => Ok(Requests::Template { template: template.clone(), repeat, clock: clock() }),
+    }
+}
+
+/// How often all payloads are sent; `None`: without end.
+pub(crate) fn rounds(args: &PaceArgs, common: &CommonArgs) -> Option<u64> {
+    match args.repeat {
+        Some(0) => None,
+        None if common.count.is_some() || common.duration.is_some() => None,
+        None => Some(1),
+        times => times,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::runtime::exit::{Exit, finish};
 use crate::runtime::misplaced;
 use crate::runtime::payload;
 use crate::runtime::printing::{self, check_format};
-use crate::runtime::requests::requests;
+use crate::runtime::requests::{requests, rounds};
 use crate::words::endpoint::Endpoint;
 use plan::Plans;
 
@@ -45,7 +45,8 @@ pub(crate) fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
     let mut printer = StdPrinter::std(options::settings(args, &targets));
     printer.set_interfaces(&interfaces);
     let mut engine = Broadcast::new(options::engine(args, targets), requests);
-    let exchanged = exchange(&sockets, &mut engine, &mut printer, payloads.input(limit))?;
+    let input = payloads.input().map(|parts| (parts, rounds(&args.pace, &args.common)));
+    let exchanged = exchange(&sockets, &mut engine, &mut printer, input)?;
     let (report, buffer) = (&exchanged.report, exchanged.receive_buffer);
     printer.conclude(&notices::summary(report, !args.wait.is_zero(), buffer));
     finish(&printer, exit(args, &exchanged))

@@ -17,7 +17,7 @@ use crate::runtime::exit::{Exit, finish};
 use crate::runtime::misplaced;
 use crate::runtime::payload::{self, Payloads};
 use crate::runtime::printing::check_format;
-use crate::runtime::requests::requests;
+use crate::runtime::requests::{requests, rounds};
 
 /// Sends to the address, or to those that a name has, until somebody is there.
 pub(crate) fn send(args: &SendArgs) -> Result<Exit> {
@@ -57,7 +57,7 @@ fn send_to(
         notices::fragments(&sending.transmit, payloads, args.payload.size).iter().for_each(|note| printer.say(note));
     }
     let mut engine = Sender::new(options::engine(args, &sending), requests);
-    let input = payloads.input(udpkit::max_payload(destination.ip()));
+    let input = payloads.input().map(|parts| (parts, rounds(&args.pace, &args.common)));
     let exchanged = exchange(&[sending.socket], &mut engine, &mut printer, input)?;
     let Exchanged { report, end, receive_buffer, .. } = &exchanged;
     if report.delivered == 0 && report.unreachable > 0 && !last && *end == End::Done {
