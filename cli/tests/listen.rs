@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 
 use common::netns::{self, Lan, require};
-use common::{Place, Process, hosts, number, parse, without_time};
+use common::{Place, Process, hosts, ignored, number, parse, without_time};
 use serde_json::Value;
 
 /// Sends payloads, which are hex, one after the other from one port, and says which. Arguments: address to send from,
@@ -231,6 +231,25 @@ fn count_and_time_end_it() {
     send_to(&port, &[b"one"]);
     listener.stdout_line();
     listener.stop().assert_status(0);
+}
+
+#[test]
+fn what_waits_in_the_socket_when_it_ends_is_received_and_counted_once() {
+    if !require("python3") {
+        return;
+    }
+    let many: Vec<&[u8]> = vec![b"x"; 150];
+    for (arguments, delivered) in [(&[][..], 150), (&["--count", "2"], 2)] {
+        let (listener, port) = listen_at("127.0.0.1", &[&["--json"], arguments].concat());
+        listener.signal("STOP");
+        send_to(&port, &many);
+        // It finds the signal and the datagrams at the same time.
+        listener.signal("TERM");
+        listener.signal("CONT");
+        let summary = listener.finish().summary();
+        let counts = ["received", "printed", "not_printed"].map(|key| number(&summary[key]));
+        assert_eq!((counts, ignored(&summary, "after_end")), ([150, delivered, 0], 150 - delivered), "{summary}");
+    }
 }
 
 #[test]

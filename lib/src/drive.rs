@@ -5,6 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use crate::alarm::Alarm;
 use crate::attached::InterfaceWatch;
 use crate::batch::{ReceiveBatch, SendBatch};
 use crate::clock::now;
@@ -17,7 +18,6 @@ use crate::interface::{Changes, Interfaces};
 use crate::membership::Memberships;
 use crate::socket::{Socket, Wait};
 use crate::sys::poll::Poller;
-use crate::sys::timer_slack::TimerSlack;
 
 /// Takes what a run has to say.
 pub trait Sink {
@@ -63,10 +63,15 @@ pub struct Drive {
 const TURN: usize = 16;
 /// How often, at most, the kernel is asked for its drops, and they are told.
 const DROPS_INTERVAL: Duration = Duration::from_secs(1);
+/// Batches received from each socket when a run ends, and the time after which no more are, each socket having had its turn:
+/// a buffer of 64 MiB is emptied, and a flood keeps no run from ending.
+const LAST_BATCHES: usize = 1024;
+const LAST_TIME: Duration = Duration::from_millis(100);
 /// How long a wait may last where the system cannot wake it.
 const LONGEST_BLIND_WAIT: Duration = Duration::from_millis(20);
 
-/// Runs an engine on sockets until it has finished, is stopped, or the sink wants no more.
+/// Runs an engine on sockets until it has finished, is stopped, or the sink wants no more. What waits in the sockets when it has
+/// finished or is stopped is received too: at most some tens of thousands of datagrams from each, and for a tenth of a second.
 ///
 /// # Errors
 ///
@@ -216,6 +221,9 @@ pub(crate) fn run<E: Engine, S: Sink>(
             interfaces_changed(sockets, engine, memberships, &changes, &mut wire);
         }
     };
+    if end != End::SinkClosed {
+        empty(sockets, engine, &mut batch, &mut wire);
+    }
     wire.finish(engine);
     Ok(Some(end))
 }
@@ -252,12 +260,7 @@ fn turn<E: Engine, S: Sink>(
         let moment = batch.received_at();
         // An input holds for every datagram that is sent after it was given.
         take_input(engine, control, moment, wire);
-        for train in batch.trains() {
-            let arrival = batch.arrival(train.meta());
-            engine.receive_train(arrival, via, train, wire);
-            last = Some(arrival);
-        }
-        wire.flush(engine, moment);
+        last = hand_on(batch, via, engine, wire).or(last);
         (wire.received, wire.rests) = (true, true);
         wire.ask_drops(moment, false);
         // A batch that was not filled emptied the socket; asking again would cost a call to learn it.
@@ -269,40 +272,43 @@ fn turn<E: Engine, S: Sink>(
     Ok(last)
 }
 
-/// How exactly an engine is called at the moment that it wants.
-struct Alarm {
-    precision: Option<Duration>,
-    /// Held for the time of the run.
-    _slack: Option<TimerSlack>,
+/// Hands what was received to the engine, and sends what it wants sent; returns when the last of it arrived.
+fn hand_on<E: Engine, S: Sink>(
+    batch: &ReceiveBatch,
+    via: usize,
+    engine: &mut E,
+    wire: &mut Wire<'_, S>,
+) -> Option<Instant> {
+    let mut last = None;
+    for train in batch.trains() {
+        let arrival = batch.arrival(train.meta());
+        engine.receive_train(arrival, via, train, wire);
+        last = Some(arrival);
+    }
+    wire.flush(engine, batch.received_at());
+    last
 }
 
-/// The part of a longer wait by which Linux lets `ppoll(2)` be late, however small the slack: up to a thousandth, and
-/// for a process that is nice a two-hundredth (`select_estimate_accuracy` in the kernel); twice that is taken off.
-const POLL_INACCURACY: u32 = 100;
-/// From this on a wait is made in parts: less, and its inaccuracy would not be seen.
-const LONG_WAIT: Duration = Duration::from_millis(2);
-
-impl Alarm {
-    fn new(precision: Option<Duration>) -> Self {
-        Self { precision, _slack: precision.map(|_| TimerSlack::minimise()) }
-    }
-
-    /// Of a wait, the part to be slept at once.
-    fn asleep(&self, wait: Duration) -> Duration {
-        let Some(precision) = self.precision else { return wait };
-        let rest = wait.saturating_sub(precision);
-        if rest < LONG_WAIT { rest } else { rest - rest / POLL_INACCURACY }
-    }
-
-    /// Lets the last of a wait pass without sleeping, if it is that short.
-    fn watch(&self, next: Next) {
-        let (Some(precision), Next::At(deadline)) = (self.precision, next) else { return };
-        let mut moment = now();
-        if deadline.saturating_duration_since(moment) <= precision {
-            while moment < deadline {
-                std::hint::spin_loop();
-                moment = now();
+/// Receives what waits in the sockets when a run ends, so that it stands in the report: a batch of each in turn.
+fn empty<E: Engine, S: Sink>(
+    sockets: &[Option<&Socket>],
+    engine: &mut E,
+    batch: &mut ReceiveBatch,
+    wire: &mut Wire<'_, S>,
+) {
+    let until = now() + LAST_TIME;
+    let mut left: Vec<_> = sockets.iter().enumerate().filter_map(|(via, socket)| Some((via, (*socket)?))).collect();
+    for _ in 0..LAST_BATCHES {
+        left.retain(|(via, socket)| {
+            // Whatever is wrong with a socket now, the run ends.
+            let received = socket.receive(batch, Wait::No).unwrap_or(0);
+            if received > 0 {
+                hand_on(batch, *via, engine, wire);
             }
+            received == batch.slots()
+        });
+        if left.is_empty() || wire.flow.is_break() || now() >= until {
+            return;
         }
     }
 }
@@ -566,45 +572,5 @@ impl<S: Sink> Outbox for Wire<'_, S> {
         if self.flow.is_continue() {
             self.flow = self.sink.event(event);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_slept_in_few_parts_that_leave_what_is_to_be_watched() {
-        for precision in [0, 100, 5000].map(Duration::from_micros) {
-            let alarm = Alarm::new(Some(precision));
-            for wait in [0, 1, 100, 1999, 2000, 1_000_000, 86_400_000_000].map(Duration::from_micros) {
-                let (mut left, mut parts) = (wait, 0);
-                while !alarm.asleep(left).is_zero() {
-                    left -= alarm.asleep(left);
-                    parts += 1;
-                }
-                assert_eq!(left, wait.min(precision), "of {wait:?}");
-                assert!(parts <= 6, "{wait:?} in {parts} parts");
-            }
-        }
-        let alarm = Alarm::new(Some(Duration::from_micros(100)));
-        let asleep = |rest| alarm.asleep(rest + Duration::from_micros(100));
-        // The first part of a long wait ends before the system can be late for what is left; a short wait has one part.
-        assert_eq!(asleep(Duration::from_secs(1)), Duration::from_millis(990));
-        assert_eq!(asleep(LONG_WAIT), LONG_WAIT - LONG_WAIT / 100);
-        assert_eq!(asleep(LONG_WAIT / 2), LONG_WAIT / 2);
-        let imprecise = Alarm::new(None);
-        assert_eq!(imprecise.asleep(Duration::from_secs(1)), Duration::from_secs(1));
-    }
-
-    #[test]
-    fn only_the_end_of_a_wait_is_watched() {
-        let alarm = Alarm::new(Some(Duration::from_millis(1)));
-        let soon = now() + Duration::from_micros(500);
-        alarm.watch(Next::At(soon));
-        assert!(now() >= soon);
-        let later = now() + Duration::from_secs(3600);
-        alarm.watch(Next::At(later));
-        assert!(now() < later);
     }
 }

@@ -91,6 +91,7 @@
 #[cfg(any(test, fuzzing))]
 extern crate self as udpkit;
 
+mod alarm;
 mod answer;
 mod attached;
 mod batch;

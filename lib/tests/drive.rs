@@ -245,20 +245,47 @@ fn a_run_ends_when_it_is_stopped_and_what_was_received_is_told_first() {
 }
 
 #[test]
-fn no_more_is_received_than_the_batch_in_which_the_sink_or_the_engine_had_enough() {
-    let many = || [sending_to_itself(3 * ReceiveBatch::SLOTS)];
+fn no_more_is_received_than_the_batch_in_which_the_sink_had_enough() {
+    let many = [sending_to_itself(3 * ReceiveBatch::SLOTS)];
     let mut told = 0;
     let mut closing = |_: Event<'_>| {
         told += 1;
         ControlFlow::Break(())
     };
     let (probe, _, end) =
-        run_with(&many(), Probe::default(), Memberships::default(), &mut closing).expect("sockets do not break");
+        run_with(&many, Probe::default(), Memberships::default(), &mut closing).expect("sockets do not break");
     assert_eq!((end, told), (End::SinkClosed, 1));
     assert!((1..=ReceiveBatch::SLOTS).contains(&probe.received.len()), "{} received", probe.received.len());
+}
 
-    let probe = run(&many(), Probe { most: Some(1), ..Probe::default() }, || ());
-    assert!((1..=ReceiveBatch::SLOTS).contains(&probe.received.len()), "{} received", probe.received.len());
+#[test]
+fn what_waits_in_the_sockets_when_a_run_ends_is_received() {
+    let waiting = || [sending_to_itself(3 * ReceiveBatch::SLOTS), sending_to_itself(5), sending_to_itself(0)];
+    let done = run(&waiting(), Probe { most: Some(1), ..Probe::default() }, || ());
+    assert_eq!(done.received.len(), 3 * ReceiveBatch::SLOTS + 5);
+
+    let (remote, control) = control().expect("there are descriptors");
+    remote.stop();
+    let mut stopped = Probe::default();
+    let drive_with = Drive { control, memberships: Memberships::default() };
+    let mut told = 0;
+    let mut sink = |_: Event<'_>| {
+        told += 1;
+        ControlFlow::Continue(())
+    };
+    let (_, end) = drive(&waiting(), &mut stopped, drive_with, &mut sink).expect("sockets do not break");
+    assert_eq!((end, told, stopped.received.len()), (End::Stopped, done.received.len(), done.received.len()));
+}
+
+#[test]
+fn a_socket_that_is_never_empty_keeps_no_run_from_ending() {
+    // Each batch is full, and each datagram of it comes again; the other has its turn all the same.
+    let probe = in_time(|| {
+        let sockets = [sending_to_itself(2 * ReceiveBatch::SLOTS), sending_to_itself(1)];
+        run(&sockets, Probe { echoes: true, most: Some(1), ..Probe::default() }, || ())
+    });
+    assert!(probe.received.iter().any(|(_, via)| *via == 1));
+    assert!(probe.received.len() <= 1026 * ReceiveBatch::SLOTS, "{} received", probe.received.len());
 }
 
 #[test]
