@@ -196,6 +196,26 @@ fn what_finds_no_room_is_counted_as_busy() {
 }
 
 #[test]
+fn a_second_signal_leaves_no_command_behind() {
+    if !require("python3") {
+        return;
+    }
+    let sleep = long_sleep(7);
+    // A shell that waits, and one that has become the command.
+    for command in [format!("sleep {sleep}; true"), format!("exec sleep {sleep}")] {
+        let (server, port) = serve_at("127.0.0.1", &["--exec", &command]);
+        Place::Here.python_says(MANY, &[&port, "3", "0"]);
+        until_there_are(3, &sleep);
+        // It finds both signals at once, so the first has ended nothing when the second comes.
+        for signal in ["STOP", "INT", "TERM", "CONT"] {
+            server.signal(signal);
+        }
+        server.finish().assert_status(130);
+        until_there_are(0, &sleep);
+    }
+}
+
+#[test]
 fn a_signal_ends_it_at_once_and_every_command_with_it() {
     if !require("python3") {
         return;

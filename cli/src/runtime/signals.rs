@@ -2,8 +2,20 @@
 //! the run, too.
 
 use anyhow::{Context, Result};
+#[cfg(unix)]
+use parking_lot::Mutex;
 
 use crate::runtime::exit::Exit;
+
+/// What is done where the second signal ends the process, of all that it does otherwise at its end.
+#[cfg(unix)]
+static LAST_ACTS: Mutex<Vec<Box<dyn Fn() + Send>>> = Mutex::new(Vec::new());
+
+/// Has this done before the second signal ends the process. It must wait for nothing.
+#[cfg(unix)]
+pub(crate) fn before_the_end(act: impl Fn() + Send + 'static) {
+    LAST_ACTS.lock().push(Box::new(act));
+}
 
 /// Ends the run at the first signal, and the process at the second. Calls `hangup` at each SIGHUP; without it, SIGHUP ends
 /// the run, unless it was ignored when the command began.
@@ -22,6 +34,7 @@ pub(crate) fn handle(stop: impl Fn() + Send + 'static, hangup: Option<impl Fn() 
                 // A terminal that is closed may send more than one.
                 None if signal == SIGHUP && stopped => {}
                 _ if stopped => {
+                    LAST_ACTS.lock().iter().for_each(|act| act());
                     crate::tui::restore_at_once();
                     // Without what a process does at its end: to write what a terminal or a pipe does not take.
                     signal_hook::low_level::exit(Exit::Interrupted.code().into());

@@ -13,6 +13,7 @@ use super::notices::CommandFailed;
 use crate::args::ExecArgs;
 use crate::hint::Hint;
 use crate::output::SharedPrinter;
+use crate::runtime::signals;
 use crate::words::endpoint::Endpoint;
 
 /// Descriptors for sockets and what else there is, and those of a command while it is started.
@@ -45,6 +46,7 @@ pub(super) fn commands(args: &ExecArgs, printer: &SharedPrinter, ports: Vec<u16>
     make_room(args.exec_at_once.into())?;
     let pool = Pool::new(command, args.exec_at_once.into(), args.exec_limit, MAX_PAYLOAD_V6)
         .context("cannot start a thread for commands")?;
+    signals::before_the_end(pool.killer());
     let failures = Failures { printer: printer.clone(), told: Arc::default() };
     Ok(Some(Commands { pool: Arc::new(pool), failures, ports }))
 }

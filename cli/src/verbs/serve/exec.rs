@@ -4,7 +4,7 @@
 //! `a_background_with_its_output_elsewhere_is_not_waited_for` and
 //! `a_pool_that_is_dropped_does_not_wait_for_who_left_the_group`.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::RwLock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use udpkit::reason;
@@ -26,6 +27,9 @@ const BUFFER: usize = 16_384;
 
 /// The longest single wait: poll(2) counts milliseconds in 31 bits.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// How long the last commands to be started are waited for where the process ends at once.
+const LONGEST_START: Duration = Duration::from_millis(200);
 
 /// A datagram to be answered by the command.
 pub(crate) struct Job {
@@ -72,13 +76,20 @@ impl Pool {
     pub(crate) fn new(command: String, most_at_once: usize, time_limit: Duration, longest: usize) -> io::Result<Self> {
         let (closing, alarm) = io::pipe()?;
         let (backlog, filled, starting) = (Mutex::default(), Condvar::new(), Mutex::default());
-        let runner = Arc::new(Runner { command, time_limit, longest, backlog, filled, closing, starting });
+        let running = Arc::default();
+        let runner = Arc::new(Runner { command, time_limit, longest, backlog, filled, closing, starting, running });
         let mut pool = Self { runner, alarm: Some(alarm), threads: Vec::new() };
         for _ in 0..most_at_once.max(1) {
             let runner = Arc::clone(&pool.runner);
             pool.threads.push(thread::Builder::new().spawn(move || runner.work())?);
         }
         Ok(pool)
+    }
+
+    /// Kills what runs and lets nothing begin, for a process that ends without dropping the pool.
+    pub(crate) fn killer(&self) -> impl Fn() + Send + use<> {
+        let running = Arc::clone(&self.runner.running);
+        move || running.kill()
     }
 
     /// Puts a job into the backlog, which has no bound: the caller knows how many jobs are not done.
@@ -113,7 +124,43 @@ struct Runner {
     closing: PipeReader,
     /// Held while a command starts where pipes are not born close-on-exec: another command would inherit its pipes.
     starting: Mutex<()>,
+    running: Arc<Running>,
 }
+
+/// The commands that run.
+#[derive(Default)]
+struct Running {
+    /// Held to read while a command is started and becomes one of them, so that whoever kills them misses none.
+    starting: RwLock<()>,
+    /// Their process groups, each until it is waited for: from then on its number may be another's.
+    groups: Mutex<HashSet<Pid>>,
+}
+
+impl Running {
+    fn start(&self, start: impl FnOnce() -> io::Result<Started>) -> io::Result<Started> {
+        let _starting = self.starting.read();
+        let started = start()?;
+        lock(&self.groups).insert(Pid::from_child(&started.0));
+        Ok(started)
+    }
+
+    fn ended(&self, group: Pid) {
+        lock(&self.groups).remove(&group);
+    }
+
+    /// Kills all of them; none is started any more.
+    fn kill(&self) {
+        // Never given back. A shell that takes longer to start than this is not waited for, and its end is its own.
+        std::mem::forget(self.starting.try_write_for(LONGEST_START));
+        for &group in &*lock(&self.groups) {
+            // Fails when nobody is there to be killed.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// A command, a pipe that ends with it, and the end of that pipe which is to be closed at its exit.
+type Started = (Child, PipeReader, PipeWriter);
 
 /// The jobs that no thread has taken yet.
 #[derive(Default)]
@@ -152,7 +199,7 @@ impl Runner {
     fn answer(&self, payload: &[u8], environment: Vec<(&str, String)>) -> Option<Result<Vec<u8>, Failure>> {
         let deadline = now().checked_add(self.time_limit);
         let failed = |what: &str, error: &io::Error| Some(Err(Failure::Failed(format!("{what}: {}", reason(error)))));
-        let (mut child, exit, alive) = match self.start(environment) {
+        let (mut child, exit, alive) = match self.running.start(|| self.start(environment)) {
             Ok(started) => started,
             Err(error) => return failed("cannot be started", &error),
         };
@@ -170,6 +217,7 @@ impl Runner {
             }
             end
         });
+        self.running.ended(pid);
         // Always, so that no zombie is left.
         let status = child.wait();
         match (end, status) {
@@ -182,7 +230,7 @@ impl Runner {
     }
 
     /// Starts the command, and makes a pipe for the one who waits for its exit: the writer is closed at the exit.
-    fn start(&self, environment: Vec<(&str, String)>) -> io::Result<(Child, PipeReader, PipeWriter)> {
+    fn start(&self, environment: Vec<(&str, String)>) -> io::Result<Started> {
         let _alone = cfg!(target_vendor = "apple").then(|| lock(&self.starting));
         let (exit, alive) = io::pipe()?;
         let child = Command::new("sh")
