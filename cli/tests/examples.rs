@@ -250,6 +250,20 @@ fn run_all(lines: &[String]) {
 }
 
 #[test]
+fn what_a_shell_would_take_for_a_pattern_is_quoted() {
+    let lesson =
+        ["lesson.md", "pelajaran.md"].map(|name| Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name));
+    let lesson = lesson.map(|path| std::fs::read_to_string(path).expect("it is text"));
+    let pages = pages().into_iter().map(|(_, text)| text).chain(lesson);
+    let lines = pages.flat_map(|text| of_page(&text)).chain(VERBS.into_iter().chain([""]).flat_map(of_help));
+    for line in lines.filter(|line| line.starts_with("udp ")) {
+        // Every other part is between quotes: zsh refuses a command whose pattern matches no file.
+        let bare: String = line.replace('"', "'").split('\'').step_by(2).collect();
+        assert!(!bare.contains(['[', ']', '*', '?', '{']), "{line}");
+    }
+}
+
+#[test]
 fn examples_of_serve_can_be_run() {
     run_all(&of_help("serve"));
 }

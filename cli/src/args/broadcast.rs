@@ -34,8 +34,8 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 
 /// Send to every host on every attached network, collect the answers
 ///
-/// Sends out of each interface that is up and can broadcast, from that interface's address; no route is needed. Says
-/// which interfaces were used and which were left out. Then shows a row for each host that answers.
+/// Sends out of each interface that is up and can broadcast, from that interface's address; no route is needed. Reports
+/// which interfaces were used and which were left out, then prints a line for each host that answers.
 #[derive(Debug, ArgGroup)]
 #[command(mut_arg("count", |count| count.help("Send N times [default: each payload once]")))]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]

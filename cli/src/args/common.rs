@@ -18,19 +18,19 @@ use crate::words::units;
 #[derive(Debug, Default, ArgGroup)]
 #[command(next_help_heading = "Printing")]
 pub(crate) struct PrintArgs {
-    /// Print only these, in this order [default: time,source,destination,delivery,interface,length,payload]
+    /// Print only these fields, in this order [default: time,source,destination,delivery,interface,length,payload]
     #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
     pub(crate) fields: Vec<Field>,
-    /// Times in UTC, with the date (RFC 3339) [default: the time of day here]
+    /// Print times in UTC, with the date (RFC 3339) [default: local time of day]
     #[arg(long, group = "times")]
     pub(crate) utc: bool,
-    /// Times in seconds since the first datagram printed
+    /// Print times as seconds since the first datagram printed
     #[arg(long, group = "times")]
     pub(crate) relative: bool,
-    /// Times in seconds since the datagram printed before
+    /// Print times as seconds since the previous datagram printed
     #[arg(long, group = "times")]
     pub(crate) delta: bool,
-    /// Write this after each payload with --raw; reads \n \r \t \0 \\ \xNN and \u{N}
+    /// With --raw, write this after each payload; understands \n \r \t \0 \\ \xNN and \u{N}
     #[arg(long, value_name = "TEXT", value_parser = delimiter, allow_hyphen_values = true)]
     pub(crate) delimiter: Option<Delimiter>,
 }
@@ -44,39 +44,39 @@ pub(crate) struct PayloadArgs {
     /// Without PAYLOAD, all of standard input is one datagram; on a terminal, each line is one. '-' is standard input.
     #[arg(help_heading = clap::builder::Resettable::Reset, group = "words", conflicts_with_all = ["hex", "file", "empty"])]
     pub(crate) payload: Option<String>,
-    /// Text, sent as it is even if it looks like a port, an address, an option or '-'
+    /// Text to send, even if it looks like a port, an address, an option or '-'
     #[arg(long, value_name = "TEXT", group = "words", allow_hyphen_values = true,
         conflicts_with_all = ["hex", "file", "empty", "lines", "nul"])]
     pub(crate) text: Option<String>,
-    /// Bytes in hex, such as '01 0a ff'
+    /// Send these bytes, such as '01 0a ff'
     #[arg(long, value_name = "BYTES", conflicts_with_all = ["escapes", "lines", "nul", "file", "empty"])]
     pub(crate) hex: Option<String>,
-    /// Read \n \r \t \0 \\ \xNN and \u{N} in PAYLOAD, as payloads are printed
+    /// Understand \n \r \t \0 \\ \xNN and \u{N} in PAYLOAD, the way payloads are printed
     #[arg(long, requires = "words", conflicts_with_all = ["lines", "nul"])]
     pub(crate) escapes: bool,
-    /// The bytes of a file; '-' is standard input
+    /// Send the contents of a file; '-' is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "empty")]
     pub(crate) file: Option<PathBuf>,
-    /// A datagram for each line of standard input or --file
+    /// Send each line of standard input or --file
     ///
-    /// The end of the line is not sent.
+    /// The line end is not sent.
     #[arg(long, conflicts_with = "nul")]
     pub(crate) lines: bool,
-    /// A datagram for each part of standard input or --file that ends in a NUL byte
+    /// Send each part of standard input or --file that ends in a NUL byte
     ///
     /// The NUL byte is not sent.
     #[arg(long)]
     pub(crate) nul: bool,
-    /// An empty datagram
+    /// Send an empty datagram
     #[arg(long, conflicts_with_all = ["lines", "nul", "escapes"])]
     pub(crate) empty: bool,
-    /// Text with places: {count} is the number of the request, {time} when it is sent (UTC)
+    /// Text with placeholders: {count} is the number of the request, {time} the time it is sent (UTC)
     ///
-    /// Counts from 1; {{ is a plain brace. There are no other places.
+    /// {count} starts at 1; {{ is a literal brace. There are no other placeholders.
     #[arg(long, value_name = "TEXT", value_parser = template,
         conflicts_with_all = ["words", "hex", "file", "empty", "lines", "nul"])]
     pub(crate) template: Option<Template>,
-    /// Send payloads of this size: longer ones are cut, shorter ones filled up with zero bytes
+    /// Make every payload this long: cut longer ones, pad shorter ones with zero bytes
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) size: Option<usize>,
 }
@@ -89,13 +89,13 @@ fn template(text: &str) -> Result<Template, String> {
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Pace")]
 pub(crate) struct PaceArgs {
-    /// Send all payloads N times; 0: without end [default: 1]
+    /// Send all payloads N times; 0: forever [default: 1]
     #[arg(long, value_name = "N", conflicts_with = "count")]
     pub(crate) repeat: Option<u64>,
-    /// End after N answers
+    /// Stop after N answers
     #[arg(long, value_name = "N")]
     pub(crate) until_replies: Option<u64>,
-    /// Time from one datagram to the next
+    /// Time between one datagram and the next
     ///
     /// [default: 1s with -c, --repeat or --for, else none]
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
@@ -105,10 +105,10 @@ pub(crate) struct PaceArgs {
     /// Bits are those of the payload.
     #[arg(long, value_name = "RATE", value_parser = units::rate, conflicts_with = "every")]
     pub(crate) rate: Option<units::Rate>,
-    /// Send from this address or port; it may be shared
+    /// Send from this address or port, which may be shared with other programs
     #[arg(long, value_name = "ADDRESS", help_heading = "Sending")]
     pub(crate) local: Option<Address>,
-    /// Do not fragment: what is over the path's MTU is an error, which names the MTU
+    /// Do not fragment: a datagram larger than the path's MTU is an error that names the MTU
     #[arg(long, help_heading = "Sending")]
     pub(crate) df: bool,
 }
@@ -117,10 +117,10 @@ pub(crate) struct PaceArgs {
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Sending")]
 pub(crate) struct SendingArgs {
-    /// Time to live (hop limit) of what is sent
+    /// Time to live (hop limit) of the datagrams sent
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub(crate) ttl: Option<u8>,
-    /// DSCP of what is sent: 0 to 63, or a name such as EF, CS1, AF41
+    /// DSCP of the datagrams sent: 0 to 63, or a name such as EF, CS1, AF41
     #[arg(long, value_name = "N", value_parser = dscp)]
     pub(crate) dscp: Option<u8>,
 }
@@ -129,40 +129,40 @@ pub(crate) struct SendingArgs {
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct CommonArgs {
-    /// The port of addresses that name none [default: 10000]
+    /// Port for addresses without one [default: 10000]
     #[arg(short, long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
-    /// Only this interface (repeatable)
+    /// Use only this interface (repeatable)
     #[arg(short, long = "interface", value_name = "NAME", add = ArgValueCandidates::new(completion::interfaces))]
     pub(crate) interfaces: Vec<String>,
-    /// IPv4 only
+    /// Use IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     pub(crate) ipv4: bool,
-    /// IPv6 only
+    /// Use IPv6 only
     #[arg(short = '6', long)]
     pub(crate) ipv6: bool,
     /// How to print datagrams
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
-    /// Print JSON Lines: --format json
+    /// Print JSON Lines; short for --format json
     #[arg(long, conflicts_with_all = ["raw", "hex_dump", "format"])]
     pub(crate) json: bool,
-    /// Print payloads and nothing else: --format raw
+    /// Print only payloads; short for --format raw
     #[arg(long, conflicts_with_all = ["hex_dump", "format"])]
     pub(crate) raw: bool,
-    /// Print hex with offsets: --format hex
+    /// Print hex dumps; short for --format hex
     #[arg(long, conflicts_with = "format")]
     pub(crate) hex_dump: bool,
-    /// Print raw bytes even to a terminal
+    /// Allow --raw on a terminal
     #[arg(long)]
     pub(crate) force: bool,
     /// Send N datagrams [default: each payload once]
     #[arg(short, long, value_name = "N")]
     pub(crate) count: Option<u64>,
-    /// End after this time; what is sent last is still waited for
+    /// Stop sending after this time, then wait for the last answers
     #[arg(long = "for", value_name = "DURATION", value_parser = units::duration)]
     pub(crate) duration: Option<Duration>,
-    /// Receive buffer, as much of it as the system permits [default: 4MiB]
+    /// Size of the receive buffer, as far as the system permits [default: 4MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) recv_buffer: Option<usize>,
     /// Begin lines with the time of day: answers, refusals, drops, states

@@ -18,35 +18,36 @@ pub(super) const MOST_USED: &[&str] =
 
 /// The examples of the help; `-h` shows the first three.
 pub(super) const EXAMPLES: &[Example] = &[
-    ("udp listen", "everything that comes to port 10000"),
+    ("udp listen", "everything that arrives on port 10000"),
     ("udp listen :9000 --hex-dump", "another port, as hex"),
     ("udp listen 239.1.2.3:5000 -i eth0", "a multicast group on one interface"),
     ("udp listen '[ff02::fb]:5353'", "an IPv6 group on every interface"),
     ("udp listen --from 10.1.0.0/16 --json", "one network's datagrams, as JSON Lines"),
     ("udp listen --fields source,payload", "who sent what, and nothing else"),
-    ("udp listen --delta", "how long after the one before each came"),
-    ("udp listen 9000 --tui", "who sends how much, live"),
+    ("udp listen --delta", "the time since the previous datagram"),
+    ("udp listen 9000 --tui", "a live table of who sends how much"),
     ("udp listen --count 1 --raw > payload", "the bytes of the next datagram"),
-    ("udp listen --raw --delimiter '\\n' > log", "each payload's bytes on a line"),
-    ("udp listen --write hour.pcapng --rotate 1h --keep 24", "the last day, as captures of an hour each"),
+    ("udp listen --raw --delimiter '\\n' > log", "one payload per line"),
+    ("udp listen --write hour.pcapng --rotate 1h --keep 24", "the last day, in captures of one hour"),
 ];
 
 /// What the exit statuses mean.
 pub(super) const EXIT_STATUS: &[Status] = &[
     (0, "Ended by a signal, by --count or by --for"),
-    (1, "Nothing came, with --count, before --for ended"),
+    (1, "With --count: nothing came before --for ended"),
     (2, "Could not do it: wrong usage, an address in use, a file not written"),
-    (130, "Interrupted before anything came, with --count"),
+    (130, "With --count: interrupted before anything came"),
 ];
 
 /// Print every datagram that arrives, with what the kernel knows
 ///
 /// Shares its port with other receivers that allow it: each gets every broadcast and multicast. A multicast ADDRESS is
-/// joined on every interface that can, or on those named with -i.
+/// joined on every interface that can multicast, or on those named with -i.
 #[derive(Debug, ArgGroup)]
-#[command(mut_arg("count", |count| count.help("End after N datagrams printed or written")))]
+#[command(mut_arg("duration", |duration| duration.help("Stop after this time")))]
+#[command(mut_arg("count", |count| count.help("Stop after printing or writing N datagrams")))]
 #[command(mut_arg("recv_buffer", |size| size.help(
-    "Receive buffer, as much of it as the system permits [default: 16MiB, or 64MiB with --coalesce]")))]
+    "Size of the receive buffer, as far as the system permits [default: 16MiB, or 64MiB with --coalesce]")))]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
 #[command(mut_args(habits::options_of("listen")))]
@@ -56,12 +57,12 @@ pub(crate) struct ListenArgs {
     /// HOST, HOST:PORT, :PORT, PORT, [V6]:PORT, or a multicast group to join. PORT may be a range, such as 5000-5010.
     #[arg(value_name = "ADDRESS")]
     pub(crate) addresses: Vec<AddressRange>,
-    /// Only datagrams from this network (repeatable)
+    /// Take only datagrams from this network (repeatable)
     ///
     /// Such as 10.1.0.0/16, 2001:db8::/32, or an address.
     #[arg(long, value_name = "NETWORK")]
     pub(crate) from: Vec<udpkit::verbs::Network>,
-    /// Only payloads that match this regular expression
+    /// Take only payloads that match this regex
     #[arg(long = "match", value_name = "REGEX", value_parser = regex)]
     pub(crate) matching: Option<regex::bytes::Regex>,
     /// Join multicast groups for this source only (source-specific multicast)
@@ -69,15 +70,16 @@ pub(crate) struct ListenArgs {
     pub(crate) source: Option<std::net::IpAddr>,
     /// Show a live table of senders instead
     ///
-    /// It has the last payloads of each; the key ? shows what the keys do.
+    /// It shows the latest payloads of each sender; press ? for its keys.
     #[arg(long, conflicts_with_all = ["format", "json", "raw", "hex_dump", "quiet", "verbose", "print",
         "fields", "utc", "relative", "delta", "delimiter", "time"])]
     pub(crate) tui: bool,
-    /// Receive what one sender sends in a row as one, where the system can: faster, but drops are then told as "at least",
-    /// and times are those of the row
+    /// Receive runs of datagrams from one sender as one, where the system can
+    ///
+    /// Faster, but the kernel's drops are then counted as "at least", and a run has one time.
     #[arg(long)]
     pub(crate) coalesce: bool,
-    /// Memory for datagrams that wait to be printed or written [default: 64MiB, or 512MiB with --coalesce]
+    /// Memory for datagrams waiting to be printed or written [default: 64MiB, or 512MiB with --coalesce]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) queue: Option<usize>,
     #[command(flatten)]
@@ -94,16 +96,16 @@ pub(crate) struct ListenArgs {
 pub(crate) struct CaptureArgs {
     /// Write a capture file instead of printing
     ///
-    /// Wireshark and tcpdump read it. '-' is standard output.
+    /// Wireshark and tcpdump can read it. '-' is standard output.
     #[arg(long, value_name = "FILE.pcapng")]
     pub(crate) write: Option<PathBuf>,
-    /// Print the datagrams, too
+    /// Print the datagrams as well
     #[arg(long, requires = "write")]
     pub(crate) print: bool,
-    /// Begin another file at this size or time: FILE-00001.pcapng, FILE-00002.pcapng, ...
+    /// Start a new file at this size or after this time: FILE-00001.pcapng, FILE-00002.pcapng, ...
     #[arg(long, value_name = "SIZE|DURATION", requires = "write", value_parser = units::limit)]
     pub(crate) rotate: Option<Limit>,
-    /// Keep the newest N of these files; only captures that this command wrote are ever removed
+    /// Keep only the newest N of these files; nothing but captures written by udp is ever removed
     #[arg(long, value_name = "N", requires = "rotate")]
     pub(crate) keep: Option<NonZeroUsize>,
 }

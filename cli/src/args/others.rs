@@ -24,20 +24,20 @@ pub(super) const MAN: &[Example] = &[("udp man ~/.local/share/man/man1", "'man u
 #[derive(Debug, ArgGroup)]
 #[command(after_help = help::short(INTERFACES), after_long_help = help::long(INTERFACES, DONE_OR_FAILED))]
 pub(crate) struct InterfacesArgs {
-    /// As JSON Lines: an object for each interface
+    /// Print JSON Lines, one object per interface
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Print the completions of a shell, or write them to a file
+/// Print the completions for a shell, or write them to a file
 ///
-/// The shell asks 'udp' itself for what may come next, so that the interfaces it completes are those of the moment.
+/// At each completion the shell asks 'udp' what may come next, so interfaces are completed as they are at that moment.
 #[derive(Debug, ArgGroup)]
 #[command(after_help = help::short(COMPLETIONS), after_long_help = help::long(COMPLETIONS, DONE_OR_FAILED))]
 pub(crate) struct CompletionsArgs {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
-    /// Write to this file, in a directory that is made if need be [default: standard output]
+    /// Write to this file, creating its directory if needed [default: standard output]
     pub(crate) file: Option<PathBuf>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct CompletionsArgs {
 #[derive(Debug, ArgGroup)]
 #[command(after_help = help::short(MAN), after_long_help = help::long(MAN, DONE_OR_FAILED))]
 pub(crate) struct ManArgs {
-    /// The directory, which is made if need be
+    /// The directory, created if needed
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) directory: PathBuf,
 }

@@ -21,10 +21,10 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp replay load.pcap host:9000 --rate 10k/s", "at this rate, to one port"),
     ("udp replay game.pcapng host --dry-run", "show what would be sent when"),
     ("udp replay game.pcapng 192.168.1.20:9000 --speed 2", "to one port, twice as fast"),
-    ("udp replay dns.pcap 10.0.0.1 --filter-port 53 -v", "what went to port 53; show each answer"),
-    ("udp replay sensors.pcap :9000 --max-gap 1s --loop 0", "again and again to this host, no pause over 1 s"),
-    ("udp replay mirror.pcap host --decapsulate", "what was in GRE or VXLAN"),
-    ("tcpdump -Q in -U -w - udp dst port 9000 | udp replay - host", "what is being captured now, elsewhere"),
+    ("udp replay dns.pcap 10.0.0.1 --filter-port 53 -v", "only what went to port 53; show each answer"),
+    ("udp replay sensors.pcap :9000 --max-gap 1s --loop 0", "to this host, over and over, with pauses of at most 1 s"),
+    ("udp replay mirror.pcap host --decapsulate", "what was inside GRE or VXLAN"),
+    ("tcpdump -Q in -U -w - udp dst port 9000 | udp replay - host", "send on what arrives right now"),
 ];
 
 /// What the exit statuses mean.
@@ -36,17 +36,17 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 
 /// Send a capture's datagrams again, with their timing
 ///
-/// Reads pcap and pcapng files of any program, puts fragments together, and sends the payload of every UDP datagram to
-/// ADDRESS: when it was sent, counted from the first, in the same order. What is no UDP, or cannot be sent, is counted and
-/// told, and so is how late each was.
+/// Reads pcap and pcapng files from any program, reassembles fragments, and sends the payload of every UDP datagram to
+/// ADDRESS, in the same order and with the same timing. Whatever is not UDP or cannot be sent is counted and reported, and
+/// so is how late each datagram was.
 ///
-/// Where ADDRESS has no port, each datagram goes to the port that it went to in the capture. Each source of the capture
-/// has a socket of its own (256 at most), at the source's port where that can be had, else at any; which ones are told.
+/// If ADDRESS has no port, each datagram goes to its port in the capture. Each source in the capture gets a socket of its own
+/// (256 at most), on the source's port if that is free; if not, on another, which is reported.
 #[derive(Debug, ArgGroup)]
 #[command(mut_arg("port", |port| port
-    .help("The port where ADDRESS names none; 0: that of each datagram in the capture [default: 0]")))]
-#[command(mut_arg("count", |count| count.help("End after N datagrams sent")))]
-#[command(mut_arg("duration", |duration| duration.help("End after this time")))]
+    .help("Port if ADDRESS has none; 0: that of each datagram in the capture [default: 0]")))]
+#[command(mut_arg("count", |count| count.help("Stop after sending N datagrams")))]
+#[command(mut_arg("duration", |duration| duration.help("Stop after this time")))]
 #[command(mut_arg("interfaces", |interfaces| interfaces.help("Send out of this interface")))]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
@@ -56,9 +56,9 @@ pub(crate) struct ReplayArgs {
     pub(crate) file: PathBuf,
     /// Where to send: HOST, HOST:PORT, :PORT or [V6]:PORT
     ///
-    /// A link-local address has its interface: [V6%INTERFACE]:PORT. Without a host, it is this one.
+    /// A link-local address needs its interface: [V6%INTERFACE]:PORT. Without HOST it is this host.
     pub(crate) address: Address,
-    /// Only what was sent to this port (repeatable)
+    /// Send only what went to this port (repeatable)
     #[arg(long, value_name = "PORT")]
     pub(crate) filter_port: Vec<u16>,
     /// Send what is inside tunnels: GRE, IPIP, 6in4, VXLAN
@@ -68,7 +68,7 @@ pub(crate) struct ReplayArgs {
     pub(crate) decapsulate: bool,
     /// Show what would be sent when, and send nothing
     ///
-    /// What of the capture cannot be sent is shown, too.
+    /// Also shows what in the capture cannot be sent.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// How long to wait for answers at the end
@@ -78,10 +78,10 @@ pub(crate) struct ReplayArgs {
     pub(crate) wait: Duration,
     #[command(flatten)]
     pub(crate) pace: ReplayPaceArgs,
-    /// Send from this address; with a port, everything from there by one socket (0: any port)
+    /// Send from this address; with a port (0: any), send everything from one socket
     #[arg(long, value_name = "ADDRESS", help_heading = "Sending")]
     pub(crate) local: Option<Address>,
-    /// Do not fragment: what is over the path's MTU is an error, which names the MTU
+    /// Do not fragment: a datagram larger than the path's MTU is an error that names the MTU
     #[arg(long, help_heading = "Sending")]
     pub(crate) df: bool,
     #[command(flatten)]
@@ -99,22 +99,24 @@ pub(crate) struct ReplayPaceArgs {
     pub(crate) speed: Option<f64>,
     /// Datagrams or bits per second: 1000/s, 5Mbit/s
     ///
-    /// Bits are those of the payload. The times of the capture are not used.
+    /// Bits are those of the payload. The times in the capture are ignored.
     #[arg(long, value_name = "RATE", value_parser = units::rate, group = "pace")]
     pub(crate) rate: Option<units::Rate>,
     /// As fast as possible
     #[arg(long, group = "pace")]
     pub(crate) max: bool,
-    /// Make pauses that are longer than this so long
+    /// Shorten longer pauses to this
     #[arg(long, value_name = "DURATION", value_parser = units::duration, conflicts_with_all = ["rate", "max"])]
     pub(crate) max_gap: Option<Duration>,
-    /// Send everything N times; 0: without end
+    /// Send everything N times; 0: forever
     #[arg(long = "loop", value_name = "N", default_value = "1")]
     pub(crate) rounds: u64,
     /// Pause between rounds of --loop
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = units::duration, hide_short_help = true)]
     pub(crate) loop_delay: Duration,
-    /// How long before each datagram to watch the clock instead of sleeping, 10ms at most: more exact, for more of a processor
+    /// How long before each datagram to watch the clock instead of sleeping
+    ///
+    /// 10ms at most. Longer is more exact, and takes more processor time.
     #[arg(long, value_name = "DURATION", default_value = "100us", value_parser = busy_wait, conflicts_with = "max")]
     pub(crate) busy_wait: Duration,
 }

@@ -40,7 +40,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 
 /// Send datagrams, print who answers and how fast
 ///
-/// Waits for a reply, and tells "nobody listens there" (an ICMP message, status 2) from silence (status 1). Without a
+/// Waits for a reply, and tells apart "nobody listens there" (an ICMP message, status 2) and silence (status 1). Without a
 /// PAYLOAD, standard input is sent: on a terminal line by line, from a pipe or a file as one datagram (--lines cuts it).
 #[derive(Debug, ArgGroup)]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
@@ -49,17 +49,17 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 pub(crate) struct SendArgs {
     /// Where to send: HOST, HOST:PORT or [V6]:PORT
     ///
-    /// A link-local address has its interface: [V6%INTERFACE]:PORT.
+    /// A link-local address needs its interface: [V6%INTERFACE]:PORT.
     pub(crate) address: Address,
     /// How long to wait for an answer
     ///
-    /// Each datagram has this long for itself; 0: do not wait.
+    /// The time starts anew with each datagram; 0: do not wait.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = units::duration)]
     pub(crate) wait: Duration,
-    /// Answers to wait for; 0: all that come until the wait ends [default: 1; 0 for broadcast and multicast]
+    /// Answers to wait for; 0: all that arrive before the wait ends [default: 1; 0 for broadcast and multicast]
     #[arg(long, value_name = "N")]
     pub(crate) replies: Option<u64>,
-    /// Send again when nothing came, up to N times, waiting twice as long each time
+    /// If no answer comes, send again, up to N times, waiting twice as long each time
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) retries: u32,
     /// Exit with status 1 unless every request was answered; without this, one answer is enough for status 0

@@ -19,16 +19,16 @@ pub(super) const MOST_USED: &[&str] = &["reply", "echo", "sink", "rules", "exec"
 
 /// The examples of the help; `-h` shows the first three.
 pub(super) const EXAMPLES: &[Example] = &[
-    ("udp serve", "on port 10000, to everybody: Get off my lawn!"),
-    ("udp serve 127.0.0.1:9000 --echo", "on this host only, send back what came"),
+    ("udp serve", "answer everyone with 'Get off my lawn!'"),
+    ("udp serve 127.0.0.1:9000 --echo", "on this host only, send back what arrives"),
     ("udp serve :9000 --reply pong -v", "show every datagram that is answered"),
-    ("udp serve --reply '{count}: hello {source}'", "a reply with what is known of the datagram"),
+    ("udp serve --reply '{count}: hello {source}'", "a reply filled in with what is known of the request"),
     ("udp serve --echo --delay 20ms..80ms --drop 5%", "a slow and lossy peer to test against"),
-    ("udp serve --rules house.toml", "a reply for each kind of datagram; SIGHUP reads the file again"),
-    ("udp serve --exec 'tr a-z A-Z'", "what a command makes of the payload on its standard input"),
+    ("udp serve --rules house.toml", "a reply for each kind of datagram; SIGHUP reloads the file"),
+    ("udp serve --exec 'tr a-z A-Z'", "reply with what a command makes of the payload"),
     #[cfg(feature = "http")]
     ("udp serve --metrics 127.0.0.1:9100", "metrics for Prometheus at http://127.0.0.1:9100/metrics"),
-    ("udp serve --sink --json", "answer nothing, count; the summary as JSON"),
+    ("udp serve --sink --json", "only count; the summary as JSON"),
 ];
 
 /// What makes no reply, or says itself when each leaves.
@@ -37,22 +37,23 @@ const NO_FLAT_REPLY: &[&str] = if cfg!(unix) { &["sink", "rules", "exec"] } else
 /// What the exit statuses mean.
 pub(super) const EXIT_STATUS: &[Status] = &[
     (0, "Ended by a signal, by --count or by --for"),
-    (1, "Nothing was answered, with --count, before --for ended"),
+    (1, "With --count: nothing was answered before --for ended"),
     (2, "Could not do it: wrong usage, an address in use, no reply could be sent"),
-    (130, "Interrupted before anything was answered, with --count"),
+    (130, "With --count: interrupted before anything was answered"),
 ];
 
 /// Answer every datagram that arrives
 ///
-/// Every peer is answered from the address that it asked, without a process or connection of its own. A datagram that
-/// could only do harm is not answered: forged sources, well-known responders (loops), replies much larger than requests,
-/// floods. The summary at the end accounts for every datagram received.
+/// Every peer is answered from the address that it sent to, without a process or connection for each. Datagrams that could
+/// only do harm are not answered: impossible sources, ports of well-known responders (loops), requests whose reply would be
+/// much larger, floods. The summary at the end counts every datagram received exactly once.
 ///
-/// TEXT of a reply may hold {source} {payload} {payload_hex} {length} {count} {time} {interface}, and parts of the payload
-/// such as {payload[0..2]}; {{ is a plain brace. docs/rules.md has more, and the format of rules.
+/// The TEXT of a reply may contain {source} {payload} {payload_hex} {length} {count} {time} {interface}, and parts of the
+/// payload such as {payload[0..2]}; {{ is a literal brace. See docs/rules.md for more, and for the format of rules.
 #[derive(Debug, ArgGroup)]
 #[command(mut_arg("ttl", |ttl| ttl.help("Time to live (hop limit) of replies; at most 63 unless --no-loop-guard")))]
-#[command(mut_arg("count", |count| count.help("End after N datagrams answered")))]
+#[command(mut_arg("duration", |duration| duration.help("Stop after this time")))]
+#[command(mut_arg("count", |count| count.help("Stop after answering N datagrams")))]
 #[command(mut_arg("verbose", |verbose| verbose.help("Print more: each datagram answered or ignored")
     .long_help("Print more: each datagram answered or ignored, at most 1,000 a second")))]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
@@ -73,13 +74,13 @@ pub(crate) struct ServeArgs {
     /// Do not reply, only count
     #[arg(long, group = "answer")]
     pub(crate) sink: bool,
-    /// Reply as the rules in this file say (docs/rules.md)
+    /// Reply according to the rules in this file (docs/rules.md)
     #[arg(long, value_name = "FILE", group = "answer")]
     pub(crate) rules: Option<PathBuf>,
-    /// Hold each reply back for this time, or for a random time of a range such as 20ms..80ms
+    /// Delay each reply by this much, or by a random amount from a range such as 20ms..80ms
     #[arg(long, value_name = "DURATION", value_parser = units::delay, conflicts_with_all = NO_FLAT_REPLY)]
     pub(crate) delay: Option<RangeInclusive<Duration>>,
-    /// Leave out replies at random, with this chance: 5% or 0.05
+    /// Drop replies at random, with this probability: 5% or 0.05
     #[arg(long, value_name = "CHANCE", value_parser = units::chance, conflicts_with_all = NO_FLAT_REPLY)]
     pub(crate) drop: Option<f64>,
     #[cfg(unix)]
@@ -92,7 +93,7 @@ pub(crate) struct ServeArgs {
     #[cfg_attr(feature = "http", arg(long, value_name = "ADDRESS"))]
     #[cfg_attr(not(feature = "http"), arg(skip))]
     pub(crate) metrics: Option<Address>,
-    /// Tell the state as often as this, 10ms or more; 0: never [default: 1s on a terminal, else never]
+    /// Print the status at this interval, 10ms or more; 0: never [default: 1s on a terminal, else never]
     #[arg(long, value_name = "DURATION", value_parser = status_interval)]
     pub(crate) status: Option<Duration>,
     #[command(flatten)]
@@ -112,10 +113,10 @@ pub(crate) struct ExecArgs {
     /// sh runs it for each datagram, with the payload on standard input and the addresses in UDP_* variables.
     #[arg(long, value_name = "COMMAND", group = "answer", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) exec: Option<String>,
-    /// Commands at once; eight times as many datagrams may wait for each worker
+    /// Commands that may run at a time; each worker queues up to eight times as many datagrams
     #[arg(long, value_name = "N", default_value = "8", requires = "exec", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) exec_at_once: u16,
-    /// How long a command may take; then it is killed, and there is no reply
+    /// Time that a command may take; after that it is killed, and there is no reply
     #[arg(long, value_name = "DURATION", default_value = "5s", requires = "exec", value_parser = units::duration)]
     pub(crate) exec_limit: Duration,
 }
@@ -123,16 +124,16 @@ pub(crate) struct ExecArgs {
 #[derive(Debug, ArgGroup)]
 #[command(next_help_heading = "Conduct")]
 pub(crate) struct ConductArgs {
-    /// Withhold replies of more than N bytes for a byte received, headers included: N or 'off'
+    /// Withhold replies larger than N times the request, headers included; 'off': no limit
     #[arg(long, value_name = "N", default_value = "3", value_parser = number_or_off)]
     pub(crate) max_amplification: NumberOrOff,
-    /// Replies per second to one network (/24, /56): N or 'off' [default: 1000, loopback exempt]
+    /// Send at most N replies a second to one network (/24, /56); 'off': no limit [default: 1000, loopback exempt]
     #[arg(long, value_name = "N", value_parser = number_or_off)]
     pub(crate) rate_limit: Option<NumberOrOff>,
-    /// Reply to source ports of well-known responders too (DNS, NTP, mDNS, ...)
+    /// Also reply to the source ports of well-known responders (DNS, NTP, mDNS, ...)
     #[arg(long)]
     pub(crate) answer_any_port: bool,
-    /// Do not look for loops: reply with the full hop limit, and to datagrams equal to the reply
+    /// Turn off loop detection: reply with the full hop limit, even to datagrams equal to the reply
     #[arg(long)]
     pub(crate) no_loop_guard: bool,
 }

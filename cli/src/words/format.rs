@@ -28,7 +28,7 @@ pub(crate) enum Field {
     Destination,
     /// Unicast, broadcast or multicast
     Delivery,
-    /// The interface it came in on
+    /// The interface it arrived on
     Interface,
     /// Time to live or hop limit on arrival
     #[value(alias = "hop_limit")]
@@ -38,7 +38,7 @@ pub(crate) enum Field {
     Tos,
     /// The upper six bits of tos
     Dscp,
-    /// Bytes of payload
+    /// Length of the payload in bytes
     Length,
     /// The payload; always the last
     Payload,
