@@ -131,7 +131,8 @@ impl Stage {
         files.file("house.toml", "[[rule]]\nreply = 'pong'\n");
         files.file("cmds", "one\ntwo\n");
         files.file("msearch", "M-SEARCH * HTTP/1.1\r\n\r\n");
-        let peer = Place::On(&lan, "h2").waiting(PEER).0;
+        let mut peer = Place::On(&lan, "h2").udp(PEER);
+        peer.until_told("serving on ");
         let stage = Self { lan, files, peer: RefCell::new(peer) };
         stage.capture();
         Some(stage)
@@ -199,7 +200,7 @@ impl Stage {
             let said = process.until_told("ing on ");
             said.split("ing on ").nth(1).and_then(|all| all.split(" and ").next()).expect("an address").to_owned()
         };
-        let address = common::parse(address.trim());
+        let address = common::parse(first_of_range(address.trim()));
         let (from, to) = match address.ip() {
             ip if ip.is_loopback() => ("h1", address),
             ip if ip.is_multicast() => ("h2", address),
@@ -240,6 +241,12 @@ impl Stage {
         // That ends the shell, too, as a signal does.
         drop(process);
     }
+}
+
+/// The first address of several ports.
+fn first_of_range(address: &str) -> &str {
+    let port = address.rfind(':').unwrap_or(0);
+    address[port..].find('-').map_or(address, |dash| &address[..port + dash])
 }
 
 fn run_all(lines: &[String]) {
