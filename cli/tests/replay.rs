@@ -848,3 +848,136 @@ fn a_source_whose_port_cannot_be_had_sends_from_another_and_that_is_told() {
     taken.assert_status(2);
     taken.assert_told(&["cannot bind 127.0.0.1:5001: address already in use"]);
 }
+
+#[test]
+fn as_recorded_each_goes_to_the_host_broadcast_address_or_group_that_it_went_to() {
+    if !require("python3") {
+        return;
+    }
+    let Some(lan) = Lan::hosts(2) else { return };
+    let (host, other) = (Place::On(&lan, "h1"), Place::On(&lan, "h2"));
+    let scratch = Scratch::new();
+    let group6 = "[ff02::4242]:5003";
+    let pcap = Pcap::new()
+        .datagram(0, SOURCE, "10.1.0.2:5000", b"host")
+        .datagram(1, OTHER_SOURCE, "239.1.2.3:5001", b"group")
+        .datagram(2, SOURCE, "10.1.0.255:5002", b"broadcast")
+        .datagram(3, "[fe80::1]:0", group6, b"link-local")
+        .datagram(4, SOURCE, "0.0.0.0:5000", b"nowhere")
+        .datagram(5, SOURCE, "10.1.0.2:0", b"port zero");
+    let file = scratch.file("site.pcap", pcap.0);
+    let heard = [":5000", "239.1.2.3:5001", ":5002", "[ff02::4242%eth0]:5003"]
+        .map(|place| other.waiting(&["listen", place, "-i", "eth0", "--json", "--count", "1"]).0);
+    let outcome = host.run(&["replay", &file, "--as-recorded", "-i", "eth0", "--json"]);
+    outcome.assert_status(0);
+    for (mut listener, payload) in heard.into_iter().zip(["host", "group", "broadcast", "link-local"]) {
+        let line = listener.stdout_line();
+        let received: Value = serde_json::from_str(&line).expect("JSON Lines");
+        assert_eq!(received["text"], payload);
+        listener.finish().assert_status(0);
+    }
+    let summary = balanced(&outcome);
+    assert_eq!(
+        (&summary["sent"], &summary["capture"]["left_out"]),
+        (&json!(4), &json!({"no_destination": 1, "port_zero": 1}))
+    );
+
+    // Without an interface, and of one family alone.
+    let outcome = host.run(&["replay", &file, "--as-recorded", "--dry-run", "--json"]);
+    let left_out = &balanced(&outcome)["capture"]["left_out"];
+    assert_eq!(left_out, &json!({"no_destination": 1, "no_interface": 1, "port_zero": 1}));
+    for family in ["-4", "-6"] {
+        let outcome = host.run(&["replay", &file, "--as-recorded", "-i", "eth0", "--dry-run", "--json", family]);
+        let planned = outcome.objects().into_iter().filter(|object| object["type"] == "planned").count();
+        assert_eq!(planned, if family == "-4" { 3 } else { 1 });
+        balanced(&outcome);
+    }
+    // A pipe, whose sources are not known, sends both families, too.
+    let mut process = host.udp(&["replay", "-", "--as-recorded", "-i", "eth0", "--json"]);
+    process.tell_all(&std::fs::read(&file).expect("it was written"));
+    assert_eq!(balanced(&process.finish())["sent"], 4);
+}
+
+#[test]
+fn the_source_is_preserved_where_that_is_permitted_and_said_to_be_impossible_where_not() {
+    if !require("python3") {
+        return;
+    }
+    let Some(lan) = Lan::new(common::netns::TWO_HOSTS) else { return };
+    let (here, other) = (Place::Bridge(&lan), Place::On(&lan, "h2"));
+    other.shell("for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $file; done");
+    let scratch = Scratch::new();
+    let sources = ["192.0.2.77:4000", "[2001:db8::77]:4000"];
+    let [to, to6] = ["10.1.0.2:5000", "[fd01::2]:5000"];
+    let pcap = Pcap::new()
+        .datagram(0, sources[0], to, b"4")
+        .datagram(1, "192.0.2.78:53", to, b"4")
+        .datagram(2, "0.0.0.0:68", to, b"nobody")
+        .datagram(3, sources[1], to6, b"6");
+    let file = scratch.file("sources.pcap", pcap.0);
+    for interface in [&[][..], &["-i", "eth0"]] {
+        let (mut listener, _) = other.waiting(&["listen", "5000", "--json", "--count", "3"]);
+        let arguments = [&["replay", &file, "--as-recorded", "--preserve-source", "--json"], interface].concat();
+        let outcome = here.run(&arguments);
+        outcome.assert_status(0);
+        for source in [sources[0], "192.0.2.78:53", sources[1]] {
+            let received: Value = serde_json::from_str(&listener.stdout_line()).expect("JSON Lines");
+            assert_eq!(received["source"], source, "{interface:?}");
+        }
+        let summary = balanced(&outcome);
+        assert_eq!(summary["capture"]["left_out"], json!({"no_source": 1}));
+    }
+    let outcome = here.run(&["replay", &file, to, "--preserve-source"]);
+    outcome.assert_told(&[
+        "answers go to the sources of the capture, not to here",
+        "rp_filter",
+        "1 not sent: of an address family that is not sent",
+    ]);
+
+    // In a user namespace that was not there when the network was made, nobody may.
+    let mut command = here.command("unshare");
+    command.args(["--user", env!("CARGO_BIN_EXE_udp"), "replay", &file, to, "--preserve-source"]);
+    let outcome = Process::start(command).finish();
+    outcome.assert_status(2);
+    outcome.assert_told(&[
+        "cannot send from addresses that are not this host's: permission denied",
+        "--preserve-source needs CAP_NET_ADMIN",
+    ]);
+    let mut process = here.udp(&["replay", "-", to, "--preserve-source"]);
+    process.tell_all(b"");
+    process.finish().assert_told(&["its sources are not known before it is sent"]);
+}
+
+#[test]
+fn a_target_where_nobody_listens_or_that_is_not_there_is_reported() {
+    let Some(lan) = Lan::hosts(2) else { return };
+    let host = Place::On(&lan, "h1");
+    let scratch = Scratch::new();
+    let file = scratch.file("numbered.pcap", Pcap::numbered(3, 1).0);
+    for (target, cause) in [("10.1.0.2:9", "port unreachable"), ("10.1.0.77:9", "host unreachable")] {
+        let outcome = host.run(&["replay", &file, target]);
+        outcome.assert_status(2);
+        outcome.assert_told(&[cause, "refused"]);
+        let outcome = host.run(&["replay", &file, target, "--json"]);
+        assert!(number(&outcome.summary()["unreachable"]) > 0, "{outcome:?}");
+    }
+}
+
+#[test]
+fn what_stands_where_the_address_belongs_has_a_hint() {
+    let scratch = Scratch::new();
+    let file = scratch.file("a.pcap", Pcap::numbered(2, 1).0);
+    let host = "127.0.0.1";
+    let cases: [(&[&str], &str); 5] = [
+        (&[host, &file], &format!("hint: udp replay {file} {host}\n")),
+        (&[&file], &format!("hint: udp replay {file} HOST; or --as-recorded")),
+        (&[&file, host, "5000"], &format!("hint: udp replay {file} {host}:5000\n")),
+        (&[host], "there is no capture"),
+        (&["--as-recorded", host], "cannot read '127.0.0.1': no such file"),
+    ];
+    for (arguments, words) in cases {
+        let outcome = Place::Here.run(&[&["replay"], arguments].concat());
+        outcome.assert_status(2);
+        outcome.assert_told(&[words]);
+    }
+}

@@ -13,6 +13,8 @@ pub struct Options {
     pub reuse_port: bool,
     /// Allow sending to broadcast addresses (`SO_BROADCAST`).
     pub broadcast: bool,
+    /// Bind to, and send from, addresses that are not this host's (`IP_TRANSPARENT`). Needs `CAP_NET_ADMIN` or `CAP_NET_RAW`. Linux only.
+    pub transparent: bool,
     /// Tell destination, local address, interface and delivery of each datagram (`IP_PKTINFO`).
     pub destination: bool,
     /// Tell the kernel's time of each datagram (`SO_TIMESTAMPNS`).

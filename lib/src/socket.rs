@@ -217,6 +217,13 @@ impl Socket {
         Some(total)
     }
 
+    /// Whether something that was sent has not left this host: it waits for a device, or for a neighbour that has not said where it is.
+    /// A neighbour that is not there is [reported](Self::errors) after some seconds. False where the system does not tell.
+    #[must_use]
+    pub fn holds_unsent(&self) -> bool {
+        native::unsent(&self.inner).is_some_and(|bytes| bytes > 0)
+    }
+
     /// Why the socket has no port any more, if that is so: somebody destroyed it (`ss -K`).
     ///
     /// The error that says so is gone where a report of the error queue was read after it.

@@ -1,6 +1,6 @@
 //! The flags of `udp replay` and their help.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::Args as ArgGroup;
@@ -24,6 +24,8 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp replay dns.pcap 10.0.0.1 --filter-port 53 -v", "only what went to port 53; show each answer"),
     ("udp replay sensors.pcap :9000 --max-gap 1s --loop 0", "to this host, over and over, with pauses of at most 1 s"),
     ("udp replay mirror.pcap host --decapsulate", "what was inside GRE or VXLAN"),
+    ("udp replay site.pcap -i eth0 --as-recorded", "each to the host or group it went to"),
+    ("udp replay a.pcap b.pcap 10.0.0.1", "two captures, in the order of their times"),
     ("tcpdump -Q in -U -w - udp dst port 9000 | udp replay - host", "send on what arrives right now"),
 ];
 
@@ -48,16 +50,26 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 #[command(mut_arg("count", |count| count.help("Stop after sending N datagrams")))]
 #[command(mut_arg("duration", |duration| duration.help("Stop after this time")))]
 #[command(mut_arg("interfaces", |interfaces| interfaces.help("Send out of this interface")))]
+#[command(override_usage = "udp replay [OPTIONS] FILE... ADDRESS\n       udp replay [OPTIONS] FILE... --as-recorded")]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
 #[command(mut_args(habits::options_of("replay")))]
 pub(crate) struct ReplayArgs {
-    /// The capture, pcap or pcapng; '-': standard input
-    pub(crate) file: PathBuf,
-    /// Where to send: HOST, HOST:PORT, :PORT or [V6]:PORT
+    /// Captures ('-': standard input), and last ADDRESS: HOST, HOST:PORT
     ///
-    /// A link-local address needs its interface: [V6%INTERFACE]:PORT. Without HOST it is this host.
-    pub(crate) address: Address,
+    /// Besides these, ADDRESS can be :PORT or [V6]:PORT. A link-local address needs its interface: [V6%INTERFACE]:PORT. Without HOST
+    /// it is this host. With --as-recorded there is no ADDRESS.
+    ///
+    /// Captures are pcap or pcapng. Several are sent in the order of their times, as if they were one: what was captured an hour
+    /// later is sent an hour later (--max-gap shortens pauses). To send one after another, run the command once for each.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) operands: Vec<OsString>,
+    /// Without ADDRESS: send each datagram where it went in the capture
+    ///
+    /// To the same address and port, whether a host, a broadcast address or a group; with -i, out of that interface. What cannot be
+    /// sent there is counted: IPv6 on a host without it, and link-local addresses without -i.
+    #[arg(long)]
+    pub(crate) as_recorded: bool,
     /// Send only what went to this port (repeatable)
     #[arg(long, value_name = "PORT")]
     pub(crate) filter_port: Vec<u16>,
@@ -71,16 +83,23 @@ pub(crate) struct ReplayArgs {
     /// Also shows what in the capture cannot be sent.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// How long to wait for answers at the end
+    /// Wait this long for late answers
     ///
-    /// 0: do not wait.
-    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = units::duration)]
+    /// Also for refusals (ICMP); those that arrive during the run are reported in any case. If a neighbour does not answer, this host
+    /// only knows after three seconds, and the command waits for that too. 0: do not wait.
+    #[arg(long, value_name = "DURATION", default_value = "200ms", value_parser = units::duration)]
     pub(crate) wait: Duration,
     #[command(flatten)]
     pub(crate) pace: ReplayPaceArgs,
     /// Send from this address; with a port (0: any), send everything from one socket
     #[arg(long, value_name = "ADDRESS", help_heading = "Sending")]
     pub(crate) local: Option<Address>,
+    /// Send from the addresses and ports in the capture, even if they are not this host's
+    ///
+    /// Needs CAP_NET_ADMIN (Linux). Answers go to those addresses, not here. A receiver with strict reverse path filtering (sysctl
+    /// net.ipv4.conf.INTERFACE.rp_filter=1) drops datagrams from an address that it would reach another way.
+    #[arg(long, conflicts_with = "local", help_heading = "Sending")]
+    pub(crate) preserve_source: bool,
     /// Do not fragment: a datagram larger than the path's MTU is an error that names the MTU
     #[arg(long, help_heading = "Sending")]
     pub(crate) df: bool,

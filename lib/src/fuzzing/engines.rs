@@ -447,6 +447,7 @@ fn broadcast_options(bytes: &mut Unstructured<'_>) -> Result<BroadcastOptions> {
 fn replay_options(bytes: &mut Unstructured<'_>) -> Result<ReplayOptions> {
     let mut options = ReplayOptions::new(peer());
     options.keeps = *bytes.choose(&[Keeps::Nothing, Keeps::Port, Keeps::Destination])?;
+    options.keeps_source = bytes.arbitrary()?;
     options.pace = match bytes.int_in_range(0..=3u8)? {
         0 => ReplayPace::Unpaced,
         1 => pace(bytes)?.map_or(ReplayPace::Unpaced, ReplayPace::Fixed),

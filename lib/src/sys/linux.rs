@@ -15,7 +15,7 @@ use super::{cmsg, poll};
 use crate::datagram::{Delivery, Entry, InterfaceIndex, Message, Meta, SendFailure, Transmit};
 use crate::unreachable::{Cause, Unreachable};
 
-pub(crate) use super::linux_option::{configure, join, kernel_drops, leave, path_mtu};
+pub(crate) use super::linux_option::{configure, join, kernel_drops, leave, path_mtu, unsent};
 
 /// Room for every control message that a socket can be asked for, of both families, and one to spare.
 const RECEIVE_CONTROL: usize = cmsg::space(12) // in_pktinfo

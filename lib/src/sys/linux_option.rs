@@ -13,8 +13,11 @@ use crate::options::{Capabilities, Options};
 
 /// Not in the libc crate for every Linux target.
 const SK_MEMINFO_VARS: usize = 9;
+const SK_MEMINFO_WMEM_ALLOC: usize = 2;
 const SK_MEMINFO_DROPS: usize = 8;
 const SO_BINDTOIFINDEX: i32 = 62;
+const IP_TRANSPARENT: i32 = 19;
+const IPV6_TRANSPARENT: i32 = 75;
 const MCAST_JOIN_GROUP: i32 = 42;
 const MCAST_LEAVE_GROUP: i32 = 45;
 const MCAST_JOIN_SOURCE_GROUP: i32 = 46;
@@ -64,6 +67,7 @@ pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Res
         ..Capabilities::default()
     };
     on(options.drops, (libc::SOL_SOCKET, libc::SO_RXQ_OVFL))?;
+    on(options.transparent, ip(IP_TRANSPARENT, IPV6_TRANSPARENT))?;
     if options.dont_fragment {
         let (level, name) = ip(libc::IP_MTU_DISCOVER, libc::IPV6_MTU_DISCOVER);
         let always = if v4 { libc::IP_PMTUDISC_DO } else { libc::IPV6_PMTUDISC_DO };
@@ -94,8 +98,15 @@ pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Res
 }
 
 pub(crate) fn kernel_drops(socket: &Socket) -> Option<u32> {
-    let info: [u32; SK_MEMINFO_VARS] = get(socket, libc::SOL_SOCKET, libc::SO_MEMINFO).ok()?;
-    Some(info[SK_MEMINFO_DROPS])
+    Some(memory(socket)?[SK_MEMINFO_DROPS])
+}
+
+pub(crate) fn unsent(socket: &Socket) -> Option<u32> {
+    Some(memory(socket)?[SK_MEMINFO_WMEM_ALLOC])
+}
+
+fn memory(socket: &Socket) -> Option<[u32; SK_MEMINFO_VARS]> {
+    get(socket, libc::SOL_SOCKET, libc::SO_MEMINFO).ok()
 }
 
 pub(crate) fn join(socket: &Socket, group: IpAddr, interface: &Interface, source: Option<IpAddr>) -> io::Result<()> {

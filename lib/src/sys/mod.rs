@@ -11,6 +11,7 @@
 //! | `send(socket, outgoing, scratch, train_limit, patience)` | sends every entry or records its failure; waits only while the buffer is full |
 //! | `errors(socket, report)` | empties the error queue |
 //! | `kernel_drops(socket)` | datagrams the kernel discarded at this socket, where it can tell |
+//! | `unsent(socket)` | bytes that were sent and have not left, where it can tell |
 //!
 //! Beside them stand `poll` (waiting), `timer_slack` (how late), `wake` (ending a wait) and `interfaces` (what there is, and what changes).
 #![expect(unsafe_code, reason = "system calls; nothing outside this folder may contain any")]

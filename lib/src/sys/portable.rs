@@ -34,6 +34,9 @@ impl ReceiveScratch {
 pub(crate) struct SendScratch;
 
 pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Result<Capabilities> {
+    if options.transparent {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "this system sends from addresses of its own alone"));
+    }
     if let Some(mut size) = options.receive_buffer {
         // Some systems refuse what is over their limit instead of giving what they can.
         while socket.set_recv_buffer_size(size).is_err() && size > 4096 {
@@ -154,6 +157,11 @@ pub(crate) fn errors(_socket: &Socket, _report: &mut dyn FnMut(crate::unreachabl
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn kernel_drops(_socket: &Socket) -> Option<u32> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn unsent(_socket: &Socket) -> Option<u32> {
     None
 }
 

@@ -31,6 +31,8 @@ pub struct ReplayOptions {
     pub transmit: Transmit,
     /// What each datagram keeps of the destination that it had in the capture.
     pub keeps: Keeps,
+    /// Whether each leaves from the address that it came from: its socket is bound to that ([`Options::transparent`](crate::Options)).
+    pub keeps_source: bool,
     /// The speed, a fixed rate, or as fast as it goes.
     pub pace: ReplayPace,
     /// The longest pause between two datagrams, as it would be at this pace; a longer one is made so long. Only where
@@ -68,6 +70,7 @@ impl ReplayOptions {
         Self {
             transmit: Transmit::to(destination),
             keeps: Keeps::Nothing,
+            keeps_source: false,
             pace: ReplayPace::Recorded { speed: 1.0 },
             longest_gap: None,
             clock_starts: Vec::new(),
@@ -109,6 +112,7 @@ pub struct PlannedDatagram {
 pub struct Plan<F, R> {
     transmit: Transmit,
     keeps: Keeps,
+    keeps_source: bool,
     loop_delay: Duration,
     sources: Sources,
     open: F,
@@ -139,6 +143,7 @@ where
         Self {
             transmit: options.transmit,
             keeps: options.keeps,
+            keeps_source: options.keeps_source,
             loop_delay: options.loop_delay,
             sources,
             open,
@@ -264,6 +269,10 @@ where
             Keeps::Nothing => {}
             Keeps::Port => transmit.destination.set_port(destination.port()),
             Keeps::Destination => transmit.destination = destination,
+        }
+        if self.keeps_source {
+            // Where an interface is chosen, the system chooses the source, unless it is said, too.
+            transmit.local = Some(source.ip());
         }
         self.ahead.push_back(PlannedDatagram { number, due, via, is_shared, transmit, payload });
     }

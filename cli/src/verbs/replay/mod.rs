@@ -35,17 +35,17 @@ use run::Run;
 pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
     check_format(&args.common)?;
     let interfaces = Interfaces::list().unwrap_or_default();
-    let target = options::target(args, &interfaces)?;
-    let origin = Origin::open(&args.file, options::reading(args))?;
-    options::check(args, &origin)?;
+    let options::Operands { file, address } = options::operands(args)?;
+    let target = options::target(args, address.as_ref(), &interfaces)?;
+    let (origin, name) = (Origin::open(&file, options::reading(args))?, options::name(&file));
+    options::check(args, &origin, &name)?;
     let (remote, control) = control()?;
-    let stop = hear_signals(&remote)?;
     let printer = SharedPrinter::new(StdPrinter::std(options::settings(args)), &interfaces);
     let context = Rc::new(Context {
-        name: options::name(args),
+        name,
         reading: options::reading(args),
         selection: options::selection(args, &target),
-        stop,
+        stop: hear_signals(&remote)?,
         tally: RefCell::default(),
         rehearsal: args.dry_run.then(|| RefCell::new(Rehearsal::new(printer.clone()))),
     });
@@ -56,14 +56,13 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
     if context.is_stopped() {
         return Ok(Exit::Interrupted);
     }
-    let total = options::total(args, survey.as_ref());
-    let run = Run { args, target, printer, context, total };
+    let run = Run { total: options::total(args, survey.as_ref()), args, target, printer, context };
     let survey = survey.map(|survey| run.check(survey)).transpose()?;
     run.tell_pause(survey.as_ref());
     if args.dry_run {
         return run.rehearse(origin, survey);
     }
-    let senders = run.senders(survey.as_ref(), &interfaces)?;
+    let senders = run.senders(survey.as_ref())?;
     let clock_starts = survey.map(|survey| survey.preview.into_clock_starts()).unwrap_or_default();
     run.perform(origin, senders, clock_starts, &remote, control)
 }

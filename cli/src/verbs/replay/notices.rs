@@ -136,6 +136,8 @@ pub(super) struct Replayed<'a> {
     pub(super) planned: Option<Count>,
     /// Whether one socket was asked for.
     pub(super) one_socket: bool,
+    /// How long it waited after the last was sent.
+    pub(super) waited: Duration,
     pub(super) receive_buffer: usize,
 }
 
@@ -163,7 +165,7 @@ impl Replayed<'_> {
             Some(planned) => {
                 vec![format!("{} would be sent ({} B)", counted(planned.datagrams, "datagram"), planned.bytes)]
             }
-            None => sent(report),
+            None => sent(report, self.waited),
         };
         lines.extend(self.schedule());
         lines.extend(self.capture());
@@ -261,14 +263,14 @@ pub(super) fn long_pause(pause: Duration, before: u64) -> Remark {
 }
 
 /// What was sent, and how late.
-fn sent(report: &Report) -> Vec<String> {
+fn sent(report: &Report, waited: Duration) -> Vec<String> {
     let Report { sent, lateness, .. } = report;
     let parts = [
         (report.delivered, "answers"),
         (report.unreachable, "refused"),
         (report.send_failed, "not sent (the system did not take them)"),
     ];
-    let elapsed = units::human(report.elapsed);
+    let elapsed = units::human(report.elapsed.saturating_sub(waited));
     let mut lines = vec![format!("{} sent ({} B){}, in {elapsed}", sent.datagrams, sent.bytes, counts(&parts))];
     lines.extend(late(lateness));
     lines

@@ -1,60 +1,144 @@
 //! From the flags of `udp replay` to where it sends, its sockets and its engine.
 
+use std::cell::RefCell;
 use std::io::IsTerminal;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use udpkit::verbs::{Keeps, ReplayOptions, ReplayPace};
-use udpkit::{Interfaces, Options, Transmit};
+use udpkit::verbs::{Keeps, ReplayOptions, ReplayPace, Sources};
+use udpkit::{InterfaceIndex, Interfaces, Options, Socket, Transmit};
 use udpkit_capture::ReadOptions;
 
 use super::origin::Origin;
 use super::reading::Selection;
-use super::survey::Survey;
+use super::survey::{MAX_SOCKETS, Survey};
 use crate::args::ReplayArgs;
 use crate::hint::Hint;
 use crate::output::{Refusals, Settings};
 use crate::runtime::printing;
-use crate::runtime::sockets::{one_interface, scoped, sending_options};
-use crate::words::address::check_port;
+use crate::runtime::sockets::{local_address, one_interface, scoped, sending_options};
+use crate::words::address::{Address, Host, check_port};
 use crate::words::endpoint::Endpoint;
 use crate::words::format::Format;
 use crate::words::units::Rate;
 
-/// The destination of every datagram.
+/// Where datagrams are sent.
 pub(super) struct Destination {
+    /// The address of all, but for what they keep.
     pub(super) transmit: Transmit,
-    /// Whether datagrams keep the port that they went to.
-    pub(super) keeps_ports: bool,
+    pub(super) keeps: Keeps,
     broadcast: bool,
+    /// Our addresses to send from: one of each family that is sent.
+    pub(super) locals: Vec<SocketAddr>,
 }
 
 impl Destination {
     fn is_shared(&self) -> bool {
         self.broadcast || self.transmit.destination.ip().is_multicast()
     }
+
+    /// Whether datagrams of both families are sent.
+    pub(super) fn has_both_families(&self) -> bool {
+        self.locals.len() > 1
+    }
 }
 
-/// The destination that the address and -i name.
-pub(super) fn target(args: &ReplayArgs, interfaces: &Interfaces) -> Result<Destination> {
-    if let Some(port) = args.address.port {
+/// Where the address and -i say.
+pub(super) fn target(args: &ReplayArgs, address: Option<&Address>, interfaces: &Interfaces) -> Result<Destination> {
+    let interface = one_interface(&args.common, interfaces)?;
+    let Some(address) = address else { return as_recorded(args, interface, interfaces) };
+    if let Some(port) = address.port {
         check_port(port)?;
     }
-    let found = args.address.destinations(args.common.port.unwrap_or(0), args.common.families(), interfaces)?;
-    let interface = one_interface(&args.common, interfaces)?;
+    let found = address.destinations(args.common.port.unwrap_or(0), args.common.families(), interfaces)?;
     let destination = scoped(found[0], interface, interfaces)?;
     Ok(Destination {
         transmit: Transmit {
             interface: interface.or_else(|| Endpoint(destination).interface()),
             ..Transmit::to(destination)
         },
-        keeps_ports: destination.port() == 0,
+        keeps: if destination.port() == 0 { Keeps::Port } else { Keeps::Nothing },
         broadcast: interfaces.is_broadcast(destination.ip()),
+        locals: vec![local_address(args.local.as_ref(), udpkit::any_address(destination.ip()), interfaces)?],
     })
 }
 
+/// Each datagram where it went, in the families that there are.
+fn as_recorded(args: &ReplayArgs, interface: Option<InterfaceIndex>, interfaces: &Interfaces) -> Result<Destination> {
+    let families = args.common.families();
+    let any = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+    let has = |ip: &IpAddr| families.admits(*ip) && Socket::bind(SocketAddr::new(*ip, 0), &Options::default()).is_ok();
+    let locals = any.into_iter().filter(has).map(|any| local_address(args.local.as_ref(), any, interfaces));
+    let mut locals: Vec<_> = match args.local.as_ref().is_some_and(|local| local.host.is_some()) {
+        // An address is of one family, and the other is not sent.
+        true => {
+            let (found, errors): (Vec<_>, Vec<_>) = locals.partition(Result::is_ok);
+            if found.is_empty() {
+                errors.into_iter().collect::<Result<Vec<_>>>()?;
+            }
+            found.into_iter().flatten().collect()
+        }
+        false => locals.collect::<Result<_>>()?,
+    };
+    locals.dedup();
+    Ok(Destination {
+        transmit: Transmit { interface, ..Transmit::to(SocketAddr::new(any[0], 0)) },
+        keeps: Keeps::Destination,
+        broadcast: true,
+        locals,
+    })
+}
+
+/// What stands on the command line beside flags.
+pub(super) struct Operands {
+    pub(super) file: PathBuf,
+    /// None where datagrams go where they went.
+    pub(super) address: Option<Address>,
+}
+
+/// The captures, and where to send.
+pub(super) fn operands(args: &ReplayArgs) -> Result<Operands> {
+    let given = &args.operands;
+    let shown = |place: usize| given[place].to_string_lossy().into_owned();
+    let last = given.len() - 1;
+    let is_file = |place: usize| Path::new(&given[place]).is_file();
+    let (files, address) = if args.as_recorded { (&given[..], None) } else { (&given[..last], Some(shown(last))) };
+    let address = match address {
+        None => None,
+        Some(text) if is_file(last) && !names_host(&text) => {
+            let hint = match last {
+                1 if !is_file(0) && shown(0).parse::<Address>().is_ok() => format!("udp replay {text} {}", shown(0)),
+                _ => format!("udp replay {text} HOST; or --as-recorded: each goes where it went"),
+            };
+            return Err(Hint::on(format!("'{text}' is a file, and the last argument is where to send"), hint));
+        }
+        Some(text) => Some(text.parse::<Address>().map_err(anyhow::Error::msg)?),
+    };
+    match files {
+        [] => Err(Hint::on("there is no capture: the first argument is a file", "udp replay FILE HOST")),
+        [file] => Ok(Operands { file: PathBuf::from(file), address }),
+        [file, .., host] => {
+            let host = host.to_string_lossy();
+            let port = address.filter(|address| address.host.is_none()).and_then(|address| address.port);
+            match (host.parse::<Address>(), port) {
+                (Ok(address @ Address { port: None, .. }), Some(port)) => Err(Hint::on(
+                    format!("cannot read '{host}': no such file"),
+                    format!("udp replay {} {}", file.to_string_lossy(), address.with_port(port)),
+                )),
+                _ => bail!("several captures cannot be sent at once yet"),
+            }
+        }
+    }
+}
+
+/// Whether a text can be nothing but an address.
+fn names_host(text: &str) -> bool {
+    matches!(text.parse(), Ok(Address { host: Some(Host::Ip(_) | Host::Scoped(..)), .. }))
+}
+
 /// An error where the flags do not go together, or not with such a capture.
-pub(super) fn check(args: &ReplayArgs, origin: &Origin) -> Result<()> {
+pub(super) fn check(args: &ReplayArgs, origin: &Origin, name: &str) -> Result<()> {
     if args.common.count == Some(0) {
         bail!("--count 0 would end before anything is sent; --dry-run shows what would be");
     }
@@ -69,18 +153,22 @@ pub(super) fn check(args: &ReplayArgs, origin: &Origin) -> Result<()> {
     }
     match origin {
         Origin::Stream(_) if args.pace.rounds != 1 => Err(Hint::on(
-            format!("{} is no file: it can be read once", name(args)),
+            format!("{name} is no file: it can be read once"),
             "without --loop; or write it to a file first",
+        )),
+        Origin::Stream(_) if args.preserve_source => Err(Hint::on(
+            format!("{name} is no file: its sources are not known before it is sent"),
+            "without --preserve-source; or write it to a file first",
         )),
         Origin::Stream(_) | Origin::File(_) => Ok(()),
     }
 }
 
 /// The capture's name in messages.
-pub(super) fn name(args: &ReplayArgs) -> String {
-    match args.file.as_os_str() == "-" {
+pub(super) fn name(file: &Path) -> String {
+    match file.as_os_str() == "-" {
         true => "standard input".to_owned(),
-        false => format!("'{}'", args.file.display()),
+        false => format!("'{}'", file.display()),
     }
 }
 
@@ -91,8 +179,15 @@ pub(super) fn reading(args: &ReplayArgs) -> ReadOptions {
 
 /// Which datagrams of the capture are sent.
 pub(super) fn selection(args: &ReplayArgs, target: &Destination) -> Selection {
-    let limit = udpkit::max_payload(target.transmit.destination.ip());
-    Selection { ports: args.filter_port.clone(), limit, keeps_ports: target.keeps_ports }
+    let sends = |is_v6: bool| target.locals.iter().any(|local| local.is_ipv6() == is_v6);
+    Selection {
+        ports: args.filter_port.clone(),
+        target: (target.keeps != Keeps::Destination).then(|| target.transmit.destination.ip()),
+        keeps_ports: target.keeps != Keeps::Nothing,
+        sources: args.preserve_source.then(|| RefCell::new(Sources::by_family(MAX_SOCKETS, MAX_SOCKETS))),
+        families: [sends(false), sends(true)],
+        interface: target.transmit.interface,
+    }
 }
 
 /// What the printer must know.
@@ -125,6 +220,7 @@ pub(super) fn is_alone(args: &ReplayArgs) -> bool {
 pub(super) fn socket_options(args: &ReplayArgs, target: &Destination) -> Options {
     Options {
         broadcast: target.broadcast,
+        transparent: args.preserve_source,
         errors: true,
         timestamps: args.common.verbose,
         dont_fragment: args.df,
@@ -141,7 +237,8 @@ pub(super) fn engine(
 ) -> ReplayOptions {
     ReplayOptions {
         transmit: target.transmit,
-        keeps: if target.keeps_ports { Keeps::Port } else { Keeps::Nothing },
+        keeps: target.keeps,
+        keeps_source: args.preserve_source,
         pace: pace(args),
         longest_gap: args.pace.max_gap,
         clock_starts,

@@ -2,16 +2,20 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use udpkit::verbs::{Reading, Recording, ReplayDatagram};
+use udpkit::InterfaceIndex;
+use udpkit::verbs::{Reading, Recording, ReplayDatagram, Sources};
 
 use super::origin::{CaptureEntry, Kept, Origin, Supply};
 use super::rehearsal::Rehearsal;
 use super::tally::{Omission, Tally};
+use crate::runtime::sockets::on_interface;
+use crate::words::address::needs_scope;
 use udpkit_capture::{Captured, ReadError, ReadOptions};
 
 /// How long a stream is waited for until what was read is listed, and the wish to stop looked at.
@@ -22,21 +26,48 @@ const PATIENCE: Duration = Duration::from_millis(10);
 pub(super) struct Selection {
     /// Only those to one of these ports, where there are any.
     pub(super) ports: Vec<u16>,
-    /// The longest payload, in bytes.
-    pub(super) limit: usize,
+    /// The address to which all are sent; none where each goes where it went.
+    pub(super) target: Option<IpAddr>,
     /// Whether they keep their port.
     pub(super) keeps_ports: bool,
+    /// Where they keep their source: those that have a socket.
+    pub(super) sources: Option<RefCell<Sources>>,
+    /// Families that are sent: of IPv4, of IPv6.
+    pub(super) families: [bool; 2],
+    /// The interface by which they leave, where one was chosen.
+    pub(super) interface: Option<InterfaceIndex>,
 }
 
 impl Selection {
     /// Why a datagram is not sent, if it is not.
     pub(super) fn leaves_out(&self, datagram: &Captured<'_>) -> Option<Omission> {
         let port = datagram.destination.port();
+        let target = self.target.unwrap_or_else(|| datagram.destination.ip());
+        let recorded = [(target, self.target.is_none()), (datagram.source.ip(), self.sources.is_some())];
+        let needs_interface = recorded.into_iter().any(|(ip, is_kept)| is_kept && needs_scope(ip));
         match () {
             () if !self.ports.is_empty() && !self.ports.contains(&port) => Some(Omission::OtherPort),
             () if self.keeps_ports && port == 0 => Some(Omission::PortZero),
-            () if datagram.payload.len() > self.limit => Some(Omission::TooLong),
-            () => None,
+            () if !self.families[usize::from(target.is_ipv6())] => Some(Omission::OtherFamily),
+            () if self.target.is_none() && target.is_unspecified() => Some(Omission::NoDestination),
+            () if needs_interface && self.interface.is_none() => Some(Omission::NoInterface),
+            () if datagram.payload.len() > udpkit::max_payload(target) => Some(Omission::TooLong),
+            () => self.lacks_source(datagram.source, target),
+        }
+    }
+
+    /// Why a datagram to this address cannot be sent from where it came from, if it is to be and cannot.
+    fn lacks_source(&self, source: SocketAddr, target: IpAddr) -> Option<Omission> {
+        let (ip, sources) = (source.ip(), self.sources.as_ref()?);
+        let is_nobody = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+        match () {
+            () if ip.is_ipv6() != target.is_ipv6() => Some(Omission::OtherFamily),
+            () if is_nobody || source.port() == 0 => Some(Omission::NoSource),
+            () if !sources.borrow().has_room(source) => Some(Omission::NoSocket),
+            () => {
+                sources.borrow_mut().via(source);
+                None
+            }
         }
     }
 }
@@ -111,6 +142,7 @@ impl Pass {
         }
         let Kept { time, source, destination, payload, .. } = kept;
         self.last = time.unwrap_or(self.last);
+        let destination = on_interface(destination, self.context.selection.interface);
         ReplayDatagram { number, at: self.last, source, destination, payload }
     }
 
@@ -159,7 +191,14 @@ mod tests {
         let context = Rc::new(Context {
             name: "it".to_owned(),
             reading: ReadOptions::default(),
-            selection: Selection { ports: Vec::new(), limit: usize::MAX, keeps_ports: false },
+            selection: Selection {
+                ports: Vec::new(),
+                target: Some([127, 0, 0, 1].into()),
+                keeps_ports: false,
+                sources: None,
+                families: [true; 2],
+                interface: None,
+            },
             stop: Arc::default(),
             tally: RefCell::default(),
             rehearsal: None,

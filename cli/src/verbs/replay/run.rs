@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use udpkit::verbs::{Plan, Replay, Sources};
-use udpkit::{Control, Drive, End, Interfaces, Memberships, Remote, Report, Socket, drive};
+use udpkit::{Control, Drive, End, Event, Memberships, Options, Remote, Report, Sink, Socket, drive};
 
 use super::notices::{Replayed, SourceSocket, long_pause};
 use super::options::{self, Destination};
@@ -14,13 +15,13 @@ use super::origin::Origin;
 use super::reading::{Context, Pass};
 use super::rehearsal::rehearse;
 use super::screen::{ReplaySink, with_progress};
-use super::senders::{STREAM_SOCKETS, SourceSockets};
+use super::senders::{STREAM_SOCKETS, SourceSockets, unknown};
 use super::survey::Survey;
 use crate::args::ReplayArgs;
 use crate::hint::{self, Hint};
 use crate::output::{Remark, SharedPrinter};
 use crate::runtime::exit::{Exit, finish};
-use crate::runtime::sockets::{buffer_of, check_df, local_address};
+use crate::runtime::sockets::{buffer_of, check_df};
 use crate::words::endpoint;
 
 /// Sources that are named since their port could not be had.
@@ -38,6 +39,18 @@ pub(super) struct Run<'a> {
 
 /// A pause that is told of before it is waited for.
 const LONG_PAUSE: Duration = Duration::from_secs(600);
+
+/// What sending from other addresses needs.
+const CAPABILITY: &str =
+    "--preserve-source needs CAP_NET_ADMIN: root, or once: sudo setcap cap_net_admin+ep $(command -v udp)";
+/// What becomes of what is sent from other addresses.
+const REVERSE_PATH: &str = "answers go to the sources of the capture, not to here; a receiver that reaches a source by another way may \
+    drop what comes from it (sysctl net.ipv4.conf.INTERFACE.rp_filter)";
+
+/// How long what was sent may wait for a neighbour: the system asks three times, a second apart.
+const LINGER: Duration = Duration::from_millis(3500);
+/// Between two looks whether it still does.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What a run came to.
 struct Outcome {
@@ -81,22 +94,38 @@ impl Run<'_> {
     }
 
     /// Opens the sockets, and tells which source has not the port that it had.
-    pub(super) fn senders(&self, survey: Option<&Survey>, interfaces: &Interfaces) -> Result<SourceSockets> {
+    pub(super) fn senders(&self, survey: Option<&Survey>) -> Result<SourceSockets> {
         let Self { args, target, .. } = self;
-        let options = options::socket_options(args, target);
-        let any = udpkit::any_address(target.transmit.destination.ip());
-        let local = local_address(args.local.as_ref(), any, interfaces)?;
+        let (options, locals) = (options::socket_options(args, target), &target.locals);
+        if args.preserve_source {
+            return self.preserving(&options);
+        }
         if options::is_alone(args) {
-            return SourceSockets::alone(local, &options).map_err(|error| match error.is_in_use() {
+            return SourceSockets::alone(locals, &options).map_err(|error| match error.is_in_use() {
                 true => Hint::on(endpoint::of_error(&error), hint::in_use(&error, "--local")),
                 false => error.into(),
             });
         }
         let senders = match survey {
-            Some(survey) => SourceSockets::of_sources(&survey.sources, local.ip(), &options)?,
-            None => SourceSockets::of_strangers(local.ip(), &options)?,
+            Some(survey) => SourceSockets::of_sources(&survey.sources, locals, &options)?,
+            None => SourceSockets::of_strangers(locals, &options)?,
         };
         self.tell_senders(&senders);
+        Ok(senders)
+    }
+
+    /// Opens a socket at the address and port of each source, and says what that means.
+    fn preserving(&self, options: &Options) -> Result<SourceSockets> {
+        let any = SocketAddr::new(self.target.locals[0].ip(), 0);
+        // A port below 1024 is a right of its own.
+        Socket::bind(any, options).map_err(|error| match error.is_permission() {
+            true => Hint::on("cannot send from addresses that are not this host's: permission denied", CAPABILITY),
+            false => error.into(),
+        })?;
+        let Some(sources) = &self.context.selection.sources else { bail!("there are no sources to send from") };
+        let senders = SourceSockets::preserving(&sources.borrow(), self.target.transmit.interface, options)?;
+        self.tell_senders(&senders);
+        self.printer.lock().say(&Remark::note(REVERSE_PATH));
         Ok(senders)
     }
 
@@ -152,8 +181,31 @@ impl Run<'_> {
         let failure = engine.failure().map(again);
         // What was read ahead is counted when it is dropped.
         drop(engine);
-        let (report, end) = driven?;
+        let (mut report, end) = driven?;
+        if end == End::Done && !self.args.wait.is_zero() {
+            self.linger(&sockets, &mut report);
+        }
         self.conclude(&Outcome { report, end, receive_buffer: buffer_of(&sockets), failure })
+    }
+
+    /// Waits while something that was sent waits in this host for a neighbour: if there is none, that is reported now.
+    #[expect(clippy::disallowed_methods, reason = "the time that is waited")]
+    fn linger(&self, sockets: &[Socket], report: &mut Report) {
+        let begun = Instant::now();
+        while sockets.iter().any(Socket::holds_unsent) && begun.elapsed() < LINGER && !self.context.is_stopped() {
+            thread::sleep(LOOK);
+            for socket in sockets {
+                socket.errors(|unreachable| {
+                    report.unreachable += 1;
+                    // A printer that has failed says so at the end.
+                    let _ = self.printer.lock().event(Event::Unreachable {
+                        unreachable: &unreachable,
+                        request: None,
+                        copy: false,
+                    });
+                });
+            }
+        }
     }
 
     /// Lists what would be sent.
@@ -164,8 +216,8 @@ impl Run<'_> {
         };
         // As many as there would be sockets.
         let sources = match found {
-            _ if options::is_alone(self.args) => Sources::new(1),
-            found => found.unwrap_or_else(|| Sources::new(STREAM_SOCKETS)),
+            _ if options::is_alone(self.args) => unknown(self.target.has_both_families(), 1),
+            found => found.unwrap_or_else(|| unknown(self.target.has_both_families(), STREAM_SOCKETS)),
         };
         let options = options::engine(self.args, &self.target, Vec::new(), clock_starts);
         let context = &self.context;
@@ -201,6 +253,7 @@ impl Run<'_> {
             tally: &tally,
             planned,
             one_socket: options::is_alone(self.args),
+            waited: if outcome.end == End::Done { self.args.wait } else { Duration::ZERO },
             receive_buffer: outcome.receive_buffer,
         };
         printer.conclude(&replayed.summary());

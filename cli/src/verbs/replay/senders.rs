@@ -1,9 +1,11 @@
 //! The sockets of a replay: one for each source of the capture, while there are enough.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use udpkit::verbs::Sources;
-use udpkit::{Options, Socket};
+use udpkit::{InterfaceIndex, Options, Socket};
+
+use crate::runtime::sockets::on_interface;
 
 /// Sockets where the sources are not known beforehand.
 pub(super) const STREAM_SOCKETS: usize = 16;
@@ -17,11 +19,14 @@ pub(super) struct SourceSockets {
 }
 
 impl SourceSockets {
-    /// A socket for each source at our address `ip`: at the source's port, or at any if that cannot be had.
-    pub(super) fn of_sources(found: &Sources, ip: IpAddr, options: &Options) -> udpkit::Result<Self> {
+    /// A socket for each source at our address of its family, or the only one that there is: at the source's port, or at any if
+    /// that cannot be had.
+    pub(super) fn of_sources(found: &Sources, locals: &[SocketAddr], options: &Options) -> udpkit::Result<Self> {
         let mut sockets = Vec::new();
         let mut elsewhere = Vec::new();
         for source in found.owners() {
+            let of_family = locals.iter().find(|local| local.is_ipv4() == source.is_ipv4());
+            let ip = of_family.unwrap_or(&locals[0]).ip();
             let socket = match Socket::bind(SocketAddr::new(ip, source.port()), options) {
                 Err(error) if error.is_in_use() || error.is_permission() => {
                     let socket = Socket::bind(SocketAddr::new(ip, 0), options)?;
@@ -32,25 +37,48 @@ impl SourceSockets {
             };
             sockets.push(socket);
         }
-        // As many places as there are sockets, and the same ones.
-        let mut sources = Sources::new(sockets.len());
-        for source in found.owners() {
-            sources.via(source);
-        }
-        Ok(Self { sockets, sources, elsewhere })
+        Ok(Self { sockets, sources: owned(found, locals.len() > 1), elsewhere })
     }
 
-    /// One socket for everything.
-    pub(super) fn alone(local: SocketAddr, options: &Options) -> udpkit::Result<Self> {
-        let options = Options { reuse_address: local.port() != 0, ..options.clone() };
-        let sockets = vec![Socket::bind(local, &options)?];
-        Ok(Self { sockets, sources: Sources::new(1), elsewhere: Vec::new() })
-    }
-
-    /// Sockets at any port, for sources that are not known yet.
-    pub(super) fn of_strangers(ip: IpAddr, options: &Options) -> udpkit::Result<Self> {
-        let sockets = (0..STREAM_SOCKETS).map(|_| Socket::bind(SocketAddr::new(ip, 0), options));
+    /// A socket at the address and port of each source, be it this host's or not; on this interface where that counts.
+    pub(super) fn preserving(
+        found: &Sources,
+        interface: Option<InterfaceIndex>,
+        options: &Options,
+    ) -> udpkit::Result<Self> {
+        let sockets = found.owners().map(|source| Socket::bind(on_interface(source, interface), options));
         let sockets = sockets.collect::<udpkit::Result<Vec<_>>>()?;
-        Ok(Self { sockets, sources: Sources::new(STREAM_SOCKETS), elsewhere: Vec::new() })
+        Ok(Self { sockets, sources: owned(found, true), elsewhere: Vec::new() })
     }
+
+    /// One socket for everything at each of these addresses.
+    pub(super) fn alone(locals: &[SocketAddr], options: &Options) -> udpkit::Result<Self> {
+        let bind =
+            |local: &SocketAddr| Socket::bind(*local, &Options { reuse_address: local.port() != 0, ..options.clone() });
+        let sockets = locals.iter().map(bind).collect::<udpkit::Result<Vec<_>>>()?;
+        Ok(Self { sockets, sources: unknown(locals.len() > 1, 1), elsewhere: Vec::new() })
+    }
+
+    /// Sockets at any port of these addresses, for sources that are not known yet.
+    pub(super) fn of_strangers(locals: &[SocketAddr], options: &Options) -> udpkit::Result<Self> {
+        let addresses = locals.iter().flat_map(|local| [SocketAddr::new(local.ip(), 0); STREAM_SOCKETS]);
+        let sockets = addresses.map(|local| Socket::bind(local, options)).collect::<udpkit::Result<Vec<_>>>()?;
+        Ok(Self { sockets, sources: unknown(locals.len() > 1, STREAM_SOCKETS), elsewhere: Vec::new() })
+    }
+}
+
+/// As many places as there are sources with a socket, and the same ones.
+fn owned(found: &Sources, has_both_families: bool) -> Sources {
+    let all = found.owners().count();
+    let v4 = found.owners().filter(SocketAddr::is_ipv4).count();
+    let mut sources = if has_both_families { Sources::by_family(v4, all - v4) } else { Sources::new(all) };
+    for source in found.owners() {
+        sources.via(source);
+    }
+    sources
+}
+
+/// So many places, of each family where there are both, for sources that are not known yet.
+pub(super) fn unknown(has_both_families: bool, sockets: usize) -> Sources {
+    if has_both_families { Sources::by_family(sockets, sockets) } else { Sources::new(sockets) }
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::time::Duration;
 
-use udpkit::verbs::{Preview, ReplayOptions, Sources};
+use udpkit::verbs::{Keeps, Preview, ReplayOptions, Sources};
 
 use super::origin::rewound;
 use super::reading::Context;
 use super::tally::Tally;
 
 /// Sockets of a run: of more sources, some share one.
-const MAX_SOCKETS: usize = 256;
+pub(super) const MAX_SOCKETS: usize = 256;
 /// Ports that are named where the one asked for is none of them.
 const MAX_PORTS: usize = 8;
 /// Datagrams between two looks at the time and the wish to stop.
@@ -43,7 +43,11 @@ pub(super) fn survey(
 ) -> udpkit::Result<Survey> {
     let most = options.limits.count.unwrap_or(u64::MAX);
     let mut reader = rewound(file, context.reading).map_err(|error| context.error(error))?;
-    let (mut sources, mut preview) = (Sources::new(MAX_SOCKETS), Preview::new(options));
+    let mut sources = match options.keeps {
+        Keeps::Destination => Sources::by_family(MAX_SOCKETS, MAX_SOCKETS),
+        Keeps::Nothing | Keeps::Port => Sources::new(MAX_SOCKETS),
+    };
+    let mut preview = Preview::new(options);
     let mut last = Duration::ZERO;
     let (mut datagrams, mut ports, mut tally, mut error) = (0, BTreeSet::new(), Tally::default(), None);
     while datagrams < most {

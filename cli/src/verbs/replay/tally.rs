@@ -9,18 +9,42 @@ pub(super) enum Omission {
     OtherPort,
     /// It went to port 0, where nothing can be sent.
     PortZero,
+    /// Its destination or source is of a family that cannot be sent: this system or the command line leaves it out.
+    OtherFamily,
+    /// It went to no address at all.
+    NoDestination,
+    /// It went to a link-local address, and no interface was chosen.
+    NoInterface,
+    /// Nothing can be sent from the address that it came from.
+    NoSource,
+    /// There are more sources than sockets.
+    NoSocket,
     /// Its payload is longer than the family of the destination carries.
     TooLong,
 }
 
 impl Omission {
-    pub(super) const ALL: [Self; 3] = [Self::OtherPort, Self::PortZero, Self::TooLong];
+    pub(super) const ALL: [Self; 8] = [
+        Self::OtherPort,
+        Self::PortZero,
+        Self::OtherFamily,
+        Self::NoDestination,
+        Self::NoInterface,
+        Self::NoSource,
+        Self::NoSocket,
+        Self::TooLong,
+    ];
 
     /// Its key in JSON.
     pub(super) fn key(self) -> &'static str {
         match self {
             Self::OtherPort => "other_port",
             Self::PortZero => "port_zero",
+            Self::OtherFamily => "other_family",
+            Self::NoDestination => "no_destination",
+            Self::NoInterface => "no_interface",
+            Self::NoSource => "no_source",
+            Self::NoSocket => "no_socket",
             Self::TooLong => "too_long",
         }
     }
@@ -30,6 +54,11 @@ impl Omission {
         match self {
             Self::OtherPort => "to other ports (--filter-port)",
             Self::PortZero => "to port 0, where nothing can be sent",
+            Self::OtherFamily => "of an address family that is not sent",
+            Self::NoDestination => "to no address",
+            Self::NoInterface => "between link-local addresses: say on which interface with -i",
+            Self::NoSource => "from an address or port that nothing can be sent from",
+            Self::NoSocket => "from more sources than there are sockets",
             Self::TooLong => "longer than a datagram to that address can be",
         }
     }
