@@ -52,6 +52,7 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod input;
 mod link;
 mod network;
 #[cfg(test)]
@@ -66,6 +67,8 @@ mod records;
 mod rotate;
 mod row;
 mod source;
+#[cfg(feature = "compression")]
+mod unpack;
 mod wireless;
 #[cfg(test)]
 mod wrappings;

@@ -102,7 +102,11 @@ const USUAL_LIMIT: usize = 1500;
 /// PPP, Cisco's HDLC, Linux cooked captures, Netfilter's log, raw IP and loopback interfaces; those that came in fragments
 /// are put together. [`counts`](Self::counts) tells what became of all others.
 ///
-/// Memory is bounded to about 40 MiB, however long the input is and whatever is in it. After an error, which is
+/// What gzip or zstd compressed is unpacked as it is read (with the feature `compression`, a default one); errors count the
+/// bytes that come out.
+///
+/// Memory is bounded to about 40 MiB, however long the input is and whatever is in it; a zstd frame may take twice its
+/// window more, which is 8 MiB or less unless it was asked for, and 128 MiB at most. After an error, which is
 /// returned once, it is at its end.
 ///
 /// ```no_run
@@ -651,7 +655,9 @@ mod tests {
         assert_eq!(message(b""), "it is empty");
         assert_eq!(message(b"\n"), "it is neither pcap nor pcapng");
         assert_eq!(message(b"Hello World, this is text"), "it is neither pcap nor pcapng");
-        assert_eq!(message(b"\x1f\x8b\x08\0\0\0\0\0"), "it is compressed with gzip");
+        assert_eq!(message(b"\x04\x22\x4d\x18\0\0\0\0"), "it is compressed with lz4");
+        assert_eq!(message(b"\xfd7zXZ\0\0"), "it is compressed with xz");
+        assert_eq!(message(b"BZh91AY"), "it is compressed with bzip2");
         assert_eq!(
             message(b"\x0a\x0d\x0d\x0a\x0a\x0d\x0d\x0a\x0a\x0d\x0d\x0a"),
             "it is corrupt at byte 0: the section does not tell its byte order"

@@ -35,6 +35,8 @@ impl<R: Read> Records<R> {
             }
             Some([0x1f, 0x8b, ..]) => return Err(ReadError::NotACapture("it is compressed with gzip")),
             Some([0x28, 0xb5, 0x2f, 0xfd]) => return Err(ReadError::NotACapture("it is compressed with zstd")),
+            Some([0xfd, b'7', b'z', b'X']) => return Err(ReadError::NotACapture("it is compressed with xz")),
+            Some([b'B', b'Z', b'h', _]) => return Err(ReadError::NotACapture("it is compressed with bzip2")),
             Some([0x04, 0x22, 0x4d, 0x18]) => return Err(ReadError::NotACapture("it is compressed with lz4")),
             _ => FileFormat::Pcap(Pcap::new(&mut source)?),
         };

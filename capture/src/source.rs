@@ -1,8 +1,13 @@
 //! Input in a window of bounded size, which knows where in the file it is.
 
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 
 use super::error::{ReadError, Result};
+use super::input::Trouble;
+#[cfg(not(feature = "compression"))]
+use super::input::Watched as Input;
+#[cfg(feature = "compression")]
+use super::unpack::Unpacked as Input;
 
 /// Bytes that can be looked at together, at most.
 pub(crate) const WINDOW: usize = 1 << 20;
@@ -12,7 +17,7 @@ const MEMORY: usize = 2 * WINDOW;
 /// A window that moves over the input.
 #[derive(Debug)]
 pub(crate) struct Source<R> {
-    input: R,
+    input: Input<R>,
     memory: Vec<u8>,
     /// Where in `memory` what was not passed yet begins and ends.
     start: usize,
@@ -23,7 +28,7 @@ pub(crate) struct Source<R> {
 impl<R: Read> Source<R> {
     /// A window at the beginning of an input.
     pub(crate) fn new(input: R) -> Self {
-        Self { input, memory: vec![0; MEMORY], start: 0, end: 0, offset: 0 }
+        Self { input: Input::new(input), memory: vec![0; MEMORY], start: 0, end: 0, offset: 0 }
     }
 
     /// Bytes that were passed.
@@ -38,11 +43,13 @@ impl<R: Read> Source<R> {
             (self.start, self.end) = (0, self.end - self.start);
         }
         while self.end - self.start < len {
-            match self.input.read(&mut self.memory[self.end..]) {
+            let reached = self.offset + (self.end - self.start) as u64;
+            match self.input.fill(&mut self.memory[self.end..]) {
                 Ok(0) => break,
                 Ok(count) => self.end += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(ReadError::Input(self.offset + (self.end - self.start) as u64, error)),
+                Err(Trouble::Input(error)) => return Err(ReadError::Input(reached, error)),
+                Err(Trouble::Cut) => return Err(ReadError::Cut(self.offset)),
+                Err(Trouble::Corrupt(words)) => return Err(ReadError::Corrupt(reached, words)),
             }
         }
         Ok(&self.memory[self.start..self.end])

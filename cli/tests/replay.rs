@@ -677,10 +677,12 @@ fn answers_are_counted_and_shown_with_verbose() {
     assert!(replies.all(|reply| reply["destination_port"] == *local && *local != 0), "{outcome:?}");
 }
 
-#[test]
-fn a_long_capture_takes_no_more_memory() {
-    let scratch = Scratch::new();
-    // A gigabyte that is a hole in the file, as a block of pcapng that nobody knows, between two datagrams.
+/// More than a process of these tests may have as memory.
+const LONG: u32 = 1 << 28;
+
+/// A capture with a block of pcapng that nobody knows, so long, between two datagrams: what stands before its bytes, and
+/// behind them.
+fn long() -> [Vec<u8>; 2] {
     let block = |kind: u32, body: &[u8]| {
         let len = u32::try_from(12 + body.len()).expect("it is short").to_le_bytes();
         [&kind.to_le_bytes()[..], &len, body, &len].concat()
@@ -692,28 +694,83 @@ fn a_long_capture_takes_no_more_memory() {
         frame.resize(frame.len().next_multiple_of(4), 0);
         block(6, &[words(&[0, 0, 0, len, len]), frame].concat())
     };
-    let mut bytes = block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
-    bytes.extend(block(1, &words(&[1, 0])));
-    bytes.extend(packet(b"before"));
-    let hole: u32 = 1 << 30;
-    bytes.extend(words(&[0x0bad, hole]));
-    let file = scratch.file("long.pcapng", &bytes);
-    let mut rest = words(&[hole]);
-    rest.extend(packet(b"after"));
-    use std::io::{Seek, SeekFrom, Write};
-    let mut opened = std::fs::OpenOptions::new().write(true).open(&file).expect("it was made");
-    let end = bytes.len() as u64 + u64::from(hole) - 12;
-    opened.seek(SeekFrom::Start(end)).and_then(|_| opened.write_all(&rest)).expect("a file may have a hole");
+    let mut before = block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
+    before.extend(block(1, &words(&[1, 0])));
+    before.extend(packet(b"before"));
+    before.extend(words(&[0x0bad, LONG + 12]));
+    [before, [words(&[LONG + 12]), packet(b"after")].concat()]
+}
 
-    let target = Target::new("127.0.0.1");
+/// The same, compressed by zstd to a few kilobytes.
+fn bomb() -> Vec<u8> {
+    let [before, after] = long();
+    let block = |kind: u32, len: usize, last: bool| {
+        let header = u32::from(last) | kind << 1 | u32::try_from(len).expect("it is short") << 3;
+        header.to_le_bytes()[..3].to_vec()
+    };
+    let repeated = [&block(1, 1 << 17, false)[..], &[0]].concat().repeat(LONG as usize >> 17);
+    let first = [&block(0, before.len(), false)[..], &before].concat();
+    let last = [&block(0, after.len(), true)[..], &after].concat();
+    [&[0x28, 0xb5, 0x2f, 0xfd, 0, 10 << 3], &first[..], &repeated, &last].concat()
+}
+
+/// `udp replay`, with little memory.
+fn replay_in_little_memory(from: &str, to: &str) -> Process {
     let mut command = Place::Here.command("sh");
     // Address space, in KiB.
     let script = "ulimit -v 200000; exec \"$@\"";
-    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_udp"), "replay", &file, &target.address(), "--json"]);
-    let outcome = Process::start(command).finish();
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_udp"), "replay", from, to, "--json"]);
+    Process::start(command)
+}
+
+#[test]
+fn a_long_capture_takes_no_more_memory() {
+    let scratch = Scratch::new();
+    let [before, after] = long();
+    let file = scratch.file("long.pcapng", &before);
+    // A hole in the file.
+    use std::io::{Seek, SeekFrom, Write};
+    let mut opened = std::fs::OpenOptions::new().write(true).open(&file).expect("it was made");
+    let end = before.len() as u64 + u64::from(LONG);
+    opened.seek(SeekFrom::Start(end)).and_then(|_| opened.write_all(&after)).expect("a file may have a hole");
+
+    let target = Target::new("127.0.0.1");
+    let outcome = replay_in_little_memory(&file, &target.address()).finish();
     outcome.assert_status(0);
     assert_eq!(balanced(&outcome)["sent"], 2);
     assert_eq!(target.take(2), [&b"before"[..], b"after"]);
+}
+
+#[test]
+fn a_compressed_capture_is_replayed_from_a_file_and_a_pipe_and_a_bomb_costs_no_memory() {
+    let scratch = Scratch::new();
+    let target = Target::new("127.0.0.1");
+    let to = target.address();
+    let mut packed = vec![("bomb", bomb(), vec![b"before".to_vec(), b"after".to_vec()])];
+    let plain = scratch.file("plain.pcap", Pcap::numbered(6, 1).0);
+    for (program, command) in [("gzip", "gzip -c"), ("zstd", "zstd -qc")] {
+        if require(program) {
+            let output = Place::Here.command("sh").args(["-c", &format!("{command} \"$0\""), &plain]).output();
+            packed.push((program, output.expect("it is installed").stdout, numbers(6)));
+        }
+    }
+    for (name, bytes, expected) in packed {
+        let file = scratch.file(name, &bytes);
+        for from in [&file, "-"] {
+            let mut process = replay_in_little_memory(from, &to);
+            process.tell_all(&bytes);
+            let outcome = process.finish();
+            outcome.assert_status(0);
+            assert_eq!(number(&balanced(&outcome)["sent"]), expected.len() as u64, "{name} {from}");
+            assert_eq!(target.take(expected.len()), expected, "{name} {from}");
+        }
+    }
+    // Half of a compressed one is a half, and the cut is told.
+    let Some(half) = require("gzip").then(|| scratch.file("half", "")) else { return };
+    Place::Here.shell(&format!("gzip -c '{plain}' | head -c 60 > '{half}'"));
+    let outcome = replay(&half, &[&to]);
+    outcome.assert_status(2);
+    outcome.assert_told(&["it is cut off in the block or packet that begins at byte "]);
 }
 
 /// Sends from two ports, and what comes in fragments. Arguments: destination, its port.

@@ -38,9 +38,9 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 
 /// Send a capture's datagrams again, with their timing
 ///
-/// Reads pcap and pcapng files from any program, reassembles fragments, and sends the payload of every UDP datagram to
-/// ADDRESS, in the same order and with the same timing. Whatever is not UDP or cannot be sent is counted and reported, and
-/// so is how late each datagram was.
+/// Reads pcap and pcapng files from any program, also if gzip or zstd compressed them, reassembles fragments, and sends the
+/// payload of every UDP datagram to ADDRESS, in the same order and with the same timing. Whatever is not UDP or cannot be sent
+/// is counted and reported, and so is how late each datagram was.
 ///
 /// If ADDRESS has no port, each datagram goes to its port in the capture. Each source in the capture gets a socket of its own
 /// (256 at most), on the source's port if that is free; if not, on another, which is reported.
