@@ -8,10 +8,27 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// The monotonic clock and the system's, read together.
+/// How often the two clocks are read, at most, until nothing came between the readings.
+const READINGS: usize = 4;
+/// The longest time between two readings of the monotonic clock that nothing came between.
+const UNDISTURBED: Duration = Duration::from_micros(1);
+
+/// The monotonic clock and the system's, read together: a thread that is put off between the two would see every arrival
+/// earlier than it was.
 #[expect(clippy::disallowed_methods, reason = "as above")]
 pub(crate) fn both() -> (Instant, SystemTime) {
-    (Instant::now(), SystemTime::now())
+    let mut best = (Duration::MAX, Instant::now(), SystemTime::UNIX_EPOCH);
+    for _ in 0..READINGS {
+        let (before, system, after) = (Instant::now(), SystemTime::now(), Instant::now());
+        let apart = after.saturating_duration_since(before);
+        if apart < best.0 {
+            best = (apart, before, system);
+        }
+        if apart < UNDISTURBED {
+            break;
+        }
+    }
+    (best.1, best.2)
 }
 
 /// What is known of the difference between the monotonic clock and the system's, by which kernel times become moments.

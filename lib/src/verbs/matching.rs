@@ -193,13 +193,13 @@ impl Matching {
         }
     }
 
-    /// Takes a refusal that quotes the beginning of a payload.
-    pub(super) fn refused(&mut self, now: Instant, quote: &[u8]) -> Refusal {
+    /// Takes a refusal that quotes the beginning of a payload, and that arrived after this moment: exactly when is not known.
+    pub(super) fn refused(&mut self, since: Instant, quote: &[u8]) -> Refusal {
         let passed_over = self.window.open.len().saturating_sub(MAX_COMPARED);
         let (mut fits, mut unrefused, mut is_copy) = (Vec::new(), None, false);
         for (place, open) in self.window.open.iter().enumerate().skip(passed_over) {
             match open.state {
-                _ if !open.covers(now) || !open.payload.starts_with(quote) => {}
+                _ if open.deadline <= since || !open.payload.starts_with(quote) => {}
                 State::Unknown { perhaps_refused } => {
                     unrefused = Some(place).filter(|_| !perhaps_refused).or(unrefused);
                     fits.push(place);
@@ -295,8 +295,8 @@ impl Matching {
         if let Some(deadlines) = &mut self.deadlines {
             deadlines.remove(&(deadline, number));
         }
-        let alike = self.alike.get(&hash).and_then(|pool| pool.blurred_since(sent_at));
-        let blurred = self.pool.blurred_since(sent_at).or(alike).filter(|(_, newest)| *newest >= number);
+        let pools = [Some(&self.pool), self.alike.get(&hash)].into_iter().flatten();
+        let blurred = pools.filter_map(|pool| pool.blurred_since(sent_at)).find(|(_, newest)| *newest >= number);
         if replies > 0 || perhaps_refused {
             return None;
         }
@@ -441,22 +441,19 @@ impl Matching {
     /// it can be; and the likeliest for what is waited for. Where it looks like an echo, those that it looks like come first.
     fn unclear(&mut self, candidates: (u64, u64), arrival: Instant, kind: Kind, is_doubted: bool) -> ReplyTo {
         let was_forgotten = is_doubted && self.forgotten.unmatched > 0;
-        if was_forgotten {
-            self.forgotten.unmatched -= 1;
-            self.answered += 1;
-        } else if kind.pools().any(|echo| self.match_oldest(arrival, echo)) {
-            self.answered += 1;
-        } else if self.deadlines.is_some() {
-            // Another may count as answered in the place of one that was sent again.
-            self.answered += 1;
-        } else if self.wanted == 1 {
-            return ReplyTo::Copy;
-        }
+        let is_matched = was_forgotten || kind.pools().any(|echo| self.match_oldest(arrival, echo));
+        self.forgotten.unmatched -= u64::from(was_forgotten);
+        // Where requests are sent again, another may count as answered in the place of one of them.
+        self.answered += u64::from(is_matched || self.deadlines.is_some());
         let (first, last) = (if is_doubted { self.forgotten.first } else { candidates.0 }, candidates.1);
         if let Some(pool) = pool(&mut self.pool, &mut self.alike, kind.certain()) {
             pool.blurred = Some((arrival, first, last));
         }
         let likely = kind.pools().find_map(|echo| self.likely(arrival, last, echo));
+        let is_surplus = !is_matched && likely.is_none() && self.deadlines.is_none();
+        if is_surplus && self.wanted == 1 {
+            return ReplyTo::Copy;
+        }
         ReplyTo::OneOf { first, last, likely: likely.flatten().filter(|_| !is_doubted) }
     }
 

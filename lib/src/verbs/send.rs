@@ -240,7 +240,11 @@ impl Engine for Sender {
         // One that was too big may get through in fragments when it is sent again.
         let hopeless = !matches!(unreachable.cause, Cause::TooBig { .. }) || self.options.retries == 0;
         let is_ours = hopeless && unreachable.destination == self.options.transmit.destination;
-        let refusal = if is_ours { self.matching.refused(now, &unreachable.payload) } else { Refusal::Unclear };
+        let refusal = if is_ours {
+            self.matching.refused(self.heard.unwrap_or(now), &unreachable.payload)
+        } else {
+            Refusal::Unclear
+        };
         let (request, copy) = match refusal {
             Refusal::Of(request) => (Some(request), false),
             Refusal::Copy => (None, true),

@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// By how much an arrival may seem earlier than it was: the kernel's clock and ours are read one after the other.
+const CLOCK_ERROR: Duration = Duration::from_millis(1);
 
 /// A request that an answer may still be to.
 #[derive(Debug)]
@@ -49,7 +52,7 @@ impl Open {
 
     /// Whether an answer that arrives at this moment may be to it.
     pub(super) fn covers(&self, arrival: Instant) -> bool {
-        self.sent_at <= arrival && arrival < self.deadline
+        self.sent_at <= arrival + CLOCK_ERROR && arrival < self.deadline
     }
 }
 
@@ -154,6 +157,8 @@ impl Pool {
 
     /// Of the last answer that may be to several of them, if it came since then: the oldest and the newest.
     pub(super) fn blurred_since(&self, moment: Instant) -> Option<(u64, u64)> {
-        self.blurred.filter(|(arrival, ..)| *arrival >= moment).map(|(_, oldest, newest)| (oldest, newest))
+        self.blurred
+            .filter(|(arrival, ..)| *arrival + CLOCK_ERROR >= moment)
+            .map(|(_, oldest, newest)| (oldest, newest))
     }
 }
