@@ -138,6 +138,31 @@ mod tests {
         assert_eq!(limiter.allow(later, A, 1), 0);
     }
 
+    /// Of those who ask for a place of `WAYS`, the part that finds none, where so many have one at a time if none is refused
+    /// (Erlang B).
+    fn refused_of_a_row(load: f64) -> f64 {
+        (1..=WAYS).fold(1.0, |refused, place| load * refused / (place as f64 + load * refused))
+    }
+
+    #[test]
+    fn a_forger_of_many_networks_shuts_others_out_from_the_rate_that_the_guide_gives() {
+        // In docs/security.md: forged datagrams a second for each answer a second that is allowed, and who is refused, in %.
+        for (per_answer, documented) in [(16_384, 1.5), (65_536, 31.0), (163_840, 65.0)] {
+            let expected = refused_of_a_row(f64::from(per_answer) / ROWS as f64);
+            assert!((100.0 * expected - documented).abs() < 0.5, "{expected}");
+            let (rate, start) = (2, Instant::now());
+            let limiter = RateLimiter::new(rate);
+            let pause = Duration::from_secs(1) / (per_answer * rate);
+            // Each from another network, for ten times as long as a network has its place, once the table is as full as it gets.
+            let refused = (0..11 * per_answer).filter(|number| {
+                let source = Ipv4Addr::from_bits(number << 8);
+                limiter.allow(start + pause * *number, source.into(), 1) == 0 && *number >= per_answer
+            });
+            let part = refused.count() as f64 / f64::from(10 * per_answer);
+            assert!((part - expected).abs() < 0.01, "{part} at {per_answer} * {rate}/s, not {expected}");
+        }
+    }
+
     #[test]
     fn threads_that_share_a_limit_get_no_more_than_it_together() {
         const RATE: u32 = 1000;
