@@ -63,6 +63,12 @@ impl Error {
         matches!(self.cause.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable)
     }
 
+    /// Whether the system has no room for more: of buffers, or of a socket's groups.
+    #[must_use]
+    pub fn is_out_of_room(&self) -> bool {
+        self.cause.raw_os_error() == Some(crate::sys::number::NO_BUFFERS)
+    }
+
     /// Whether the kernel lacks the address family (no IPv6, most often).
     #[must_use]
     pub fn is_unsupported_family(&self) -> bool {

@@ -251,7 +251,8 @@ impl Refused {
         };
         let hint = match mtu_bytes {
             Some(mtu) => Some(hint::of_mtu(destination.ip(), mtu)),
-            None => (is_advised && cause == Cause::Port)
+            // A router or firewall that says it for the host knows less.
+            None => (is_advised && cause == Cause::Port && reporter.is_none_or(|ip| ip == destination.ip()))
                 .then(|| format!("nothing listens on UDP port {} there", destination.port())),
         };
         let destination = Endpoint(destination);

@@ -178,7 +178,7 @@ impl Run<'_> {
             true => with_progress(remote, &self.printer, self.total, run),
             false => run(),
         };
-        let failure = engine.failure().map(again);
+        let failure = engine.failure().cloned();
         // What was read ahead is counted when it is dropped.
         drop(engine);
         let (mut report, end) = driven?;
@@ -226,7 +226,7 @@ impl Run<'_> {
         if let Some(rehearsal) = &context.rehearsal {
             report = rehearse(&mut plan, options.limits, rehearsal, || context.is_stopped());
         }
-        let failure = plan.failure().map(again);
+        let failure = plan.failure().cloned();
         drop(plan);
         let end = if self.context.is_stopped() { End::Stopped } else { End::Done };
         self.conclude(&Outcome { report, end, receive_buffer: 0, failure })
@@ -283,10 +283,4 @@ impl Outcome {
     fn tried(&self) -> u64 {
         self.report.sent.datagrams + self.report.send_failed
     }
-}
-
-/// An error as it is, for longer.
-fn again(error: &udpkit::Error) -> udpkit::Error {
-    let cause = error.cause();
-    udpkit::Error::new(error.attempt(), error.object(), std::io::Error::new(cause.kind(), udpkit::reason(cause)))
 }
