@@ -132,7 +132,10 @@ fn every_object_on_the_page_is_as_the_schema_says() {
 
 #[test]
 fn the_schema_refuses_what_it_does_not_describe() {
-    let object = json!({"v": 1, "type": "unanswered", "time": "2026-11-22T20:09:15.319017281Z", "request": 1});
+    let object = json!({
+        "v": 1, "type": "unanswered", "time": "2026-11-22T20:09:15.319017281Z", "request": 1,
+        "destination": "192.0.2.1:7", "destination_address": "192.0.2.1", "destination_port": 7,
+    });
     let is_refused = |change: fn(&mut Value)| {
         let mut changed = object.clone();
         change(&mut changed);

@@ -361,6 +361,55 @@ fn with_all_one_answer_of_several_is_not_enough() {
 }
 
 #[test]
+fn each_port_of_a_range_gets_every_request_and_has_its_own_answers() {
+    let Some(lan) = Lan::new("host h") else { return };
+    let host = Place::On(&lan, "h");
+    let server = host.waiting(&["serve", "5000-5001", "--reply", "same"]).0;
+    let silent = host.waiting(&["serve", "5003", "--sink"]).0;
+    for ip in ["127.0.0.1", "[::1]"] {
+        let outcome =
+            host.run(&["send", &format!("{ip}:5000-5003"), "hi", "-c", "2", "--every", "100ms", "--wait", "100ms"]);
+        outcome.assert_status(0);
+        let mut answers: Vec<_> = outcome.lines().iter().map(|line| without_rtt(line)).collect();
+        answers.sort();
+        let expected = [5000, 5001].map(|port| [1, 2].map(|number| format!("{ip}:{port}  #{number}  RTT  4 B  same")));
+        assert_eq!(answers, expected.concat(), "{outcome:?}");
+        let refused = format!("cannot reach {ip}:5002: port unreachable");
+        let missing = [1, 2].map(|number| format!("no answer from {ip}:5003 to #{number}"));
+        outcome.assert_told(&[
+            &refused,
+            &missing[0],
+            &missing[1],
+            "8 sent, 4 answered, 50.0 % of 8 requests unanswered",
+        ]);
+        let outcome = host.run(&["send", &format!("{ip}:5000-5001"), "hi", "--all"]);
+        outcome.assert_status(0);
+        let all = ["send", &format!("{ip}:5000-5003"), "hi", "--all", "--wait", "100ms", "--json"];
+        let outcome = host.run(&all);
+        outcome.assert_status(1);
+        let unanswered =
+            outcome.objects().into_iter().find(|object| object["type"] == "unanswered").expect("there is one");
+        assert_eq!(number(&unanswered["destination_port"]), 5003, "{unanswered}");
+    }
+    // Lines of standard input go to all of them.
+    let mut sender = host.udp(&["send", "127.0.0.1:5000-5001", "--lines", "--wait", "30s"]);
+    sender.tell_all(b"one\ntwo\n");
+    assert_eq!(sender.finish().lines().len(), 4);
+    server.stop().assert_status(0);
+    let taken = silent.stop();
+    taken.assert_status(0);
+    taken.assert_told(&["6 taken"]);
+    for (arguments, words) in [
+        (&["send", "h:1-257", "x"][..], "257 ports are too many"),
+        (&["send", "127.0.0.1:1-2", "x", "--local", "5000"], "--local names one port"),
+    ] {
+        let outcome = host.run(arguments);
+        outcome.assert_status(2);
+        outcome.assert_told(&[words]);
+    }
+}
+
+#[test]
 fn an_answer_from_elsewhere_is_counted_and_not_taken() {
     if !require("python3") {
         return;

@@ -61,6 +61,8 @@ pub enum Event<'a> {
     },
     /// A request got no answer in its time, nor did its retries.
     Unanswered {
+        /// Where the request went.
+        destination: SocketAddr,
         /// Number of the request, from 1.
         first: u64,
         /// The same number, if it is certain that this request has no answer. Otherwise one of the requests from `first` to

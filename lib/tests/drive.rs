@@ -49,7 +49,8 @@ impl Engine for Probe {
     fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.received.push((now, via));
         self.destinations.push(datagram.meta.destination);
-        out.emit(Event::Unanswered { first: self.received.len() as u64, last: 0 });
+        let destination = datagram.meta.source;
+        out.emit(Event::Unanswered { destination, first: self.received.len() as u64, last: 0 });
         if self.echoes && via == 0 {
             out.send(0, &Transmit::to(datagram.meta.source), datagram.payload);
         }

@@ -7,7 +7,7 @@ use clap::Args as ArgGroup;
 use super::common::{CommonArgs, PaceArgs, PayloadArgs, SendingArgs};
 use super::habits;
 use super::help::{self, Example, Status};
-use crate::words::address::Address;
+use crate::words::range::AddressRange;
 use crate::words::units;
 
 /// What the help shows first, and all that `-h` shows.
@@ -49,8 +49,9 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 pub(crate) struct SendArgs {
     /// Where to send: HOST, HOST:PORT or [V6]:PORT
     ///
-    /// A link-local address needs its interface: [V6%INTERFACE]:PORT.
-    pub(crate) address: Address,
+    /// A link-local address needs its interface: [V6%INTERFACE]:PORT. PORT may be a range, such as 5000-5010: each port gets
+    /// every datagram, from a socket of its own.
+    pub(crate) address: AddressRange,
     /// How long to wait for an answer
     ///
     /// The time starts anew with each datagram; 0: do not wait.

@@ -131,6 +131,11 @@ impl Notice for Sent<'_> {
 /// A request got no answer.
 #[derive(Serialize)]
 pub(super) struct Unanswered {
+    #[serde(flatten, serialize_with = "json::destination")]
+    destination: Endpoint,
+    /// Whether words name the destination.
+    #[serde(skip)]
+    is_named: bool,
     /// The request, where it is certain.
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<u64>,
@@ -142,9 +147,11 @@ pub(super) struct Unanswered {
 }
 
 impl Unanswered {
-    pub(super) fn new(first: u64, last: u64, telling: Telling) -> Self {
+    pub(super) fn new(destination: SocketAddr, first: u64, last: u64, telling: Telling, is_named: bool) -> Self {
         let is_certain = first == last;
         Self {
+            destination: Endpoint(destination),
+            is_named,
             request: Some(first).filter(|_| is_certain),
             requests: Some([first, last]).filter(|_| !is_certain),
             telling,
@@ -158,9 +165,10 @@ impl Notice for Unanswered {
     }
 
     fn words(&self) -> Vec<String> {
+        let from = if self.is_named { format!(" from {}", self.destination) } else { String::new() };
         self.telling.line(match (self.request, self.requests) {
-            (None, Some([first, last])) => format!("no answer, it seems, to one of #{first} to #{last}"),
-            (request, _) => format!("no answer to #{}", request.unwrap_or_default()),
+            (None, Some([first, last])) => format!("no answer{from}, it seems, to one of #{first} to #{last}"),
+            (request, _) => format!("no answer{from} to #{}", request.unwrap_or_default()),
         })
     }
 }

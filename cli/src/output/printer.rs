@@ -295,10 +295,11 @@ impl<W: Write, N: Write> Printer<W, N> {
                 let name = transmit.interface.and_then(|index| self.heads.interface(index)).map(str::to_owned);
                 self.say(&Sent::new(&transmit, name.as_deref(), payload.len(), request, retry));
             }
-            Event::Unanswered { first, last } if self.settings.numbered || self.is_json() => {
+            Event::Unanswered { destination, first, last } if self.settings.numbered || self.is_json() => {
                 let telling = telling(&mut self.unanswered);
                 if self.is_json() || telling != Telling::TooLate {
-                    self.say(&Unanswered::new(first, last, telling));
+                    let named = self.settings.name_destinations;
+                    self.say(&Unanswered::new(destination, first, last, telling, named));
                 }
             }
             // Of a single request, the end says so.
@@ -612,8 +613,9 @@ mod tests {
     fn unanswered_requests_are_told_up_to_a_bound() {
         let settings = Settings { numbered: true, ..Settings::plain(Format::Text) };
         let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
+        let destination = "192.0.2.1:9".parse().unwrap();
         for request in 1..=2 * MAX_TOLD as u64 {
-            assert!(printer.event(Event::Unanswered { first: request, last: request }).is_continue());
+            assert!(printer.event(Event::Unanswered { destination, first: request, last: request }).is_continue());
         }
         let told = String::from_utf8(printer.aside.out).unwrap();
         assert_eq!(told.lines().count(), MAX_TOLD);

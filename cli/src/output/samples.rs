@@ -35,7 +35,7 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
         Event::Question { ticket: 1, via: 0, datagram },
         Event::Sent { transmit, payload: b"hi", request: 7, retry: 0 },
         Event::Reply { via: 0, datagram, to: ReplyTo::Request { number: 7, rtt: None } },
-        Event::Unanswered { first: 7, last: 7 },
+        Event::Unanswered { destination: source, first: 7, last: 7 },
         Event::Ignored { meta: &meta, reason: Reason::RateLimit, count: 3 },
         Event::Unreachable { unreachable: &unreachable, request: Some(7), copy: false },
         Event::SendFailed { failure: &failure },

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) numbered: bool,
     /// Whether answers name the interface: where several are asked.
     pub(crate) name_interfaces: bool,
+    /// Whether what is missing names its destination: where there are several.
+    pub(crate) name_destinations: bool,
     /// Whether strangers decide how many lines there are, so that only so many are written a second.
     pub(crate) bounded: bool,
     /// The local port of each socket; empty until they are open.
@@ -49,6 +51,7 @@ impl Settings {
             refusals: Refusals::default(),
             numbered: false,
             name_interfaces: false,
+            name_destinations: false,
             bounded: false,
             ports: Vec::new(),
             now,

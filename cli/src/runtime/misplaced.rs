@@ -17,12 +17,12 @@ enum Looks {
 /// An error where the payload of `send` looks like a port or an address, and no port was given.
 pub(crate) fn check_send(args: &SendArgs) -> Result<()> {
     let Some((text, looks)) = looks(args.payload.payload.as_deref()) else { return Ok(()) };
-    if args.address.port.is_some() || args.common.port.is_some() {
+    if args.address.first.port.is_some() || args.common.port.is_some() {
         return Ok(());
     }
     let (kind, right) = match looks {
-        Looks::Port => ("port", args.address.with_port(text)),
-        Looks::Address(Address { host: None, port: Some(port) }) => ("port", args.address.with_port(port)),
+        Looks::Port => ("port", args.address.first.with_port(text)),
+        Looks::Address(Address { host: None, port: Some(port) }) => ("port", args.address.first.with_port(port)),
         Looks::Address(_) => ("address", text.to_owned()),
     };
     Err(refusal(text, kind, &format!("udp send {right} TEXT")))

@@ -13,7 +13,7 @@ const MOST_PORTS: usize = 256;
 /// An address, or one for each port of a range; nothing is looked up yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AddressRange {
-    first: Address,
+    pub(crate) first: Address,
     /// The last port, where the first address names one and there are more.
     last: Option<u16>,
 }

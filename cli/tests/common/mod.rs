@@ -124,7 +124,7 @@ impl Place<'_> {
         } else {
             let line = process.stderr_line();
             let list = line.split_once("ing on ").unwrap_or_else(|| panic!("not waiting: {line}{process:?}")).1;
-            list.trim_end().split(" and ").map(parse).collect()
+            list.trim_end().split(" and ").flat_map(parse_range).collect()
         };
         (process, addresses)
     }
@@ -483,6 +483,13 @@ pub(crate) fn number(value: &Value) -> u64 {
 }
 
 /// An address as it is printed, without its scope, which may be a name.
+/// The addresses of `HOST:PORT`, or of `HOST:PORT-PORT`.
+fn parse_range(addresses: &str) -> Vec<SocketAddr> {
+    let range = addresses.rsplit_once('-').and_then(|(first, last)| Some((parse(first), last.parse().ok()?)));
+    let Some((first, last)) = range else { return vec![parse(addresses)] };
+    (first.port()..=last).map(|port| SocketAddr::new(first.ip(), port)).collect()
+}
+
 pub(crate) fn parse(address: &str) -> SocketAddr {
     let without_scope = match (address.find('%'), address.rfind(']')) {
         (Some(start), Some(end)) => format!("{}{}", &address[..start], &address[end..]),

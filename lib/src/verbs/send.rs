@@ -96,6 +96,20 @@ impl Sender {
         Self { options, schedule, matching, handed_out: 0, heard: None, held: None, report }
     }
 
+    pub(super) fn destination(&self) -> SocketAddr {
+        self.options.transmit.destination
+    }
+
+    /// How many answers were taken.
+    pub(super) fn delivered(&self) -> u64 {
+        self.report.delivered
+    }
+
+    /// Ends, whatever is still waited for.
+    pub(super) fn end(&mut self) {
+        self.options.count = Some(0);
+    }
+
     fn send_due(&mut self, now: Instant, out: &mut impl Outbox) {
         for _ in 0..BURST {
             if self.waits_for_answer() {
@@ -139,7 +153,7 @@ impl Sender {
                 Some(retries) => self.retry(number, retries + 1, now, out),
                 None => {
                     if let Some((first, last)) = self.matching.give_up(number) {
-                        out.emit(Event::Unanswered { first, last });
+                        out.emit(Event::Unanswered { destination: self.destination(), first, last });
                     }
                 }
             }

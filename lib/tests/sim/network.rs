@@ -86,7 +86,7 @@ impl Outbox for Mail {
             Event::Reply { datagram, to, .. } => {
                 Said::Reply { source: datagram.meta.source, payload: datagram.payload.to_vec(), to }
             }
-            Event::Unanswered { first, last } => Said::Unanswered(first, last),
+            Event::Unanswered { first, last, .. } => Said::Unanswered(first, last),
             Event::Ignored { reason, count, .. } => Said::Ignored(reason, count),
             Event::Question { ticket, datagram, .. } => Said::Question(ticket, datagram.payload.to_vec()),
             Event::Answered { datagram, reply, .. } => Said::Answered(datagram.payload.to_vec(), reply.to_vec()),

@@ -7,7 +7,7 @@ mod outcome;
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use udpkit::verbs::Sender;
+use udpkit::verbs::Senders;
 use udpkit::{End, Interfaces, Reason};
 
 use crate::args::SendArgs;
@@ -48,17 +48,19 @@ fn send_to(
     interfaces: &Interfaces,
 ) -> Result<Option<Exit>> {
     let sending = options::sending(args, destination, interfaces)?;
-    let destination = sending.transmit.destination;
+    let destination = sending.transmits[0].destination;
     let requests = requests(&args.pace, payloads, &args.common)?;
-    let single = options::is_single(args, payloads);
+    let single = options::is_single(args, &sending, payloads);
     let mut printer = StdPrinter::std(options::settings(args, &sending, single));
     printer.set_interfaces(interfaces);
     if args.common.verbose && !args.pace.df {
-        notices::fragments(&sending.transmit, payloads, args.payload.size).iter().for_each(|note| printer.say(note));
+        notices::fragments(&sending.transmits[0], payloads, args.payload.size)
+            .iter()
+            .for_each(|note| printer.say(note));
     }
-    let mut engine = Sender::new(options::engine(args, &sending), requests);
+    let mut engine = Senders::new(&options::engine(args, &sending), &sending.transmits, &requests);
     let input = payloads.input().map(|parts| (parts, rounds(&args.pace, &args.common)));
-    let exchanged = exchange(&[sending.socket], &mut engine, &mut printer, input)?;
+    let exchanged = exchange(&sending.sockets, &mut engine, &mut printer, input)?;
     let Exchanged { report, end, receive_buffer, .. } = &exchanged;
     if report.delivered == 0 && report.unreachable > 0 && !last && *end == End::Done {
         return Ok(None);

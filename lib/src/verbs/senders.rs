@@ -1,0 +1,244 @@
+//! Several senders as one engine: requests to several destinations, each with a socket and with answers of its own.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::requests::Requests;
+use super::send::{SendOptions, Sender};
+use crate::datagram::{Datagram, SendFailure, Transmit};
+use crate::engine::{Engine, Input, Next, Outbox};
+use crate::event::{Event, Report};
+use crate::unreachable::Unreachable;
+
+/// The engine of `send` where one host is asked at several ports: every destination gets every request.
+///
+/// Each has the socket of its place, so that an answer or a refusal is known to be from there, even where it comes from
+/// another port. Requests are counted for each destination.
+#[derive(Debug)]
+pub struct Senders {
+    senders: Vec<Sender>,
+    /// Answers, from any destination, after which to end.
+    count: Option<u64>,
+}
+
+impl Senders {
+    /// A sender to each of these destinations, in the order of the sockets, with these options but for their
+    /// [`transmit`](SendOptions::transmit).
+    #[must_use]
+    pub fn new(options: &SendOptions, destinations: &[Transmit], requests: &Requests) -> Self {
+        let sender = |transmit: &Transmit| {
+            let options = SendOptions { transmit: *transmit, count: None, ..options.clone() };
+            Sender::new(options, requests.clone())
+        };
+        Self { senders: destinations.iter().map(sender).collect(), count: options.count }
+    }
+
+    /// The place of the sender to a destination.
+    fn place(&self, destination: SocketAddr) -> Option<usize> {
+        self.senders.iter().position(|sender| sender.destination() == destination)
+    }
+}
+
+/// The outbox of one of them.
+struct Own<'a, O> {
+    out: &'a mut O,
+    via: usize,
+}
+
+impl<O: Outbox> Outbox for Own<'_, O> {
+    fn send(&mut self, _via: usize, transmit: &Transmit, payload: &[u8]) {
+        self.out.send(self.via, transmit, payload);
+    }
+
+    fn emit(&mut self, event: Event<'_>) {
+        self.out.emit(event);
+    }
+}
+
+impl Engine for Senders {
+    fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+        self.senders[via].receive(now, via, datagram, out);
+        let delivered: u64 = self.senders.iter().map(Sender::delivered).sum();
+        if self.count.is_some_and(|most| delivered >= most) {
+            self.senders.iter_mut().for_each(Sender::end);
+        }
+    }
+
+    fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
+        for (via, sender) in self.senders.iter_mut().enumerate() {
+            sender.tick(now, &mut Own { out, via });
+        }
+    }
+
+    fn heard(&mut self, until: Instant) {
+        self.senders.iter_mut().for_each(|sender| sender.heard(until));
+    }
+
+    fn next(&self) -> Next {
+        let mut next = Next::Done;
+        for sender in &self.senders {
+            next = match (next, sender.next()) {
+                (Next::At(one), Next::At(other)) => Next::At(one.min(other)),
+                (Next::At(moment), _) | (_, Next::At(moment)) => Next::At(moment),
+                (Next::Done, Next::Done) => Next::Done,
+                (Next::Datagram, _) | (_, Next::Datagram) => Next::Datagram,
+            };
+        }
+        next
+    }
+
+    fn unreachable(&mut self, now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
+        // A refusal of none of them is counted all the same.
+        let via = self.place(unreachable.destination).unwrap_or(0);
+        self.senders[via].unreachable(now, unreachable, &mut Own { out, via });
+    }
+
+    fn failed(&mut self, now: Instant, failure: &SendFailure, out: &mut impl Outbox) {
+        if let Some(via) = self.place(failure.transmit.destination) {
+            self.senders[via].failed(now, failure, &mut Own { out, via });
+        }
+    }
+
+    fn wants_input(&self) -> bool {
+        self.senders.iter().all(Sender::wants_input)
+    }
+
+    fn input(&mut self, now: Instant, input: Input, out: &mut impl Outbox) {
+        for (via, sender) in self.senders.iter_mut().enumerate() {
+            sender.input(now, input.clone(), &mut Own { out, via });
+        }
+    }
+
+    fn report(&self) -> Report {
+        let mut reports = self.senders.iter().map(Sender::report);
+        let first = reports.next().unwrap_or_default();
+        reports.fold(first, |mut all, report| {
+            all.merge(&report);
+            all
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::requests::Pace;
+    use super::*;
+    use crate::clock::now;
+    use crate::datagram::Meta;
+    use crate::event::ReplyTo;
+    use crate::unreachable::Cause;
+
+    /// What was sent through which socket to which port, and what was said.
+    #[derive(Default)]
+    struct Mail {
+        sent: Vec<(usize, u16, Vec<u8>)>,
+        said: Vec<String>,
+    }
+
+    impl Outbox for Mail {
+        fn send(&mut self, via: usize, transmit: &Transmit, payload: &[u8]) {
+            self.sent.push((via, transmit.destination.port(), payload.to_vec()));
+        }
+
+        fn emit(&mut self, event: Event<'_>) {
+            self.said.push(match event {
+                Event::Reply { via, datagram, to: ReplyTo::Request { number, rtt: Some(rtt) } } => {
+                    format!("{via}: port {} answers #{number} in {rtt:?}", datagram.meta.source.port())
+                }
+                Event::Unanswered { destination, first, last } if first == last => {
+                    format!("port {}: no answer to #{first}", destination.port())
+                }
+                Event::Unreachable { unreachable, request: Some(request), .. } => {
+                    format!("port {}: #{request} refused", unreachable.destination.port())
+                }
+                other => format!("{other:?}"),
+            });
+        }
+    }
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn address(port: u16) -> SocketAddr {
+        ([192, 0, 2, 1], port).into()
+    }
+
+    fn to_ports(options: SendOptions, ports: &[u16], requests: &Requests) -> Senders {
+        let destinations: Vec<_> = ports.iter().map(|port| Transmit::to(address(*port))).collect();
+        Senders::new(&options, &destinations, requests)
+    }
+
+    fn answer(senders: &mut Senders, now: Instant, via: usize, port: u16, mail: &mut Mail) {
+        let meta = Meta::new(address(port));
+        senders.receive(now, via, &Datagram { payload: b"same", wire_len: 4, meta: &meta }, mail);
+    }
+
+    #[test]
+    fn every_port_gets_every_request_and_answers_are_matched_for_each() {
+        let options = SendOptions { pace: Some(Pace::Interval(1000 * MS)), ..SendOptions::new(address(0)) };
+        let requests = Requests::Fixed { payloads: vec![b"hi".to_vec()], repeat: Some(2) };
+        let mut senders = to_ports(options, &[1, 2, 3], &requests);
+        let (start, mut mail) = (now(), Mail::default());
+        senders.tick(start, &mut mail);
+        assert_eq!(mail.sent, [1, 2, 3].map(|port| (usize::from(port) - 1, port, b"hi".to_vec())));
+        // Equal answers, out of order, and all certain: which socket they came through says whose they are.
+        answer(&mut senders, start + 5 * MS, 2, 3, &mut mail);
+        answer(&mut senders, start + 7 * MS, 0, 1, &mut mail);
+        let mut refused = Unreachable::new(address(2), None, Cause::Port);
+        refused.payload = b"hi".to_vec();
+        senders.unreachable(start + 8 * MS, &refused, &mut mail);
+        assert_eq!(senders.next(), Next::At(start + 1000 * MS));
+        senders.tick(start + 1000 * MS, &mut mail);
+        assert_eq!(mail.sent.len(), 6);
+        answer(&mut senders, start + 1003 * MS, 1, 2, &mut mail);
+        senders.tick(start + 2000 * MS, &mut mail);
+        let said = [
+            "2: port 3 answers #1 in 5ms",
+            "0: port 1 answers #1 in 7ms",
+            "port 2: #1 refused",
+            "1: port 2 answers #2 in 3ms",
+            "port 1: no answer to #2",
+            "port 3: no answer to #2",
+        ];
+        assert_eq!(mail.said, said);
+        assert_eq!(senders.next(), Next::Done);
+        let report = senders.report();
+        assert!(report.is_balanced());
+        assert_eq!((report.requests, report.requests_answered, report.unreachable), (6, 3, 1));
+    }
+
+    #[test]
+    fn enough_answers_from_any_port_end_all() {
+        let options = SendOptions { count: Some(2), wait: 1000 * MS, ..SendOptions::new(address(0)) };
+        let mut senders = to_ports(options, &[1, 2, 3], &Requests::one("hi"));
+        let (now, mut mail) = (now(), Mail::default());
+        senders.tick(now, &mut mail);
+        answer(&mut senders, now, 1, 2, &mut mail);
+        assert_eq!(senders.next(), Next::At(now + 1000 * MS));
+        answer(&mut senders, now, 2, 3, &mut mail);
+        assert_eq!(senders.next(), Next::Done);
+        answer(&mut senders, now, 0, 1, &mut mail);
+        let report = senders.report();
+        assert_eq!((report.delivered, report.ignored.total()), (2, 1));
+        assert!(report.is_balanced());
+    }
+
+    #[test]
+    fn input_goes_to_every_port_and_failures_to_their_own() {
+        let mut senders = to_ports(SendOptions::new(address(0)), &[1, 2], &Requests::Stream);
+        let (now, mut mail) = (now(), Mail::default());
+        assert!(senders.wants_input());
+        senders.input(now, Input::Payload(b"line".to_vec()), &mut mail);
+        senders.input(now, Input::End, &mut mail);
+        senders.tick(now, &mut mail);
+        assert_eq!(mail.sent, [(0, 1, b"line".to_vec()), (1, 2, b"line".to_vec())]);
+        let error = std::io::ErrorKind::HostUnreachable.into();
+        let failure = SendFailure { transmit: Transmit::to(address(2)), place: 0, count: 1, bytes: 4, error };
+        senders.failed(now, &failure, &mut mail);
+        answer(&mut senders, now, 0, 1, &mut mail);
+        assert_eq!(senders.next(), Next::Done);
+        let report = senders.report();
+        assert_eq!((report.sent.datagrams, report.send_failed, report.requests_answered), (1, 1, 1));
+    }
+}
