@@ -610,6 +610,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_certain_of_an_answer_is_marked() {
+        let (meta, ms) = (Meta::new("192.0.2.1:7".parse().unwrap()), Duration::from_millis(2));
+        let cases = [
+            (ReplyTo::Request { number: 3, rtt: Some(ms) }, "#3  2.000 ms", r#""request":3,"rtt_ns":2000000}"#),
+            (ReplyTo::Request { number: 3, rtt: None }, "#3  - ms", r#""request":3,"rtt_ns":null}"#),
+            (
+                ReplyTo::OneOf { first: 2, last: 5, likely: Some((4, ms)) },
+                "#4?  ~2.000 ms",
+                r#""request":null,"rtt_ns":null,"requests":[2,5],"request_likely":4,"rtt_likely_ns":2000000}"#,
+            ),
+            (
+                ReplyTo::OneOf { first: 2, last: 5, likely: None },
+                "to one of #2 to #5",
+                r#""request":null,"rtt_ns":null,"requests":[2,5]}"#,
+            ),
+            (ReplyTo::Copy, "copy", r#""request":null,"rtt_ns":null,"copy":true}"#),
+            (ReplyTo::Late, "late", r#""request":null,"rtt_ns":null,"late":true}"#),
+            (ReplyTo::Unmatched, "- ms", r#""request":null,"rtt_ns":null}"#),
+        ];
+        for (to, words, object) in cases {
+            let printed = |format| {
+                let settings = Settings { numbered: true, ..Settings::plain(format) };
+                let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
+                let datagram = Datagram { payload: b"y", wire_len: 1, meta: &meta };
+                assert!(printer.tell(Event::Reply { via: 0, datagram, to }).is_continue());
+                printer.flush();
+                String::from_utf8(printer.out).unwrap()
+            };
+            assert_eq!(printed(Format::Text), format!("192.0.2.1:7  {words}  1 B  y\n"));
+            assert!(printed(Format::Json).ends_with(&format!("{object}\n")), "{}", printed(Format::Json));
+        }
+    }
+
+    #[test]
     fn unanswered_requests_are_told_up_to_a_bound() {
         let settings = Settings { numbered: true, ..Settings::plain(Format::Text) };
         let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
