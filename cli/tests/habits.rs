@@ -335,3 +335,46 @@ fn a_hangup_ends_a_run_with_its_summary_unless_it_was_ignored() {
     process.signal("HUP");
     process.stop().assert_status(0);
 }
+
+#[test]
+fn an_address_of_another_form_is_refused_with_the_right_one() {
+    let cases: [(&[&str], &str); 11] = [
+        (&["send", "::1:5000", "hi"], "write [::1]:5000, or [::1:5000] for the address"),
+        (&["send", "udp://127.0.0.1:5000", "hi"], "is a URL; write 127.0.0.1:5000"),
+        (&["listen", "*:5001"], "is a port of every address; write :5001"),
+        (&["serve", "192.168.7.2/24"], "write 192.168.7.2 for the host, 192.168.7.255 for all of its hosts"),
+        (&["send", "fe80::1%eth0:5000", "hi"], "write [fe80::1%eth0]:5000"),
+        (&["listen", "239.1.2.3%eth0"], "write 239.1.2.3 and -i eth0"),
+        (&["send", "127.0.0.1 5000", "hi"], "write 127.0.0.1:5000"),
+        (&["send", "10.0.0.1.53", "hi"], "write 10.0.0.1:53"),
+        (&["broadcast", "--to", "10.0.0.0/8", "hi"], "write 10.0.0.0 for the host, 10.255.255.255 for all"),
+        (&["send", "127.0.0.1", "hi", "--local", "::1:5000"], "write [::1]:5000"),
+        (&["replay", "f", "udp://host:5000"], "write host:5000"),
+    ];
+    for (arguments, words) in cases {
+        let outcome = Place::Here.run(arguments);
+        outcome.assert_status(2);
+        outcome.assert_told(&[words]);
+        assert_eq!(outcome.stdout, b"");
+    }
+    let Some(lan) = hosts(1) else { return };
+    let h1 = Place::On(&lan, "h1");
+    assert_refused(
+        h1,
+        &[
+            (&["listen", "eth0"], "'eth0' is an interface here, which -i eth0 chooses"),
+            (&["send", "eth0:5000", "hi"], "'eth0' is an interface here, which -i eth0 chooses"),
+        ],
+    );
+}
+
+#[test]
+fn a_capture_after_its_destination_is_found_to_be_swapped() {
+    let scratch = Scratch::new();
+    let file = scratch.file("game.pcapng", "");
+    let hint = format!("the capture is the first argument: udp replay {file} 127.0.0.1:9000");
+    assert_refused(
+        Place::Here,
+        &[(&["replay", "127.0.0.1:9000", &file], &hint), (&["replay", "127.0.0.1", "-"], "udp replay - 127.0.0.1")],
+    );
+}

@@ -33,6 +33,8 @@ fn shown(address: &Address) -> String {
     match address.port {
         Some(port) if is_v6 => format!("[{host}]:{port}"),
         Some(port) => format!("{host}:{port}"),
+        // Without them, the end of an address could be a port.
+        None if is_v6 => format!("[{host}]"),
         None => host.to_string(),
     }
 }

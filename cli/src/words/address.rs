@@ -6,6 +6,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use udpkit::Interfaces;
 
+use super::foreign;
 use crate::hint::{Hint, interface_names};
 
 /// The port where none is given.
@@ -39,11 +40,14 @@ impl FromStr for Address {
         if split_range(text).is_some() {
             return Err(format!("'{text}' is a range of ports; there is one port here"));
         }
+        if let Some(correction) = foreign::correction(text) {
+            return Err(correction);
+        }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(Self { host: None, port: Some(port(text)?) });
         }
         if let Some(bracketed) = text.strip_prefix('[') {
-            let (host, rest) = bracketed.split_once(']').ok_or_else(|| format!("'{text}' lacks its ']'"))?;
+            let (host, rest) = bracketed.rsplit_once(']').ok_or_else(|| format!("'{text}' lacks its ']'"))?;
             let host = v6(host).ok_or_else(|| format!("'{host}' is not an IPv6 address"))?;
             let port = match rest.strip_prefix(':') {
                 Some(digits) => Some(port(digits)?),
@@ -134,10 +138,11 @@ impl Host {
                     let reason = error.to_string();
                     let reason = reason.strip_prefix("failed to lookup address information: ").unwrap_or(&reason);
                     let reason = udpkit::reason(&std::io::Error::other(reason));
-                    return Err(Hint::on(
-                        format!("cannot resolve '{name}': {reason}"),
-                        "check the spelling and the name server, or give the address itself",
-                    ));
+                    let hint = match interfaces.named(name) {
+                        Some(_) => format!("'{name}' is an interface here, which -i {name} chooses"),
+                        None => "check the spelling and the name server, or give the address itself".to_owned(),
+                    };
+                    return Err(Hint::on(format!("cannot resolve '{name}': {reason}"), hint));
                 }
             },
         };

@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod bytes;
 pub(crate) mod endpoint;
 pub(crate) mod excerpt;
+mod foreign;
 pub(crate) mod format;
 pub(crate) mod numbers;
 pub(crate) mod range;

@@ -102,7 +102,7 @@ pub(super) fn operands(args: &ReplayArgs) -> Result<Operands> {
     let given = &args.operands;
     let shown = |place: usize| given[place].to_string_lossy().into_owned();
     let last = given.len() - 1;
-    let is_file = |place: usize| Path::new(&given[place]).is_file();
+    let is_file = |place: usize| given[place] == "-" || Path::new(&given[place]).is_file();
     let (files, address) = if args.as_recorded { (&given[..], None) } else { (&given[..last], Some(shown(last))) };
     let address = match address {
         None => None,
