@@ -91,6 +91,10 @@ fn a_port_or_an_address_in_the_place_of_the_payload_is_refused_and_nothing_is_se
         h1,
         &[
             (&["send", "10.1.0.2", "5000"], "udp send 10.1.0.2:5000 TEXT; to send it as text: --text 5000"),
+            (
+                &["send", "10.1.0.2", "5000-5010"],
+                "udp send 10.1.0.2:5000-5010 TEXT; to send it as text: --text 5000-5010",
+            ),
             (&["send", "10.1.0.2", ":5000"], "udp send 10.1.0.2:5000 TEXT"),
             (&["send", "10.1.0.2", "5000", "--escapes"], "udp send 10.1.0.2:5000 TEXT"),
             (&["send", "h2", "5000"], "udp send h2:5000 TEXT"),
@@ -103,6 +107,7 @@ fn a_port_or_an_address_in_the_place_of_the_payload_is_refused_and_nothing_is_se
             (&["broadcast", "239.1.2.3:5000"], "udp broadcast --to 239.1.2.3:5000 TEXT"),
             (&["broadcast", "10.1.0.2:5000"], "udp send 10.1.0.2:5000 TEXT"),
             (&["broadcast", "5000"], "udp broadcast -p 5000 TEXT; to send it as text: --text 5000"),
+            (&["broadcast", "5000-5010"], "udp broadcast -p 5000 TEXT; to send it as text: --text 5000-5010"),
             (&["broadcast", ":5000"], "udp broadcast -p 5000 TEXT"),
             (&["broadcast", "--to", "10.1.0.255", "5000"], "udp broadcast --to 10.1.0.255:5000 TEXT"),
             (&["broadcast", "eth0"], "udp broadcast -i eth0 TEXT"),
@@ -142,7 +147,7 @@ fn a_port_after_an_address_without_one_is_not_a_second_place_to_listen() {
     let Some(lan) = hosts(1) else { return };
     let h1 = Place::On(&lan, "h1");
     let cases: [&[&str]; 4] = [
-        &["5000", "5001", "-4"],
+        &["5000", "5002", "-4"],
         &["-p", "4000", "10.1.0.1", "5000", "-4"],
         &["10.1.0.1:4000", "5000", "-4"],
         &["5000", "10.1.0.1", "-4"],

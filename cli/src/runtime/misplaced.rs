@@ -7,6 +7,7 @@ use udpkit::Interfaces;
 use crate::args::{BroadcastArgs, CommonArgs, SendArgs};
 use crate::hint::Hint;
 use crate::words::address::{Address, DEFAULT_PORT, Host};
+use crate::words::range::AddressRange;
 
 /// What a payload looks like, if not like one.
 enum Looks {
@@ -21,8 +22,7 @@ pub(crate) fn check_send(args: &SendArgs) -> Result<()> {
         return Ok(());
     }
     let (kind, right) = match looks {
-        Looks::Port => ("port", args.address.first.with_port(text)),
-        Looks::Address(Address { host: None, port: Some(port) }) => ("port", args.address.first.with_port(port)),
+        Looks::Port => ("port", args.address.first.with_port(text.trim_start_matches(':'))),
         Looks::Address(_) => ("address", text.to_owned()),
     };
     Err(refusal(text, kind, &format!("udp send {right} TEXT")))
@@ -37,13 +37,9 @@ pub(crate) fn check_broadcast(args: &BroadcastArgs, interfaces: &Interfaces) -> 
     let Some((_, looks)) = looks(Some(text)) else { return Ok(()) };
     let has_port = args.common.port.is_some() || args.to.as_ref().is_some_and(|to| to.port.is_some());
     let (kind, right) = match (looks, &args.to) {
-        (Looks::Port | Looks::Address(Address { host: None, .. }), _) if has_port => return Ok(()),
-        (Looks::Port | Looks::Address(Address { host: None, .. }), Some(to)) => {
-            ("port", format!("udp broadcast --to {} TEXT", to.with_port(text.trim_start_matches(':'))))
-        }
-        (Looks::Port | Looks::Address(Address { host: None, .. }), None) => {
-            ("port", format!("udp broadcast -p {} TEXT", text.trim_start_matches(':')))
-        }
+        (Looks::Port, _) if has_port => return Ok(()),
+        (Looks::Port, Some(to)) => ("port", format!("udp broadcast --to {} TEXT", to.with_port(first_port(text)))),
+        (Looks::Port, None) => ("port", format!("udp broadcast -p {} TEXT", first_port(text))),
         (Looks::Address(_), Some(_)) => return Ok(()),
         (Looks::Address(Address { host: Some(Host::Ip(ip)), .. }), None)
             if !ip.is_multicast() && !interfaces.is_broadcast(ip) =>
@@ -73,14 +69,22 @@ pub(crate) fn check_listening(addresses: &[Address], common: &CommonArgs) -> Res
     Ok(())
 }
 
+/// The port, or the first one of a range: there is one to send to.
+fn first_port(text: &str) -> &str {
+    let ports = text.trim_start_matches(':');
+    ports.split_once('-').map_or(ports, |(first, _)| first)
+}
+
 /// What the text of a payload looks like.
 fn looks(payload: Option<&str>) -> Option<(&str, Looks)> {
     let text = payload?;
+    if text.parse::<AddressRange>().is_ok_and(|range| range.is_ports_alone()) {
+        return Some((text, Looks::Port));
+    }
     let address: Address = text.parse().ok()?;
     let looks = match address {
-        _ if text.bytes().all(|byte| byte.is_ascii_digit()) => Looks::Port,
-        Address { host: Some(Host::Ip(_) | Host::Scoped(..)) | None, .. } => Looks::Address(address),
-        Address { host: Some(Host::Name(_)), .. } => return None,
+        Address { host: Some(Host::Ip(_) | Host::Scoped(..)), .. } => Looks::Address(address),
+        Address { host: Some(Host::Name(_)) | None, .. } => return None,
     };
     Some((text, looks))
 }

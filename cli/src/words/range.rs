@@ -39,6 +39,11 @@ impl FromStr for AddressRange {
 }
 
 impl AddressRange {
+    /// Whether it is a port, or a range of them, without a host.
+    pub(crate) fn is_ports_alone(&self) -> bool {
+        self.first.host.is_none() && self.first.port.is_some()
+    }
+
     /// How many ports there are.
     fn len(&self) -> usize {
         match (self.first.port, self.last) {
@@ -98,7 +103,7 @@ mod tests {
             ("0-5", "begins at 1"),
             ("5000-70000", "'70000' is not a port"),
             ("70000-70001", "'70000' is not a port"),
-            ("::1:5000-5010", "write [V6]:"),
+            ("::1:5000-5010", "write [::1]:5000"),
             ("[::1]5000-5010", "is not a port; write [V6]:PORT"),
         ] {
             let error = text.parse::<AddressRange>().unwrap_err();
