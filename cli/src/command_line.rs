@@ -172,9 +172,6 @@ impl Line<'_> {
             }
             "broadcast" if is_port(last) => format!("udp broadcast -p {last} {}", quoted(extra)),
             "broadcast" if is_address(last) => format!("udp broadcast --to {last} {}", quoted(extra)),
-            "replay" if is_port(extra) && has_no_port(last) => {
-                format!("udp replay {} {}", quoted(first), with_port(last, extra))
-            }
             "send" | "broadcast" => {
                 format!("a text with spaces is one argument: {}", quoted(&format!("{last} {extra}")))
             }

@@ -377,7 +377,7 @@ fn an_address_of_another_form_is_refused_with_the_right_one() {
 fn a_capture_after_its_destination_is_found_to_be_swapped() {
     let scratch = Scratch::new();
     let file = scratch.file("game.pcapng", "");
-    let hint = format!("the capture is the first argument: udp replay {file} 127.0.0.1:9000");
+    let hint = format!("udp replay {file} 127.0.0.1:9000");
     assert_refused(
         Place::Here,
         &[(&["replay", "127.0.0.1:9000", &file], &hint), (&["replay", "127.0.0.1", "-"], "udp replay - 127.0.0.1")],
