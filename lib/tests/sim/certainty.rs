@@ -76,7 +76,7 @@ impl Setting {
             copied: dice.pick(&[0, 0, 5, 40]),
             refused: dice.pick(&[0, 0, 0, 20]),
             held_up: dice.pick(&[0, 0, 3]),
-            slowest: Duration::from_millis(dice.pick(&[1, 20, 89])),
+            slowest: Duration::from_nanos(dice.pick(&[1, 1_000_000, 20_000_000, 89_000_000])),
             quotes: dice.happens(70),
         }
     }
@@ -108,6 +108,8 @@ struct Run {
     refused: Vec<u64>,
     /// What was said to have no answer, for certain.
     unanswered: Vec<u64>,
+    /// Refusals that may be about several requests.
+    unclear_refusals: u64,
     /// Answers claimed for certain, likely, otherwise.
     claims: [u64; 3],
 }
@@ -139,6 +141,7 @@ impl Run {
             answered: BTreeMap::new(),
             refused: Vec::new(),
             unanswered: Vec::new(),
+            unclear_refusals: 0,
             claims: [0; 3],
         }
     }
@@ -157,7 +160,8 @@ impl Run {
             };
             let arrival = self.arriving.first_key_value().map(|((at, _), _)| *at);
             let wake = [next, arrival].into_iter().flatten().min().expect("something is to come");
-            self.now = self.now.max(wake);
+            // A system wakes nobody on time.
+            self.now = self.now.max(wake) + self.dice.time(Duration::from_micros(200));
             if self.dice.happens(self.setting.held_up) {
                 self.now += self.dice.time(3 * WAIT);
             }
@@ -176,7 +180,8 @@ impl Run {
                 Said::Sent(request, _) => self.sent.entry(request).or_default().push(self.now),
                 Said::Unanswered(first, last) if first == last => self.unanswered.push(first),
                 Said::Unanswered(first, last) => assert!(first < last, "{first} to {last}"),
-                Said::Reply { .. } | Said::Unreachable(..) => {}
+                Said::Unreachable(_, request, copy) => self.unclear_refusals += u64::from(request.is_none() && !copy),
+                Said::Reply { .. } => {}
                 said => panic!("{said:?}"),
             }
         }
@@ -293,7 +298,8 @@ impl Run {
         }
         let is_slow = setting.interval.is_some_and(|interval| interval >= WAIT);
         if is_slow && setting.held_up == 0 && setting.retries == 0 {
-            assert_eq!(self.claims[1..], [0, 0], "nothing is unclear: {setting:?}");
+            let unclear = [self.claims[1], self.claims[2], self.unclear_refusals];
+            assert_eq!(unclear, [0; 3], "nothing is unclear: {setting:?}");
             let unrefused = setting.refused == 0;
             assert!(!unrefused || self.unanswered.len() as u64 == setting.requests - answered, "{setting:?}");
         }
