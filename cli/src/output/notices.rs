@@ -374,8 +374,8 @@ impl Notice for Dropped {
 
 /// A socket that had broken was opened again.
 #[derive(Serialize)]
-pub(super) struct Reopened {
-    pub(super) address: Endpoint,
+pub(crate) struct Reopened {
+    pub(crate) address: Endpoint,
 }
 
 impl Notice for Reopened {

@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use udpkit::{Event, InterfaceIndex, Interfaces, Sink, Train};
 
 use super::senders::Senders;
-use crate::words::endpoint;
+use crate::output::{Notice, Reopened};
+use crate::words::endpoint::{self, Endpoint};
 
 /// Troubles that are kept to be told in the end; more are counted.
 const MAX_TROUBLES: usize = 16;
@@ -86,6 +87,10 @@ impl Sink for Feed {
             Event::Received { via, train } => self.take(via, train),
             Event::Interfaces { interfaces } => self.set_interfaces(interfaces),
             Event::Trouble { error } => self.troubles().tell(endpoint::of_error(error)),
+            // Else the trouble before it would seem to last.
+            Event::Reopened { local } => {
+                Reopened { address: Endpoint(local) }.words().into_iter().for_each(|words| self.troubles().tell(words));
+            }
             // All that a receiver may have to say besides is in its report, which is always in sight.
             _ => {}
         }
@@ -151,10 +156,10 @@ mod tests {
             let expected = match event.name() {
                 "received" => (1, 0, 0),
                 "interfaces" => (0, 1, 0),
-                "trouble" => (0, 0, 1),
+                "trouble" | "reopened" => (0, 0, 1),
                 "ignored" | "dropped" => (0, 0, 0),
                 // A listener never says these.
-                "answered" | "question" | "sent" | "reply" | "unanswered" | "reopened" => (0, 0, 0),
+                "answered" | "question" | "sent" | "reply" | "unanswered" => (0, 0, 0),
                 "unreachable" | "send_failed" => (0, 0, 0),
                 name => panic!("where does the table show {name}?"),
             };
