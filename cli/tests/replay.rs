@@ -130,7 +130,8 @@ fn balanced(outcome: &Outcome) -> Value {
         ["packets", "datagrams", "fragments_joined", "unsent", "planned"].map(|key| number(&capture[key]));
     assert_eq!(packets, datagrams + joined + sum("unusable"), "{summary}");
     let made = number(&summary["sent"]) + number(&summary["send_failed"]) + planned;
-    assert_eq!(datagrams, made + unsent + sum("left_out"), "{summary}");
+    let segments_added = number(&capture["segments_added"]);
+    assert_eq!(datagrams + segments_added, made + unsent + sum("left_out"), "{summary}");
     summary
 }
 
@@ -334,6 +335,75 @@ fn what_is_inside_tunnels_is_sent_where_asked_for_and_else_told_with_the_way_to_
     assert_eq!(target.take(1), [b"in GRE"]);
 }
 
+#[test]
+fn what_a_network_card_was_to_cut_is_told_with_a_guess_and_cut_where_asked_for() {
+    let scratch = Scratch::new();
+    let bytes: Vec<u8> = (0..19_200_u32).map(|place| u8::try_from(place / 300).expect("64 of them")).collect();
+    // As many as the system cuts at once, twice; the rest; one that is a datagram of its own.
+    let pcap = Pcap::new()
+        .datagram(0, SOURCE, DESTINATION, &bytes)
+        .datagram(1000, SOURCE, DESTINATION, &bytes)
+        .datagram(2000, SOURCE, DESTINATION, &bytes[..6000])
+        .datagram(3000, SOURCE, DESTINATION, &bytes[..700])
+        .datagram(4000, SOURCE, DESTINATION, b"");
+    let file = scratch.file("offload.pcap", &pcap.0);
+    let told = "  3 of them longer than most links carry: several in one, as they were before the sender's network card cut them \
+                (segmentation offload), or jumbo frames\n";
+    let hint = "hint: --segment 300 cuts them back (a guess, from how long they are)\n";
+    let outcome = replay(&file, &["127.0.0.1:9", "--dry-run"]);
+    outcome.assert_status(0);
+    outcome.assert_told(&["5 datagrams would be sent (45100 B)\n", told, hint]);
+    let mut process = Place::Here.udp(&["replay", "-", "127.0.0.1:9", "--dry-run"]);
+    process.tell_all(&pcap.0);
+    process.finish().assert_told(&[told, hint]);
+    let summary = balanced(&replay(&file, &["127.0.0.1:9", "--dry-run", "--json"]));
+    assert_eq!((&summary["capture"]["oversized"], &summary["capture"]["segment_guess"]), (&json!(3), &json!(300)));
+
+    let target = Target::new("127.0.0.1");
+    let to = target.address();
+    let lengths: Vec<_> = [300; 64 + 64 + 20 + 2].into_iter().chain([100, 0]).collect();
+    for from in [&file, "-"] {
+        let mut process = Place::Here.udp(&["replay", from, &to, "--segment", "300", "--json"]);
+        process.tell_all(&pcap.0);
+        let outcome = process.finish();
+        outcome.assert_status(0);
+        let taken = target.take(lengths.len());
+        assert_eq!(taken.iter().map(Vec::len).collect::<Vec<_>>(), lengths);
+        assert!(taken[..128].concat() == [&bytes[..], &bytes].concat(), "in order");
+        let summary = balanced(&outcome);
+        assert_eq!((&summary["sent"], &summary["capture"]["segments_added"]), (&json!(152), &json!(147)));
+    }
+    target.assert_empty();
+    let outcome = replay(&file, &["127.0.0.1:9", "--dry-run", "--segment", "300"]);
+    outcome.assert_told(&["152 datagrams would be sent (45100 B)\n", "  4 of them cut into 151 (--segment)\n"]);
+    assert!(!outcome.stderr.contains("hint"), "{outcome:?}");
+    // An end in the middle of one, and its other pieces.
+    let summary =
+        balanced(&replay(&file, &["127.0.0.1:9", "--dry-run", "--json", "--segment", "300", "--count", "10"]));
+    assert_eq!(summary["capture"]["planned"], 10);
+}
+
+#[test]
+fn what_came_in_fragments_was_one_datagram_and_is_neither_told_nor_cut() {
+    let scratch = Scratch::new();
+    let whole = frame(parse(SOURCE), parse(DESTINATION), &[7; 4000]);
+    let (header, body) = whole.split_at(34);
+    let parts = body.chunks(1480).enumerate().map(|(number, part)| {
+        let mut part = [header, part].concat();
+        let place = u16::try_from(number * 185).expect("it is short") | if number < 2 { 0x2000 } else { 0 };
+        let len = u16::try_from(part.len() - 14).expect("it is short");
+        part[16..18].copy_from_slice(&len.to_be_bytes());
+        part[20..22].copy_from_slice(&place.to_be_bytes());
+        part
+    });
+    let file = scratch.file("fragments.pcap", parts.fold(Pcap::new(), |pcap, part| pcap.frame(0, &part)).0);
+    let target = Target::new("127.0.0.1");
+    let outcome = replay(&file, &[&target.address(), "--segment", "300", "--json"]);
+    let summary = balanced(&outcome);
+    assert_eq!((&summary["capture"]["oversized"], &summary["capture"]["segments_added"]), (&json!(0), &json!(0)));
+    assert_eq!(target.take(1), [vec![7; 4000]]);
+}
+
 /// When a dry run would send each of these, in microseconds.
 fn times(pcap: Pcap, more: &[&str]) -> Vec<u64> {
     let scratch = Scratch::new();
@@ -446,7 +516,8 @@ fn the_account_has_everything_in_the_capture_once() {
     assert_eq!(target.take(4), [&b"one"[..], b"two", b"to port zero", b""]);
     let capture = json!({"readings": 1, "packets": 8, "fragments_joined": 0, "datagrams": 5,
         "unusable": {"cut_short": 1, "not_ip": 1, "tcp": 1}, "left_out": {"too_long": 1},
-        "unsent": 0, "planned": 0, "without_time": 0, "vxlan": 0, "dropped": 0});
+        "unsent": 0, "planned": 0, "without_time": 0, "vxlan": 0, "oversized": 0,
+        "segment_guess": null, "segments_added": 0, "dropped": 0});
     assert_eq!(summary["capture"], capture);
 
     let outcome =
@@ -501,7 +572,7 @@ fn what_cannot_be_replayed_is_an_error_that_says_why() {
     let files = [
         ("text", b"#!/bin/sh\n".to_vec(), "cannot read FILE: it is neither pcap nor pcapng"),
         ("nothing", Vec::new(), "cannot read FILE: it is empty"),
-        ("gzip", vec![0x1f, 0x8b, 8, 0, 0], "cannot read FILE: it is compressed with gzip"),
+        ("xz", b"\xfd7zXZ\0\0".to_vec(), "cannot read FILE: it is compressed with xz"),
         ("empty", Pcap::new().0, "nothing to send: FILE has 0 packets"),
         ("tcp", Pcap::new().frame(0, &tcp).frame(1, &tcp).0, "nothing to send: FILE has 2 packets: 2 TCP"),
     ];

@@ -23,6 +23,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp replay game.pcapng 192.168.1.20:9000 --speed 2", "to one port, twice as fast"),
     ("udp replay dns.pcap 10.0.0.1 --filter-port 53 -v", "only what went to port 53; show each answer"),
     ("udp replay sensors.pcap :9000 --max-gap 1s --loop 0", "to this host, over and over, with pauses of at most 1 s"),
+    ("udp replay load.pcap host --segment 1200", "what a network card was to cut"),
     ("udp replay mirror.pcap host --decapsulate", "what was inside GRE or VXLAN"),
     ("udp replay site.pcap -i eth0 --as-recorded", "each to the host or group it went to"),
     ("udp replay a.pcap b.pcap 10.0.0.1", "two captures, in the order of their times"),
@@ -78,6 +79,12 @@ pub(crate) struct ReplayArgs {
     /// Without it, such packets are counted by the kind of tunnel, and VXLAN is sent as the datagram that it is.
     #[arg(long)]
     pub(crate) decapsulate: bool,
+    /// Cut payloads longer than N bytes into datagrams of N
+    ///
+    /// Captures made where a network card cuts what is sent (segmentation offload) have several datagrams as one; the summary
+    /// reports that, and guesses N where it can. What came in fragments was one datagram, and stays one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) segment: Option<u16>,
     /// Show what would be sent when, and send nothing
     ///
     /// Also shows what in the capture cannot be sent.

@@ -1,6 +1,7 @@
 //! `udp replay`: sends the datagrams of a capture again, and says what became of each.
 
 mod notices;
+mod offload;
 mod options;
 mod origin;
 #[cfg(unix)]
@@ -53,6 +54,9 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
         Origin::File(file) => Some(screen::survey(args, &target, file, &context, &printer)?),
         Origin::Stream(_) => None,
     };
+    if let Some(survey) = &survey {
+        context.tally.borrow_mut().offload = survey.tally.offload.clone();
+    }
     if context.is_stopped() {
         return Ok(Exit::Interrupted);
     }

@@ -210,11 +210,26 @@ impl Replayed<'_> {
         if *vxlan > 0 {
             lines.push(format!("  {vxlan} of them VXLAN, with a frame in each"));
         }
+        lines.extend(self.oversized());
         if *dropped > 0 {
             lines.push(format!("  {dropped} missing: dropped when the capture was made"));
         }
-        lines.extend(self.tally.hint().map(|hint| format!("hint: {hint}")));
+        let offload = self.tally.offload.hint().filter(|_| self.tally.segmented == 0);
+        lines.extend(self.tally.hint().into_iter().chain(offload).map(|hint| format!("hint: {hint}")));
         lines
+    }
+
+    /// What was longer than links carry, and what was cut.
+    fn oversized(&self) -> Option<String> {
+        let Tally { offload, segmented, segments_added, .. } = self.tally;
+        match (offload.oversized, segmented) {
+            (_, 1..) => Some(format!("  {segmented} of them cut into {} (--segment)", segmented + segments_added)),
+            (0, 0) => None,
+            (oversized, 0) => Some(format!(
+                "  {oversized} of them longer than most links carry: several in one, as they were before the sender's network card \
+                 cut them (segmentation offload), or jumbo frames"
+            )),
+        }
     }
 
     fn object(&self) -> CaptureObject {
@@ -232,6 +247,9 @@ impl Replayed<'_> {
             planned: self.planned.map_or(0, |planned| planned.datagrams),
             without_time: *without_time,
             vxlan: found.vxlan,
+            oversized: self.tally.offload.oversized,
+            segment_guess: self.tally.offload.guess(),
+            segments_added: self.tally.segments_added,
             dropped: found.dropped,
         }
     }
@@ -295,6 +313,9 @@ struct CaptureObject {
     planned: u64,
     without_time: u64,
     vxlan: u64,
+    oversized: u64,
+    segment_guess: Option<usize>,
+    segments_added: u64,
     dropped: u64,
 }
 

@@ -182,6 +182,7 @@ pub(super) fn selection(args: &ReplayArgs, target: &Destination) -> Selection {
     let sends = |is_v6: bool| target.locals.iter().any(|local| local.is_ipv6() == is_v6);
     Selection {
         ports: args.filter_port.clone(),
+        segment: args.segment.map(usize::from),
         target: (target.keeps != Keeps::Destination).then(|| target.transmit.destination.ip()),
         keeps_ports: target.keeps != Keeps::Nothing,
         sources: args.preserve_source.then(|| RefCell::new(Sources::by_family(MAX_SOCKETS, MAX_SOCKETS))),

@@ -44,6 +44,8 @@ pub(super) struct Kept {
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
     pub(super) payload: Vec<u8>,
+    pub(super) packets: u64,
+    pub(super) is_oversized: bool,
 }
 
 impl Origin {
@@ -112,14 +114,15 @@ fn read_stream(input: impl Read, options: ReadOptions, sender: &SyncSender<Piece
 
 impl Kept {
     pub(super) fn new(datagram: &Captured<'_>) -> Self {
-        let Captured { packet, time, source, destination, payload, .. } = *datagram;
-        Self { packet, time, source, destination, payload: payload.to_vec() }
+        let Captured { packet, time, source, destination, payload, packets, is_oversized, .. } = *datagram;
+        Self { packet, time, source, destination, payload: payload.to_vec(), packets, is_oversized }
     }
 
     pub(super) fn captured(&self) -> Captured<'_> {
-        let Self { packet, time, source, destination, ref payload } = *self;
+        let Self { packet, time, source, destination, ref payload, packets, is_oversized } = *self;
         let mut captured = Captured::new(source, destination, payload);
         (captured.packet, captured.time) = (packet, time);
+        (captured.packets, captured.is_oversized) = (packets, is_oversized);
         captured
     }
 }

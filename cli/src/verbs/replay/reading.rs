@@ -1,6 +1,7 @@
 //! The datagrams of a capture that are to be sent again, one after another, and what becomes of all others.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_millis(10);
 pub(super) struct Selection {
     /// Only those to one of these ports, where there are any.
     pub(super) ports: Vec<u16>,
+    /// The length that longer payloads are cut into, if they are.
+    pub(super) segment: Option<usize>,
     /// The address to which all are sent; none where each goes where it went.
     pub(super) target: Option<IpAddr>,
     /// Whether they keep their port.
@@ -51,9 +54,21 @@ impl Selection {
             () if !self.families[usize::from(target.is_ipv6())] => Some(Omission::OtherFamily),
             () if self.target.is_none() && target.is_unspecified() => Some(Omission::NoDestination),
             () if needs_interface && self.interface.is_none() => Some(Omission::NoInterface),
-            () if datagram.payload.len() > udpkit::max_payload(target) => Some(Omission::TooLong),
+            () if self.piece(datagram) > udpkit::max_payload(target) => Some(Omission::TooLong),
             () => self.lacks_source(datagram.source, target),
         }
+    }
+
+    /// The length of its pieces, or its own where it is not cut. What came in fragments was one datagram.
+    fn piece(&self, datagram: &Captured<'_>) -> usize {
+        let length = datagram.payload.len();
+        self.segment.filter(|segment| datagram.packets == 1 && *segment < length).unwrap_or(length)
+    }
+
+    /// The lengths of the pieces that it is sent in, one unless it is cut.
+    pub(super) fn lengths(&self, datagram: &Captured<'_>) -> impl Iterator<Item = usize> + use<> {
+        let (length, piece) = (datagram.payload.len(), self.piece(datagram).max(1));
+        (0..length.max(1)).step_by(piece).map(move |start| (length - start).min(piece))
     }
 
     /// Why a datagram to this address cannot be sent from where it came from, if it is to be and cannot.
@@ -116,22 +131,47 @@ pub(super) struct Pass {
     context: Rc<Context>,
     /// The last time that the file told.
     last: Duration,
+    /// What is left of a datagram that is cut.
+    pieces: VecDeque<Kept>,
 }
 
 impl Pass {
     pub(super) fn begin(origin: &mut Origin, context: &Rc<Context>) -> udpkit::Result<Self> {
         let supply = origin.begin(context.reading).map_err(|error| context.error(error))?;
         context.tally.borrow_mut().readings += 1;
-        Ok(Self { supply, context: Rc::clone(context), last: Duration::ZERO })
+        Ok(Self { supply, context: Rc::clone(context), last: Duration::ZERO, pieces: VecDeque::new() })
     }
 
     /// The next datagram of the capture, or why it is not sent.
     fn step(&mut self) -> Result<Reading<Step>, ReadError> {
-        let selection = &self.context.selection;
+        let Context { selection, tally, .. } = &*self.context;
+        // What a file tells was found before.
+        let is_new = matches!(self.supply, Supply::Stream(..));
         self.supply.next(self.context.patience(), |datagram| match selection.leaves_out(datagram) {
             Some(why) => Err((CaptureEntry::new(datagram), why)),
-            None => Ok(Kept::new(datagram)),
+            None => {
+                if is_new {
+                    tally.borrow_mut().offload.add(datagram);
+                }
+                Ok(Kept::new(datagram))
+            }
         })
+    }
+
+    /// Cuts a datagram that is to be sent, where it is to be cut; returns the first piece.
+    fn cut(&mut self, kept: Kept) -> Kept {
+        let lengths: Vec<_> = self.context.selection.lengths(&kept.captured()).collect();
+        if lengths.len() < 2 {
+            return kept;
+        }
+        self.context.tally.borrow_mut().cut(lengths.len());
+        let mut rest = &kept.payload[..];
+        for length in lengths {
+            let (piece, behind) = rest.split_at(length);
+            self.pieces.push_back(Kept { payload: piece.to_vec(), ..kept });
+            rest = behind;
+        }
+        self.pieces.pop_front().unwrap_or(kept)
     }
 
     /// Numbers a datagram that is to be sent.
@@ -156,10 +196,16 @@ impl Pass {
 
 impl Recording for Pass {
     fn read(&mut self) -> udpkit::Result<Reading<ReplayDatagram>> {
+        if let Some(piece) = self.pieces.pop_front() {
+            return Ok(Reading::Ready(self.select(piece)));
+        }
         // Much may stand between two that are sent.
         while !self.context.is_stopped() {
             match self.step().map_err(|error| self.context.error(error))? {
-                Reading::Ready(Ok(kept)) => return Ok(Reading::Ready(self.select(kept))),
+                Reading::Ready(Ok(kept)) => {
+                    let first = self.cut(kept);
+                    return Ok(Reading::Ready(self.select(first)));
+                }
                 Reading::Ready(Err((entry, why))) => self.leave_out(&entry, why),
                 Reading::NotYet => return Ok(Reading::NotYet),
                 Reading::End => break,
@@ -171,7 +217,9 @@ impl Recording for Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.context.tally.borrow_mut().counts.merge(&self.supply.counts());
+        let mut tally = self.context.tally.borrow_mut();
+        tally.counts.merge(&self.supply.counts());
+        tally.give_up(self.pieces.len());
     }
 }
 
@@ -193,6 +241,7 @@ mod tests {
             reading: ReadOptions::default(),
             selection: Selection {
                 ports: Vec::new(),
+                segment: None,
                 target: Some([127, 0, 0, 1].into()),
                 keeps_ports: false,
                 sources: None,
@@ -226,7 +275,7 @@ mod tests {
     #[test]
     fn only_a_stream_that_has_nothing_yet_is_asked_again_and_only_its_end_is_an_end() {
         let address = SocketAddr::from(([192, 0, 2, 1], 9));
-        let kept = || Kept { packet: 1, time: None, source: address, destination: address, payload: Vec::new() };
+        let kept = || Kept::new(&Captured::new(address, address, b""));
         assert_eq!(read([Ok(Some(kept())), Ok(None)]), (Reading::NotYet, Ok(())));
         let failed = "cannot read it: the thread that reads it has failed".to_owned();
         assert_eq!(read([Ok(Some(kept()))]), (Reading::NotYet, Err(failed)));

@@ -66,10 +66,13 @@ pub(super) fn survey(
         match context.selection.leaves_out(&datagram) {
             Some(why) => tally.leave_out(why),
             None => {
-                datagrams += 1;
+                tally.offload.add(&datagram);
                 sources.via(datagram.source);
                 last = datagram.time.unwrap_or(last);
-                preview.add(last, datagram.payload.len());
+                for length in context.selection.lengths(&datagram) {
+                    datagrams += 1;
+                    preview.add(last, length);
+                }
             }
         }
         if datagram.packet % LOOK == 0 {

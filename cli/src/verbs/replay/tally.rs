@@ -1,5 +1,6 @@
 //! What became of everything in a capture, over all readings of it.
 
+use super::offload::Offload;
 use udpkit_capture::{PacketCounts, Unusable};
 
 /// Why a datagram of a capture is not sent.
@@ -73,6 +74,12 @@ pub(super) struct Tally {
     /// Datagrams for which the file has no time.
     pub(super) without_time: u64,
     pub(super) left_out: [u64; Omission::ALL.len()],
+    /// What is longer than links carry.
+    pub(super) offload: Offload,
+    /// Datagrams that were cut.
+    pub(super) segmented: u64,
+    /// Pieces of them, beyond one for each.
+    pub(super) segments_added: u64,
     /// Datagrams that were read to be sent.
     selected: u64,
 }
@@ -87,6 +94,17 @@ impl Tally {
         self.without_time += u64::from(!has_time);
         self.selected += 1;
         self.selected
+    }
+
+    /// Takes a datagram that is cut into so many.
+    pub(super) fn cut(&mut self, pieces: usize) {
+        self.segmented += 1;
+        self.segments_added += pieces as u64 - 1;
+    }
+
+    /// Takes pieces that are not sent, since it ended.
+    pub(super) fn give_up(&mut self, pieces: usize) {
+        self.selected += pieces as u64;
     }
 
     /// Datagrams that were read to be sent and were not, since it ended, if so many were tried.
