@@ -1,14 +1,14 @@
 //! Draws a sender's details: what is known of it, its last datagrams, and one of them as hex.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::drawing::{Styles, delivery, gap, put, rows, safe, wrap};
-use super::numbers::{age, bars, short};
+use super::numbers::{Unit, age, bars, short};
 use super::picture::Named;
 use super::senders::{Line, Sample};
 use super::state::State;
@@ -41,10 +41,12 @@ pub(super) fn draw(
     // The chosen one stays in sight.
     let chosen = state.sample.min(samples.len().saturating_sub(1));
     let first = (chosen + 1).saturating_sub(listed);
+    let before = |sample: &Named<Sample>| samples[0].it.arrival.at.saturating_duration_since(sample.it.arrival.at);
+    let unit = Unit::of(samples.iter().map(before).max().unwrap_or_default()).finely();
     for ((number, sample), &place) in samples.iter().enumerate().skip(first).zip(list) {
         let style = if number == chosen { styles.chosen } else { Style::new() };
         buffer.set_style(place, style);
-        put(buffer, place, 0, &summary(sample, samples[0].it.arrival.at, place.width), style);
+        put(buffer, place, 0, &summary(sample, &since_newest(before(sample), unit), place.width), style);
     }
     if let Some(sample) = samples.get(chosen) {
         dump(buffer, rest.to_vec(), &sample.it, state.scroll, styles);
@@ -61,7 +63,7 @@ fn facts(named: &Named<Line>) -> Vec<(String, bool)> {
         (line.truncated > 0).then(|| format!("{} truncated", line.truncated)),
         Some(format!("{}/s  {}B/s", short(datagrams), short(bytes))),
         Some(bars(&line.series)),
-        Some(format!("last {} ago  longest gap {}", age(line.since_last), gap(line))),
+        Some(format!("last {} ago  longest gap {}", age(line.since_last), longest_gap(line))),
         Some(format!("first {} ago", age(line.since_first))),
         line.arrival.destination.map(|to| format!("to {to}")),
         Some(delivery(line.arrival.delivery, named.interface.as_deref())),
@@ -70,19 +72,27 @@ fn facts(named: &Named<Line>) -> Vec<(String, bool)> {
     facts.into_iter().flatten().map(|fact| (fact, false)).collect()
 }
 
+fn longest_gap(line: &Line) -> String {
+    gap(line).map_or_else(|| "-".to_owned(), units::human)
+}
+
 /// From this width on, the list of datagrams tells how each was delivered.
 const ROOM_FOR_DELIVERY: u16 = 72;
 
-/// How long before the newest a datagram came, its length, and its payload.
-fn summary(sample: &Named<Sample>, newest: Instant, width: u16) -> String {
+/// When a datagram came, counted from the newest.
+fn since_newest(before: Duration, unit: Unit) -> String {
+    if before.is_zero() { unit.tell(before) } else { format!("-{}", unit.tell(before)) }
+}
+
+/// When a datagram came, its length, and its payload.
+fn summary(sample: &Named<Sample>, when: &str, width: u16) -> String {
     let arrival = &sample.it.arrival;
-    let before = units::human(newest.saturating_duration_since(arrival.at));
     let place = if width < ROOM_FOR_DELIVERY {
         String::new()
     } else {
         format!("  {}", delivery(arrival.delivery, sample.interface.as_deref()))
     };
-    format!("-{before:<9} {:>5} B{place}  {}", arrival.wire_len, safe(&sample.it.payload))
+    format!("{when:>10} {:>5} B{place}  {}", arrival.wire_len, safe(&sample.it.payload))
 }
 
 /// Letters of a row of hex besides those of its bytes: offset, spaces, bars.

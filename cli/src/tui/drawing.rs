@@ -1,5 +1,7 @@
 //! What every part of the screen is drawn with: styles, lines, words that fit.
 
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
@@ -8,7 +10,6 @@ use udpkit::Delivery;
 use super::numbers::short;
 use super::senders::Line;
 use crate::output::escape;
-use crate::words::units;
 
 /// The styles of what is drawn; without colours where they are not wanted.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +86,8 @@ pub(super) fn short_bytes(bytes: u64) -> String {
 }
 
 /// The longest time between two datagrams of a sender, if there were two.
-pub(super) fn gap(line: &Line) -> String {
-    if line.count.datagrams < 2 { "-".to_owned() } else { units::human(line.longest_gap) }
+pub(super) fn gap(line: &Line) -> Option<Duration> {
+    (line.count.datagrams > 1).then_some(line.longest_gap)
 }
 
 /// How a datagram was addressed, and where it came in.

@@ -40,6 +40,44 @@ pub(super) fn age(time: Duration) -> String {
     }
 }
 
+/// The unit in which a column tells all its times, so that they can be compared at a glance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Unit {
+    name: &'static str,
+    nanoseconds: f64,
+    decimals: usize,
+}
+
+impl Unit {
+    /// Units, and the longest time that each tells in six letters, itself left out.
+    const ALL: [(&'static str, f64, f64); 4] =
+        [("us", 1e3, 1e6), ("ms", 1e6, 1e9), ("s", 1e9, 1e14), ("h", 3.6e12, f64::INFINITY)];
+
+    /// The unit of a column in which this is the longest time.
+    pub(super) fn of(longest: Duration) -> Self {
+        let longest = longest.as_secs_f64() * 1e9;
+        let fits = |&&(_, _, most): &&(&str, f64, f64)| longest < most;
+        let (name, nanoseconds, _) = *Self::ALL.iter().find(fits).unwrap_or(&Self::ALL[3]);
+        Self { name, nanoseconds, decimals: usize::from(longest / nanoseconds < 999.95) }
+    }
+
+    /// As of ages that grow while one looks: seconds at least.
+    pub(super) fn of_ages(oldest: Duration) -> Self {
+        Self::of(oldest.max(Duration::from_secs(1)))
+    }
+
+    /// The same with thousandths, where there is room for them.
+    pub(super) fn finely(self) -> Self {
+        Self { decimals: 3, ..self }
+    }
+
+    /// A time in it: `12.0s`.
+    pub(super) fn tell(self, time: Duration) -> String {
+        let Self { name, nanoseconds, decimals } = self;
+        format!("{:.decimals$}{name}", time.as_secs_f64() * 1e9 / nanoseconds)
+    }
+}
+
 /// A bar for each number, as high as it is beside the largest; none for nothing.
 pub(super) fn bars(series: &[u32]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -91,6 +129,27 @@ mod tests {
         ];
         for (milliseconds, text) in cases {
             assert_eq!(age(Duration::from_millis(milliseconds)), text);
+        }
+    }
+
+    #[test]
+    fn times_of_a_column_have_one_unit() {
+        let column = |times: &[u64]| {
+            let times = || times.iter().map(|nanoseconds| Duration::from_nanos(*nanoseconds));
+            let unit = Unit::of(times().max().unwrap());
+            times().map(|time| unit.tell(time)).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(column(&[0]), "0.0us");
+        assert_eq!(column(&[0, 81_234, 999_949]), "0.0us 81.2us 999.9us");
+        assert_eq!(column(&[0, 81_234, 100_000_000]), "0.0ms 0.1ms 100.0ms");
+        assert_eq!(column(&[600_000_000, 12_000_000_000]), "0.6s 12.0s");
+        assert_eq!(column(&[600_000_000, 999_960_000_000]), "1s 1000s");
+        assert_eq!(column(&[245_000_000_000, 99_999_000_000_000]), "245s 99999s");
+        assert_eq!(column(&[1_000_000_000, 172_800_000_000_000]), "0.0h 48.0h");
+        assert_eq!(Unit::of_ages(Duration::from_millis(3)).tell(Duration::from_millis(3)), "0.0s");
+        for power in 0..60 {
+            let time = Duration::from_nanos(1 << power);
+            assert!(Unit::of(time).tell(time).len() <= 7, "{time:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use udpkit::Delivery;
 use super::details;
 use super::drawing::{Styles, delivery, gap, put, rows, safe, short_bytes, wrap};
 use super::history::SERIES;
-use super::numbers::{age, bars, count, short};
+use super::numbers::{Unit, bars, count, short};
 use super::picture::{Body, Named, Picture, Totals};
 use super::senders::{Column, Line, MAX_SENDERS};
 use super::state::{Mode, State};
@@ -186,6 +186,21 @@ impl Cell {
     }
 }
 
+/// The units of the columns that tell times.
+#[derive(Clone, Copy)]
+struct Units {
+    ages: Unit,
+    gaps: Unit,
+}
+
+impl Units {
+    fn of(lines: &[Named<Line>]) -> Self {
+        let oldest = lines.iter().map(|line| line.it.since_last).max();
+        let longest = lines.iter().filter_map(|line| gap(&line.it)).max();
+        Self { ages: Unit::of_ages(oldest.unwrap_or_default()), gaps: Unit::of(longest.unwrap_or_default()) }
+    }
+}
+
 /// Letters of the longest IPv4 address with its port, and of the longest IPv6 address.
 const SOURCE_V4: usize = 21;
 const SOURCE_V6: usize = 47;
@@ -202,9 +217,10 @@ fn table(buffer: &mut Buffer, part: Rect, picture: &Picture<'_>, lines: &[Named<
         header(buffer, line, &fields, picture.state, styles);
     }
     let room = usize::from(part.height).saturating_sub(1 + usize::from(has_others));
+    let units = Units::of(lines);
     for (place, (line, named)) in free.by_ref().take(room).zip(lines).enumerate() {
         let is_chosen = picture.state.top + place == picture.state.place;
-        row(buffer, line, &fields, named, is_chosen, styles);
+        row(buffer, line, &fields, named, units, is_chosen, styles);
     }
     if lines.is_empty() && room > 0 {
         let words = if picture.senders == 0 { "nothing was received yet" } else { "no sender matches the filter" };
@@ -243,6 +259,7 @@ fn row(
     place: Rect,
     fields: &[(Cell, usize)],
     named: &Named<Line>,
+    units: Units,
     is_chosen: bool,
     styles: &Styles,
 ) {
@@ -253,8 +270,8 @@ fn row(
         Cell::Rate => format!("{}/s", short(line.rate.0)),
         Cell::Series => bars(&line.series),
         Cell::Bytes => short_bytes(line.count.bytes),
-        Cell::SinceLast => age(line.since_last),
-        Cell::LongestGap => gap(line).replace(' ', ""),
+        Cell::SinceLast => units.ages.tell(line.since_last),
+        Cell::LongestGap => gap(line).map_or_else(|| "-".to_owned(), |gap| units.gaps.tell(gap)),
         Cell::Delivery => delivery(line.arrival.delivery, named.interface.as_deref()),
         Cell::Payload => safe(line.excerpt.bytes()),
     };
