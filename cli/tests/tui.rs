@@ -75,14 +75,31 @@ stty -g
 exec cat
 "#;
 
+/// The same as a job of that shell, which goes on when a line was typed after it was stopped.
+const JOB: &str = r#"
+set -m
+stty -g
+"$@"
+echo "stopped $?"
+read line
+fg
+echo "status $?"
+stty -g
+exec cat
+"#;
+
 impl Terminal {
     /// Runs `udp` on a terminal of this size, in this environment.
     fn start(size: (u16, u16), environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::start_by(SCRIPT, size, environment, arguments)
+    }
+
+    fn start_by(script: &str, size: (u16, u16), environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let terminal = Self { scratch: Scratch::new() };
         let (columns, lines) = (size.0.to_string(), size.1.to_string());
         let mut command = terminal.tmux();
         command.env("DIRECTORY", terminal.scratch.path()).envs(environment.iter().copied());
-        command.args(["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &lines, "sh", "-c", SCRIPT, "sh"]);
+        command.args(["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &lines, "sh", "-c", script, "sh"]);
         command.arg(env!("CARGO_BIN_EXE_udp")).args(arguments);
         assert!(command.status().expect("tmux can be run").success());
         terminal
@@ -329,6 +346,47 @@ fn colours_are_used_unless_they_are_not_wanted() {
         terminal.keys(&["q"]);
         terminal.ended(0);
     }
+}
+
+#[test]
+fn it_can_be_stopped_and_goes_on_with_its_table() {
+    if !require("tmux") {
+        return;
+    }
+    let all = ["listen", "127.0.0.1:0", "--tui"];
+    let terminal = Terminal::start_by(JOB, (100, 24), &[], &all);
+    let port = terminal.port();
+    let one = sender();
+    one.send_to(b"before", ("127.0.0.1", port)).expect("it can send");
+    terminal.until_shown("received 1");
+    terminal.keys(&["C-z"]);
+    // 128 and the number of SIGTSTP: the shell has its terminal back.
+    terminal.until_shown("stopped 148");
+    assert_eq!(terminal.ask(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]), "0 1\n");
+    one.send_to(b"meanwhile", ("127.0.0.1", port)).expect("it can send");
+    terminal.resize("120", "20");
+    terminal.keys(&["Enter"]);
+    let screen = terminal.until_shown("received 2");
+    assert!(screen.contains("last payload") && screen.contains("meanwhile"), "{screen}");
+    // Keys come one by one again, without an end of a line.
+    terminal.keys(&["?"]);
+    terminal.until_shown("quit, with the summary");
+    terminal.keys(&["C-c"]);
+    let screen = terminal.ended(0);
+    assert!(screen.contains(": 2 listed, 0 ignored\n"), "{screen}");
+}
+
+#[test]
+fn where_no_shell_could_let_it_go_on_it_is_not_stopped() {
+    if !require("tmux") {
+        return;
+    }
+    let (terminal, port) = Terminal::table((100, 24), &[]);
+    terminal.keys(&["C-z"]);
+    sender().send_to(b"after", ("127.0.0.1", port)).expect("it can send");
+    terminal.until_shown("received 1");
+    terminal.keys(&["q"]);
+    terminal.ended(0);
 }
 
 #[test]

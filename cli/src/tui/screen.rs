@@ -2,7 +2,7 @@
 
 use std::io::{self, Stdout};
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -11,8 +11,14 @@ use ratatui::crossterm::{cursor, execute, terminal};
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
-/// Whether the terminal is ours.
-static OURS: AtomicBool = AtomicBool::new(false);
+/// Whose the terminal is: one of the three below. It changes while [`RESTORING`] is held.
+static OWNER: AtomicU8 = AtomicU8::new(NOT_OURS);
+const NOT_OURS: u8 = 0;
+const OURS: u8 = 1;
+/// The shell's, until it lets us go on.
+const LENT: u8 = 2;
+/// Whether the terminal was taken back, so that nothing of what was drawn stands on it.
+static TAKEN_BACK: AtomicBool = AtomicBool::new(false);
 /// Held while something is drawn.
 static DRAWING: Mutex<()> = Mutex::new(());
 /// Held while the modes of the terminal are set back, which does not wait for the terminal.
@@ -33,12 +39,13 @@ impl Screen {
         restore_before_panics();
         terminal::enable_raw_mode()?;
         // From here on it is given back whatever fails.
-        OURS.store(true, Ordering::Release);
+        OWNER.store(OURS, Ordering::Release);
         Self::take().inspect_err(|_| restore())
     }
 
     fn take() -> io::Result<Self> {
-        execute!(io::stdout(), terminal::EnterAlternateScreen, cursor::Hide)?;
+        enter()?;
+        take_back_when_continued()?;
         let options = TerminalOptions { viewport: Viewport::Fixed(area()) };
         Ok(Self { terminal: Terminal::with_options(CrosstermBackend::new(io::stdout()), options)? })
     }
@@ -64,13 +71,37 @@ impl Screen {
         false
     }
 
+    /// Whether all is to be drawn anew.
+    pub(super) fn was_taken_back(&self) -> bool {
+        TAKEN_BACK.load(Ordering::Acquire)
+    }
+
+    /// Gives the terminal back and stops, with whatever runs in the same job, until the shell lets us go on. Where there is no
+    /// shell that could, the system stops nobody.
+    #[cfg(unix)]
+    pub(super) fn suspend(&self) {
+        use rustix::process::{Signal, kill_current_process_group};
+        if set_modes_back(LENT) {
+            leave();
+            // Whoever stops, and when, is up to the system: all that is known is that it takes no time.
+            let _ = kill_current_process_group(Signal::TSTP);
+            std::thread::park_timeout(PATIENCE);
+            take_back();
+        }
+    }
+
+    /// There is nobody who could let us go on.
+    #[cfg(not(unix))]
+    pub(super) fn suspend(&self) {}
+
     /// Draws, unless the terminal was given back already.
     pub(super) fn draw(&mut self, area: Rect, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         let _drawing = DRAWING.lock();
-        if !OURS.load(Ordering::Acquire) {
+        if OWNER.load(Ordering::Acquire) != OURS {
             return Ok(());
         }
-        if self.terminal.get_frame().area() != area {
+        // To resize is to draw all anew, without asking where the cursor is: the answer would be read as keys.
+        if TAKEN_BACK.swap(false, Ordering::AcqRel) || self.terminal.get_frame().area() != area {
             self.terminal.resize(area)?;
         }
         self.terminal.draw(draw)?;
@@ -94,21 +125,61 @@ fn area() -> Rect {
 pub(crate) fn restore() {
     // Whoever draws is waited for, unless the terminal holds it up, or it is we who panicked there.
     let _drawing = DRAWING.try_lock_for(PATIENCE);
-    if set_modes_back() {
+    if set_modes_back(NOT_OURS) {
         leave();
     }
 }
 
-/// Sets the modes of the terminal back, which does not wait for it; true if that was not done before.
-fn set_modes_back() -> bool {
+/// Sets the modes of the terminal back for its new owner, which does not wait for it; true if that was not done before.
+fn set_modes_back(owner: u8) -> bool {
     // Whoever comes second may end the process: by then it must have been done.
     let _restoring = RESTORING.lock();
-    let ours = OURS.swap(false, Ordering::AcqRel);
+    let ours = OWNER.load(Ordering::Acquire) == OURS;
+    // What is not ours cannot be lent.
+    if ours || owner == NOT_OURS {
+        OWNER.store(owner, Ordering::Release);
+    }
     if ours {
         // There is nobody to be told that it failed, and nothing else to be done.
         let _ = terminal::disable_raw_mode();
     }
     ours
+}
+
+/// Takes the terminal back that was lent, or on which a shell may have set modes of its own.
+#[cfg(unix)]
+fn take_back() {
+    let _drawing = DRAWING.lock();
+    let restoring = RESTORING.lock();
+    if OWNER.load(Ordering::Acquire) == NOT_OURS {
+        return;
+    }
+    // What fails here fails again where it is drawn on.
+    let _ = terminal::disable_raw_mode();
+    let _ = terminal::enable_raw_mode();
+    OWNER.store(OURS, Ordering::Release);
+    // From here on the terminal may keep us waiting.
+    drop(restoring);
+    let _ = enter();
+    TAKEN_BACK.store(true, Ordering::Release);
+}
+
+/// Takes the terminal back each time that the process goes on after it was stopped, however that came.
+#[cfg(unix)]
+fn take_back_when_continued() -> io::Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGCONT])?;
+    std::thread::Builder::new().spawn(move || signals.forever().for_each(|_| take_back()))?;
+    Ok(())
+}
+
+/// Nothing is ever stopped.
+#[cfg(not(unix))]
+fn take_back_when_continued() -> io::Result<()> {
+    Ok(())
+}
+
+fn enter() -> io::Result<()> {
+    execute!(io::stdout(), terminal::EnterAlternateScreen, cursor::Hide)
 }
 
 fn leave() {
@@ -119,7 +190,7 @@ fn leave() {
 /// Gives the terminal back before the process ends at once, even if the terminal takes nothing any more.
 #[cfg(unix)]
 pub(crate) fn restore_at_once() {
-    if !set_modes_back() {
+    if !set_modes_back(NOT_OURS) {
         return;
     }
     let (done, wait) = std::sync::mpsc::channel();

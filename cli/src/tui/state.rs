@@ -53,6 +53,8 @@ pub(crate) enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
     Continue,
+    /// Once the shell lets it.
+    Suspend,
     Quit,
 }
 
@@ -85,6 +87,7 @@ impl State {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match (key.code, self.mode) {
             (KeyCode::Char('c'), _) if control => return Flow::Quit,
+            (KeyCode::Char('z'), _) if control => return Flow::Suspend,
             _ if self.help => {
                 self.help = false;
                 return if key.code == KeyCode::Char('q') { Flow::Quit } else { Flow::Continue };
@@ -232,12 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn q_and_control_c_end_it_wherever_one_is() {
+    fn q_and_control_c_end_it_and_control_z_stops_it_wherever_one_is() {
         for mode in [Mode::Table, Mode::Filter, Mode::Details(source(1))] {
             for help in [false, true] {
                 let mut state = State { mode, help, ..State::default() };
                 let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
                 assert_eq!(state.key(control_c, 1), Flow::Quit, "{mode:?}");
+                let control_z = KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL);
+                assert_eq!(state.key(control_z, 1), Flow::Suspend, "{mode:?}");
                 let typing = mode == Mode::Filter && !help;
                 assert_eq!(press(&mut state, KeyCode::Char('q')) == Flow::Continue, typing, "{mode:?} {help}");
             }

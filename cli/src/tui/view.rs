@@ -337,8 +337,9 @@ fn foot(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, styles: &Styles)
     put(buffer, line, end, &keys, styles.faint);
 }
 
-const HELP: [&str; 17] = [
+const HELP: [&str; 18] = [
     "q, Ctrl-C          quit, with the summary",
+    "Ctrl-Z             stop, until the shell's fg",
     "↑ ↓  k j           choose a sender, or a datagram",
     "PgUp PgDn          a page up, down",
     "Home End  g G      the first, the last",

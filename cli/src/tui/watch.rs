@@ -71,6 +71,7 @@ impl<L: FnMut() -> Option<Totals>> Watch<L> {
         let mut keyed = true;
         while !self.over.load(Ordering::Acquire) && !screen.is_gone() {
             let moment = now();
+            keyed |= screen.was_taken_back();
             if keyed || moment >= due {
                 let counted = self.table.lock().senders.counted().datagrams;
                 let is_news = self.hear();
@@ -88,8 +89,10 @@ impl<L: FnMut() -> Option<Totals>> Watch<L> {
                     keyed = true;
                     // There is one drawing for all that wait.
                     for event in iter::once(first).chain(keys.try_iter()) {
-                        if self.take(&event?, screen) == Flow::Quit {
-                            return Ok(());
+                        match self.take(&event?, screen) {
+                            Flow::Continue => {}
+                            Flow::Suspend => screen.suspend(),
+                            Flow::Quit => return Ok(()),
                         }
                     }
                 }
