@@ -323,6 +323,10 @@ fn every_port_of_a_range_is_listened_to_and_answered() {
 fn a_range_of_ports_has_a_limit_and_its_place() {
     for (arguments, words) in [
         (&["listen", "1-257"][..], "257 ports are too many for one command, which takes 256 at most"),
+        (
+            &["listen", "-p", "5000-5010"],
+            "'5000-5010' is a range of ports; it is part of an address, as in HOST:5000-5010",
+        ),
         (&["serve", "127.0.0.1:20-10"], "the range of ports 20-10 ends before it begins"),
         (
             &["send", "127.0.0.1", "x", "--local", "5000-5010"],

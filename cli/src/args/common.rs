@@ -9,7 +9,7 @@ use udpkit::Template;
 use udpkit::verbs::Limits;
 
 use super::completion;
-use crate::words::address::{Address, DEFAULT_PORT, Families};
+use crate::words::address::{Address, DEFAULT_PORT, Families, port};
 use crate::words::format::{Color, Delimiter, Field, Format, delimiter};
 use crate::words::numbers::dscp;
 use crate::words::units;
@@ -130,7 +130,7 @@ pub(crate) struct SendingArgs {
 #[command(next_help_heading = "Common options")]
 pub(crate) struct CommonArgs {
     /// Port for addresses without one [default: 10000]
-    #[arg(short, long, value_name = "PORT")]
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
     pub(crate) port: Option<u16>,
     /// Use only this interface (repeatable)
     #[arg(short, long = "interface", value_name = "NAME", add = ArgValueCandidates::new(completion::interfaces))]

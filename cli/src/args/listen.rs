@@ -21,6 +21,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp listen", "everything that arrives on port 10000"),
     ("udp listen :9000 --hex-dump", "another port, as hex"),
     ("udp listen 239.1.2.3:5000 -i eth0", "a multicast group on one interface"),
+    ("udp listen 5000-5010", "a range of ports"),
     ("udp listen '[ff02::fb]:5353'", "an IPv6 group on every interface"),
     ("udp listen --from 10.1.0.0/16 --json", "one network's datagrams, as JSON Lines"),
     ("udp listen --fields source,payload", "who sent what, and nothing else"),

@@ -26,6 +26,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp send 255.255.255.255:9 -i eth0 hi", "a broadcast; every answer within --wait is shown"),
     ("udp send host:69 --any-source --hex '00 01 61 00 6f 63 74 65 74 00'", "TFTP answers from another port"),
     ("udp send host:9000 --template 'reading {count} at {time}' --repeat 10", "numbered datagrams"),
+    ("udp send host:9000-9010 hi", "to each port of a range, to see which one answers"),
     ("udp send host x --size 1472 --df", "whether 1,500 bytes, headers included, get there in one piece"),
     ("udp send host:9000 --raw hello > reply", "the reply's bytes, exactly"),
 ];

@@ -32,8 +32,6 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let port =
-            |digits: &str| digits.parse::<u16>().map_err(|_| format!("'{digits}' is not a port: ports are 0 to 65535"));
         if text.is_empty() {
             return Err("an address is empty; write HOST, HOST:PORT, :PORT, PORT or [V6]:PORT".to_owned());
         }
@@ -94,6 +92,14 @@ impl Address {
         found.dedup();
         Ok(found)
     }
+}
+
+/// Parses a port.
+pub(crate) fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| match split_range(text) {
+        Some(_) => format!("'{text}' is a range of ports; it is part of an address, as in HOST:{text}"),
+        None => format!("'{text}' is not a port: ports are 0 to 65535"),
+    })
 }
 
 /// What stands before the end of a range of ports such as `5000-5010`, and that end. A name may have a hyphen, too.

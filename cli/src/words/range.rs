@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-use super::address::{Address, split_range};
+use super::address::{Address, port, split_range};
 
 /// The most ports that one command has: each takes a socket for each family and each worker, and most systems permit a
 /// program 1,024 files.
@@ -27,7 +27,7 @@ impl FromStr for AddressRange {
         let Some(from) = first.port else {
             return Err(format!("'{text}' is not an address with a range of ports; write [V6]:{last}-{last}"));
         };
-        let last = last.parse().map_err(|_| format!("'{last}' is not a port: ports are 0 to 65535"))?;
+        let last = port(last)?;
         if from == 0 {
             return Err("a range of ports begins at 1 or above; 0 stands for any free port".to_owned());
         }
