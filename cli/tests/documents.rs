@@ -82,9 +82,11 @@ fn typed(place: Place<'_>, home: &Scratch, line: &str, shell: &[&str]) -> String
 
 /// Lines with a tab at their end, and what they become: names of interfaces, files only where a file stands, directories only
 /// where a directory does.
-const COMPLETED: [(&str, &str); 7] = [
+const COMPLETED: [(&str, &str); 9] = [
     ("udp lis\t", "udp listen "),
     ("udp listen -i e\t", "udp listen -i eth0 "),
+    ("udp listen --interface=e\t", "udp listen --interface=eth0 "),
+    ("udp listen --interface e\t", "udp listen --interface eth0 "),
     ("udp serve --format j\t", "udp serve --format json "),
     ("udp send 10.1.0.1 a\t", "udp send 10.1.0.1 a"),
     ("udp listen --from a\t", "udp listen --from a"),
@@ -147,7 +149,7 @@ fn a_running_bash_takes_the_completions_from_standard_output() {
     command.args(["-c", "source <(udp completions bash) && complete -p udp"]);
     let outcome = Process::start(command).finish();
     outcome.assert_status(0);
-    assert!(outcome.text().contains("_clap_complete_udp"), "{outcome:?}");
+    assert!(outcome.text().contains("-F _udp udp"), "{outcome:?}");
 }
 
 #[test]

@@ -57,14 +57,14 @@ pub(crate) struct PayloadArgs {
     /// Send the contents of a file; '-' is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "empty")]
     pub(crate) file: Option<PathBuf>,
-    /// Send each line of standard input or --file
+    /// Send each line of the input as a datagram
     ///
-    /// The line end is not sent.
+    /// The input is standard input or --file. Line ends are not sent.
     #[arg(long, conflicts_with = "nul")]
     pub(crate) lines: bool,
-    /// Send each part of standard input or --file that ends in a NUL byte
+    /// Send each part of the input that ends in a NUL byte as a datagram
     ///
-    /// The NUL byte is not sent.
+    /// The input is standard input or --file. The NUL bytes are not sent.
     #[arg(long)]
     pub(crate) nul: bool,
     /// Send an empty datagram

@@ -67,9 +67,9 @@ pub(crate) struct SendArgs {
     /// Exit with status 1 unless every request was answered; without this, one answer is enough for status 0
     #[arg(long, conflicts_with = "until_replies")]
     pub(crate) all: bool,
-    /// Send each datagram when the one before has its answer, or is given up
+    /// Send the next datagram only when the last one is answered or its wait has ended
     ///
-    /// So that lines become a conversation: --lines --dialogue.
+    /// With --lines, a list of requests becomes a conversation.
     #[arg(long)]
     pub(crate) dialogue: bool,
     /// Accept answers from any address and port
