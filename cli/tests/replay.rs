@@ -1109,3 +1109,58 @@ fn what_stands_where_the_address_belongs_has_a_hint() {
         outcome.assert_told(&[words]);
     }
 }
+
+#[test]
+fn several_captures_are_sent_in_the_order_of_their_times() {
+    let scratch = Scratch::new();
+    let at = |times: &[u64], name: &str| {
+        let add = |pcap: Pcap, at: &u64| pcap.datagram(*at, SOURCE, DESTINATION, format!("{name}{at}").as_bytes());
+        scratch.file(&format!("{name}.pcap"), times.iter().fold(Pcap::new(), add).0)
+    };
+    // The second is out of order in itself; the third begins before the others.
+    let [a, b, c] = [at(&[1000, 2000, 5000], "a"), at(&[2000, 1500, 4000], "b"), at(&[0, 5000, 6000], "c")];
+    let files = [a.as_str(), &b, &c];
+    let target = Target::new("127.0.0.1");
+    let outcome = Place::Here.run(&[&["replay"][..], &files, &[&target.address(), "--json"]].concat());
+    outcome.assert_status(0);
+    let expected = ["c0", "a1000", "a2000", "b2000", "b1500", "b4000", "a5000", "c5000", "c6000"];
+    assert_eq!(target.take(9), expected.map(|payload| payload.as_bytes().to_vec()));
+    let summary = balanced(&outcome);
+    assert_eq!((&summary["capture"]["packets"], &summary["clocks"]), (&json!(9), &json!(1)));
+
+    let outcome =
+        Place::Here.run(&[&["replay"][..], &files, &["127.0.0.1:9", "--dry-run", "--loop", "2", "--json"]].concat());
+    let planned: Vec<_> = outcome.objects().into_iter().filter(|object| object["type"] == "planned").collect();
+    assert_eq!(planned.len(), 18);
+    let fourth = (&planned[3]["file"], &planned[3]["packet"], &planned[3]["at_ns"]);
+    assert_eq!(fourth, (&json!(b), &json!(1), &json!(2_000_000)));
+    balanced(&outcome);
+    let outcome = Place::Here.run(&[&["replay"][..], &files, &["127.0.0.1:9", "--dry-run"]].concat());
+    let line = format!("+0.001000000  #1 of {a}  192.0.2.1:0 -> {DESTINATION}  to 127.0.0.1:9  5 B");
+    assert_eq!(outcome.lines()[1], line);
+
+    // What cannot be read of one keeps nothing of the others back, and names it.
+    let whole = std::fs::read(&b).expect("it was written");
+    let cut = scratch.file("cut.pcap", &whole[..whole.len() - 1]);
+    let outcome = Place::Here.run(&["replay", &a, &cut, &target.address()]);
+    outcome.assert_status(2);
+    outcome.assert_told(&["5 sent", &format!("cannot read '{cut}': it is cut off")]);
+    let expected = ["a1000", "a2000", "b2000", "b1500", "a5000"];
+    assert_eq!(target.take(5), expected.map(|payload| payload.as_bytes().to_vec()));
+    target.assert_empty();
+
+    let text = scratch.file("text", "#!/bin/sh\n");
+    for (other, words) in [
+        (text.as_str(), format!("cannot read '{text}': it is neither pcap nor pcapng")),
+        ("-", "standard input is no file: several captures are read side by side".to_owned()),
+        ("/nowhere/at/all", "cannot read '/nowhere/at/all': no such file or directory\n".to_owned()),
+    ] {
+        let outcome = Place::Here.run(&["replay", &a, other, "127.0.0.1:9"]);
+        outcome.assert_status(2);
+        outcome.assert_told(&[&words]);
+    }
+    let nothing = scratch.file("nothing.pcap", Pcap::new().0);
+    Place::Here
+        .run(&["replay", &nothing, &nothing, "127.0.0.1:9"])
+        .assert_told(&[&format!("nothing to send: '{nothing}' and 1 more has 0 packets")]);
+}

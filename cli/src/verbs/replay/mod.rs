@@ -1,5 +1,7 @@
 //! `udp replay`: sends the datagrams of a capture again, and says what became of each.
 
+mod kept;
+mod merged;
 mod notices;
 mod offload;
 mod options;
@@ -16,17 +18,14 @@ mod tally;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use udpkit::{Interfaces, Remote, control};
+use udpkit::{Interfaces, control};
 
 use crate::args::ReplayArgs;
 use crate::output::{SharedPrinter, StdPrinter};
 use crate::runtime::exit::Exit;
 use crate::runtime::printing::check_format;
-use crate::runtime::signals;
 use origin::Origin;
 use reading::Context;
 use rehearsal::Rehearsal;
@@ -36,22 +35,21 @@ use run::Run;
 pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
     check_format(&args.common)?;
     let interfaces = Interfaces::list().unwrap_or_default();
-    let options::Operands { file, address } = options::operands(args)?;
+    let options::Operands { files, address } = options::operands(args)?;
     let target = options::target(args, address.as_ref(), &interfaces)?;
-    let (origin, name) = (Origin::open(&file, options::reading(args))?, options::name(&file));
-    options::check(args, &origin, &name)?;
+    let origin = options::origin(args, &files)?;
     let (remote, control) = control()?;
     let printer = SharedPrinter::new(StdPrinter::std(options::settings(args)), &interfaces);
     let context = Rc::new(Context {
-        name,
+        names: files.iter().map(|file| origin::name(file)).collect(),
         reading: options::reading(args),
         selection: options::selection(args, &target),
-        stop: hear_signals(&remote)?,
+        stop: run::hear_signals(&remote)?,
         tally: RefCell::default(),
-        rehearsal: args.dry_run.then(|| RefCell::new(Rehearsal::new(printer.clone()))),
+        rehearsal: args.dry_run.then(|| RefCell::new(Rehearsal::new(printer.clone(), &files))),
     });
     let survey = match &origin {
-        Origin::File(file) => Some(screen::survey(args, &target, file, &context, &printer)?),
+        Origin::Files(files) => Some(screen::survey(args, &target, files, &context, &printer)?),
         Origin::Stream(_) => None,
     };
     if let Some(survey) = &survey {
@@ -69,16 +67,4 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
     let senders = run.senders(survey.as_ref())?;
     let clock_starts = survey.map(|survey| survey.preview.into_clock_starts()).unwrap_or_default();
     run.perform(origin, senders, clock_starts, &remote, control)
-}
-
-/// Ends the run at a signal, also while only the capture is read; returns whether there was one.
-fn hear_signals(remote: &Remote) -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let (stopped, remote) = (Arc::clone(&stop), remote.clone());
-    let stop_all = move || {
-        stopped.store(true, Ordering::Release);
-        remote.stop();
-    };
-    signals::handle(stop_all, signals::NO_HANGUP)?;
-    Ok(stop)
 }

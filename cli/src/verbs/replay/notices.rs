@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use udpkit::{Count, Quantiles, Report};
 
-use super::origin::CaptureEntry;
+use super::kept::CaptureEntry;
 use super::tally::{Omission, Tally, counted};
 use crate::output::json::{self, nanoseconds};
 use crate::output::summary::{Rates, Summary, counts, dropped, ignored};
@@ -54,6 +54,8 @@ impl Notice for SourceSocket {
 #[derive(Serialize)]
 pub(super) struct Planned {
     at_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
     packet: u64,
     #[serde(flatten, serialize_with = "json::source")]
     source: Endpoint,
@@ -67,10 +69,19 @@ pub(super) struct Planned {
 }
 
 impl Planned {
-    pub(super) fn new(entry: &CaptureEntry, at: Duration, destination: SocketAddr) -> Self {
+    pub(super) fn new(entry: &CaptureEntry, file: Option<&String>, at: Duration, destination: SocketAddr) -> Self {
         let CaptureEntry { packet, length, .. } = *entry;
         let [source, captured_destination, destination] = [entry.source, entry.destination, destination].map(Endpoint);
-        Self { at_ns: nanoseconds(at), packet, source, captured_destination, destination, length, at }
+        Self {
+            at_ns: nanoseconds(at),
+            file: file.cloned(),
+            packet,
+            source,
+            captured_destination,
+            destination,
+            length,
+            at,
+        }
     }
 }
 
@@ -82,7 +93,10 @@ impl Notice for Planned {
     fn words(&self) -> Vec<String> {
         let Self { packet, source, captured_destination: captured, destination, length, at, .. } = self;
         let (seconds, nanoseconds) = (at.as_secs(), at.subsec_nanos());
-        vec![format!("+{seconds}.{nanoseconds:09}  #{packet}  {source} -> {captured}  to {destination}  {length} B")]
+        let file = of_file(self.file.as_ref());
+        vec![format!(
+            "+{seconds}.{nanoseconds:09}  #{packet}{file}  {source} -> {captured}  to {destination}  {length} B"
+        )]
     }
 
     fn tone(&self) -> Tone {
@@ -90,9 +104,16 @@ impl Notice for Planned {
     }
 }
 
+/// The capture that a packet stands in, where there are several.
+fn of_file(file: Option<&String>) -> String {
+    file.map(|file| format!(" of {file}")).unwrap_or_default()
+}
+
 /// A datagram cannot be sent.
 #[derive(Serialize)]
 pub(super) struct Unsendable {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
     packet: u64,
     #[serde(flatten, serialize_with = "json::source")]
     source: Endpoint,
@@ -105,10 +126,10 @@ pub(super) struct Unsendable {
 }
 
 impl Unsendable {
-    pub(super) fn new(entry: &CaptureEntry, why: Omission) -> Self {
+    pub(super) fn new(entry: &CaptureEntry, file: Option<&String>, why: Omission) -> Self {
         let CaptureEntry { packet, length, .. } = *entry;
         let [source, captured_destination] = [entry.source, entry.destination].map(Endpoint);
-        Self { packet, source, captured_destination, length, reason: why.key(), why }
+        Self { file: file.cloned(), packet, source, captured_destination, length, reason: why.key(), why }
     }
 }
 
@@ -119,7 +140,8 @@ impl Notice for Unsendable {
 
     fn words(&self) -> Vec<String> {
         let Self { packet, source, captured_destination, length, why, .. } = self;
-        vec![format!("not sent  #{packet}  {source} -> {captured_destination}  {length} B  {}", why.words())]
+        let file = of_file(self.file.as_ref());
+        vec![format!("not sent  #{packet}{file}  {source} -> {captured_destination}  {length} B  {}", why.words())]
     }
 
     fn tone(&self) -> Tone {

@@ -10,7 +10,7 @@ use udpkit::verbs::{Keeps, ReplayOptions, ReplayPace, Sources};
 use udpkit::{InterfaceIndex, Interfaces, Options, Socket, Transmit};
 use udpkit_capture::ReadOptions;
 
-use super::origin::Origin;
+use super::origin::{Origin, name};
 use super::reading::Selection;
 use super::survey::{MAX_SOCKETS, Survey};
 use crate::args::ReplayArgs;
@@ -92,7 +92,8 @@ fn as_recorded(args: &ReplayArgs, interface: Option<InterfaceIndex>, interfaces:
 
 /// What stands on the command line beside flags.
 pub(super) struct Operands {
-    pub(super) file: PathBuf,
+    /// At least one.
+    pub(super) files: Vec<PathBuf>,
     /// None where datagrams go where they went.
     pub(super) address: Option<Address>,
 }
@@ -117,18 +118,17 @@ pub(super) fn operands(args: &ReplayArgs) -> Result<Operands> {
     };
     match files {
         [] => Err(Hint::on("there is no capture: the first argument is a file", "udp replay FILE HOST")),
-        [file] => Ok(Operands { file: PathBuf::from(file), address }),
-        [file, .., host] => {
+        [file, .., host] if host != "-" && !Path::new(host).exists() => {
+            // A port apart from its host.
             let host = host.to_string_lossy();
-            let port = address.filter(|address| address.host.is_none()).and_then(|address| address.port);
-            match (host.parse::<Address>(), port) {
-                (Ok(address @ Address { port: None, .. }), Some(port)) => Err(Hint::on(
-                    format!("cannot read '{host}': no such file"),
-                    format!("udp replay {} {}", file.to_string_lossy(), address.with_port(port)),
-                )),
-                _ => bail!("several captures cannot be sent at once yet"),
-            }
+            let port = address.as_ref().filter(|address| address.host.is_none()).and_then(|address| address.port);
+            let whole = host.parse::<Address>().ok().filter(|address| address.port.is_none()).zip(port);
+            let hint = whole.map(|(host, port)| host.with_port(port));
+            let hint = hint.map(|address| format!("udp replay {} {address}", file.to_string_lossy()));
+            let message = format!("cannot read '{host}': no such file or directory");
+            Err(hint.map_or_else(|| anyhow::Error::msg(message.clone()), |hint| Hint::on(message.clone(), hint)))
         }
+        files => Ok(Operands { files: files.iter().map(PathBuf::from).collect(), address }),
     }
 }
 
@@ -137,8 +137,15 @@ fn names_host(text: &str) -> bool {
     matches!(text.parse(), Ok(Address { host: Some(Host::Ip(_) | Host::Scoped(..)), .. }))
 }
 
-/// An error where the flags do not go together, or not with such a capture.
-pub(super) fn check(args: &ReplayArgs, origin: &Origin, name: &str) -> Result<()> {
+/// Opens the captures; an error where the flags do not go together, or not with such captures.
+pub(super) fn origin(args: &ReplayArgs, files: &[PathBuf]) -> Result<Origin> {
+    let origin = Origin::open(files, reading(args))?;
+    check(args, &origin, files)?;
+    Ok(origin)
+}
+
+/// An error where the flags do not go together, or not with such captures.
+fn check(args: &ReplayArgs, origin: &Origin, files: &[PathBuf]) -> Result<()> {
     if args.common.count == Some(0) {
         bail!("--count 0 would end before anything is sent; --dry-run shows what would be");
     }
@@ -151,6 +158,7 @@ pub(super) fn check(args: &ReplayArgs, origin: &Origin, name: &str) -> Result<()
     if args.dry_run && matches!(args.common.format(), Format::Raw | Format::Hex) {
         bail!("--dry-run lists when each would be sent, and no payloads: as text, or with --json");
     }
+    let name = files.first().map(|file| name(file)).unwrap_or_default();
     match origin {
         Origin::Stream(_) if args.pace.rounds != 1 => Err(Hint::on(
             format!("{name} is no file: it can be read once"),
@@ -160,15 +168,7 @@ pub(super) fn check(args: &ReplayArgs, origin: &Origin, name: &str) -> Result<()
             format!("{name} is no file: its sources are not known before it is sent"),
             "without --preserve-source; or write it to a file first",
         )),
-        Origin::Stream(_) | Origin::File(_) => Ok(()),
-    }
-}
-
-/// The capture's name in messages.
-pub(super) fn name(file: &Path) -> String {
-    match file.as_os_str() == "-" {
-        true => "standard input".to_owned(),
-        false => format!("'{}'", file.display()),
+        Origin::Stream(_) | Origin::Files(_) => Ok(()),
     }
 }
 

@@ -1,17 +1,19 @@
-//! Where a capture comes from: a file, which can be read again, or a pipe, which a thread reads.
+//! Where a capture comes from: files, which can be read again, or a pipe, which a thread reads.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use udpkit::verbs::Reading;
 
+use super::kept::Kept;
+use super::merged::Merged;
 #[cfg(unix)]
 use super::patient::patient;
+use crate::hint::Hint;
 use udpkit_capture::{Captured, PacketCounts, ReadError, ReadOptions, Reader};
 // Elsewhere an input that does not wait is an error, and is told.
 #[cfg(not(unix))]
@@ -23,8 +25,8 @@ const READ_AHEAD: usize = 512;
 /// Where a capture comes from.
 #[derive(Debug)]
 pub(super) enum Origin {
-    /// A file, which can be read again and again.
-    File(File),
+    /// Files, which can be read again and again.
+    Files(Vec<File>),
     /// A pipe, which a thread reads: what the thread finds, until somebody takes it.
     Stream(Option<Receiver<Piece>>),
 }
@@ -36,31 +38,27 @@ pub(super) struct Piece {
     pub(super) counts: PacketCounts,
 }
 
-/// A datagram that outlives its place in the file.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) packet: u64,
-    pub(super) time: Option<Duration>,
-    pub(super) source: SocketAddr,
-    pub(super) destination: SocketAddr,
-    pub(super) payload: Vec<u8>,
-    pub(super) packets: u64,
-    pub(super) is_oversized: bool,
-}
-
 impl Origin {
-    /// Opens a file, or standard input for `-`, which is read in this way.
-    pub(super) fn open(path: &Path, options: ReadOptions) -> Result<Self> {
-        if path.as_os_str() == "-" {
-            return Self::stream(None, options);
+    /// Opens files, or one pipe, or standard input for `-`, which are read in this way.
+    pub(super) fn open(paths: &[PathBuf], options: ReadOptions) -> Result<Self> {
+        let mut files = Vec::new();
+        for path in paths {
+            let (file, is_pipe) = match path.as_os_str() == "-" {
+                true => (None, true),
+                false => open_one(path)?,
+            };
+            match file {
+                _ if is_pipe && paths.len() > 1 => {
+                    return Err(Hint::on(
+                        format!("{} is no file: several captures are read side by side", name(path)),
+                        "name it alone, or write it to a file first",
+                    ));
+                }
+                file if is_pipe => return Self::stream(file, options),
+                file => files.extend(file),
+            }
         }
-        let cannot = || format!("cannot read '{}'", path.display());
-        let file = File::open(path).with_context(cannot)?;
-        match file.metadata().with_context(cannot)? {
-            metadata if metadata.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)).with_context(cannot),
-            metadata if metadata.is_file() => Ok(Self::File(file)),
-            _ => Self::stream(Some(file), options),
-        }
+        Ok(Self::Files(files))
     }
 
     /// Has a thread read a pipe, or standard input: nothing else must wait for the program that writes to it.
@@ -75,19 +73,49 @@ impl Origin {
     }
 
     /// Begins to read from the beginning; of a stream there is one reading.
-    pub(super) fn begin(&mut self, options: ReadOptions) -> Result<Supply, ReadError> {
+    pub(super) fn begin(&mut self, options: ReadOptions) -> Result<Supply, (usize, ReadError)> {
         match self {
-            Self::File(file) => Ok(Supply::File(Box::new(rewound(file, options)?))),
+            Self::Files(files) => supply(files, options),
             Self::Stream(messages) => {
-                let messages = messages.take().ok_or_else(|| ReadError::Input(0, io::ErrorKind::NotSeekable.into()))?;
+                let again = || (0, ReadError::Input(0, io::ErrorKind::NotSeekable.into()));
+                let messages = messages.take().ok_or_else(again)?;
                 Ok(Supply::Stream(messages, PacketCounts::default()))
             }
         }
     }
 }
 
+/// A capture's name in messages.
+pub(super) fn name(file: &Path) -> String {
+    match file.as_os_str() == "-" {
+        true => "standard input".to_owned(),
+        false => format!("'{}'", file.display()),
+    }
+}
+
+/// Opens a file; says whether it is a pipe, or another thing that can be read once.
+fn open_one(path: &Path) -> Result<(Option<File>, bool)> {
+    let cannot = || format!("cannot read '{}'", path.display());
+    let file = File::open(path).with_context(cannot)?;
+    let metadata = file.metadata().with_context(cannot)?;
+    if metadata.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory)).with_context(cannot);
+    }
+    Ok((Some(file), !metadata.is_file()))
+}
+
+/// Reads files from their beginnings: one as it is, several in the order of their times.
+pub(super) fn supply(files: &[File], options: ReadOptions) -> Result<Supply, (usize, ReadError)> {
+    let read = |(place, file)| rewound(file, options).map_err(|error| (place, error));
+    let mut readers = files.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(match readers.pop() {
+        Some(one) if readers.is_empty() => Supply::File(Box::new(one)),
+        last => Supply::Merged(Merged::new(readers.into_iter().chain(last).collect())),
+    })
+}
+
 /// Reads a file from its beginning.
-pub(super) fn rewound(file: &File, options: ReadOptions) -> Result<Reader<File>, ReadError> {
+fn rewound(file: &File, options: ReadOptions) -> Result<Reader<File>, ReadError> {
     let again = file.try_clone().and_then(|mut file| file.rewind().map(|()| file));
     Reader::with(again.map_err(|error| ReadError::Input(0, error))?, options)
 }
@@ -103,7 +131,7 @@ fn read_stream(input: impl Read, options: ReadOptions, sender: &SyncSender<Piece
         }
     };
     loop {
-        let next = reader.next().map(|next| next.map(|datagram| Kept::new(&datagram)));
+        let next = reader.next().map(|next| next.map(|datagram| Kept::new(&datagram, 0)));
         let is_last = !matches!(next, Ok(Some(_)));
         let message = Piece { next, counts: reader.counts() };
         if sender.send(message).is_err() || is_last {
@@ -112,56 +140,27 @@ fn read_stream(input: impl Read, options: ReadOptions, sender: &SyncSender<Piece
     }
 }
 
-impl Kept {
-    pub(super) fn new(datagram: &Captured<'_>) -> Self {
-        let Captured { packet, time, source, destination, payload, packets, is_oversized, .. } = *datagram;
-        Self { packet, time, source, destination, payload: payload.to_vec(), packets, is_oversized }
-    }
-
-    pub(super) fn captured(&self) -> Captured<'_> {
-        let Self { packet, time, source, destination, ref payload, packets, is_oversized } = *self;
-        let mut captured = Captured::new(source, destination, payload);
-        (captured.packet, captured.time) = (packet, time);
-        (captured.packets, captured.is_oversized) = (packets, is_oversized);
-        captured
-    }
-}
-
-/// A datagram of a capture, for a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CaptureEntry {
-    pub(super) packet: u64,
-    pub(super) source: SocketAddr,
-    pub(super) destination: SocketAddr,
-    pub(super) length: usize,
-}
-
-impl CaptureEntry {
-    pub(super) fn new(datagram: &Captured<'_>) -> Self {
-        let Captured { packet, source, destination, payload, .. } = *datagram;
-        Self { packet, source, destination, length: payload.len() }
-    }
-}
-
 /// Where the datagrams of a reading come from.
 pub(super) enum Supply {
     File(Box<Reader<File>>),
+    Merged(Merged),
     Stream(Receiver<Piece>, PacketCounts),
 }
 
 impl Supply {
-    /// Hands the next datagram to a function; a stream's is waited for so long.
+    /// Hands the next datagram, and the number of its capture, to a function; a stream's is waited for so long.
     pub(super) fn next<T>(
         &mut self,
         patience: Duration,
-        take: impl FnOnce(&Captured<'_>) -> T,
+        take: impl FnOnce(&Captured<'_>, usize) -> T,
     ) -> Result<Reading<T>, ReadError> {
         match self {
-            Self::File(reader) => Ok(reader.next()?.map(|datagram| take(&datagram)).into()),
+            Self::File(reader) => Ok(reader.next()?.map(|datagram| take(&datagram, 0)).into()),
+            Self::Merged(merged) => Ok(merged.next()?.map(|kept| take(&kept.captured(), kept.file)).into()),
             Self::Stream(messages, counts) => match messages.recv_timeout(patience) {
                 Ok(message) => {
                     *counts = message.counts;
-                    Ok(message.next?.map(|kept| take(&kept.captured())).into())
+                    Ok(message.next?.map(|kept| take(&kept.captured(), 0)).into())
                 }
                 Err(RecvTimeoutError::Timeout) => Ok(Reading::NotYet),
                 // The end is a message, too.
@@ -172,9 +171,18 @@ impl Supply {
         }
     }
 
+    /// The capture that an error was of.
+    pub(super) fn culprit(&self) -> usize {
+        match self {
+            Self::Merged(merged) => merged.culprit().unwrap_or(0),
+            Self::File(_) | Self::Stream(..) => 0,
+        }
+    }
+
     pub(super) fn counts(&self) -> PacketCounts {
         match self {
             Self::File(reader) => reader.counts(),
+            Self::Merged(merged) => merged.counts(),
             Self::Stream(_, counts) => counts.clone(),
         }
     }

@@ -12,7 +12,8 @@ use std::time::Duration;
 use udpkit::InterfaceIndex;
 use udpkit::verbs::{Reading, Recording, ReplayDatagram, Sources};
 
-use super::origin::{CaptureEntry, Kept, Origin, Supply};
+use super::kept::{CaptureEntry, Kept};
+use super::origin::{Origin, Supply};
 use super::rehearsal::Rehearsal;
 use super::tally::{Omission, Tally};
 use crate::runtime::sockets::on_interface;
@@ -89,8 +90,8 @@ impl Selection {
 
 /// What all readings of a capture have in common.
 pub(super) struct Context {
-    /// The capture, as it stands in an error.
-    pub(super) name: String,
+    /// The captures, as they stand in errors.
+    pub(super) names: Vec<String>,
     /// How it is read.
     pub(super) reading: ReadOptions,
     pub(super) selection: Selection,
@@ -107,13 +108,22 @@ impl Context {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Why the capture cannot be read, as the library tells errors.
-    pub(super) fn error(&self, error: ReadError) -> udpkit::Error {
+    /// The captures, in a few words.
+    pub(super) fn name(&self) -> String {
+        match self.names.as_slice() {
+            [one] => one.clone(),
+            [first, others @ ..] => format!("{first} and {} more", others.len()),
+            [] => String::new(),
+        }
+    }
+
+    /// Why a capture cannot be read, as the library tells errors.
+    pub(super) fn error(&self, (file, error): (usize, ReadError)) -> udpkit::Error {
         let cause = match error {
             ReadError::Input(0, cause) => cause,
             error => io::Error::other(error.to_string()),
         };
-        udpkit::Error::new("read", &self.name, cause)
+        udpkit::Error::new("read", &self.names[file], cause)
     }
 
     /// How long a stream is waited for: only where nothing is sent does nothing else wait.
@@ -147,13 +157,13 @@ impl Pass {
         let Context { selection, tally, .. } = &*self.context;
         // What a file tells was found before.
         let is_new = matches!(self.supply, Supply::Stream(..));
-        self.supply.next(self.context.patience(), |datagram| match selection.leaves_out(datagram) {
-            Some(why) => Err((CaptureEntry::new(datagram), why)),
+        self.supply.next(self.context.patience(), |datagram, file| match selection.leaves_out(datagram) {
+            Some(why) => Err((CaptureEntry::new(datagram, file), why)),
             None => {
                 if is_new {
                     tally.borrow_mut().offload.add(datagram);
                 }
-                Ok(Kept::new(datagram))
+                Ok(Kept::new(datagram, file))
             }
         })
     }
@@ -178,7 +188,7 @@ impl Pass {
     fn select(&mut self, kept: Kept) -> ReplayDatagram {
         let number = self.context.tally.borrow_mut().select(kept.time.is_some());
         if let Some(rehearsal) = &self.context.rehearsal {
-            rehearsal.borrow_mut().is_read(number, CaptureEntry::new(&kept.captured()));
+            rehearsal.borrow_mut().is_read(number, CaptureEntry::new(&kept.captured(), kept.file));
         }
         let Kept { time, source, destination, payload, .. } = kept;
         self.last = time.unwrap_or(self.last);
@@ -201,7 +211,7 @@ impl Recording for Pass {
         }
         // Much may stand between two that are sent.
         while !self.context.is_stopped() {
-            match self.step().map_err(|error| self.context.error(error))? {
+            match self.step().map_err(|error| self.context.error((self.supply.culprit(), error)))? {
                 Reading::Ready(Ok(kept)) => {
                     let first = self.cut(kept);
                     return Ok(Reading::Ready(self.select(first)));
@@ -237,7 +247,7 @@ mod tests {
     fn read(messages: impl IntoIterator<Item = Result<Option<Kept>, ReadError>>) -> (Reading<()>, Result<(), String>) {
         let (sender, receiver) = sync_channel(8);
         let context = Rc::new(Context {
-            name: "it".to_owned(),
+            names: vec!["it".to_owned()],
             reading: ReadOptions::default(),
             selection: Selection {
                 ports: Vec::new(),
@@ -275,7 +285,7 @@ mod tests {
     #[test]
     fn only_a_stream_that_has_nothing_yet_is_asked_again_and_only_its_end_is_an_end() {
         let address = SocketAddr::from(([192, 0, 2, 1], 9));
-        let kept = || Kept::new(&Captured::new(address, address, b""));
+        let kept = || Kept::new(&Captured::new(address, address, b""), 0);
         assert_eq!(read([Ok(Some(kept())), Ok(None)]), (Reading::NotYet, Ok(())));
         let failed = "cannot read it: the thread that reads it has failed".to_owned();
         assert_eq!(read([Ok(Some(kept()))]), (Reading::NotYet, Err(failed)));

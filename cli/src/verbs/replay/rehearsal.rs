@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::path::PathBuf;
 
 use udpkit::Report;
 use udpkit::verbs::{Limits, Plan, PlannedDatagram, Reading, Recording};
 
+use super::kept::CaptureEntry;
 use super::notices::{Planned, Unsendable};
-use super::origin::CaptureEntry;
 use super::tally::Omission;
 use crate::output::SharedPrinter;
 
@@ -16,11 +17,14 @@ pub(super) struct Rehearsal {
     printer: SharedPrinter,
     /// What was read and not listed, by number, in order: as much as is read ahead.
     entries: VecDeque<(u64, CaptureEntry)>,
+    /// The captures, where there are several.
+    files: Vec<String>,
 }
 
 impl Rehearsal {
-    pub(super) fn new(printer: SharedPrinter) -> Self {
-        Self { printer, entries: VecDeque::new() }
+    pub(super) fn new(printer: SharedPrinter, files: &[PathBuf]) -> Self {
+        let named = files.iter().filter(|_| files.len() > 1).map(|file| file.display().to_string());
+        Self { printer, entries: VecDeque::new(), files: named.collect() }
     }
 
     pub(super) fn is_read(&mut self, number: u64, entry: CaptureEntry) {
@@ -31,14 +35,15 @@ impl Rehearsal {
     pub(super) fn is_left_out(&mut self, entry: &CaptureEntry, why: Omission) {
         // What was not asked for is only counted.
         if why != Omission::OtherPort {
-            self.printer.lock().say(&Unsendable::new(entry, why));
+            self.printer.lock().say(&Unsendable::new(entry, self.files.get(entry.file), why));
         }
     }
 
     fn list(&mut self, planned: &PlannedDatagram) {
         while let Some((found, entry)) = self.entries.pop_front() {
             if found == planned.number {
-                return self.printer.lock().say(&Planned::new(&entry, planned.due, planned.transmit.destination));
+                let (file, to) = (self.files.get(entry.file), planned.transmit.destination);
+                return self.printer.lock().say(&Planned::new(&entry, file, planned.due, to));
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,7 @@ use crate::args::ReplayArgs;
 use crate::hint::{self, Hint};
 use crate::output::{Remark, SharedPrinter};
 use crate::runtime::exit::{Exit, finish};
+use crate::runtime::signals;
 use crate::runtime::sockets::{buffer_of, check_df};
 use crate::words::endpoint;
 
@@ -68,7 +71,7 @@ impl Run<'_> {
             Survey { datagrams: 1.., .. } => Ok(survey),
             Survey { error: Some(error), .. } => Err(error.into()),
             Survey { ports, tally, .. } => {
-                let message = format!("nothing to send: {} has {}", self.context.name, tally.words());
+                let message = format!("nothing to send: {} has {}", self.context.name(), tally.words());
                 if self.args.filter_port.is_empty() || ports.is_empty() {
                     return Err(match tally.hint() {
                         Some(hint) => Hint::on(message, hint),
@@ -242,7 +245,7 @@ impl Run<'_> {
             planned = Some(std::mem::take(&mut shown.sent));
         }
         let is_empty = outcome.tried() == 0 && failure.is_none() && outcome.end == End::Done;
-        let empty = is_empty.then(|| format!("nothing to send: {} has {}", self.context.name, tally.words()));
+        let empty = is_empty.then(|| format!("nothing to send: {} has {}", self.context.name(), tally.words()));
         let trouble = failure.as_ref().map(endpoint::of_error).or(empty).map(Remark::complaint);
         // The last object is the summary; the last line is what people look for.
         if let Some(trouble) = trouble.as_ref().filter(|_| printer.is_json()) {
@@ -283,4 +286,16 @@ impl Outcome {
     fn tried(&self) -> u64 {
         self.report.sent.datagrams + self.report.send_failed
     }
+}
+
+/// Ends the run at a signal, also while only the capture is read; returns whether there was one.
+pub(super) fn hear_signals(remote: &Remote) -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (stopped, remote) = (Arc::clone(&stop), remote.clone());
+    let stop_all = move || {
+        stopped.store(true, Ordering::Release);
+        remote.stop();
+    };
+    signals::handle(stop_all, signals::NO_HANGUP)?;
+    Ok(stop)
 }

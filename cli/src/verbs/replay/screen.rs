@@ -28,23 +28,22 @@ const REPORT_PATIENCE: Duration = Duration::from_millis(100);
 pub(super) fn survey(
     args: &ReplayArgs,
     target: &Destination,
-    file: &File,
+    files: &[File],
     context: &Context,
     printer: &SharedPrinter,
 ) -> Result<Survey> {
-    let len = file.metadata().map_or(0, |metadata| metadata.len()).max(1);
+    let len = files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum::<u64>().max(1);
     let is_told = tells_progress(args);
     let mut told = Instant::now();
     let look = || {
         if is_told && told.elapsed() >= PROGRESS_INTERVAL {
             told = Instant::now();
-            let mut shared = file;
-            let percent = u128::from(shared.stream_position().unwrap_or(0)) * 100 / u128::from(len);
-            printer.lock().say(&surveyed(&context.name, percent));
+            let read = files.iter().map(|mut file| file.stream_position().unwrap_or(0)).sum::<u64>();
+            printer.lock().say(&surveyed(&context.name(), u128::from(read) * 100 / u128::from(len)));
         }
     };
     let options = options::engine(args, target, Vec::new(), Vec::new());
-    Ok(survey::survey(file, context, &options, look)?)
+    Ok(survey::survey(files, context, &options, look)?)
 }
 
 /// Runs something that sends, and tells meanwhile how far it is.

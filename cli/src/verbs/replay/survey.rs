@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::time::Duration;
 
-use udpkit::verbs::{Keeps, Preview, ReplayOptions, Sources};
+use udpkit::verbs::{Keeps, Preview, Reading, ReplayOptions, Sources};
 
-use super::origin::rewound;
+use super::origin::supply;
 use super::reading::Context;
 use super::tally::Tally;
 
@@ -33,49 +33,51 @@ pub(super) struct Survey {
     pub(super) error: Option<udpkit::Error>,
 }
 
-/// Reads a file through: to its end, or as many datagrams as are to be sent, or to where it cannot be read any more. Looks
+/// Reads files through: to their end, or as many datagrams as are to be sent, or to where it cannot be read any more. Looks
 /// around now and then.
 pub(super) fn survey(
-    file: &File,
+    files: &[File],
     context: &Context,
     options: &ReplayOptions,
     mut look: impl FnMut(),
 ) -> udpkit::Result<Survey> {
     let most = options.limits.count.unwrap_or(u64::MAX);
-    let mut reader = rewound(file, context.reading).map_err(|error| context.error(error))?;
+    let mut supply = supply(files, context.reading).map_err(|error| context.error(error))?;
     let mut sources = match options.keeps {
         Keeps::Destination => Sources::by_family(MAX_SOCKETS, MAX_SOCKETS),
         Keeps::Nothing | Keeps::Port => Sources::new(MAX_SOCKETS),
     };
     let mut preview = Preview::new(options);
-    let mut last = Duration::ZERO;
+    let (mut last, mut read) = (Duration::ZERO, 0);
     let (mut datagrams, mut ports, mut tally, mut error) = (0, BTreeSet::new(), Tally::default(), None);
     while datagrams < most {
-        let datagram = match reader.next() {
-            Ok(Some(datagram)) => datagram,
-            Ok(None) => break,
-            Err(broken) => {
-                error = Some(context.error(broken));
-                break;
+        let next = supply.next(Duration::ZERO, |datagram, _| {
+            ports.insert(datagram.destination.port());
+            if ports.len() > MAX_PORTS {
+                ports.pop_last();
             }
-        };
-        ports.insert(datagram.destination.port());
-        if ports.len() > MAX_PORTS {
-            ports.pop_last();
-        }
-        match context.selection.leaves_out(&datagram) {
-            Some(why) => tally.leave_out(why),
-            None => {
-                tally.offload.add(&datagram);
-                sources.via(datagram.source);
-                last = datagram.time.unwrap_or(last);
-                for length in context.selection.lengths(&datagram) {
-                    datagrams += 1;
-                    preview.add(last, length);
+            match context.selection.leaves_out(datagram) {
+                Some(why) => tally.leave_out(why),
+                None => {
+                    tally.offload.add(datagram);
+                    sources.via(datagram.source);
+                    last = datagram.time.unwrap_or(last);
+                    for length in context.selection.lengths(datagram) {
+                        datagrams += 1;
+                        preview.add(last, length);
+                    }
                 }
             }
+        });
+        match next {
+            Ok(Reading::Ready(())) => read += 1,
+            Ok(Reading::NotYet | Reading::End) => break,
+            Err(broken) => {
+                error = Some(context.error((supply.culprit(), broken)));
+                break;
+            }
         }
-        if datagram.packet % LOOK == 0 {
+        if read % LOOK == 0 {
             look();
             if context.is_stopped() {
                 break;
@@ -83,6 +85,6 @@ pub(super) fn survey(
         }
     }
     tally.readings = 1;
-    tally.counts = reader.counts();
+    tally.counts = supply.counts();
     Ok(Survey { sources, preview, datagrams, ports, tally, error })
 }
