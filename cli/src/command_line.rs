@@ -48,7 +48,7 @@ fn help_as_option(mut arguments: Vec<OsString>) -> Vec<OsString> {
 /// The error with its hint, if the table or the spelling has one.
 fn explain(error: &clap::Error, typed: &[String]) -> Option<anyhow::Error> {
     let command = Args::command();
-    let verb = typed.iter().find(|word| !word.starts_with('-')).and_then(|word| command.find_subcommand(word));
+    let verb = typed.iter().find_map(|word| command.find_subcommand(word));
     let line = Line { verb: verb.unwrap_or(&command), typed };
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -94,6 +94,9 @@ impl Line<'_> {
     }
 
     fn unknown_option(&self, option: &str) -> anyhow::Error {
+        if let Some(misplaced) = self.before_verb(option) {
+            return misplaced;
+        }
         if option.starts_with("--") {
             let hint = self.of_table(option).map(str::to_owned).or_else(|| self.misspelled(option));
             return self.no_option(option, &hint.unwrap_or_else(|| self.as_text(option)));
@@ -103,6 +106,17 @@ impl Line<'_> {
         let word = self.typed.iter().find(|word| is_cluster(word) && word.contains(letter));
         let word = word.map_or(option, String::as_str);
         self.no_option(word, &self.of_cluster(word).unwrap_or_else(|| self.as_text(word)))
+    }
+
+    /// An error for an option of a verb that stands before it.
+    fn before_verb(&self, option: &str) -> Option<anyhow::Error> {
+        let command = Args::command();
+        let verb = self.typed.iter().position(|word| command.find_subcommand(word).is_some())?;
+        let place = self.typed.iter().position(|word| word.starts_with(option))?;
+        (place < verb && has(self.verb, option)).then(|| {
+            let hint = format!("udp {} {option} ...", self.name());
+            Hint::on(format!("'{option}' is an option of {}, and stands before it", self.name()), hint)
+        })
     }
 
     /// The hint for a word of short options.
@@ -183,7 +197,8 @@ impl Line<'_> {
     fn unknown_verb(&self, word: &str) -> anyhow::Error {
         let place = self.typed.iter().position(|typed| typed == word).unwrap_or(0);
         let next = self.typed.get(place + 1).map(String::as_str).unwrap_or_default();
-        let verbs: Vec<_> = self.verb.get_subcommands().map(Command::get_name).collect();
+        let command = Args::command();
+        let verbs: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
         let hint = match habits::hint_for_verb(word) {
             Some(hint) => hint.to_owned(),
             None if is_port(word) => format!("udp listen {word}"),
@@ -196,6 +211,14 @@ impl Line<'_> {
         };
         Hint::on(format!("there is no verb '{word}'"), hint)
     }
+}
+
+/// Whether a verb has an option of this name.
+fn has(verb: &Command, option: &str) -> bool {
+    verb.get_arguments().any(|arg| match option.strip_prefix("--") {
+        Some(long) => arg.get_long() == Some(long),
+        None => arg.get_short().is_some_and(|short| option.chars().nth(1) == Some(short)),
+    })
 }
 
 /// Whether a word is read as short options in one.

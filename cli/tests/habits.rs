@@ -205,7 +205,10 @@ fn a_count_is_how_many_to_send() {
 
 #[test]
 fn a_word_of_another_tool_has_the_right_one_as_its_hint() {
-    let cases: [(&[&str], &str); 60] = [
+    let cases: [(&[&str], &str); 62] = [
+        // Before the verb.
+        (&["-v", "send", "h", "x"], "udp send -v ..."),
+        (&["-p", "5000", "listen"], "udp listen -p ..."),
         // Short options.
         (&["send", "h", "x", "-n", "5"], "-c N is how many to send"),
         (&["listen", "-n"], "addresses are always printed as numbers"),
@@ -262,7 +265,7 @@ fn a_word_of_another_tool_has_the_right_one_as_its_hint() {
         (&["scan", "h"], "`udp broadcast TEXT`"),
         (&["help", "scan"], "`udp broadcast TEXT`"),
         (&["lisen"], "did you mean listen?"),
-        (&["frobnicate"], "the verbs are serve, send, listen, broadcast, replay,"),
+        (&["frobnicate", "send"], "the verbs are serve, send, listen, broadcast, replay,"),
         // One argument too many.
         (&["127.0.0.1", "5000"], "udp send 127.0.0.1:5000 TEXT"),
         (&["5000"], "udp listen 5000"),

@@ -192,7 +192,7 @@ fn what_makes_no_sense_is_refused_with_what_does() {
         (&["127.0.0.1", "--escapes", "-"], "'-' takes standard input as it is"),
         (&["127.0.0.1", "--hex", "012"], "'012' has an odd number of hex digits"),
         (&["127.0.0.1", "--escapes", r"\q"], r"'\q' is no escape; there are \n \r \t \0 \\ \xNN \u{N}"),
-        (&["127.0.0.1", "x", "--wait", "5"], "'5' is not a duration; write one as 500us, 20ms, 1s or 1m30s"),
+        (&["127.0.0.1", "x", "--wait", "5"], "'5' has no unit, as in 5s; write one as 500us, 20ms, 1s or 1m30s"),
         (&["127.0.0.1", "x", "--rate", "5"], "'5' is not a rate; write one as 1000/s, 10k/s or 5Mbit/s"),
         (&["127.0.0.1", "x", "--recv-buffer", "big"], "'big' is not a size; write one as 4096, 64KiB or 4M"),
         (&["127.0.0.1", "x", "--dscp", "64"], "'64' is not a DSCP; write 0 to 63, EF"),

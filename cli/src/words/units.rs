@@ -31,8 +31,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    humantime::parse_duration(text)
-        .map_err(|_| format!("'{text}' is not a duration; write one as 500us, 20ms, 1s or 1m30s"))
+    humantime::parse_duration(text).map_err(|_| {
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && text.parse::<f64>().is_ok();
+        let what = if is_number { format!("has no unit, as in {text}s") } else { "is not a duration".to_owned() };
+        format!("'{text}' {what}; write one as 500us, 20ms, 1s or 1m30s")
+    })
 }
 
 /// Parses `20ms`, or two durations between which each is as likely as the other: `20ms..80ms`, the shorter first.

@@ -605,7 +605,7 @@ reply = "what is '{payload}'?"
             ("delay = 20", "9: 'delay' is a text in quotes"),
             (
                 "delay = '20'",
-                "9: '20' is not a duration; write one as 500us, 20ms, 1s or 1m30s, or a range as 20ms..80ms",
+                "9: '20' has no unit, as in 20s; write one as 500us, 20ms, 1s or 1m30s, or a range as 20ms..80ms",
             ),
             ("delay = '80ms..20ms'", "9: this range ends before it begins"),
             (
