@@ -53,10 +53,10 @@ pub struct ReplayOptions {
     pub any_source: bool,
     /// The addresses of the sockets it is driven with.
     pub own: Vec<SocketAddr>,
-    /// How long before each datagram to watch the clock instead of sleeping ([`Engine::precision`]). Nothing else is heard of
-    /// meanwhile.
+    /// How long before each datagram to watch the clock instead of sleeping ([`Engine::precision`](crate::Engine::precision)).
+    /// Nothing else is heard of meanwhile.
     pub busy_wait: Duration,
-    /// Whether to tell of each datagram sent ([`Event::Sent`]).
+    /// Whether to tell of each datagram sent ([`Event::Sent`](crate::Event::Sent)).
     pub verbose: bool,
 }
 

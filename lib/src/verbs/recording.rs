@@ -8,7 +8,8 @@ use crate::error::Result;
 /// A datagram that was captured, and is to be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayDatagram {
-    /// Its number, which comes back when it is sent ([`Event::Sent`]): whoever reads the capture knows by it which one was.
+    /// Its number, which comes back when it is sent ([`Event::Sent`](crate::Event::Sent)): whoever reads the
+    /// capture knows by it which one was.
     pub number: u64,
     /// When it was captured, after any moment that is the same for the whole capture.
     pub at: Duration,
