@@ -153,7 +153,7 @@ impl Stage {
             Place::On(&self.lan, "h2").run(&["send", &to, "hello", "--wait", "0"]).assert_status(0);
         }
         listener.finish().assert_status(0);
-        for name in ["dns.pcap", "load.pcap", "mirror.pcap", "sensors.pcap", "site.pcap"] {
+        for name in ["a.pcap", "b.pcap", "dns.pcap", "load.pcap", "mirror.pcap", "sensors.pcap", "site.pcap"] {
             std::fs::copy(path, self.files.path().join(name)).expect("it can be copied");
         }
     }
