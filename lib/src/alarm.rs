@@ -25,6 +25,11 @@ impl Alarm {
         Self { precision, _slack: precision.map(|_| TimerSlack::minimise()) }
     }
 
+    /// Whether the engine is to be called as exactly as can be.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.precision.is_some()
+    }
+
     /// Of a wait, the part to be slept at once.
     pub(crate) fn asleep(&self, wait: Duration) -> Duration {
         let Some(precision) = self.precision else { return wait };

@@ -67,6 +67,8 @@ const DROPS_INTERVAL: Duration = Duration::from_secs(1);
 /// a buffer of 64 MiB is emptied, and a flood keeps no run from ending.
 const LAST_BATCHES: usize = 1024;
 const LAST_TIME: Duration = Duration::from_millis(100);
+/// How long an engine that is to be called on time may keep the sockets from being looked at, since the next time is always near.
+const LOOK_INTERVAL: Duration = Duration::from_micros(500);
 /// How long a wait may last where the system cannot wake it.
 const LONGEST_BLIND_WAIT: Duration = Duration::from_millis(20);
 
@@ -156,6 +158,7 @@ pub(crate) fn run<E: Engine, S: Sink>(
     let mut batch = ReceiveBatch::default();
     let mut waiting = Waiting::new(sockets, watch, control);
     let alarm = Alarm::new(engine.precision());
+    let mut looked: Option<Instant> = None;
     let rest = engine.rest();
     let end = loop {
         let moment = now();
@@ -188,8 +191,14 @@ pub(crate) fn run<E: Engine, S: Sink>(
             pause(earlier(Some(rest), left()));
         }
         let asleep = left().map(|left| alarm.asleep(left));
+        // To look at hundreds of sockets takes longer than to send: what is due does not wait for that each time.
+        if alarm.is_exact() && asleep == Some(Duration::ZERO) && looked.is_some_and(|at| now() < at + LOOK_INTERVAL) {
+            alarm.watch(engine.next());
+            continue;
+        }
         let until = until.map(|until| until.saturating_duration_since(moment));
         let asked = now();
+        looked = Some(asked);
         if !waiting.wait(earlier(earlier(asleep, until), wire.drops_due(moment)))? {
             engine.heard(asked);
             alarm.watch(engine.next());
@@ -433,6 +442,8 @@ struct Wire<'a, S> {
     sockets: &'a [Option<&'a Socket>],
     account: &'a Account,
     batches: Vec<SendBatch>,
+    /// Sockets in whose batches something was put since the last flush.
+    filled: Vec<usize>,
     /// What the engine has not been told yet.
     failures: Vec<SendFailure>,
     /// The socket that turned out to be destroyed when something was to be sent.
@@ -452,6 +463,7 @@ impl<'a, S: Sink> Wire<'a, S> {
             sockets,
             account,
             batches: sockets.iter().map(|_| SendBatch::default()).collect(),
+            filled: Vec::new(),
             failures: Vec::new(),
             broken: None,
             sink,
@@ -475,11 +487,19 @@ impl<'a, S: Sink> Wire<'a, S> {
 
     /// Sends what waits, and tells the engine what could not be sent.
     fn flush<E: Engine>(&mut self, engine: &mut E, moment: Instant) {
-        for via in 0..self.sockets.len() {
-            self.flush_one(via);
+        for place in 0..self.filled.len() {
+            self.flush_one(self.filled[place]);
         }
+        self.filled.clear();
         for failure in std::mem::take(&mut self.failures) {
             engine.failed(moment, &failure, self);
+        }
+    }
+
+    /// Something is about to be put in this batch.
+    fn fill(&mut self, via: usize) {
+        if self.batches[via].is_empty() {
+            self.filled.push(via);
         }
     }
 
@@ -546,6 +566,7 @@ impl<S: Sink> Outbox for Wire<'_, S> {
         if self.fails(via, transmit, 1, payload.len()) {
             return;
         }
+        self.fill(via);
         if !self.batches[via].push(transmit, payload) {
             self.flush_one(via);
             self.batches[via].push(transmit, payload);
@@ -556,6 +577,7 @@ impl<S: Sink> Outbox for Wire<'_, S> {
         if self.fails(via, transmit, payload.len().div_ceil(segment.max(1)), payload.len()) {
             return;
         }
+        self.fill(via);
         for run in payload.chunks(SendBatch::max_train(segment)) {
             if !self.batches[via].push_train(transmit, run, segment) {
                 self.flush_one(via);

@@ -482,3 +482,73 @@ fn an_interface_that_changes_is_told_and_its_groups_are_joined() {
     let of_group = probe.destinations.iter().filter(|destination| **destination == Some(GROUP.into())).count();
     assert_eq!(of_group, told, "it was not joined there");
 }
+
+/// An engine that is always behind its schedule, until something was received and it was called often enough.
+#[derive(Debug, Default)]
+struct Behind {
+    precision: Option<Duration>,
+    ticks: usize,
+    looks: usize,
+    received: usize,
+    ticked: Option<Instant>,
+}
+
+impl Behind {
+    const TICKS: usize = 2000;
+}
+
+impl Engine for Behind {
+    fn receive(&mut self, _now: Instant, _via: usize, _datagram: &Datagram<'_>, _out: &mut impl Outbox) {
+        self.received += 1;
+    }
+
+    fn tick(&mut self, now: Instant, _out: &mut impl Outbox) {
+        self.ticks += 1;
+        self.ticked = Some(now);
+    }
+
+    fn heard(&mut self, _until: Instant) {
+        self.looks += 1;
+    }
+
+    fn next(&self) -> Next {
+        match self.ticked {
+            Some(_) if self.received > 0 && self.ticks >= Self::TICKS => Next::Done,
+            Some(moment) => Next::At(moment),
+            None => Next::Datagram,
+        }
+    }
+
+    fn precision(&self) -> Option<Duration> {
+        self.precision
+    }
+
+    fn unreachable(&mut self, _now: Instant, _unreachable: &Unreachable, _out: &mut impl Outbox) {}
+
+    fn failed(&mut self, _now: Instant, failure: &SendFailure, _out: &mut impl Outbox) {
+        panic!("{failure:?}");
+    }
+
+    fn report(&self) -> Report {
+        Report::default()
+    }
+}
+
+#[test]
+fn an_engine_behind_its_schedule_does_not_wait_for_every_socket_each_time_but_hears_of_them() {
+    for precision in [Some(Duration::ZERO), Some(Duration::from_micros(100)), None] {
+        let sockets = [(); 3].map(|()| bind(V4, &Options::default()));
+        let sender = bind(V4, &Options::default());
+        sender.send_to(b"x", sockets[2].local_address()).unwrap();
+        let mut engine = Behind { precision, ..Behind::default() };
+        let (_remote, control) = control().unwrap();
+        let drive_with = Drive { control, memberships: Memberships::default() };
+        let mut sink = |_: Event<'_>| ControlFlow::Continue(());
+        let (_, end) = drive(&sockets, &mut engine, drive_with, &mut sink).unwrap();
+        assert_eq!((end, engine.received), (End::Done, 1));
+        // One that need not be called exactly has time to look.
+        let looks_each_time = engine.looks + 1 >= engine.ticks;
+        assert_eq!(looks_each_time, precision.is_none(), "{engine:?}");
+        assert!(precision.is_none() || engine.looks < engine.ticks / 2, "{engine:?}");
+    }
+}
