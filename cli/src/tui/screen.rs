@@ -16,6 +16,7 @@ static OWNER: AtomicU8 = AtomicU8::new(NOT_OURS);
 const NOT_OURS: u8 = 0;
 const OURS: u8 = 1;
 /// The shell's, until it lets us go on.
+#[cfg(unix)]
 const LENT: u8 = 2;
 /// Whether the terminal was taken back, so that nothing of what was drawn stands on it.
 static TAKEN_BACK: AtomicBool = AtomicBool::new(false);
