@@ -39,7 +39,7 @@ pub(crate) fn is_asked_for(answer: &clap::Error) -> bool {
 /// Prints the long version.
 pub(crate) fn print(answer: &clap::Error) -> Exit {
     let text = format!("{answer}{}", system());
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    match output::Standard::output().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             output::error(&anyhow::Error::new(error).context("cannot write to standard output"));
             Exit::Failed

@@ -144,5 +144,6 @@ pub use rules::{PayloadMatch, Rule, Rules};
 pub use server::Server;
 pub use socket::{Socket, Wait, any_address, path_mtu};
 pub use stats::{Peers, Quantiles, Spread};
+pub use sys::standard_output::standard_output_was_closed;
 pub use template::{Template, TemplateError};
 pub use unreachable::{Cause, Unreachable};

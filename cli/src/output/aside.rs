@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::escape;
+use super::standard::Standard;
 use crate::hint;
 use crate::words::endpoint;
 use crate::words::excerpt::{LONGEST_ERROR, shortened};
@@ -45,7 +46,8 @@ impl<N: Write> Aside<N> {
             HINT => shortened(words, LONGEST_HINT),
             _ => words.into(),
         };
-        let _ = writeln!(self.out, "{time}{start}{}", escape::words(&words));
+        // At once, so that no other program's line stands in it.
+        let _ = self.out.write_all(format!("{time}{start}{}\n", escape::words(&words)).as_bytes());
     }
 
     /// Writes a line, which may begin with a time, and which the next one replaces, if it goes to a terminal.
@@ -82,7 +84,7 @@ pub(crate) fn words_of(error: &anyhow::Error) -> String {
 
 /// Tells an error, and what to do about it, where there is no printer.
 pub(crate) fn error(error: &anyhow::Error) {
-    let mut aside = Aside::new(io::stderr().lock());
+    let mut aside = Aside::new(Standard::error());
     aside.line(COMPLAINT, &words_of(error));
     if let Some(hint) = hint::hint(error) {
         aside.line(HINT, &hint);

@@ -1,12 +1,12 @@
 //! What the argument parser says of a mistake, with the user's text in it made safe to print.
 
 use std::ffi::OsString;
-use std::io;
 
 use clap::error::ErrorKind;
 
 use super::aside::Aside;
 use super::escape;
+use super::standard::Standard;
 use crate::words::excerpt::{LONGEST_ERROR, shortened};
 
 /// Characters of an argument from which on its middle is left out.
@@ -21,7 +21,7 @@ pub(crate) fn mistake(error: &clap::Error, arguments: impl IntoIterator<Item = O
         let _ = error.print();
     } else {
         let arguments: Vec<_> = arguments.into_iter().collect();
-        let mut aside = Aside::new(io::stderr().lock());
+        let mut aside = Aside::new(Standard::error());
         safe(&error.render().to_string(), &arguments).lines().for_each(|line| aside.line("", line));
     }
     error.exit_code()

@@ -17,6 +17,11 @@ mod role;
 pub(crate) mod samples;
 mod settings;
 mod shared;
+#[cfg(unix)]
+mod standard;
+#[cfg(not(unix))]
+#[path = "standard_plain.rs"]
+mod standard;
 pub(crate) mod summary;
 mod text;
 mod wording;
@@ -32,4 +37,5 @@ pub(crate) use printer::Printer;
 pub(crate) use printer::StdPrinter;
 pub(crate) use settings::{Printing, Settings};
 pub(crate) use shared::SharedPrinter;
+pub(crate) use standard::{Standard, end_waiting};
 pub(crate) use wording::Times;

@@ -1,7 +1,7 @@
 //! The printer: data on standard output in the chosen format, everything else on standard error.
 
 use std::cmp::Ordering;
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
@@ -16,6 +16,7 @@ use super::notices::{
 };
 use super::role::Role;
 use super::settings::Settings;
+use super::standard::Standard;
 use super::wording::{Clock, Times};
 use super::{escape, hex, json};
 use crate::words::endpoint::Endpoint;
@@ -41,12 +42,13 @@ pub(crate) struct Printer<W: Write, N: Write> {
 }
 
 /// A printer to the process's own outputs.
-pub(crate) type StdPrinter = Printer<BufWriter<Stdout>, io::Stderr>;
+pub(crate) type StdPrinter = Printer<BufWriter<Standard>, Standard>;
 
 impl StdPrinter {
     /// A printer to standard output and standard error.
     pub(crate) fn std(settings: Settings) -> Self {
-        Self::new(settings, BufWriter::with_capacity(65_536, io::stdout()), io::stderr(), jiff::tz::TimeZone::system())
+        let output = BufWriter::with_capacity(65_536, Standard::output());
+        Self::new(settings, output, Standard::error(), jiff::tz::TimeZone::system())
     }
 }
 

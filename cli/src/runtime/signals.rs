@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 #[cfg(unix)]
 use parking_lot::Mutex;
 
+use crate::output;
 use crate::runtime::exit::Exit;
 
 /// What is done where the second signal ends the process, of all that it does otherwise at its end.
@@ -41,6 +42,7 @@ pub(crate) fn handle(stop: impl Fn() + Send + 'static, hangup: Option<impl Fn() 
                 }
                 _ => {
                     stopped = true;
+                    output::end_waiting();
                     stop();
                 }
             }
@@ -76,6 +78,7 @@ pub(crate) fn handle(stop: impl Fn() + Send + 'static, _hangup: Option<impl Fn()
         while !stopped.load(Ordering::Relaxed) {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
+        output::end_waiting();
         stop();
     });
     Ok(())

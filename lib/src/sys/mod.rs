@@ -13,7 +13,8 @@
 //! | `kernel_drops(socket)` | datagrams the kernel discarded at this socket, where it can tell |
 //! | `unsent(socket)` | bytes that were sent and have not left, where it can tell |
 //!
-//! Beside them stand `poll` (waiting), `timer_slack` (how late), `wake` (ending a wait) and `interfaces` (what there is, and what changes).
+//! Beside them stand `poll` (waiting), `timer_slack` (how late), `wake` (ending a wait), `interfaces` (what there is, and what changes)
+//! and `standard_output` (whether it was closed at the start).
 #![expect(unsafe_code, reason = "system calls; nothing outside this folder may contain any")]
 
 #[cfg(target_os = "linux")]
@@ -32,6 +33,11 @@ pub(crate) mod poll;
 #[path = "poll_windows.rs"]
 pub(crate) mod poll;
 pub(crate) mod portable;
+#[cfg(target_os = "linux")]
+pub(crate) mod standard_output;
+#[cfg(not(target_os = "linux"))]
+#[path = "standard_output_none.rs"]
+pub(crate) mod standard_output;
 #[cfg(target_os = "linux")]
 pub(crate) mod timer_slack;
 #[cfg(not(target_os = "linux"))]

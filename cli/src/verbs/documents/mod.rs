@@ -12,6 +12,7 @@ use clap_complete::Shell;
 use clap_complete::env::Shells;
 
 use crate::args::{Args, COMPLETION_VARIABLE, CompletionsArgs, ManArgs};
+use crate::output::Standard;
 use crate::runtime::exit::Exit;
 
 /// What zsh needs where the script is a file in `fpath`: the first completion runs the file instead of what it defines.
@@ -46,7 +47,7 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit> {
     let script = script(args.shell)?;
     match &args.file {
         Some(path) => write(path, &script)?,
-        None => match io::stdout().lock().write_all(&script) {
+        None => match Standard::output().write_all(&script) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             result => result.context("cannot write to standard output")?,
         },

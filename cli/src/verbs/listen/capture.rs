@@ -53,6 +53,9 @@ pub(super) fn is_standard_output(name: &Path) -> bool {
 #[cfg(unix)]
 fn standard_output() -> io::Result<File> {
     use std::os::fd::AsFd;
+    if udpkit::standard_output_was_closed() {
+        return Err(rustix::io::Errno::BADF.into());
+    }
     Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
 }
 
