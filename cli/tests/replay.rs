@@ -463,7 +463,7 @@ fn captures_of_two_clocks_take_as_long_as_one_and_what_the_clock_does_is_told() 
         assert!(planned.eq(expected.iter().map(|at| at * 1000)), "{outcome:?}");
 
         let file = scratch.file("clocks.pcap", &bytes);
-        let words = format!("\n  the clock went back {back} times: the times are of 2 clocks");
+        let words = format!("\n  the clock went back {back} times: the capture has 2 clocks");
         replay(&file, &["127.0.0.1:9", "--dry-run"]).assert_told(&[&words]);
         let target = Target::new("127.0.0.1");
         let outcome = replay(&file, &[&target.address(), "--speed", "10"]);

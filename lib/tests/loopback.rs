@@ -521,3 +521,22 @@ fn receivers_that_share_a_port_all_get_a_broadcast() {
         }
     }
 }
+
+#[test]
+fn an_address_of_another_host_is_bound_to_where_that_is_asked_for_and_permitted() {
+    for foreign in ["192.0.2.1:0", "[2001:db8::1]:0"].map(|address| address.parse::<SocketAddr>().unwrap()) {
+        let bind = |options| Socket::bind(foreign, &options);
+        let refused = bind(Options::default()).unwrap_err();
+        if refused.is_unsupported_family() {
+            continue;
+        }
+        assert!(refused.is_not_ours(), "{refused}");
+        let portable = bind(Options { transparent: true, portable: true, ..Options::default() }).unwrap_err();
+        assert_eq!(portable.cause().kind(), std::io::ErrorKind::Unsupported);
+        match bind(Options { transparent: true, ..Options::default() }) {
+            Ok(socket) => assert_eq!(socket.local_address().ip(), foreign.ip()),
+            // Without the right to.
+            Err(error) => assert!(error.is_permission() || !cfg!(target_os = "linux"), "{error}"),
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::Args as ArgGroup;
+use clap::{Args as ArgGroup, ValueHint};
 
 use super::common::{CommonArgs, SendingArgs};
 use super::habits;
@@ -63,7 +63,7 @@ pub(crate) struct ReplayArgs {
     ///
     /// Captures are pcap or pcapng. Several are sent in the order of their times, as if they were one: what was captured an hour
     /// later is sent an hour later (--max-gap shortens pauses). To send one after another, run the command once for each.
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub(crate) operands: Vec<OsString>,
     /// Without ADDRESS: send each datagram where it went in the capture
     ///

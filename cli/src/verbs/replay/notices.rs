@@ -285,8 +285,8 @@ fn times(count: u64) -> String {
 /// What the schedule made of a clock that went back.
 fn which_clocks(clocks: u64) -> String {
     match clocks {
-        0 | 1 => "not by enough to be another".to_owned(),
-        clocks => format!("the times are of {clocks} clocks, or of one that was set; each goes on where it was"),
+        0 | 1 => "the schedule continues from there".to_owned(),
+        clocks => format!("the capture has {clocks} clocks, or one that was reset; each continues where it left off"),
     }
 }
 
