@@ -48,5 +48,7 @@ pub(crate) fn rounds(args: &PaceArgs, common: &CommonArgs) -> Option<u64> {
 /// A moment, and the time of day then.
 #[expect(clippy::disallowed_methods, reason = "templates have the time of day, and engines read no clock")]
 fn clock() -> (Instant, SystemTime) {
-    (Instant::now(), SystemTime::now())
+    // In this order, so that no datagram tells a time that has not come yet.
+    let time = SystemTime::now();
+    (Instant::now(), time)
 }
