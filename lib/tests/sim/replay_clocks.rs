@@ -214,4 +214,27 @@ proptest! {
             prop_assert_eq!(report.clocks, places);
         }
     }
+
+    #[test]
+    fn two_clocks_whose_hosts_speak_as_they_like_take_no_longer_than_they_did(
+        ahead in 5000u64..1 << 40,
+        first_is_ahead in any::<bool>(),
+        steps in prop::collection::vec((1u64..1000, any::<bool>()), 0..150),
+    ) {
+        let (mut now, mut expected, mut recorded) = (0, Vec::new(), Vec::new());
+        // Both are heard at the beginning and at the end.
+        let both = [(1, true), (1, false), (1, true), (1, false)];
+        for (step, is_second) in both.into_iter().chain(steps).chain(both) {
+            expected.push(now);
+            recorded.push(now + if is_second == first_is_ahead { ahead } else { 0 });
+            now += step;
+        }
+        for times in [times, previewed] {
+            let (times, report) = times(options(), at(&recorded));
+            // How long after the first clock the second one began is not known: here it is 1 ms.
+            let near = times.iter().zip(&expected).all(|(at, expected)| at.abs_diff(*expected) <= 1);
+            prop_assert!(near, "{:?} are not {:?}", times, expected);
+            prop_assert_eq!(report.clocks, 2);
+        }
+    }
 }
