@@ -11,6 +11,8 @@ use super::network::{self, GRE, Packet, behind_extensions, check_protocol};
 
 /// Ports of VXLAN: RFC 7348's, and the one that Linux took before there was that.
 const VXLAN_PORTS: [u16; 2] = [4789, 8472];
+/// Type in GRE of a copy of an Ethernet frame (ERSPAN), and of one behind a longer header (its version III).
+const ERSPAN: [u16; 2] = [0x88be, 0x22eb];
 /// Length of VXLAN's header in bytes.
 const VXLAN_HEADER: usize = 8;
 
@@ -99,6 +101,12 @@ fn gre(body: &[u8], at: usize) -> Result<Content> {
     let key = at + 4 + present(CHECKSUM);
     let number = if flags & KEY == 0 { 0 } else { u32::from_be_bytes(*chunk(body, key)?).into() };
     let end = key + present(KEY) + present(SEQUENCE);
+    let (layer, end) = match layer {
+        Layer::Type(kind) if ERSPAN.contains(&kind) => {
+            (Layer::Link(Link::Ethernet), end + erspan(kind, flags & SEQUENCE != 0, body, end)?)
+        }
+        layer => (layer, end),
+    };
     match flags & VERSION {
         // Routes in the header are long gone (RFC 2784 section 2.3), and of any length.
         0 if flags & ROUTING == 0 => Ok(Content::Tunnel { layer, at: end, number }),
@@ -106,6 +114,17 @@ fn gre(body: &[u8], at: usize) -> Result<Content> {
         1 => Ok(Content::Tunnel { layer, at: end + present(ACKNOWLEDGEMENT), number: number & 0xffff }),
         _ => Err(Unusable::BadHeader),
     }
+}
+
+/// Length of ERSPAN's header: none in its version I, which has no sequence number before it.
+fn erspan(kind: u16, has_sequence: bool, body: &[u8], at: usize) -> Result<usize> {
+    Ok(match (kind == ERSPAN[0], has_sequence) {
+        (true, false) => 0,
+        (true, true) => 8,
+        // The last bit says that a part for one platform follows.
+        (false, _) if chunk::<12>(body, at)?[11] & 1 == 1 => 20,
+        (false, _) => 12,
+    })
 }
 
 /// The number of the network in a tunnel: its ends tell it apart from others, and its own number from others between them.

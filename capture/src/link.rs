@@ -197,9 +197,19 @@ impl Place {
             }
             BRIDGED_ETHERNET => Ok(self.to(Layer::Link(Link::Ethernet), at)),
             TUNNELLED_PPP => Ok(self.to(Layer::Ppp, at)),
-            MACSEC => Err(Unusable::Encrypted),
+            MACSEC => self.macsec(frame),
             _ => Err(Unusable::NotIp),
         }
+    }
+
+    /// The tag of MACsec, which may sign a frame without encrypting it: a byte of flags, and by one of them who sent it.
+    fn macsec(self, frame: &[u8]) -> Result<Self> {
+        let flags = chunk::<1>(frame, self.at)?[0];
+        if flags & 0x0c != 0 {
+            return Err(Unusable::Encrypted);
+        }
+        let end = self.at + if flags & 0x20 == 0 { 6 } else { 14 };
+        Ok(self.to(Layer::TypeOrLength(be16(frame, end)?), end + 2))
     }
 
     /// The tag of a virtual network; of two or more, the inner two count.

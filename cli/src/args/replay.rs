@@ -76,7 +76,7 @@ pub(crate) struct ReplayArgs {
     pub(crate) filter_port: Vec<u16>,
     /// Send what is inside tunnels: GRE, IPIP, 6in4, VXLAN
     ///
-    /// Without it, such packets are counted by the kind of tunnel, and VXLAN is sent as the datagram that it is.
+    /// ERSPAN, as mirror ports send it, is in GRE. Without it, such packets are counted by the kind of tunnel, and VXLAN is sent as the datagram that it is.
     #[arg(long)]
     pub(crate) decapsulate: bool,
     /// Cut payloads longer than N bytes into datagrams of N
