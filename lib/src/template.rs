@@ -1,4 +1,4 @@
-//! Templates of payloads: text or bytes, with places for what is known of the datagram that is answered, or of the request.
+//! Templates of payloads: text or bytes, with placeholders for what is known of the datagram that is answered, or of the request.
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::datagram::{Datagram, Meta};
 
-/// A reply, or a request, with places to be filled in.
+/// A reply, or a request, with placeholders.
 ///
-/// A place is a name in braces; [`Template::FIELDS`] lists them. A brace before anything but a name stands for itself, so
+/// A placeholder is a name in braces; [`Template::FIELDS`] lists them. A brace before anything but a name is a plain brace, so
 /// that JSON needs no care, and `{{` is a brace before a name, too. `{payload[2..4]}` is a part of the payload, counted in
 /// bytes from 0, the second number excluded; either number may be left out, and what is past the end is nothing.
 ///
@@ -88,33 +88,33 @@ pub(crate) struct Known<'a> {
 }
 
 impl Template {
-    /// The names of the places: source address and port, payload, payload as hex, its length in bytes, number of the
+    /// The names of the placeholders: source address and port, payload, payload as hex, its length in bytes, number of the
     /// reply from 1 (with gaps where one is withheld), time of arrival (UTC, RFC 3339, in the years 1970 to 9999), interface
     /// it came by.
     pub const FIELDS: [&'static str; 7] = ["source", "payload", "payload_hex", "length", "count", "time", "interface"];
 
-    /// The names of the places in a request: its number from 1, and the time when it is sent, as in a reply.
+    /// The names of the placeholders in a request: its number from 1, and the time when it is sent, as in a reply.
     pub const REQUEST_FIELDS: [&'static str; 2] = ["count", "time"];
 
     /// Reads a template of text.
     ///
     /// # Errors
     ///
-    /// A place that is not closed, has no such name, or a part of a payload that is none.
+    /// A placeholder that is not closed, has no such name, or a part of a payload that is none.
     pub fn text(template: &str) -> Result<Self, TemplateError> {
         Self::read(template, &Self::FIELDS, |text, _| Ok(text.as_bytes().to_vec()))
     }
 
-    /// Reads a template of a request, of text: its places are [`REQUEST_FIELDS`](Self::REQUEST_FIELDS).
+    /// Reads a template of a request, of text: its placeholders are [`REQUEST_FIELDS`](Self::REQUEST_FIELDS).
     ///
     /// # Errors
     ///
-    /// Those of [`text`](Self::text), and a place that a reply alone has.
+    /// Those of [`text`](Self::text), and a placeholder that only a reply has.
     pub fn request(template: &str) -> Result<Self, TemplateError> {
         Self::read(template, &Self::REQUEST_FIELDS, |text, _| Ok(text.as_bytes().to_vec()))
     }
 
-    /// Reads a template of bytes: pairs of hex digits, spaces between them as you like, and places.
+    /// Reads a template of bytes: pairs of hex digits, spaces between them as you like, and placeholders.
     ///
     /// # Errors
     ///
@@ -164,7 +164,7 @@ impl Template {
         self.render(&Known { datagram: &datagram, count, time: Some(time), interface: None }, out, limit);
     }
 
-    /// Reads a template with places of these names, whose bytes between the places are read by `literal`, which is told where
+    /// Reads a template with placeholders of these names, whose bytes between them are read by `literal`, which is told where
     /// they begin.
     fn read(
         template: &str,
@@ -295,7 +295,7 @@ fn part<'a>(known: &Known<'a>, from: usize, to: usize) -> &'a [u8] {
     &payload[from.min(payload.len())..to.min(payload.len())]
 }
 
-/// Whether a text begins with a place: a brace and a letter.
+/// Whether a text begins with a placeholder: a brace and a letter.
 fn is_place(text: &str) -> bool {
     text.strip_prefix('{').is_some_and(|name| name.starts_with(|letter: char| letter.is_ascii_lowercase()))
 }
