@@ -118,7 +118,8 @@ pub enum Event<'a> {
 
 /// The request that a reply is an answer to.
 ///
-/// Taken for granted is that an answer, and every copy of it, arrives within the time for which answers are waited for.
+/// Taken for granted is that an answer, and every copy of it, arrives within the time for which answers are waited for; and
+/// where one answer is wanted, and one address alone answers, that no request gets two different ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyTo {
     /// This one, for certain.

@@ -1,8 +1,9 @@
 //! Which request an answer is to: claimed where only one can be meant, a range of requests where several can.
 //!
 //! Payloads are the user's, so nothing can be put into them to tell answers apart. Three things are taken for granted:
-//! an answer, and every copy of it, arrives within the wait of its request; a request that wants one answer gets one, so
-//! that a different one is to another request; and a peer that has just sent back two different payloads is an echo server.
+//! an answer, and every copy of it, arrives within the wait of its request; a request that wants one answer gets one, if one
+//! peer alone answers, so that a different one is to another request; and a peer that has just sent back two different payloads
+//! is an echo server.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -86,6 +87,8 @@ pub(super) type Missing = (u64, u64);
 pub(super) struct Matching {
     /// Answers that each request wants; zero: all that come.
     wanted: u64,
+    /// Whether a request that has an answer gets no other.
+    is_exclusive: bool,
     window: Window,
     /// All requests.
     pool: Pool,
@@ -114,10 +117,11 @@ pub(super) struct Matching {
 }
 
 impl Matching {
-    /// For requests that want so many answers each, and of which some are sent again or none.
-    pub(super) fn new(wanted: u64, retries: bool) -> Self {
+    /// For requests that want so many answers each, from one peer or several, and of which some are sent again or none.
+    pub(super) fn new(wanted: u64, several_peers: bool, retries: bool) -> Self {
         Self {
             wanted,
+            is_exclusive: wanted == 1 && !several_peers,
             window: Window::default(),
             pool: Pool::default(),
             alike: HashMap::new(),
@@ -398,7 +402,7 @@ impl Matching {
             return self.alike.get_mut(&hash)?.all.ends(window, arrival, may_be);
         }
         let unknown = self.pool.all.ends(window, arrival, Open::is_unknown);
-        // Of those that were answered: this may be a copy of the answer. Where several answers are wanted, all are unknown.
+        // Of those that were answered: this may be a copy of the answer. Where a request may get several, all are unknown.
         let same = self.answered_by.get_mut(&hash).and_then(|line| line.ends(window, arrival, |_| true));
         match (unknown, same) {
             (Some((first, last)), Some((oldest, newest))) => Some((first.min(oldest), last.max(newest))),
@@ -416,8 +420,7 @@ impl Matching {
         let had_wanted = open.wants(wanted);
         open.replies += 1;
         self.waiting -= usize::from(had_wanted && !open.wants(wanted));
-        // Only where one answer is wanted does having it exclude another.
-        if wanted == 1 {
+        if self.is_exclusive {
             open.state = State::Answered(hash);
             let line = self.answered_by.entry(hash).or_default();
             let place = line.0.partition_point(|other| *other < number);
@@ -429,7 +432,7 @@ impl Matching {
         // An unclear answer that this one was thought to have is then another's.
         match open.matched.replace(arrival) {
             None => self.answered += 1,
-            Some(earlier) if wanted == 1 => {
+            Some(earlier) if self.is_exclusive => {
                 self.answered += u64::from(self.match_oldest(earlier, None) || self.deadlines.is_some());
             }
             Some(_) => {}
@@ -451,7 +454,7 @@ impl Matching {
         }
         let likely = kind.pools().find_map(|echo| self.likely(arrival, last, echo));
         let is_surplus = !is_matched && likely.is_none() && self.deadlines.is_none();
-        if is_surplus && self.wanted == 1 {
+        if is_surplus && self.is_exclusive {
             return ReplyTo::Copy;
         }
         ReplyTo::OneOf { first, last, likely: likely.flatten().filter(|_| !is_doubted) }

@@ -91,7 +91,7 @@ impl Sender {
         let schedule = Schedule::new(requests, options.pace, options.duration)
             .at_most(options.most_requests)
             .of_size(options.size);
-        let matching = Matching::new(options.replies, options.retries > 0);
+        let matching = Matching::new(options.replies, options.any_source, options.retries > 0);
         let report = Report::default();
         Self { options, schedule, matching, handed_out: 0, heard: None, held: None, report }
     }
