@@ -10,13 +10,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::window::{Line, Open, Pool, State, Window};
+use super::window::{Line, MAX_COMPARED, Open, Pool, State, Window};
 use crate::event::ReplyTo;
 
 /// The most requests that are remembered; the oldest is forgotten for one more.
 pub(super) const MAX_OPEN: usize = 65_536;
-/// The most requests, newest first, that a refusal's quote is compared with, and that are looked at for the likeliest.
-const MAX_COMPARED: usize = 1024;
 
 /// Whether the peer sends back what it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +110,8 @@ pub(super) struct Matching {
     waiting: usize,
     /// Requests that were given up for certain; their answers are late.
     missed: u64,
+    /// The moment up to which all that arrived was taken.
+    heard: Option<Instant>,
     /// The most requests that can have been answered by what came.
     answered: u64,
 }
@@ -135,6 +135,7 @@ impl Matching {
             forgotten: Forgotten::default(),
             waiting: 0,
             missed: 0,
+            heard: None,
             answered: 0,
         }
     }
@@ -236,7 +237,7 @@ impl Matching {
             if open.retry == 0 && (place..place + count).contains(&open.place) {
                 self.waiting -= usize::from(open.wants(self.wanted));
                 open.state = State::Closed;
-            } else if self.deadlines.is_none() && open.place < place {
+            } else if open.place < place {
                 return;
             }
         }
@@ -245,12 +246,14 @@ impl Matching {
     /// A request that has waited for answers until this moment, up to which all that arrived was taken, and how often it
     /// was sent again if none came.
     pub(super) fn expired(&mut self, until: Instant) -> Option<(u64, Option<u32>)> {
+        let wanted = self.wanted;
+        // Or each look for the first would pass by all that were answered.
+        self.pool.wanting.drop_first_unless(&self.window, |open| open.wants(wanted));
         loop {
             let number = match &self.deadlines {
                 Some(deadlines) => deadlines.first()?.1,
                 None => self.first_wanting()?,
             };
-            let wanted = self.wanted;
             let open = self.window.get(number).filter(|open| open.wants(wanted));
             match open {
                 Some(open) if open.deadline <= until => {
@@ -316,6 +319,7 @@ impl Matching {
 
     /// Forgets requests to which no answer comes any more: the moment is one up to which all that arrived was taken.
     pub(super) fn forget(&mut self, until: Instant) {
+        self.heard = Some(until);
         while let Some(open) = self.window.open.front()
             && open.deadline <= until
             && !open.wants(self.wanted)
@@ -378,8 +382,8 @@ impl Matching {
 
     /// What an answer is, as far as that can be known.
     fn kind(&mut self, arrival: Instant, hash: u64, payload: &[u8]) -> Kind {
-        let window = &self.window;
-        let sent = self.alike.get_mut(&hash).and_then(|pool| pool.all.ends(window, arrival, |_| true));
+        let (window, heard) = (&self.window, self.heard);
+        let sent = self.alike.get_mut(&hash).and_then(|pool| pool.all.ends(window, arrival, |open| open.lasts(heard)));
         let is_same = sent.and_then(|(first, _)| window.get(first)).is_some_and(|open| *open.payload == *payload);
         self.echo = match self.echo {
             _ if !is_same => Echo::Unknown,
@@ -396,14 +400,15 @@ impl Matching {
 
     /// The oldest and the newest request that an answer may be to.
     fn candidates(&mut self, arrival: Instant, hash: u64, kind: Kind) -> Option<(u64, u64)> {
-        let window = &self.window;
+        let (window, heard) = (&self.window, self.heard);
         if let Kind::Echo(hash) = kind {
-            let may_be = |open: &Open| !matches!(open.state, State::Refused | State::Closed);
+            let may_be = |open: &Open| open.lasts(heard) && !matches!(open.state, State::Refused | State::Closed);
             return self.alike.get_mut(&hash)?.all.ends(window, arrival, may_be);
         }
         let unknown = self.pool.all.ends(window, arrival, Open::is_unknown);
         // Of those that were answered: this may be a copy of the answer. Where a request may get several, all are unknown.
-        let same = self.answered_by.get_mut(&hash).and_then(|line| line.ends(window, arrival, |_| true));
+        let same =
+            self.answered_by.get_mut(&hash).and_then(|line| line.ends(window, arrival, |open| open.lasts(heard)));
         match (unknown, same) {
             (Some((first, last)), Some((oldest, newest))) => Some((first.min(oldest), last.max(newest))),
             (one, other) => one.or(other),
@@ -450,7 +455,7 @@ impl Matching {
         self.answered += u64::from(is_matched || self.deadlines.is_some());
         let (first, last) = (if is_doubted { self.forgotten.first } else { candidates.0 }, candidates.1);
         if let Some(pool) = pool(&mut self.pool, &mut self.alike, kind.certain()) {
-            pool.blurred = Some((arrival, first, last));
+            pool.blur(arrival, first, last);
         }
         let likely = kind.pools().find_map(|echo| self.likely(arrival, last, echo));
         let is_surplus = !is_matched && likely.is_none() && self.deadlines.is_none();
@@ -502,5 +507,77 @@ fn pool<'a>(all: &'a mut Pool, alike: &'a mut HashMap<u64, Pool>, echo: Option<u
     match echo {
         Some(hash) => alike.get_mut(&hash),
         None => Some(all),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(1);
+    const INTERVAL: Duration = Duration::from_micros(50);
+
+    /// Sends requests, the payload of each made of its number, and answers each at once unless it is left out; returns how
+    /// many requests were looked at for each.
+    fn looks(retries: bool, payload: fn(u64) -> Vec<u8>, answer: fn(u64) -> Option<Vec<u8>>) -> u64 {
+        const REQUESTS: u64 = 20_000;
+        let mut matching = Matching::new(1, false, retries);
+        let mut now = crate::clock::now();
+        for number in 1..=REQUESTS {
+            now += INTERVAL;
+            while let Some((late, _)) = matching.expired(now) {
+                if retries {
+                    matching.again(late, now, now + 100 * WAIT);
+                } else {
+                    matching.give_up(late);
+                }
+            }
+            matching.forget(now);
+            let first = if retries { now + WAIT / 10 } else { now + WAIT };
+            matching.sent(payload(number).into(), number, now, first);
+            if let Some(answer) = answer(number) {
+                matching.answer(now + INTERVAL / 2, &answer);
+            }
+            matching.first_due();
+        }
+        matching.window.looks.get() / REQUESTS
+    }
+
+    #[test]
+    fn a_request_that_an_answer_may_be_to_is_not_named_though_a_later_answer_cannot_be_to_it() {
+        let mut matching = Matching::new(1, false, true);
+        let now = crate::clock::now();
+        for number in 1..=3 {
+            matching.sent(b"x".as_slice().into(), number, now, now + WAIT);
+        }
+        for number in 1..=2 {
+            matching.again(number, now, now + 4 * WAIT);
+        }
+        for after in [WAIT / 2, 2 * WAIT] {
+            assert!(matches!(matching.answer(now + after, b"y"), ReplyTo::OneOf { .. }));
+        }
+        assert_eq!(matching.give_up(3), Some((1, 3)), "the first answer may be to it");
+    }
+
+    #[test]
+    fn an_answer_costs_the_same_however_many_requests_are_open() {
+        let same = |_: u64| b"x".to_vec();
+        let two = |number: u64| vec![u8::try_from(number % 2).unwrap()];
+        let each = |number: u64| number.to_be_bytes().to_vec();
+        let always = |_: u64| Some(b"y".to_vec());
+        let but_one = |number: u64| (number != 100).then(|| b"y".to_vec());
+        let echo_but_one = |number: u64| (number != 100).then(|| number.to_be_bytes().to_vec());
+        let two_but_one = |number: u64| (number != 100).then(|| vec![u8::try_from(number % 2).unwrap()]);
+        for (name, looks) in [
+            ("certain", looks(false, each, |number| Some(number.to_be_bytes().to_vec()))),
+            ("alike", looks(false, same, always)),
+            ("one lost", looks(false, same, but_one)),
+            ("an echo, one lost", looks(false, each, echo_but_one)),
+            ("sent again", looks(true, same, but_one)),
+            ("an echo, sent again", looks(true, each, echo_but_one)),
+            ("two echoes, sent again", looks(true, two, two_but_one)),
+        ] {
+            assert!(looks <= 2 * MAX_COMPARED as u64, "{name}: {looks} requests for an answer");
+        }
     }
 }

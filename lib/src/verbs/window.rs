@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// By how much an arrival may seem earlier than it was: the kernel's clock and ours are read one after the other.
 const CLOCK_ERROR: Duration = Duration::from_millis(1);
+/// The most requests, newest first, that a refusal's quote is compared with, and that are looked at for the likeliest.
+pub(super) const MAX_COMPARED: usize = 1024;
 
 /// A request that an answer may still be to.
 #[derive(Debug)]
@@ -50,6 +52,11 @@ impl Open {
         self.is_unknown() && (wanted == 0 || self.replies < wanted)
     }
 
+    /// Whether an answer to it may still come, where all that arrived up to this moment was taken.
+    pub(super) fn lasts(&self, heard: Option<Instant>) -> bool {
+        heard.is_none_or(|heard| heard < self.deadline)
+    }
+
     /// Whether an answer that arrives at this moment may be to it.
     pub(super) fn covers(&self, arrival: Instant) -> bool {
         self.sent_at <= arrival + CLOCK_ERROR && arrival < self.deadline
@@ -62,16 +69,26 @@ pub(super) struct Window {
     /// The number of the first.
     pub(super) first: u64,
     pub(super) open: VecDeque<Open>,
+    /// How many requests were looked at, one by one.
+    #[cfg(test)]
+    pub(super) looks: std::cell::Cell<u64>,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { first: 1, open: VecDeque::new() }
+        Self {
+            first: 1,
+            open: VecDeque::new(),
+            #[cfg(test)]
+            looks: std::cell::Cell::default(),
+        }
     }
 }
 
 impl Window {
     pub(super) fn get(&self, number: u64) -> Option<&Open> {
+        #[cfg(test)]
+        self.looks.set(self.looks.get() + 1);
         self.open.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
@@ -96,10 +113,8 @@ impl Line {
         arrival: Instant,
         of_interest: impl Fn(&Open) -> bool,
     ) -> Option<(u64, u64)> {
+        self.drop_first_unless(window, &of_interest);
         let is_kept = |number: &u64| window.get(*number).is_some_and(&of_interest);
-        while self.0.front().is_some_and(|number| !is_kept(number)) {
-            self.0.pop_front();
-        }
         while self.0.back().is_some_and(|number| !is_kept(number)) {
             self.0.pop_back();
         }
@@ -107,7 +122,15 @@ impl Line {
         Some((*self.0.iter().find(fits)?, *self.0.iter().rev().find(fits)?))
     }
 
-    /// Of those of interest, the one that was sent nearest to a moment, last; at most so many are looked at on either side.
+    /// Takes off the first ones, up to one that is of interest.
+    pub(super) fn drop_first_unless(&mut self, window: &Window, of_interest: impl Fn(&Open) -> bool) {
+        while self.0.front().is_some_and(|number| !window.get(*number).is_some_and(&of_interest)) {
+            self.0.pop_front();
+        }
+    }
+
+    /// Of those of interest, the one that was sent nearest to a moment, last; at most so many of them are compared on either
+    /// side, and at most `MAX_COMPARED` of all are looked at.
     pub(super) fn nearest(
         &self,
         window: &Window,
@@ -118,8 +141,8 @@ impl Line {
         let open =
             |number: &u64| window.get(*number).filter(|open| of_interest(open)).map(|open| (*number, open.last_sent));
         let middle = self.0.partition_point(|number| window.get(*number).is_none_or(|open| open.sent_at < moment));
-        let before = self.0.iter().take(middle).rev().filter_map(open).take(most);
-        let after = self.0.iter().skip(middle).filter_map(open).take(most);
+        let before = self.0.iter().take(middle).rev().take(MAX_COMPARED).filter_map(open).take(most);
+        let after = self.0.iter().skip(middle).take(MAX_COMPARED).filter_map(open).take(most);
         let distance = |(_, sent): &(u64, Instant)| moment.max(*sent).duration_since(moment.min(*sent));
         before.chain(after).min_by_key(distance).map(|(number, _)| number)
     }
@@ -153,6 +176,13 @@ impl Pool {
         for line in [&mut self.all, &mut self.wanting, &mut self.unmatched] {
             line.forget(window);
         }
+    }
+
+    /// Takes note of an answer that may be to several of them, from the oldest to the newest.
+    pub(super) fn blur(&mut self, arrival: Instant, oldest: u64, newest: u64) {
+        // An answer before this one may be to a newer request, where some are waited for longer than others.
+        let newest = self.blurred.map_or(newest, |(.., before)| before.max(newest));
+        self.blurred = Some((arrival, oldest, newest));
     }
 
     /// Of the last answer that may be to several of them, if it came since then: the oldest and the newest.
