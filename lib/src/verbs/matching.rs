@@ -299,12 +299,14 @@ impl Matching {
         self.waiting -= usize::from(open.wants(self.wanted));
         open.state = State::Closed;
         let (hash, sent_at, deadline) = (open.hash, open.sent_at, open.deadline);
+        // Where a request may get several answers, one credited with them all leaves none for those that have theirs too.
+        let is_answered = if self.is_exclusive { replies > 0 } else { open.matched.is_some() };
         if let Some(deadlines) = &mut self.deadlines {
             deadlines.remove(&(deadline, number));
         }
         let pools = [Some(&self.pool), self.alike.get(&hash)].into_iter().flatten();
         let blurred = pools.filter_map(|pool| pool.blurred_since(sent_at)).find(|(_, newest)| *newest >= number);
-        if replies > 0 || perhaps_refused {
+        if is_answered || perhaps_refused {
             return None;
         }
         self.missed += u64::from(blurred.is_none());

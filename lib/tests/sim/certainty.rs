@@ -114,6 +114,8 @@ struct Run {
     refused: Vec<u64>,
     /// What was said to have no answer, for certain.
     unanswered: Vec<u64>,
+    /// What was said to have none, by all appearances.
+    perhaps_unanswered: u64,
     /// Refusals that may be about several requests.
     unclear_refusals: u64,
     /// Answers claimed for certain, likely, otherwise.
@@ -149,6 +151,7 @@ impl Run {
             answered: BTreeMap::new(),
             refused: Vec::new(),
             unanswered: Vec::new(),
+            perhaps_unanswered: 0,
             unclear_refusals: 0,
             claims: [0; 3],
         }
@@ -187,7 +190,10 @@ impl Run {
             match said {
                 Said::Sent(request, _) => self.sent.entry(request).or_default().push(self.now),
                 Said::Unanswered(first, last) if first == last => self.unanswered.push(first),
-                Said::Unanswered(first, last) => assert!(first < last, "{first} to {last}"),
+                Said::Unanswered(first, last) => {
+                    assert!(first < last, "{first} to {last}");
+                    self.perhaps_unanswered += 1;
+                }
                 Said::Unreachable(_, request, copy) => self.unclear_refusals += u64::from(request.is_none() && !copy),
                 Said::Reply { .. } => {}
                 said => panic!("{said:?}"),
@@ -308,6 +314,10 @@ impl Run {
         if setting.copied == 0 && setting.retries == 0 && setting.replies == 1 && setting.peers == 1 {
             assert_eq!(report.requests_answered, answered, "{setting:?}");
             assert_eq!(report.replies_copied, 0, "{setting:?}");
+        }
+        let has_several = setting.replies != 1 || setting.peers > 1;
+        if has_several && answered == setting.requests && setting.held_up == 0 && setting.retries == 0 {
+            assert_eq!(self.perhaps_unanswered, 0, "all were answered: {setting:?}");
         }
         let is_slow = setting.interval.is_some_and(|interval| interval >= WAIT);
         if is_slow && setting.held_up == 0 && setting.retries == 0 {
