@@ -468,7 +468,15 @@ fn a_full_disk_is_a_failure_and_the_account_is_given() {
         "udp: cannot write to standard output: no space left on device\n",
     ]);
 
-    for arguments in [&["interfaces"][..], &["interfaces", "--json"], &["completions", "bash"]] {
+    for arguments in [
+        &["interfaces"][..],
+        &["interfaces", "--json"],
+        &["completions", "bash"],
+        &["--version"],
+        &["-V"],
+        &["--help"],
+        &["send", "-h"],
+    ] {
         let mut command = Place::Here.udp_command(arguments);
         command.stdout(full());
         let outcome = Process::start_with_output(command).finish();

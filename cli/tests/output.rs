@@ -39,6 +39,10 @@ fn a_closed_standard_output_is_an_error_where_something_is_written_to_it() {
         &["interfaces"],
         &["completions", "bash"],
         &["--version"],
+        &["-V"],
+        &["--help"],
+        &["help", "send"],
+        &["listen", "-h"],
     ] {
         assert_refused(&closed(arguments).finish());
     }
