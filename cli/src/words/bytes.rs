@@ -34,11 +34,11 @@ pub(crate) fn unescape(text: &str) -> Result<Vec<u8>, String> {
             [b'\\', ..] => (b'\\', 1),
             [b'x', ..] => match escape.get(1..3).map(|digits| u8::from_str_radix(digits, 16)) {
                 Some(Ok(byte)) if escape.as_bytes()[1] != b'+' => (byte, 3),
-                _ => return Err("'\\x' wants two hex digits, as in '\\x0a'".to_owned()),
+                _ => return Err("'\\x' needs two hex digits, as in '\\x0a'".to_owned()),
             },
             [b'u', ..] => {
                 let (letter, after) = character(&escape[1..])
-                    .ok_or("'\\u' wants the number of a character in hex digits, as in '\\u{e9}'")?;
+                    .ok_or("'\\u' needs the number of a character in hex digits, as in '\\u{e9}'")?;
                 bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
                 rest = after;
                 continue;
@@ -97,7 +97,7 @@ mod tests {
         for wrong in
             [r"\u", r"\u{", r"\u{}", r"\u{+1}", r"\ue9", r"\u{d800}", r"\u{110000}", r"\u{100000041}", r"\u{é}"]
         {
-            assert!(unescape(wrong).unwrap_err().starts_with(r"'\u' wants the number of a character"), "{wrong}");
+            assert!(unescape(wrong).unwrap_err().starts_with(r"'\u' needs the number of a character"), "{wrong}");
         }
     }
 }

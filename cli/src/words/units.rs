@@ -123,6 +123,12 @@ fn split(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
+/// A number of things, in words.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// A duration for people: three digits and the unit that fits.
 pub(crate) fn human(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();

@@ -8,12 +8,12 @@ use serde::Serialize;
 use udpkit::{Count, Quantiles, Report};
 
 use super::kept::CaptureEntry;
-use super::tally::{Omission, Tally, counted};
+use super::tally::{Omission, Tally};
 use crate::output::json::{self, nanoseconds};
 use crate::output::summary::{Rates, Summary, counts, dropped, ignored};
 use crate::output::{Notice, Remark, Tone};
 use crate::words::endpoint::Endpoint;
-use crate::words::units;
+use crate::words::units::{self, counted};
 use udpkit_capture::{PacketCounts, Unusable};
 
 /// The socket by which a source sends; people see only those whose port is not that of the capture.
@@ -227,7 +227,7 @@ impl Replayed<'_> {
         let mut lines = vec![format!("capture: {packets}{times}, {datagrams}{joined}")];
         lines.extend(self.tally.unused().map(|(count, _, words)| format!("  {count} not sent: {words}")));
         if let unsent @ 1.. = self.tally.unsent(self.tried()) {
-            lines.push(format!("  {unsent} not sent: read, and then it ended"));
+            lines.push(format!("  {unsent} not sent: the run ended first"));
         }
         if *vxlan > 0 {
             lines.push(format!("  {vxlan} of them VXLAN, with a frame in each"));

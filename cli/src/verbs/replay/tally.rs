@@ -1,6 +1,7 @@
 //! What became of everything in a capture, over all readings of it.
 
 use super::offload::Offload;
+use crate::words::units::counted;
 use udpkit_capture::{PacketCounts, Unusable};
 
 /// Why a datagram of a capture is not sent.
@@ -133,10 +134,4 @@ impl Tally {
             false => format!("{}: {}", counted(packets, "packet"), reasons.join(", ")),
         }
     }
-}
-
-/// A number of things, in words.
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
 }

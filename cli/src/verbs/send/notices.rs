@@ -52,7 +52,7 @@ fn words(report: &Report, waited: bool, receive_buffer: usize) -> Vec<String> {
     #[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
     if waited && requests > 0 {
         let unanswered = 100.0 * (requests - answered) as f64 / requests as f64;
-        first += &format!(", {unanswered:.1} % of {requests} requests unanswered");
+        first += &format!(", {unanswered:.1} % of {} unanswered", units::counted(requests, "request"));
     }
     let parts = [
         (report.retries, "retries"),

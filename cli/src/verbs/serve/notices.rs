@@ -150,7 +150,7 @@ fn words(report: &Report, receive_buffer: usize) -> Vec<String> {
         lines.push(format!("  {} truncated on receipt", report.truncated));
     }
     if report.unreachable > 0 {
-        lines.push(format!("  {} replies refused by their receivers (ICMP)", report.unreachable));
+        lines.push(format!("  replies refused by their receivers (ICMP): {}", report.unreachable));
     }
     if report.kernel_drops.is_none() {
         lines.push("  dropped by the kernel: unknown on this system".to_owned());
