@@ -40,6 +40,7 @@ fn help_as_option(mut arguments: Vec<OsString>) -> Vec<OsString> {
     if arguments.get(1).is_some_and(|verb| verb == "help") {
         arguments.remove(1);
         arguments.truncate(2);
+        arguments.retain(|verb| verb != "help");
         arguments.push("--help".into());
     }
     arguments
@@ -60,6 +61,10 @@ fn explain(error: &clap::Error, typed: &[String]) -> Option<anyhow::Error> {
             option if option.starts_with('-') => Some(line.unknown_option(option)),
             extra => Some(line.one_too_many(extra)),
         },
+        ErrorKind::InvalidUtf8 if line.sends_text() => {
+            let hint = "--hex '01 0a ff' sends any bytes, and so does standard input";
+            Some(Hint::on("an argument is not valid UTF-8", hint))
+        }
         ErrorKind::InvalidSubcommand => Some(line.unknown_verb(context(ContextKind::InvalidSubcommand)?)),
         _ => None,
     }
@@ -94,8 +99,8 @@ impl Line<'_> {
     }
 
     fn unknown_option(&self, option: &str) -> anyhow::Error {
-        if let Some(misplaced) = self.before_verb(option) {
-            return misplaced;
+        if let Some(error) = self.before_verb(option).or_else(|| self.negative(option)) {
+            return error;
         }
         if option.starts_with("--") {
             let hint = self.of_table(option).map(str::to_owned).or_else(|| self.misspelled(option));
@@ -117,6 +122,14 @@ impl Line<'_> {
             let hint = format!("udp {} {option} ...", self.name());
             Hint::on(format!("'{option}' is an option of {}, and stands before it", self.name()), hint)
         })
+    }
+
+    /// An error for a number below zero where the value of an option stands.
+    fn negative(&self, option: &str) -> Option<anyhow::Error> {
+        let is_number = |word: &str| word.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
+        let place = self.typed.iter().position(|word| word.starts_with(option) && is_number(word))?;
+        let (word, before) = (&self.typed[place], self.typed[..place].last()?);
+        self.takes_value(before).then(|| anyhow::anyhow!("{before} cannot be negative: '{word}'"))
     }
 
     /// The hint for a word of short options.
@@ -175,6 +188,16 @@ impl Line<'_> {
         options.any(|arg| arg.get_short() == Some(letter) && !arg.get_action().takes_values())
     }
 
+    /// Whether a word is an option whose value is the next word.
+    fn takes_value(&self, word: &str) -> bool {
+        self.verb.get_arguments().any(|arg| {
+            let is_long = word.strip_prefix("--").is_some_and(|long| arg.get_long() == Some(long));
+            let is_short =
+                arg.get_short().is_some_and(|short| word.strip_prefix('-') == Some(short.to_string().as_str()));
+            (is_long || is_short) && arg.get_action().takes_values()
+        })
+    }
+
     /// An argument after the last one that the verb takes.
     fn one_too_many(&self, extra: &str) -> anyhow::Error {
         let place = self.typed.iter().rposition(|word| word == extra).unwrap_or(0);
@@ -204,7 +227,7 @@ impl Line<'_> {
             None if is_port(word) => format!("udp listen {word}"),
             None if is_port(next) && has_no_port(word) => format!("udp send {} TEXT", with_port(word, next)),
             None if is_address(word) => format!("udp send {word} TEXT"),
-            None => match nearest(word, verbs.iter().copied()) {
+            None => match nearest(&word.to_ascii_lowercase(), verbs.iter().copied()) {
                 Some(verb) => format!("did you mean {verb}?"),
                 None => format!("the verbs are {}", verbs.join(", ")),
             },

@@ -3,6 +3,9 @@
 
 mod common;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use common::{Place, Process, Scratch, hosts, number, without_rtt};
 
 /// The link-local address of a host's `eth0`.
@@ -68,6 +71,26 @@ fn a_scope_is_the_name_of_its_interface_wherever_it_is_printed_and_can_be_pasted
     let targets = h1.run(&["broadcast", "-6", "hi", "--dry-run"]);
     targets.assert_status(0);
     assert_eq!(targets.text(), "eth0: to [ff02::1%eth0]:10000\n");
+}
+
+#[test]
+fn a_link_local_address_to_listen_at_needs_its_interface() {
+    let Some(lan) = hosts(2) else { return };
+    let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
+    let one = link_local(h1);
+    for verb in ["listen", "serve"] {
+        let refused = h1.run(&[verb, &format!("[{one}]:700")]);
+        refused.assert_status(2);
+        refused.assert_told(&[
+            &format!("udp: {one} is link-local: say on which interface, as in [{one}%eth0]:700 or with -i\n"),
+            "hint: interfaces here: lo, eth0\n",
+        ]);
+    }
+    let mut server = h1.udp(&["serve", &format!("[{one}]:0"), "-i", "eth0"]);
+    let line = server.stderr_line();
+    let address = line.strip_prefix("serving on ").unwrap_or_else(|| panic!("{line}"));
+    assert!(address.starts_with(&format!("[{one}%eth0]:")), "{line}");
+    h2.run(&["send", address, "hi"]).assert_status(0);
 }
 
 /// Asserts that each command is refused, and that the hint has these words.
@@ -205,7 +228,7 @@ fn a_count_is_how_many_to_send() {
 
 #[test]
 fn a_word_of_another_tool_has_the_right_one_as_its_hint() {
-    let cases: [(&[&str], &str); 62] = [
+    let cases: [(&[&str], &str); 70] = [
         // Before the verb.
         (&["-v", "send", "h", "x"], "udp send -v ..."),
         (&["-p", "5000", "listen"], "udp listen -p ..."),
@@ -228,6 +251,9 @@ fn a_word_of_another_tool_has_the_right_one_as_its_hint() {
         (&["listen", "-r", "file"], "`udp replay FILE HOST`"),
         (&["listen", "-k"], "leave it out"),
         (&["send", "127.0.0.1", "x", "-i", "0.2"], "--every 0.2s"),
+        (&["broadcast", "x", "-i", "5"], "--every 5s"),
+        (&["listen", "-i", "5"], "interfaces here: lo"),
+        (&["replay", "f", "127.0.0.1", "-i", "0.2"], "interfaces here: lo"),
         // Long options.
         (&["listen", "--timeout", "5s"], "--for DURATION"),
         (&["serve", "--timeout=5s"], "--for DURATION"),
@@ -258,7 +284,12 @@ fn a_word_of_another_tool_has_the_right_one_as_its_hint() {
         (&["send", "h", "-5"], "to send it as text: --text=-5;"),
         (&["send", "h", "-temp 5"], "to send it as text: --text='-temp 5';"),
         (&["interfaces", "--frobnicate"], "`udp interfaces --help` lists the options"),
+        (&["broadcast", "x", "--filter", "x"], "piped into grep"),
+        (&["replay", "f", "h", "--times", "3"], "--loop N"),
         // Verbs.
+        (&["SEND", "h"], "did you mean send?"),
+        (&["rx", "5000"], "`udp listen PORT`"),
+        (&["sender", "h"], "udp send HOST:PORT TEXT"),
         (&["client", "h"], "udp send HOST:PORT TEXT"),
         (&["server"], "`udp serve PORT`"),
         (&["ping", "h"], "udp send HOST:PORT ping -c 5"),
@@ -276,6 +307,36 @@ fn a_word_of_another_tool_has_the_right_one_as_its_hint() {
         (&["replay", "f", "::1", "5000"], "udp replay f [::1]:5000"),
     ];
     assert_refused(Place::Here, &cases);
+}
+
+#[test]
+fn a_number_below_zero_is_refused_as_the_value_that_it_is() {
+    for (arguments, expected) in [
+        (&["send", "127.0.0.1", "x", "--wait", "-1"][..], "--wait cannot be negative: '-1'"),
+        (&["send", "127.0.0.1", "x", "-c", "-1"], "-c cannot be negative: '-1'"),
+        (&["listen", "--for", "-5s"], "--for cannot be negative: '-5s'"),
+        (&["serve", "--drop", "-0.5"], "--drop cannot be negative: '-0.5'"),
+    ] {
+        let outcome = Place::Here.run(arguments);
+        outcome.assert_status(2);
+        assert_eq!(outcome.stderr, format!("udp: {expected}\n"));
+    }
+}
+
+#[test]
+fn an_argument_that_is_no_utf8_is_refused_with_the_way_to_send_bytes() {
+    let mut command = Place::Here.udp_command(&["send", "127.0.0.1"]);
+    command.arg(OsStr::from_bytes(b"\xff"));
+    let outcome = Process::start(command).finish();
+    outcome.assert_status(2);
+    outcome.assert_told(&[
+        "udp: an argument is not valid UTF-8\nhint: --hex '01 0a ff' sends any bytes, and so does standard input\n",
+    ]);
+}
+
+#[test]
+fn the_help_of_help_is_the_help() {
+    assert_eq!(Place::Here.run(&["help", "help"]).text(), Place::Here.run(&["help"]).text());
 }
 
 #[test]

@@ -51,6 +51,15 @@ pub(crate) fn check_broadcast(args: &BroadcastArgs, interfaces: &Interfaces) -> 
     Err(refusal(text, kind, &right))
 }
 
+/// An error where -i has a number, which is the interval in ping.
+pub(crate) fn check_interval(common: &CommonArgs, interfaces: &Interfaces) -> Result<()> {
+    let is_number = |name: &&String| name.parse::<f64>().is_ok() && interfaces.named(name).is_none();
+    common.interfaces.iter().find(is_number).map_or(Ok(()), |name| {
+        let hint = format!("-i names an interface; the time from one datagram to the next is --every {name}s");
+        Err(Hint::on(format!("no interface '{name}'"), hint))
+    })
+}
+
 /// An error where a port follows an address that has none: that would be two places to listen.
 pub(crate) fn check_listening(addresses: &[Address], common: &CommonArgs) -> Result<()> {
     if common.port.is_some() {

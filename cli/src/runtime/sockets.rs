@@ -31,13 +31,9 @@ pub(crate) fn named<'a>(common: &CommonArgs, interfaces: &'a Interfaces) -> Resu
     common.interfaces.iter().map(find).collect()
 }
 
-/// The error for an interface that there is not. In ping, -i is the interval.
+/// The error for an interface that there is not.
 fn no_interface(name: &str, interfaces: &Interfaces) -> anyhow::Error {
-    let hint = match name.parse::<f64>() {
-        Ok(_) => format!("-i names an interface; the time from one datagram to the next is --every {name}s"),
-        Err(_) => interface_names(interfaces),
-    };
-    Hint::on(format!("no interface '{name}'"), hint)
+    Hint::on(format!("no interface '{name}'"), interface_names(interfaces))
 }
 
 /// The one interface that was named, if any.
@@ -123,7 +119,7 @@ pub(crate) fn listening(
     source: Option<IpAddr>,
     interfaces: &Interfaces,
 ) -> Result<Listening> {
-    named(common, interfaces)?;
+    let named = named(common, interfaces)?;
     let mut addresses = expanded(addresses)?;
     check_listening(&addresses, common)?;
     if addresses.is_empty() {
@@ -139,6 +135,7 @@ pub(crate) fn listening(
             None => both_families(port, common, options, &mut listening)?,
             Some(host) => {
                 for address in host.resolve(port, common.families(), interfaces)? {
+                    let address = on_its_link(address, &named, interfaces)?;
                     if at.insert(address) {
                         one_address(address, options, source, &mut listening)?;
                     }
@@ -255,6 +252,15 @@ pub(crate) fn scoped(
         v6.set_scope_id(index.get());
     }
     Ok(v6.into())
+}
+
+/// An address of ours to listen at. A link-local one counts on the one interface that was named, unless it names its own.
+fn on_its_link(address: SocketAddr, named: &[&Interface], interfaces: &Interfaces) -> Result<SocketAddr> {
+    if address.ip().is_multicast() || Endpoint(address).interface().is_some() {
+        return Ok(address);
+    }
+    let interface = if let [one] = named { one.index } else { None };
+    scoped(address, interface, interfaces)
 }
 
 /// An address with this interface, where it counts on one.

@@ -131,6 +131,7 @@ pub(super) const OPTIONS: &[Habit] = &[
     row("listen", "--filter --expression", Hint("--from NETWORK chooses by address, --match REGEX by payload")),
     row("replay", "--filter --expression", Hint("--filter-port PORT sends only what went to this port")),
     row("send", "--filter", Hint("answers from other addresses are ignored; --any-source takes them")),
+    row("broadcast", "--filter", Hint("every answer is printed; what is printed can be piped into grep")),
     row("serve", "--filter", Hint("--rules FILE chooses by source and payload")),
     row(
         "serve",
@@ -150,6 +151,7 @@ pub(super) const OPTIONS: &[Habit] = &[
     ),
     row("serve replay", "--size", Hint("--recv-buffer SIZE is the size of the receive buffer")),
     row("send broadcast", "--num --number --packets --times", Hint("-c N is how many to send")),
+    row("replay", "--times", Hint("--loop N sends everything N times")),
     row("*", "--num --number --packets --limit", Hint("-c N ends after N datagrams")),
     row(
         "send broadcast",
@@ -212,7 +214,12 @@ pub(super) const OPTIONS: &[Habit] = &[
 /// Verbs.
 pub(super) const VERBS: &[Habit] = &[
     row("udp", "recv receive", Is("listen")),
-    row("udp", "client nc ncat netcat socat ask query request write", Hint("udp send HOST:PORT TEXT")),
+    row(
+        "udp",
+        "client nc ncat netcat socat ask query request write sender tx transmit",
+        Hint("udp send HOST:PORT TEXT"),
+    ),
+    row("udp", "receiver rx", Hint("`udp listen PORT` prints what arrives")),
     row("udp", "server", Hint("`udp serve PORT` answers what arrives; `udp listen PORT` only prints it")),
     row("udp", "responder respond reply answer", Hint("udp serve --reply TEXT")),
     row("udp", "ping probe", Hint("udp send HOST:PORT ping -c 5")),
@@ -236,7 +243,7 @@ pub(super) const VERBS: &[Habit] = &[
         Hint("`udp listen 239.1.2.3:5000` joins a group, `udp send 239.1.2.3:5000 TEXT` sends to it"),
     ),
     row("udp", "bcast", Hint("udp broadcast TEXT")),
-    row("udp", "interface ifaces ifconfig ip addr", Hint("udp interfaces")),
+    row("udp", "interface ifaces if ifconfig ip addr links", Hint("udp interfaces")),
     row("udp", "completion complete", Hint("udp completions SHELL")),
     row("udp", "version", Hint("udp --version")),
 ];

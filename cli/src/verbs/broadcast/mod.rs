@@ -25,6 +25,7 @@ pub(crate) fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
     check_format(&args.common)?;
     let interfaces = Interfaces::list()?;
     misplaced::check_broadcast(args, &interfaces)?;
+    misplaced::check_interval(&args.common, &interfaces)?;
     let plans = plan::plan(args, &interfaces)?;
     let limit = plans.payload_limit();
     let payloads = payload::payloads(&args.payload, limit)?;

@@ -25,6 +25,7 @@ pub(crate) fn send(args: &SendArgs) -> Result<Exit> {
     options::check(args)?;
     misplaced::check_send(args)?;
     let interfaces = Interfaces::list().unwrap_or_default();
+    misplaced::check_interval(&args.common, &interfaces)?;
     let destinations = options::destinations(args, &interfaces)?;
     let payloads = payload::payloads(&args.payload, udpkit::max_payload(destinations[0].ip()))?;
     // A name may have an address where nobody listens and another where somebody does.
