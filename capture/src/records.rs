@@ -33,6 +33,10 @@ impl<R: Read> Records<R> {
             Some(&magic) if u32::from_be_bytes(magic) == blocks::SECTION_HEADER => {
                 FileFormat::Pcapng(Pcapng::default())
             }
+            // What was compressed once is unpacked by now.
+            Some([0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd]) if cfg!(feature = "compression") => {
+                return Err(ReadError::NotACapture("it is compressed twice"));
+            }
             Some([0x1f, 0x8b, ..]) => return Err(ReadError::NotACapture("it is compressed with gzip")),
             Some([0x28, 0xb5, 0x2f, 0xfd]) => return Err(ReadError::NotACapture("it is compressed with zstd")),
             Some([0xfd, b'7', b'z', b'X']) => return Err(ReadError::NotACapture("it is compressed with xz")),

@@ -271,6 +271,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_compressed_twice_is_reported_as_such() {
+        let capture = capture(3);
+        for bytes in [gzip(&gzip(&capture)), gzip(&zstd(&capture)), zstd(&gzip(&capture)), zstd(&zstd(&capture))] {
+            let (found, error) = numbers(&bytes[..]);
+            assert!(matches!(error, Some(ReadError::NotACapture("it is compressed twice"))), "{error:?}");
+            assert!(found.is_empty());
+        }
+    }
+
+    #[test]
     fn what_is_cut_off_gives_all_that_can_be_unpacked_and_is_told_as_cut_off() {
         let expected: Vec<_> = (0..40).collect();
         for (name, bytes) in compressed(&capture(40)) {
