@@ -81,9 +81,11 @@ fn udp(body: &[u8], at: usize) -> Result<Udp> {
     }
     let (source_port, destination_port) = (be16(body, at)?, be16(body, at + 2)?);
     let payload = at + UDP_HEADER..at + len;
-    // The number's bit is set, and all that is reserved is not: hardly anything else looks like that.
+    // The number's bit is set, and all that is reserved is not: hardly anything else looks like that. A group's number may
+    // be there (draft-smith-vxlan-group-policy), which has two flags of its own.
     let header = body[payload.clone()].first_chunk::<VXLAN_HEADER>();
-    let is_vxlan = VXLAN_PORTS.contains(&destination_port) && matches!(header, Some([8, 0, 0, 0, _, _, _, 0]));
+    let is_vxlan = VXLAN_PORTS.contains(&destination_port)
+        && matches!(header, Some([8, 0, 0, 0, _, _, _, 0] | [0x88, 0 | 0x08 | 0x40 | 0x48, _, _, _, _, _, 0]));
     Ok(Udp { source_port, destination_port, payload, is_vxlan })
 }
 

@@ -79,7 +79,9 @@ fn ipv4(frame: &[u8], at: usize, wire_len: usize, opens: bool) -> Result<Packet>
     if header_len < 20 || total < header_len {
         return Err(Unusable::BadHeader);
     }
-    check_protocol(header[9], opens)?;
+    if header[9] != AUTHENTICATION {
+        check_protocol(header[9], opens)?;
+    }
     let body = at + header_len..at + total;
     let place = u16::from_be_bytes([header[6], header[7]]);
     let fragment = Fragment {
