@@ -1,11 +1,11 @@
 //! Several captures, read as one: in the order of their times.
 
-use std::fs::File;
 use std::time::Duration;
 
 use udpkit_capture::{PacketCounts, ReadError, Reader};
 
 use super::kept::Kept;
+use super::stoppable::Stoppable;
 
 /// Several captures that are read side by side: what is held of each is one datagram.
 pub(super) struct Merged {
@@ -18,7 +18,7 @@ pub(super) struct Merged {
 
 /// One of them.
 struct Part {
-    reader: Reader<File>,
+    reader: Reader<Stoppable>,
     /// Its next datagram, if that was read.
     next: Option<Kept>,
     /// The last time that it told: what has none comes with what stands before it.
@@ -28,7 +28,7 @@ struct Part {
 
 impl Merged {
     /// Reads these captures from their beginnings.
-    pub(super) fn new(readers: Vec<Reader<File>>) -> Self {
+    pub(super) fn new(readers: Vec<Reader<Stoppable>>) -> Self {
         let part = |reader| Part { reader, next: None, last: Duration::ZERO, is_over: false };
         Self { parts: readers.into_iter().map(part).collect(), failure: None, culprit: None }
     }

@@ -13,6 +13,7 @@ mod rehearsal;
 mod run;
 mod screen;
 mod senders;
+mod stoppable;
 mod survey;
 mod tally;
 

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use super::kept::Kept;
 use super::merged::Merged;
 #[cfg(unix)]
 use super::patient::patient;
+use super::stoppable::Stoppable;
 use crate::hint::Hint;
 use udpkit_capture::{Captured, PacketCounts, ReadError, ReadOptions, Reader};
 // Elsewhere an input that does not wait is an error, and is told.
@@ -72,10 +75,10 @@ impl Origin {
         Ok(Self::Stream(Some(messages)))
     }
 
-    /// Begins to read from the beginning; of a stream there is one reading.
-    pub(super) fn begin(&mut self, options: ReadOptions) -> Result<Supply, (usize, ReadError)> {
+    /// Begins to read from the beginning, until the run shall `stop`; of a stream there is one reading.
+    pub(super) fn begin(&mut self, options: ReadOptions, stop: &Arc<AtomicBool>) -> Result<Supply, (usize, ReadError)> {
         match self {
-            Self::Files(files) => supply(files, options),
+            Self::Files(files) => supply(files, options, stop),
             Self::Stream(messages) => {
                 let again = || (0, ReadError::Input(0, io::ErrorKind::NotSeekable.into()));
                 let messages = messages.take().ok_or_else(again)?;
@@ -104,9 +107,13 @@ fn open_one(path: &Path) -> Result<(Option<File>, bool)> {
     Ok((Some(file), !metadata.is_file()))
 }
 
-/// Reads files from their beginnings: one as it is, several in the order of their times.
-pub(super) fn supply(files: &[File], options: ReadOptions) -> Result<Supply, (usize, ReadError)> {
-    let read = |(place, file)| rewound(file, options).map_err(|error| (place, error));
+/// Reads files from their beginnings, until the run shall `stop`: one as it is, several in the order of their times.
+pub(super) fn supply(
+    files: &[File],
+    options: ReadOptions,
+    stop: &Arc<AtomicBool>,
+) -> Result<Supply, (usize, ReadError)> {
+    let read = |(place, file)| rewound(file, options, stop).map_err(|error| (place, error));
     let mut readers = files.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
     Ok(match readers.pop() {
         Some(one) if readers.is_empty() => Supply::File(Box::new(one)),
@@ -115,9 +122,10 @@ pub(super) fn supply(files: &[File], options: ReadOptions) -> Result<Supply, (us
 }
 
 /// Reads a file from its beginning.
-fn rewound(file: &File, options: ReadOptions) -> Result<Reader<File>, ReadError> {
+fn rewound(file: &File, options: ReadOptions, stop: &Arc<AtomicBool>) -> Result<Reader<Stoppable>, ReadError> {
     let again = file.try_clone().and_then(|mut file| file.rewind().map(|()| file));
-    Reader::with(again.map_err(|error| ReadError::Input(0, error))?, options)
+    let file = again.map_err(|error| ReadError::Input(0, error))?;
+    Reader::with(Stoppable::new(file, stop), options)
 }
 
 /// Reads a stream to its end, or until nobody wants more.
@@ -142,7 +150,7 @@ fn read_stream(input: impl Read, options: ReadOptions, sender: &SyncSender<Piece
 
 /// Where the datagrams of a reading come from.
 pub(super) enum Supply {
-    File(Box<Reader<File>>),
+    File(Box<Reader<Stoppable>>),
     Merged(Merged),
     Stream(Receiver<Piece>, PacketCounts),
 }
@@ -185,5 +193,38 @@ impl Supply {
             Self::Merged(merged) => merged.counts(),
             Self::Stream(_, counts) => counts.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    #[test]
+    fn a_file_without_a_datagram_is_not_read_on_once_the_run_shall_end() {
+        const PACKETS: usize = 10_000;
+        let header: [u32; 6] = [0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 1 << 18, 1];
+        let packet: Vec<u32> = [0, 0, 1000, 1000].into_iter().chain([0; 250]).collect();
+        let bytes = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
+        let path = std::env::temp_dir().join(format!("udp-replay-{}.pcap", std::process::id()));
+        let mut file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file.write_all(&[bytes(&header), bytes(&packet).repeat(PACKETS)].concat()).unwrap();
+
+        let read = |files: &[File], is_stopped: bool| {
+            let stop = Arc::default();
+            let mut supply = supply(files, ReadOptions::default(), &stop).unwrap();
+            stop.store(is_stopped, Ordering::Release);
+            let next = supply.next(Duration::ZERO, |_, _| ());
+            assert!(matches!(next, Ok(Reading::End)) || is_stopped, "{next:?}");
+            usize::try_from(supply.counts().packets).unwrap()
+        };
+        let another = file.try_clone().unwrap();
+        assert_eq!(read(std::slice::from_ref(&file), false), PACKETS);
+        assert!(read(std::slice::from_ref(&file), true) < PACKETS / 2);
+        assert!(read(&[file, another], true) < PACKETS / 2);
     }
 }

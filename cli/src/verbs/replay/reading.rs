@@ -147,7 +147,7 @@ pub(super) struct Pass {
 
 impl Pass {
     pub(super) fn begin(origin: &mut Origin, context: &Rc<Context>) -> udpkit::Result<Self> {
-        let supply = origin.begin(context.reading).map_err(|error| context.error(error))?;
+        let supply = origin.begin(context.reading, &context.stop).map_err(|error| context.error(error))?;
         context.tally.borrow_mut().readings += 1;
         Ok(Self { supply, context: Rc::clone(context), last: Duration::ZERO, pieces: VecDeque::new() })
     }
@@ -211,7 +211,12 @@ impl Recording for Pass {
         }
         // Much may stand between two that are sent.
         while !self.context.is_stopped() {
-            match self.step().map_err(|error| self.context.error((self.supply.culprit(), error)))? {
+            let step = match self.step() {
+                // A file ends where it was stopped.
+                Err(_) if self.context.is_stopped() => break,
+                step => step.map_err(|error| self.context.error((self.supply.culprit(), error)))?,
+            };
+            match step {
                 Reading::Ready(Ok(kept)) => {
                     let first = self.cut(kept);
                     return Ok(Reading::Ready(self.select(first)));

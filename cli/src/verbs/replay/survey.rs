@@ -42,7 +42,7 @@ pub(super) fn survey(
     mut look: impl FnMut(),
 ) -> udpkit::Result<Survey> {
     let most = options.limits.count.unwrap_or(u64::MAX);
-    let mut supply = supply(files, context.reading).map_err(|error| context.error(error))?;
+    let mut supply = supply(files, context.reading, &context.stop).map_err(|error| context.error(error))?;
     let mut sources = match options.keeps {
         Keeps::Destination => Sources::by_family(MAX_SOCKETS, MAX_SOCKETS),
         Keeps::Nothing | Keeps::Port => Sources::new(MAX_SOCKETS),
