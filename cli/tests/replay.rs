@@ -1111,6 +1111,26 @@ fn what_stands_where_the_address_belongs_has_a_hint() {
 }
 
 #[test]
+fn what_has_no_time_at_the_beginning_is_sent_with_the_first_that_has_one() {
+    let scratch = Scratch::new();
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
+    let mut frame = frame(parse(SOURCE), parse(DESTINATION), b"no time");
+    let length = u32::try_from(frame.len()).expect("it is short");
+    frame.resize(frame.len().next_multiple_of(4), 0);
+    let total = u32::try_from(frame.len() + 16).expect("it is short");
+    let section = words(&[0x0a0d_0d0a, 28, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, 28, 1, 20, 1, 0, 20]);
+    // Simple packet blocks have none.
+    let simple = [words(&[3, total, length]), frame, words(&[total])].concat();
+    let timeless = scratch.file("timeless.pcapng", [section, simple.repeat(2)].concat());
+    let timed = scratch.file("timed.pcap", Pcap::numbered(2, 7).0);
+    let outcome = Place::Here.run(&["replay", &timed, &timeless, "127.0.0.1:9", "--dry-run", "--json"]);
+    let planned: Vec<_> = outcome.objects().into_iter().filter(|object| object["type"] == "planned").collect();
+    let times: Vec<_> = planned.iter().map(|planned| number(&planned["at_ns"])).collect();
+    assert_eq!(times, [0, 0, 0, 7_000_000]);
+    assert_eq!(balanced(&outcome)["capture"]["without_time"], 2);
+}
+
+#[test]
 fn several_captures_are_sent_in_the_order_of_their_times() {
     let scratch = Scratch::new();
     let at = |times: &[u64], name: &str| {

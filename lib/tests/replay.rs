@@ -18,7 +18,7 @@ use udpkit::{Drive, End, Event, Memberships, Options, Quantiles, Report, Socket,
 fn from(source: u16, at: Duration, payload: Vec<u8>) -> ReplayDatagram {
     let source = SocketAddr::from(([192, 0, 2, 1], source));
     let destination = SocketAddr::from(([192, 0, 2, 2], 9));
-    ReplayDatagram { number: 1, at, source, destination, payload }
+    ReplayDatagram { number: 1, at: Some(at), source, destination, payload }
 }
 
 /// Replays these from so many sockets in this thread.

@@ -273,6 +273,8 @@ fn captured(bytes: &mut Unstructured<'_>) -> Result<Vec<Option<ReplayDatagram>>>
         captured.push(if bytes.ratio(1, 12)? {
             None
         } else {
+            // Some captures do not tell the time.
+            let at = Some(at).filter(|at| *at >= Duration::from_millis(10));
             Some(ReplayDatagram { number, at, source, destination, payload })
         });
     }

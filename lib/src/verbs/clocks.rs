@@ -143,8 +143,12 @@ impl Clocks {
         self.position = 0;
     }
 
-    /// Where the next datagram is, of this recorded time.
-    pub(super) fn place(&mut self, at: Duration) -> Placed {
+    /// Where the next datagram is, of this recorded time, or where the last one is if it has none.
+    pub(super) fn place(&mut self, at: Option<Duration>) -> Placed {
+        let Some(at) = at else {
+            self.number += 1;
+            return Placed { position: self.position, jumped: false };
+        };
         let at = at.as_nanos().cast_signed();
         let went_back = !self.clocks.is_empty() && at <= self.last_at - CLOCK_WAS_SET;
         self.steps_back += u64::from(went_back);

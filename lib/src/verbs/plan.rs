@@ -298,8 +298,8 @@ impl Preview {
         Self { timetable, pauses: Vec::new(), takes: Duration::ZERO }
     }
 
-    /// Takes the next datagram: its time, and the length of its payload.
-    pub fn add(&mut self, at: Duration, len: usize) {
+    /// Takes the next datagram: [its time](super::ReplayDatagram::at), and the length of its payload.
+    pub fn add(&mut self, at: Option<Duration>, len: usize) {
         let (number, pauses) = (self.timetable.made(), &mut self.pauses);
         let mut before = self.takes;
         self.takes = self.timetable.due(at, len, Duration::ZERO, |sooner| {

@@ -11,8 +11,9 @@ pub struct ReplayDatagram {
     /// Its number, which comes back when it is sent ([`Event::Sent`](crate::Event::Sent)): whoever reads the
     /// capture knows by it which one was.
     pub number: u64,
-    /// When it was captured, after any moment that is the same for the whole capture.
-    pub at: Duration,
+    /// When it was captured, after any moment that is the same for the whole capture; `None` if that is not known: it is due with
+    /// the one before it, and with the first whose time is known if none was before.
+    pub at: Option<Duration>,
     /// Who sent it then.
     pub source: SocketAddr,
     /// Where it went then.

@@ -59,9 +59,15 @@ impl Timetable {
         }
     }
 
-    /// When the next datagram is due: of this recorded time, and with a payload of this length. Tells first which of those before
+    /// When the next datagram is due: of this recorded time, if it has one, and with a payload of this length. Tells first which of those before
     /// it, that did not leave by now, are due sooner.
-    pub(super) fn due(&mut self, at: Duration, len: usize, now: Duration, mut sooner: impl FnMut(Sooner)) -> Duration {
+    pub(super) fn due(
+        &mut self,
+        at: Option<Duration>,
+        len: usize,
+        now: Duration,
+        mut sooner: impl FnMut(Sooner),
+    ) -> Duration {
         self.due = match self.pace {
             ReplayPace::Recorded { speed } => self.recorded(at, speed, now, &mut sooner),
             ReplayPace::Fixed(pace) => self.delays.saturating_add(pace.after(self.made, self.made_bytes)),
@@ -88,7 +94,13 @@ impl Timetable {
         self.clocks.begin_again();
     }
 
-    fn recorded(&mut self, at: Duration, speed: f64, now: Duration, sooner: &mut impl FnMut(Sooner)) -> Duration {
+    fn recorded(
+        &mut self,
+        at: Option<Duration>,
+        speed: f64,
+        now: Duration,
+        sooner: &mut impl FnMut(Sooner),
+    ) -> Duration {
         let placed = self.clocks.place(at);
         for undone in self.clocks.take_undone() {
             sooner(self.undo(&undone, now));

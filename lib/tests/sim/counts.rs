@@ -64,6 +64,7 @@ fn every_verb_counts_what_is_cut_off_fails_or_is_refused() {
     assert_counted_alike("broadcast", Broadcast::new(options, once()));
     let options = ReplayOptions { wait: Duration::from_secs(1), ..ReplayOptions::new(address(SERVER)) };
     let (source, destination) = (address(CLIENT), address(SERVER));
-    let captured = ReplayDatagram { number: 1, at: Duration::ZERO, source, destination, payload: b"12345".to_vec() };
+    let captured =
+        ReplayDatagram { number: 1, at: Some(Duration::ZERO), source, destination, payload: b"12345".to_vec() };
     assert_counted_alike("replay", Replay::new(options, Sources::new(1), || Ok([Ok(captured.clone())].into_iter())));
 }

@@ -75,7 +75,7 @@ pub(crate) fn run(engine: &mut impl Engine, late: Duration, turns: usize) -> (Re
 
 pub(crate) fn captured(at: Duration, payload: impl Into<Vec<u8>>) -> ReplayDatagram {
     let (source, destination) = (address(CLIENT), address("10.9.9.9:53"));
-    ReplayDatagram { number: 1, at, source, destination, payload: payload.into() }
+    ReplayDatagram { number: 1, at: Some(at), source, destination, payload: payload.into() }
 }
 
 /// A capture of these times in milliseconds; each payload is the number of its datagram.
@@ -489,7 +489,7 @@ proptest! {
     ) {
         let source = |host: u16| SocketAddr::from(([10, 0, 0, 1], host));
         let capture: Vec<_> = (0..).zip(&times).map(|(number, &(bits, shift, nanoseconds, host))| ReplayDatagram {
-            at: Duration::new(bits >> shift, nanoseconds % 1_000_000_000),
+            at: Some(Duration::new(bits >> shift, nanoseconds % 1_000_000_000)),
             source: source(host),
             ..captured(Duration::ZERO, u32::to_be_bytes(number))
         }).collect();

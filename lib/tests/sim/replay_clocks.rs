@@ -136,6 +136,22 @@ fn what_a_preview_tells_is_when_the_last_is_due_and_the_longest_pause() {
     assert_eq!(preview(&[0, DECADES, 100, DECADES + 110]), (110, Some((100, 2))));
 }
 
+#[test]
+fn a_datagram_without_a_time_is_due_with_the_one_before_it_or_with_the_first_that_has_one() {
+    let capture: Vec<_> = [None, None, Some(DECADES), None, Some(DECADES + 100), None, None]
+        .into_iter()
+        .map(|at| ReplayDatagram { at: at.map(Duration::from_millis), ..captured(Duration::ZERO, "x") })
+        .collect();
+    let mut preview = Preview::new(&options());
+    capture.iter().for_each(|datagram| preview.add(datagram.at, 1));
+    assert_eq!((preview.takes(), preview.longest_pause()), (Duration::from_millis(100), Some((preview.takes(), 4))));
+    let mut replay = Replay::new(options(), Sources::new(1), opens(capture));
+    let (records, _) = run(&mut replay, Duration::ZERO, 10_000);
+    let after: Vec<_> = records.sent.iter().map(|sent| sent.after.as_millis()).collect();
+    assert_eq!(after, [0, 0, 0, 0, 100, 100, 100]);
+    assert_eq!((replay.report().clocks, replay.report().times_decreasing), (1, 0));
+}
+
 /// Has a datagram, one of a clock that is ahead, and after some while one of the first clock again.
 struct Live<'a>(&'a Cell<u32>);
 
@@ -174,8 +190,8 @@ proptest! {
             at += Duration::from_nanos((gap >> shift) % 10_000_000_000_000_000);
             captured(at, "x")
         }).collect();
-        let begun = capture[0].at;
-        let expected: Vec<_> = capture.iter().map(|datagram| datagram.at - begun).collect();
+        let begun = capture[0].at.unwrap();
+        let expected: Vec<_> = capture.iter().map(|datagram| datagram.at.unwrap() - begun).collect();
         let mut preview = Preview::new(&options());
         capture.iter().for_each(|datagram| preview.add(datagram.at, 1));
         prop_assert_eq!(preview.takes(), *expected.last().unwrap());

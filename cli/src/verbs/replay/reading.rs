@@ -139,8 +139,6 @@ type Step = Result<Kept, (CaptureEntry, Omission)>;
 pub(super) struct Pass {
     supply: Supply,
     context: Rc<Context>,
-    /// The last time that the file told.
-    last: Duration,
     /// What is left of a datagram that is cut.
     pieces: VecDeque<Kept>,
 }
@@ -149,7 +147,7 @@ impl Pass {
     pub(super) fn begin(origin: &mut Origin, context: &Rc<Context>) -> udpkit::Result<Self> {
         let supply = origin.begin(context.reading, &context.stop).map_err(|error| context.error(error))?;
         context.tally.borrow_mut().readings += 1;
-        Ok(Self { supply, context: Rc::clone(context), last: Duration::ZERO, pieces: VecDeque::new() })
+        Ok(Self { supply, context: Rc::clone(context), pieces: VecDeque::new() })
     }
 
     /// The next datagram of the capture, or why it is not sent.
@@ -191,9 +189,8 @@ impl Pass {
             rehearsal.borrow_mut().is_read(number, CaptureEntry::new(&kept.captured(), kept.file));
         }
         let Kept { time, source, destination, payload, .. } = kept;
-        self.last = time.unwrap_or(self.last);
         let destination = on_interface(destination, self.context.selection.interface);
-        ReplayDatagram { number, at: self.last, source, destination, payload }
+        ReplayDatagram { number, at: time, source, destination, payload }
     }
 
     fn leave_out(&self, entry: &CaptureEntry, why: Omission) {

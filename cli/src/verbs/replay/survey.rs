@@ -48,8 +48,7 @@ pub(super) fn survey(
         Keeps::Nothing | Keeps::Port => Sources::new(MAX_SOCKETS),
     };
     let mut preview = Preview::new(options);
-    let (mut last, mut read) = (Duration::ZERO, 0);
-    let (mut datagrams, mut ports, mut tally, mut error) = (0, BTreeSet::new(), Tally::default(), None);
+    let (mut read, mut datagrams, mut ports, mut tally, mut error) = (0, 0, BTreeSet::new(), Tally::default(), None);
     while datagrams < most {
         let next = supply.next(Duration::ZERO, |datagram, _| {
             ports.insert(datagram.destination.port());
@@ -61,10 +60,9 @@ pub(super) fn survey(
                 None => {
                     tally.offload.add(datagram);
                     sources.via(datagram.source);
-                    last = datagram.time.unwrap_or(last);
                     for length in context.selection.lengths(datagram) {
                         datagrams += 1;
-                        preview.add(last, length);
+                        preview.add(datagram.time, length);
                     }
                 }
             }
