@@ -164,6 +164,12 @@ fn lines_of_a_file_are_streamed() {
     ]);
     assert_eq!([server.stdout_line(), server.stdout_line()], ["5", "6"]);
 
+    // No round of such a file sends anything: to read it again would never end.
+    let unsendable = scratch.file("unsendable", over);
+    let outcome = Place::Here.run(&["send", &to, "--file", &unsendable, "--lines", "-c", "2", "--wait", "0"]);
+    outcome.assert_status(2);
+    assert_eq!(outcome.stderr.matches("line 1 of the input").count(), 1, "{outcome:?}");
+
     // Memory for all of it would be more than it may have.
     let large = scratch.file("large", "0123456789\n".repeat(8_000_000));
     let limited = "ulimit -v 60000; exec \"$@\"";

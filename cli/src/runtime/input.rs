@@ -35,7 +35,7 @@ pub(crate) fn feed(remote: Remote, parts: &Parts, rounds: Option<u64>) -> InputR
     refused
 }
 
-/// Feeds a stream once; false if no more is to be read.
+/// Feeds a stream once; false if no more is to be read: also where nothing in it could be sent, or it would be read for ever.
 fn feed_once(remote: &Remote, parts: &Parts, flag: &InputRefused) -> bool {
     let refuse = |error: &anyhow::Error| {
         output::error(error);
@@ -49,7 +49,7 @@ fn feed_once(remote: &Remote, parts: &Parts, flag: &InputRefused) -> bool {
         }
     };
     let mut cutter = Cutter::new(parts);
-    let mut is_empty = true;
+    let (mut is_empty, mut is_any_fed) = (true, false);
     loop {
         let part = match cutter.next(&mut reader) {
             Ok(Some(part)) => part,
@@ -57,7 +57,7 @@ fn feed_once(remote: &Remote, parts: &Parts, flag: &InputRefused) -> bool {
                 refuse(&anyhow::anyhow!("nothing to send: {} is empty", parts.source));
                 return false;
             }
-            Ok(None) => return true,
+            Ok(None) => return is_any_fed,
             Err(error) => Err(anyhow::anyhow!("cannot read {}: {}", parts.source, udpkit::reason(&error))),
         };
         is_empty = false;
@@ -66,6 +66,7 @@ fn feed_once(remote: &Remote, parts: &Parts, flag: &InputRefused) -> bool {
                 if !remote.input(Input::Payload(payload)) {
                     return false;
                 }
+                is_any_fed = true;
             }
             Err(error) => {
                 refuse(&error);
