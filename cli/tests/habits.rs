@@ -34,6 +34,7 @@ fn a_scope_is_the_name_of_its_interface_wherever_it_is_printed_and_can_be_pasted
     assert!(words.starts_with(&format!("{address}  RTT  ")) && words.contains(&format!("  [{two}]:")), "{words}");
     let reply = &h2.run(&["send", address, "hi", "--json"]).objects()[0];
     assert_eq!(reply["source"], *address);
+    assert!(reply["destination"].as_str().is_some_and(|text| text.starts_with(&format!("[{two}]:"))), "{reply}");
     assert!(reply["text"].as_str().is_some_and(|text| text.starts_with(&format!("[{two}]:"))), "{reply}");
     let answered = server.stdout_line();
     assert!(answered.contains(&format!("  [{two}]:")), "{answered}");
@@ -63,9 +64,10 @@ fn a_scope_is_the_name_of_its_interface_wherever_it_is_printed_and_can_be_pasted
 
     for arguments in [["listen", "--count", "1", "--json"].as_slice(), &["listen", "--count", "1"]] {
         let (mut listener, addresses) = h1.waiting(&[arguments, &[&format!("[{one}]:0")]].concat());
-        h2.run(&["send", &format!("[{one}]:{}", addresses[0].port()), "x", "--wait", "0"]).assert_status(0);
+        let to = format!("[{one}]:{}", addresses[0].port());
+        h2.run(&["send", &to, "x", "--wait", "0"]).assert_status(0);
         let line = listener.stdout_line();
-        assert!(line.contains(&format!("[{two}]:")), "{line}");
+        assert!(line.contains(&format!("[{two}]:")) && line.contains(&to), "{line}");
     }
 
     let targets = h1.run(&["broadcast", "-6", "hi", "--dry-run"]);

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use udpkit::{Datagram, Delivery, InterfaceIndex, Interfaces};
 
+use crate::words::address::on_interface;
 use crate::words::endpoint::{self, Endpoint};
 
 const NANOSECONDS: u32 = 1_000_000_000;
@@ -83,7 +84,8 @@ impl Wording {
             destination: meta
                 .destination
                 .zip(port)
-                .map(|(ip, port)| destination.of(SocketAddr::new(ip, port), interfaces)),
+                .map(|(ip, port)| on_interface(SocketAddr::new(ip, port), meta.interface))
+                .map(|address| destination.of(address, interfaces)),
             interface: meta.interface.and_then(|index| interfaces.get(&index)).map(String::as_str),
         }
     }

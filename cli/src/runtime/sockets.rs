@@ -1,7 +1,7 @@
 //! From addresses and common flags to sockets: those that listen, and those that send.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -261,16 +261,6 @@ fn on_its_link(address: SocketAddr, named: &[&Interface], interfaces: &Interface
     }
     let interface = if let [one] = named { one.index } else { None };
     scoped(address, interface, interfaces)
-}
-
-/// An address with this interface, where it counts on one.
-pub(crate) fn on_interface(address: SocketAddr, interface: Option<InterfaceIndex>) -> SocketAddr {
-    match (address, interface) {
-        (SocketAddr::V6(v6), Some(interface)) if needs_scope((*v6.ip()).into()) => {
-            SocketAddrV6::new(*v6.ip(), v6.port(), v6.flowinfo(), interface.get()).into()
-        }
-        (address, _) => address,
-    }
 }
 
 /// The address to send from: as asked, else any port of `any`.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use udpkit::{Count, Datagram, Delivery, InterfaceIndex};
 
 use super::history::History;
+use crate::words::address::on_interface;
 
 /// Senders with a row of their own. With their index and their samples they take 40 MB at most.
 pub(crate) const MAX_SENDERS: usize = 65_536;
@@ -159,7 +160,7 @@ impl Senders {
         let arrival = Arrival {
             at,
             wire_len: datagram.wire_len,
-            destination: meta.destination.map(|ip| SocketAddr::new(ip, port)),
+            destination: meta.destination.map(|ip| on_interface(SocketAddr::new(ip, port), meta.interface)),
             delivery: meta.delivery,
             interface: meta.interface,
             hop_limit: meta.hop_limit,

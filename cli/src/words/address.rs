@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAdd
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
-use udpkit::Interfaces;
+use udpkit::{InterfaceIndex, Interfaces};
 
 use super::foreign;
 use crate::hint::{Hint, interface_names};
@@ -171,6 +171,16 @@ impl Host {
 pub(crate) fn needs_scope(ip: IpAddr) -> bool {
     let IpAddr::V6(v6) = ip else { return false };
     v6.is_unicast_link_local() || v6.is_multicast() && matches!(v6.segments()[0] & 0xf, 1 | 2)
+}
+
+/// An address with this interface, where it counts on one.
+pub(crate) fn on_interface(address: SocketAddr, interface: Option<InterfaceIndex>) -> SocketAddr {
+    match (address, interface) {
+        (SocketAddr::V6(v6), Some(interface)) if needs_scope((*v6.ip()).into()) => {
+            SocketAddrV6::new(*v6.ip(), v6.port(), v6.flowinfo(), interface.get()).into()
+        }
+        (address, _) => address,
+    }
 }
 
 /// An error for the port that no datagram can have as its destination.

@@ -16,8 +16,8 @@ use super::kept::{CaptureEntry, Kept};
 use super::origin::{Origin, Supply};
 use super::rehearsal::Rehearsal;
 use super::tally::{Omission, Tally};
-use crate::runtime::sockets::on_interface;
 use crate::words::address::needs_scope;
+use crate::words::address::on_interface;
 use udpkit_capture::{Captured, ReadError, ReadOptions};
 
 /// How long a stream is waited for until what was read is listed, and the wish to stop looked at.

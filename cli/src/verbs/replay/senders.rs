@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use udpkit::verbs::Sources;
 use udpkit::{InterfaceIndex, Options, Socket};
 
-use crate::runtime::sockets::on_interface;
+use crate::words::address::on_interface;
 
 /// Sockets where the sources are not known beforehand.
 pub(super) const STREAM_SOCKETS: usize = 16;

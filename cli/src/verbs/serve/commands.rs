@@ -14,6 +14,7 @@ use crate::args::ExecArgs;
 use crate::hint::Hint;
 use crate::output::SharedPrinter;
 use crate::runtime::signals;
+use crate::words::address::on_interface;
 use crate::words::endpoint::Endpoint;
 
 /// Descriptors for sockets and what else there is, and those of a command while it is started.
@@ -104,13 +105,13 @@ impl WorkerCommands {
         let meta = datagram.meta;
         let interface = meta.interface.and_then(|index| self.interfaces.numbered(index)).map(|it| it.name.clone());
         let port = ports.get(via).copied().unwrap_or(0);
-        let destination = meta.destination.map(|ip| SocketAddr::new(ip, port));
+        let destination = meta.destination.map(|ip| Endpoint(on_interface(SocketAddr::new(ip, port), meta.interface)));
         let environment = vec![
             ("UDP_SOURCE", Endpoint(meta.source).to_string()),
             ("UDP_SOURCE_ADDRESS", Endpoint(meta.source).ip()),
             ("UDP_SOURCE_PORT", meta.source.port().to_string()),
-            ("UDP_DESTINATION", destination.map(|address| address.to_string()).unwrap_or_default()),
-            ("UDP_DESTINATION_ADDRESS", meta.destination.map(|ip| ip.to_string()).unwrap_or_default()),
+            ("UDP_DESTINATION", destination.map(|destination| destination.to_string()).unwrap_or_default()),
+            ("UDP_DESTINATION_ADDRESS", destination.map(Endpoint::ip).unwrap_or_default()),
             ("UDP_DESTINATION_PORT", port.to_string()),
             ("UDP_INTERFACE", interface.unwrap_or_default()),
             ("UDP_LENGTH", datagram.wire_len.to_string()),
