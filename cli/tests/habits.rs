@@ -389,8 +389,12 @@ fn a_text_that_begins_with_a_hyphen_asks_for_no_help() {
 
 #[test]
 fn a_hangup_ends_a_run_with_its_summary_unless_it_was_ignored() {
-    for arguments in [&["serve", "127.0.0.1:0"][..], &["listen", "127.0.0.1:0"]] {
-        let (process, _) = Place::Here.waiting(arguments);
+    for verb in ["serve", "listen"] {
+        // Who runs the tests may ignore it (nohup).
+        let mut command = Place::Here.command("env");
+        command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_udp"), verb, "127.0.0.1:0"]);
+        let mut process = Process::start(command);
+        process.until_told("ing on ");
         process.signal("HUP");
         let outcome = process.finish();
         outcome.assert_status(0);

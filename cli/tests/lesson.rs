@@ -260,7 +260,7 @@ fn broadcast_shows_its_plan_as_data_after_a_look_at_what_it_would_send() {
         (&["broadcast", "hi", "-p", "0"], "udp: nothing can be sent to port 0"),
         (
             &["broadcast", "hi", "--to", to, "-i", "eth2"],
-            "udp: cannot send to ff02::1: the address names one interface",
+            "udp: cannot send to ff02::1%eth1: the address names one interface, -i another",
         ),
         (&["send", to, "hi", "-i", "eth2"], "hint: name the interface once: in the address or with -i"),
     ];
