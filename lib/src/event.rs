@@ -142,7 +142,7 @@ pub enum ReplyTo {
     Copy,
     /// One that is not waited for any more.
     Late,
-    /// Answers are not matched with requests.
+    /// Answers are not matched with requests, or it fits none that is waited for.
     Unmatched,
 }
 

@@ -27,7 +27,10 @@ pub(crate) fn requests(args: &PaceArgs, payloads: &Payloads, common: &CommonArgs
     let repeat = rounds(args, common);
     match payloads {
         Payloads::Input(parts) if args.repeat.is_some() && !parts.source.is_repeatable() => {
-            bail!("--repeat cannot read {} twice: it needs PAYLOAD, --hex, --empty or a regular file", parts.source)
+            bail!(
+                "--repeat cannot read {} twice: it needs PAYLOAD, --text, --template, --hex, --empty or a regular file",
+                parts.source
+            )
         }
         Payloads::Input(_) => Ok(Requests::Stream),
         Payloads::List(list) => Ok(Requests::Fixed { payloads: list.clone(), repeat }),

@@ -194,7 +194,24 @@ impl Matching {
                 self.missed -= 1;
                 ReplyTo::Late
             }
-            None => ReplyTo::Copy,
+            None => {
+                self.learn_of_several(arrival);
+                ReplyTo::Unmatched
+            }
+        }
+    }
+
+    /// Notes that a request gets several answers, if that is seen: one comes that differs from those of all requests that it
+    /// may be to. From now on an answer excludes no other, and nothing is certain of those that are open.
+    fn learn_of_several(&mut self, arrival: Instant) {
+        let is_answered = |open: &Open| matches!(open.state, State::Answered(_)) && open.covers(arrival);
+        let Some(last) = self.window.open.back().filter(|_| self.is_exclusive) else { return };
+        if self.window.open.iter().rev().take(MAX_COMPARED).any(is_answered) {
+            self.is_exclusive = false;
+            self.forgotten.until = self.forgotten.until.max(Some(last.deadline));
+            if self.forgotten.first == 0 {
+                self.forgotten.first = self.window.first;
+            }
         }
     }
 

@@ -228,7 +228,13 @@ impl Engine for Sender {
         let until = self.heard.map_or(now, |heard| heard.min(now));
         self.expire(until, now, out);
         // What arrived in time for an earlier request must not be taken for an answer to the next one.
-        self.held = self.matching.ends_by(now).then_some(now).filter(|_| until < now);
+        let is_unheard = self.matching.ends_by(now) && until < now;
+        // One look at what has arrived is enough, however many waits end during it.
+        self.held = match self.held {
+            Some(since) if until >= since => None,
+            Some(since) if is_unheard => Some(since),
+            _ => is_unheard.then_some(now),
+        };
         if self.held.is_none() {
             self.send_due(now, out);
         }

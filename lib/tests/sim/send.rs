@@ -336,8 +336,27 @@ fn an_answer_after_the_wait_is_late() {
     let late = client.hear(&Meta::new(address(SERVER)), "y");
     assert!(matches!(late, Said::Reply { to: ReplyTo::Late, .. }), "{late:?}");
     let another = client.hear(&Meta::new(address(SERVER)), "y");
-    assert!(matches!(another, Said::Reply { to: ReplyTo::Copy, .. }), "{another:?}");
-    assert_eq!((client.report().replies_late, client.report().replies_copied), (1, 1));
+    assert!(matches!(another, Said::Reply { to: ReplyTo::Unmatched, .. }), "{another:?}");
+    assert_eq!((client.report().replies_late, client.report().replies_copied), (1, 0));
+}
+
+#[test]
+fn a_server_that_answers_twice_makes_nothing_certain_from_then_on() {
+    let pace = Some(Pace::Interval(100 * MS));
+    let mut client = Client::new(SendOptions { pace, ..at_once() }, repeated(&["x"], 4));
+    let hear = |client: &mut Client, payload: &str| match client.hear(&Meta::new(address(SERVER)), payload) {
+        Said::Reply { to, .. } => to,
+        said => panic!("no reply: {said:?}"),
+    };
+    let mut replies = Vec::new();
+    for _ in 0..3 {
+        client.wait(MS);
+        replies.extend(["A", "B"].map(|payload| hear(&mut client, payload)));
+        client.wait(99 * MS);
+    }
+    assert_eq!(replies[..2], [ReplyTo::Request { number: 1, rtt: Some(MS) }, ReplyTo::Unmatched]);
+    let is_certain = |to: &ReplyTo| matches!(to, ReplyTo::Request { .. } | ReplyTo::Copy | ReplyTo::Late);
+    assert!(!replies[2..].iter().any(is_certain), "{replies:?}");
 }
 
 #[test]
