@@ -596,7 +596,7 @@ fn what_cannot_be_replayed_is_an_error_that_says_why() {
         (&["127.0.0.1", "--max", "--rate", "1/s"], "cannot be used with"),
         (&["127.0.0.1", "--max", "--max-gap", "1s"], "cannot be used with"),
         (&["127.0.0.1", "--busy-wait", "11ms"], "'11ms' is too long to watch the clock"),
-        (&["127.0.0.1", "--loop-delay", "1s"], "--loop-delay stands between rounds, and there is one"),
+        (&["127.0.0.1", "--loop-delay", "1s"], "--loop-delay has no effect on a single round"),
         (&["127.0.0.1", "--count", "0"], "--count 0 would end before anything is sent"),
         (&["127.0.0.1", "--dry-run", "--raw"], "--dry-run lists when each would be sent, and no payloads"),
         (&["127.0.0.1", "--dry-run", "--hex-dump"], "--dry-run lists when each would be sent, and no payloads"),
@@ -612,7 +612,7 @@ fn what_cannot_be_replayed_is_an_error_that_says_why() {
     replay("/nowhere/at/all", &["127.0.0.1"])
         .assert_told(&["cannot read '/nowhere/at/all': no such file or directory\n"]);
     replay("/", &["127.0.0.1"]).assert_told(&["cannot read '/': is a directory\n"]);
-    replay("-", &["127.0.0.1", "--loop", "2"]).assert_told(&["standard input is no file: it can be read once"]);
+    replay("-", &["127.0.0.1", "--loop", "2"]).assert_told(&["standard input is not a regular file and can only be read once"]);
 }
 
 #[test]

@@ -362,7 +362,7 @@ fn a_mistake_in_new_rules_leaves_the_old_ones_and_is_told() {
         make();
         server.signal("HUP");
         let line = server.stderr_line();
-        let expected = format!("udp: the old rules stay: cannot read rules '{file}'{words}");
+        let expected = format!("udp: keeping the old rules: cannot read rules '{file}'{words}");
         assert!(line.starts_with(&expected), "{expected}\n{line}");
         assert_eq!(answer(&port, "x"), "old");
     }

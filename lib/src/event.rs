@@ -338,7 +338,7 @@ impl fmt::Display for Reason {
             Self::Busy => "too many wait for their reply already",
             Self::NoRule => "no rule matches",
             Self::RuleSilent => "a rule without a reply",
-            Self::RuleLoss => "left out by chance, as its rule says",
+            Self::RuleLoss => "left out by chance (drop)",
             Self::NoReply => "no reply was made",
             Self::ReplyError => "making the reply failed",
             Self::ReplyLate => "making the reply took too long",

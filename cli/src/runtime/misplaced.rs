@@ -101,7 +101,7 @@ fn looks(payload: Option<&str>) -> Option<(&str, Looks)> {
 fn refusal(text: &str, kind: &str, right: &str) -> anyhow::Error {
     let article = if kind.starts_with('a') { "an" } else { "a" };
     Hint::on(
-        format!("'{text}' is {article} {kind}, and stands where the payload does"),
+        format!("'{text}' is {article} {kind}, but the payload belongs here"),
         format!("{right}; to send it as text: --text {text}"),
     )
 }

@@ -347,15 +347,15 @@ const HELP: [&str; 18] = [
     "Esc                back; in the table: no filter",
     "/                  filter by address or last payload",
     "s                  sort by the next column",
-    "r                  the order turned round",
+    "r                  reverse the order",
     "p, space           pause; counting goes on",
     "",
     "rate       datagrams in the last second",
     "last 15 s  each second beside the sender's busiest",
     "ago, gap   since the last one; the longest time",
     "           between two",
-    "others     what came past the table's bound;",
-    "           silent senders give their rows up",
+    "others     datagrams that found no row;",
+    "           silent senders lose theirs",
 ];
 
 fn help(buffer: &mut Buffer, area: Rect, styles: &Styles) {

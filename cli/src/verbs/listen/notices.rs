@@ -28,7 +28,7 @@ impl Notice for QueueFull {
 /// How large the receive buffer is: always where it is less than was asked for, which can cost datagrams.
 pub(super) fn receive_buffer(bytes: usize, common: &CommonArgs) -> Option<Remark> {
     if common.recv_buffer.is_some_and(|asked| bytes < asked) {
-        let words = "the system permits no more without more rights or a larger sysctl net.core.rmem_max";
+        let words = "more needs root, or a larger sysctl net.core.rmem_max";
         return Some(Remark::note(format!("receive buffer: {bytes} B; {words}")));
     }
     let words = || format!("receive buffer: {bytes} B, room for some {} short datagrams", room(bytes, 0));

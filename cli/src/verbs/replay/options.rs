@@ -151,7 +151,7 @@ fn check(args: &ReplayArgs, origin: &Origin, files: &[PathBuf]) -> Result<()> {
     }
     if args.pace.rounds == 1 && !args.pace.loop_delay.is_zero() {
         return Err(Hint::on(
-            "--loop-delay stands between rounds, and there is one",
+            "--loop-delay has no effect on a single round",
             "--loop N sends everything N times",
         ));
     }
@@ -161,7 +161,7 @@ fn check(args: &ReplayArgs, origin: &Origin, files: &[PathBuf]) -> Result<()> {
     let name = files.first().map(|file| name(file)).unwrap_or_default();
     match origin {
         Origin::Stream(_) if args.pace.rounds != 1 => Err(Hint::on(
-            format!("{name} is no file: it can be read once"),
+            format!("{name} is not a regular file and can only be read once"),
             "without --loop; or write it to a file first",
         )),
         Origin::Stream(_) if args.preserve_source => Err(Hint::on(

@@ -83,7 +83,7 @@ fn reload(server: &Arc<Server>, printer: &SharedPrinter, file: PathBuf) -> Resul
                 }
                 Err(error) => {
                     let mut printer = printer.lock();
-                    printer.say(&Remark::complaint(format!("the old rules stay: {}", words_of(&error))));
+                    printer.say(&Remark::complaint(format!("keeping the old rules: {}", words_of(&error))));
                     printer.flush();
                 }
             }
