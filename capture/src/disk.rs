@@ -7,14 +7,16 @@ use std::path::Path;
 use super::blocks;
 use super::order::Order;
 
-/// More than the header of a section of ours has: two options of 64 KiB.
-const LONGEST_HEADER: u64 = 160 * 1024;
+/// More than the header of a section of ours has, in bytes: two options of 64 KiB.
+const LONGEST_HEADER: u32 = 160 * 1024;
+/// Bytes of a section's header up to its byte order.
+const HEADER_START: usize = 12;
 /// Where the options of a section's header begin.
 const HEADER_OPTIONS: usize = 24;
 
 /// Whether this is the name of a regular file, a capture by this program in any version, that nobody writes any more.
 pub(crate) fn is_left_by(path: &Path, application: &str) -> bool {
-    open(path).is_ok_and(|file| begins_by(&file, application) && claim(&file))
+    open(path).is_ok_and(|file| begins_by(&mut &file, application) && claim(&file))
 }
 
 /// Removes a file if it is a regular one, a capture by this program, and nobody writes it; true if it was removed.
@@ -22,7 +24,7 @@ pub(crate) fn is_left_by(path: &Path, application: &str) -> bool {
 /// Fails where the system refuses.
 pub(crate) fn remove_if_by(path: &Path, application: &str) -> io::Result<bool> {
     let file = open(path)?;
-    if !begins_by(&file, application) || !claim(&file) {
+    if !begins_by(&mut &file, application) || !claim(&file) {
         return Ok(false);
     }
     remove_if(path, &file)
@@ -53,23 +55,30 @@ fn open(path: &Path) -> io::Result<File> {
     if opened.is_file() && is_same(&named, &opened) { Ok(file) } else { Err(other()) }
 }
 
-/// Whether a file begins as a capture by this program does. A program without a name has written none.
-fn begins_by(file: &File, application: &str) -> bool {
-    let mut start = Vec::new();
-    if file.take(LONGEST_HEADER).read_to_end(&mut start).is_err() {
-        return false;
-    }
+/// Whether this begins as a capture by this program does; if so, all that was read of it is the header. A program without a
+/// name has written none.
+fn begins_by(input: &mut impl Read, application: &str) -> bool {
     let name = name_of(application.as_bytes());
-    !name.is_empty() && application_of(&start).is_some_and(|found| name_of(found) == name)
+    let is_it = |header: Vec<u8>| application_of(&header).is_some_and(|found| name_of(found) == name);
+    !name.is_empty() && header(input).is_some_and(is_it)
 }
 
-/// The program that wrote a capture, as its first block says; captures of ours are little-endian.
-fn application_of(start: &[u8]) -> Option<&[u8]> {
-    let [kind, len, order] = [0, 4, 8].map(|at| Order::Little.u32(start, at));
+/// The header of a section at the beginning of a capture of ours, which is little-endian. Reads nothing behind it.
+fn header(input: &mut impl Read) -> Option<Vec<u8>> {
+    let mut start = [0; HEADER_START];
+    input.read_exact(&mut start).ok()?;
+    let [kind, len, order] = [0, 4, 8].map(|at| Order::Little.u32(&start, at));
     if (kind, order) != (Some(blocks::SECTION_HEADER), Some(blocks::BYTE_ORDER)) {
         return None;
     }
-    let header = start.get(..len? as usize)?;
+    let len = len.filter(|&len| len <= LONGEST_HEADER)? as usize;
+    let mut header = start.to_vec();
+    input.take(len.checked_sub(HEADER_START)? as u64).read_to_end(&mut header).ok()?;
+    (header.len() == len).then_some(header)
+}
+
+/// The program that wrote a capture, as the header says.
+fn application_of(header: &[u8]) -> Option<&[u8]> {
     let mut options = blocks::options(Order::Little, header, HEADER_OPTIONS);
     options.find(|&(code, _)| code == blocks::SECTION_APPLICATION).map(|(_, value)| value)
 }
@@ -156,14 +165,23 @@ mod tests {
     fn what_is_cut_off_or_changed_in_its_header_is_no_capture() {
         let whole = capture("udp 1.2.3");
         for len in 0..whole.len() {
-            assert_eq!(application_of(&whole[..len]), None, "{len}");
+            assert_eq!(header(&mut &whole[..len]), None, "{len}");
         }
         for at in [0, 8, 11] {
             let mut changed = whole.clone();
             changed[at] ^= 1;
-            assert_eq!(application_of(&changed), None, "{at}");
+            assert_eq!(header(&mut &changed[..]), None, "{at}");
         }
-        assert_eq!(application_of(&whole), Some(&b"udp 1.2.3"[..]));
+        assert_eq!(header(&mut &whole[..]).as_deref().and_then(application_of), Some(&b"udp 1.2.3"[..]));
+    }
+
+    #[test]
+    fn of_a_file_the_header_alone_is_read() {
+        let header = capture("udp 1.2.3");
+        let whole = [&header[..], &[7; 1000]].concat();
+        let mut rest = &whole[..];
+        assert!(begins_by(&mut rest, "udp"));
+        assert_eq!(rest.len(), 1000);
     }
 
     #[test]
