@@ -1,7 +1,7 @@
 //! Files that somebody else may have put there: looked at without following links, waiting for anybody or trusting names.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::blocks;
@@ -11,12 +11,28 @@ use super::order::Order;
 const LONGEST_HEADER: u32 = 160 * 1024;
 /// Bytes of a section's header up to its byte order.
 const HEADER_START: usize = 12;
+/// More blocks than a capture of ours without a packet has.
+const MOST_BLOCKS: u32 = 16;
+/// Bytes of a block's type and length.
+const BLOCK_START: u32 = 8;
 /// Where the options of a section's header begin.
 const HEADER_OPTIONS: usize = 24;
 
-/// Whether this is the name of a regular file, a capture by this program in any version, that nobody writes any more.
-pub(crate) fn is_left_by(path: &Path, application: &str) -> bool {
-    open(path).is_ok_and(|file| begins_by(&mut &file, application) && claim(&file))
+/// Whether a capture has a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// None, for certain.
+    NoPackets,
+    /// Some, or else what we do not write.
+    Packets,
+}
+
+/// What is in the regular file of this name; `None` unless it is a capture by this program in any version that nobody writes
+/// any more.
+pub(crate) fn left_by(path: &Path, application: &str) -> Option<Content> {
+    let mut file = open(path).ok()?;
+    let is_left = begins_by(&mut file, application) && claim(&file);
+    is_left.then(|| content(&mut file))
 }
 
 /// Removes a file if it is a regular one, a capture by this program, and nobody writes it; true if it was removed.
@@ -45,7 +61,7 @@ pub(crate) fn remove_if(path: &Path, file: &File) -> io::Result<bool> {
 /// Opens a regular file to read it.
 fn open(path: &Path) -> io::Result<File> {
     let named = fs::symlink_metadata(path)?;
-    let other = || io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+    let other = || io::Error::new(ErrorKind::InvalidInput, "it is no regular file");
     // To open a device may be an order to it; a name may come to stand for one between these two lines, and a pipe would wait.
     if !named.is_file() {
         return Err(other());
@@ -75,6 +91,28 @@ fn header(input: &mut impl Read) -> Option<Vec<u8>> {
     let mut header = start.to_vec();
     input.take(len.checked_sub(HEADER_START)? as u64).read_to_end(&mut header).ok()?;
     (header.len() == len).then_some(header)
+}
+
+/// What is in a capture behind its header. Descriptions and statistics of interfaces are passed over, and an unfinished
+/// block at the end has nothing that can be read.
+fn content(input: &mut (impl Read + Seek)) -> Content {
+    for _ in 0..MOST_BLOCKS {
+        let mut start = [0; BLOCK_START as usize];
+        match input.read_exact(&mut start) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Content::NoPackets,
+            Err(_) => return Content::Packets,
+        }
+        let [kind, len] = [0, 4].map(|at| Order::Little.u32(&start, at));
+        let is_passed = matches!(kind, Some(blocks::INTERFACE_DESCRIPTION | blocks::INTERFACE_STATISTICS));
+        let Some(rest) = len.and_then(|len| len.checked_sub(BLOCK_START)).filter(|_| is_passed) else {
+            return Content::Packets;
+        };
+        if input.seek(SeekFrom::Current(rest.into())).is_err() {
+            return Content::Packets;
+        }
+    }
+    Content::Packets
 }
 
 /// The program that wrote a capture, as the header says.
@@ -132,7 +170,9 @@ pub(crate) fn claim(_file: &File) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::oracle::Scratch;
+    use udpkit::Datagram;
+
+    use super::super::oracle::{Scratch, meta, options};
     use super::super::write::{WriteOptions, Writer};
     use super::*;
 
@@ -156,9 +196,9 @@ mod tests {
             ("", "", false),
         ] {
             let path = scratch.with("a", &capture(wrote));
-            assert_eq!(is_left_by(&path, asks), expected, "{wrote:?} {asks:?}");
+            assert_eq!(left_by(&path, asks).is_some(), expected, "{wrote:?} {asks:?}");
         }
-        assert!(!is_left_by(&scratch.file("none"), "udp"));
+        assert_eq!(left_by(&scratch.file("none"), "udp"), None);
     }
 
     #[test]
@@ -182,6 +222,38 @@ mod tests {
         let mut rest = &whole[..];
         assert!(begins_by(&mut rest, "udp"));
         assert_eq!(rest.len(), 1000);
+    }
+
+    #[test]
+    fn a_capture_has_no_packets_where_interfaces_alone_are_described() {
+        let scratch = Scratch::new("content");
+        let finished = |packets: u64, received| {
+            let mut writer = Writer::new(Vec::new(), WriteOptions { application: "udp".to_owned(), ..options() });
+            let meta = meta("10.0.0.1:40000", "10.0.0.2", 0);
+            let datagram = Datagram { payload: b"", wire_len: 0, meta: &meta };
+            (0..packets).for_each(|_| writer.datagram(&datagram, 1, 0).unwrap());
+            writer.finish(received, 0).unwrap();
+            writer.into_inner()
+        };
+        let empty = finished(0, 0);
+        // An interface and its statistics, for what came and was not written.
+        let ignored = finished(0, 3);
+        let filled = finished(1, 1);
+        let block = |kind: u32, len: u32| [kind.to_le_bytes(), len.to_le_bytes(), [0; 4]].concat();
+        let many: Vec<_> = block(blocks::INTERFACE_DESCRIPTION, 12).repeat(MOST_BLOCKS as usize);
+        for (name, bytes, expected) in [
+            ("empty", empty.clone(), Content::NoPackets),
+            ("ignored", ignored.clone(), Content::NoPackets),
+            ("cut in a type", [&empty[..], &[1, 0]].concat(), Content::NoPackets),
+            ("cut in a block", ignored[..ignored.len() - 1].to_vec(), Content::NoPackets),
+            ("one", filled, Content::Packets),
+            ("another section", [empty.clone(), empty.clone()].concat(), Content::Packets),
+            ("a simple packet", [&empty[..], &block(blocks::SIMPLE_PACKET, 12)].concat(), Content::Packets),
+            ("no length", [&empty[..], &block(blocks::INTERFACE_DESCRIPTION, 7)].concat(), Content::Packets),
+            ("many blocks", [empty, many].concat(), Content::Packets),
+        ] {
+            assert_eq!(left_by(&scratch.with("a", &bytes), "udp"), Some(expected), "{name}");
+        }
     }
 
     #[test]

@@ -47,7 +47,8 @@ pub enum Limit {
 /// program that is started again overwrites nothing, and a name that is taken is passed over. A file that stands alone is
 /// overwritten.
 ///
-/// Where not all files are kept, the oldest goes after the next is begun. Only a regular file is ever removed whose section
+/// Where not all files are kept, the oldest goes after the next is begun; before it go those without a packet that earlier
+/// runs left, so that runs without traffic cost no capture that has some. Only a regular file is ever removed whose section
 /// header names the same program, in any version, and (on Unix) which no program is writing: what earlier runs left is
 /// removed in its turn, whatever else has such a name stays. Programs that write one row at the same time keep so many
 /// files each.
@@ -549,6 +550,28 @@ mod tests {
         assert_eq!(names(&scratch), ["a-00001", "a-00002"]);
         write(&mut files, 1);
         assert_eq!((names(&scratch), files.removed()), (vec!["a-00002".to_owned()], 1));
+    }
+
+    #[test]
+    fn runs_without_a_datagram_remove_no_file_that_has_one() {
+        for (keep, left) in [(1, &["a-00001", "a-00006"][..]), (2, &["a-00001", "a-00005", "a-00006"])] {
+            let scratch = Scratch::new("restarts");
+            let run = |count: u32| {
+                let mut files = create(&scratch.file("a"), rotation(Limit::Size(1), Some(keep)));
+                write(&mut files, count);
+                // One that came was not written.
+                files.finish(u64::from(count) + 1, 0).unwrap();
+                files.not_removed()
+            };
+            assert_eq!([1, 0, 0, 0, 0, 0].map(run), [0; 6]);
+            assert_eq!(
+                (names(&scratch), read(&scratch.file("a-00001"))),
+                (left.iter().map(|&name| name.to_owned()).collect(), vec![0])
+            );
+            run(1);
+            let expected = if keep == 1 { &["a-00007"][..] } else { &["a-00001", "a-00007"] };
+            assert_eq!(names(&scratch), expected, "{keep}");
+        }
     }
 
     #[test]

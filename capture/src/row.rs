@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use udpkit::{Error, Result};
 
-use super::disk;
+use super::disk::{self, Content};
 
 /// Names that are tried one after another where others create them at the same time.
 const MOST_TAKEN: u32 = 65_536;
@@ -24,8 +24,8 @@ pub(crate) struct Row {
     keep: Option<NonZeroUsize>,
     /// The number that was given last, by us or by whoever left the newest name.
     last: u64,
-    /// Where not all are kept: the numbers of the captures of ours that are there, the oldest first, the one that is written
-    /// last.
+    /// Where not all are kept: the numbers of the captures of ours that are there, in the order in which they go. First are
+    /// those of earlier runs without a packet, then the oldest; the one that is written is the last.
     numbers: VecDeque<u64>,
     removed: u64,
     not_removed: u64,
@@ -50,9 +50,17 @@ impl Row {
             not_removed: 0,
         };
         if keep.is_some() {
-            // What is not ours, or another program's to remove, takes no place among those that are kept.
-            let is_left = |number: &u64| disk::is_left_by(&row.path(*number), application);
-            row.numbers = numbers.into_iter().filter(is_left).collect();
+            let mut without_packets = VecDeque::new();
+            for number in numbers {
+                match disk::left_by(&row.path(number), application) {
+                    Some(Content::Packets) => row.numbers.push_back(number),
+                    Some(Content::NoPackets) => without_packets.push_back(number),
+                    // What is not ours, or another program's to remove, takes no place among those that are kept.
+                    None => {}
+                }
+            }
+            without_packets.append(&mut row.numbers);
+            row.numbers = without_packets;
         }
         Ok(row)
     }
@@ -84,7 +92,8 @@ impl Row {
         let _ = disk::remove_if(path, file);
     }
 
-    /// Removes the oldest files until no more are left than are kept; the newest counts where it `holds` a datagram.
+    /// Removes files, those without a packet and then the oldest, until no more are left than are kept; the newest counts where
+    /// it `holds` a datagram.
     pub(crate) fn trim(&mut self, holds: bool) {
         let Some(keep) = self.keep else { return self.numbers.clear() };
         while self.numbers.len() > keep.get().saturating_add(usize::from(!holds))
