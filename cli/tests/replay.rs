@@ -612,7 +612,8 @@ fn what_cannot_be_replayed_is_an_error_that_says_why() {
     replay("/nowhere/at/all", &["127.0.0.1"])
         .assert_told(&["cannot read '/nowhere/at/all': no such file or directory\n"]);
     replay("/", &["127.0.0.1"]).assert_told(&["cannot read '/': is a directory\n"]);
-    replay("-", &["127.0.0.1", "--loop", "2"]).assert_told(&["standard input is not a regular file and can only be read once"]);
+    replay("-", &["127.0.0.1", "--loop", "2"])
+        .assert_told(&["standard input is not a regular file and can only be read once"]);
 }
 
 #[test]

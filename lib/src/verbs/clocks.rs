@@ -5,6 +5,7 @@
 //! set: the capture goes on from there, without a pause. A long pause may as well be the beginning of another clock that is ahead; that
 //! is known once the first one returns, and then the pause is taken back.
 
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ pub(super) struct Undone {
 /// Where a datagram is in the capture.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Placed {
-    /// In nanoseconds after the first. Never decreases but for what is [undone](Clocks::take_undone).
+    /// In nanoseconds after the first. Never decreases but for what is [undone](Clocks::next_undone).
     pub(super) position: i128,
     /// Whether a pause stands before it that may be undone.
     pub(super) jumped: bool,
@@ -108,7 +109,8 @@ pub(super) struct Clocks {
     jumps: Vec<Jump>,
     /// Datagrams of a round with which another clock begins although its time is later; in order, no more than [`MAX_STARTS`].
     starts: Vec<u64>,
-    undone: Vec<Undone>,
+    /// Pauses that turned out to be none and were not taken yet. No more than [`MAX_JUMPS`].
+    undone: VecDeque<Undone>,
     /// Datagrams so far, and those of earlier rounds.
     number: u64,
     earlier: u64,
@@ -178,9 +180,18 @@ impl Clocks {
         }
     }
 
-    /// The pauses that turned out to be none since the last call.
-    pub(super) fn take_undone(&mut self) -> Vec<Undone> {
-        std::mem::take(&mut self.undone)
+    /// The next of the pauses that turned out to be none.
+    pub(super) fn next_undone(&mut self) -> Option<Undone> {
+        self.undone.pop_front()
+    }
+
+    /// What stands behind the pause before this datagram is due sooner by so much: later pauses are, too.
+    pub(super) fn moved(&mut self, number: u64, by: Duration) {
+        let jumps = self.jumps.iter_mut().map(|jump| (jump.number, &mut jump.pause));
+        let undone = self.undone.iter_mut().map(|undone| (undone.number, &mut undone.pause));
+        for (_, pause) in jumps.chain(undone).filter(|(later, _)| *later > number) {
+            pause.due = pause.due.saturating_sub(by);
+        }
     }
 
     /// Goes on with a clock that there is, or with another; returns whether there is a long pause before that.
@@ -308,7 +319,7 @@ impl Clocks {
             self.begun += 1;
             self.most_begun = self.most_begun.max(self.begun);
             self.add(Clock { used: self.number, ..jump.left });
-            self.undone.push(Undone { number: jump.number, pause: jump.pause, position: self.position });
+            self.undone.push_back(Undone { number: jump.number, pause: jump.pause, position: self.position });
         }
     }
 }

@@ -102,7 +102,7 @@ impl Timetable {
         sooner: &mut impl FnMut(Sooner),
     ) -> Duration {
         let placed = self.clocks.place(at);
-        for undone in self.clocks.take_undone() {
+        while let Some(undone) = self.clocks.next_undone() {
             sooner(self.undo(&undone, now));
         }
         let (anchor, anchor_due) = self.anchor;
@@ -125,6 +125,7 @@ impl Timetable {
     fn undo(&mut self, undone: &Undone, now: Duration) -> Sooner {
         let Undone { number, pause, position } = *undone;
         let by = pause.length.min(pause.due.saturating_sub(now));
+        self.clocks.moved(number, by);
         self.due = self.due.saturating_sub(by);
         self.anchor = (position, self.due);
         self.gaps_shortened -= u64::from(pause.shortened);

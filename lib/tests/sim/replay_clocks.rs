@@ -152,33 +152,49 @@ fn a_datagram_without_a_time_is_due_with_the_one_before_it_or_with_the_first_tha
     assert_eq!((replay.report().clocks, replay.report().times_decreasing), (1, 0));
 }
 
-/// Has a datagram, one of a clock that is ahead, and after some while one of the first clock again.
-struct Live<'a>(&'a Cell<u32>);
+/// Has a datagram each time that it was asked so often: of this recorded time in milliseconds. Ends with the last.
+struct Live<'a> {
+    asked: &'a Cell<u32>,
+    datagrams: &'a [(u32, u64)],
+}
 
 impl Recording for Live<'_> {
     fn read(&mut self) -> Result<Reading<ReplayDatagram>> {
-        self.0.set(self.0.get() + 1);
-        let ready = |at| Ok(Reading::Ready(captured(Duration::from_millis(at), "x")));
-        match self.0.get() {
-            1 => ready(0),
-            2 => ready(60_000),
-            3..200 => Ok(Reading::NotYet),
-            200 => ready(100),
-            _ => Ok(Reading::End),
-        }
+        let asked = self.asked.replace(self.asked.get() + 1) + 1;
+        let Some(&(number, at)) = self.datagrams.iter().find(|(number, _)| *number >= asked) else {
+            return Ok(Reading::End);
+        };
+        let datagram = || captured(Duration::from_millis(at), "x");
+        Ok(if number == asked { Reading::Ready(datagram()) } else { Reading::NotYet })
     }
+}
+
+/// When the datagrams of a live capture leave, and the report.
+fn live(datagrams: &[(u32, u64)]) -> (Vec<Duration>, Report) {
+    let asked = Cell::new(0);
+    let mut replay = Replay::new(options(), Sources::new(1), || Ok(Live { asked: &asked, datagrams }));
+    let (records, _) = run(&mut replay, Duration::ZERO, 10_000);
+    assert_eq!(records.sent.len(), datagrams.len());
+    (records.sent.iter().map(|sent| sent.after).collect(), replay.report())
 }
 
 #[test]
 fn what_was_waited_for_in_vain_leaves_at_once_and_is_not_late() {
-    let asked = Cell::new(0);
-    let mut replay = Replay::new(options(), Sources::new(1), || Ok(Live(&asked)));
-    let (records, took) = run(&mut replay, Duration::ZERO, 10_000);
-    let after: Vec<_> = records.sent.iter().map(|sent| sent.after).collect();
-    assert_eq!(after.len(), 3);
-    assert!(after[1] > Duration::from_millis(500) && took < Duration::from_secs(2), "{after:?}");
+    // One of a clock that is ahead, and after some while one of the first clock again.
+    let (after, report) = live(&[(1, 0), (2, 60_000), (200, 100)]);
+    assert!(after[1] > Duration::from_millis(500) && after[1] < Duration::from_secs(2), "{after:?}");
     assert_eq!(after[2].saturating_sub(after[1]), Duration::from_millis(100));
-    assert!(replay.report().lateness.largest() <= Duration::from_millis(5), "{:?}", replay.report().lateness);
+    assert!(report.lateness.largest() <= Duration::from_millis(5), "{:?}", report.lateness);
+}
+
+#[test]
+fn what_leaves_sooner_since_an_earlier_pause_was_none_is_not_late_when_its_own_is_none_either() {
+    // The clock before the first pause returns without it, after the second one; then the clock between them does.
+    let (after, report) = live(&[(1, 0), (2, 60_000), (3, 200_000), (200, 141_500), (400, 62_000)]);
+    let since_second: Vec<_> = after[2..].iter().map(|left| left.saturating_sub(after[2]).as_millis()).collect();
+    assert_eq!(since_second, [0, 1500, 2000], "{after:?}");
+    assert!(after[1] + Duration::from_millis(500) < after[2] && after[2] < Duration::from_secs(4), "{after:?}");
+    assert!(report.lateness.largest() <= Duration::from_millis(5), "{:?}", report.lateness);
 }
 
 proptest! {

@@ -150,10 +150,7 @@ fn check(args: &ReplayArgs, origin: &Origin, files: &[PathBuf]) -> Result<()> {
         bail!("--count 0 would end before anything is sent; --dry-run shows what would be");
     }
     if args.pace.rounds == 1 && !args.pace.loop_delay.is_zero() {
-        return Err(Hint::on(
-            "--loop-delay has no effect on a single round",
-            "--loop N sends everything N times",
-        ));
+        return Err(Hint::on("--loop-delay has no effect on a single round", "--loop N sends everything N times"));
     }
     if args.dry_run && matches!(args.common.format(), Format::Raw | Format::Hex) {
         bail!("--dry-run lists when each would be sent, and no payloads: as text, or with --json");
