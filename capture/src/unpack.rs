@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
@@ -11,10 +11,14 @@ use super::input::{Trouble, Watched};
 
 /// The longest window of zstd: the memory that a frame may ask for. What `zstd` itself takes unless told otherwise.
 const MAX_WINDOW: u64 = 128 << 20;
+/// The first byte of gzip.
+const GZIP: u8 = 0x1f;
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 16;
 /// Bytes that tell what compressed it.
 const MAGIC: usize = 4;
+const NOT_GZIP: &str = "something that is not gzip follows the compressed data";
+const NOT_ZSTD: &str = "something that is not zstd follows the compressed data";
 /// A last block of a zstd frame, which is empty, and room for a checksum.
 const LAST_BLOCK: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
 
@@ -24,8 +28,8 @@ pub(crate) enum Unpacked<R> {
     Unknown(Option<R>),
     /// Not compressed.
     Plain(Watched<R>),
-    /// By gzip, in one piece or several.
-    Gzip(Box<MultiGzDecoder<BufReader<Watched<R>>>>),
+    /// By gzip, in one member or several.
+    Gzip(Box<Members<BufReader<Watched<R>>>>),
     /// By zstd, in one frame or several.
     Zstd(Box<Frames<BufReader<Watched<R>>>>),
 }
@@ -45,7 +49,7 @@ impl<R: Read> Unpacked<R> {
         match self {
             Self::Unknown(_) => Ok(0),
             Self::Plain(input) => input.fill(out),
-            Self::Gzip(gzip) => gzip.read(out).map_err(|_| trouble(gzip.get_mut(), "gzip's data are damaged")),
+            Self::Gzip(gzip) => gzip.fill(out),
             Self::Zstd(zstd) => zstd.fill(out),
         }
     }
@@ -55,7 +59,7 @@ impl<R: Read> Unpacked<R> {
         let mut watched = Watched::new(input);
         let magic = watched.peek::<MAGIC>()?;
         Ok(match magic {
-            Some([0x1f, 0x8b, ..]) => Self::Gzip(Box::new(MultiGzDecoder::new(buffered(watched)))),
+            Some([GZIP, 0x8b, ..]) => Self::Gzip(Box::new(Members::new(buffered(watched)))),
             Some([0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18]) => {
                 Self::Zstd(Box::new(Frames::new(buffered(watched))))
             }
@@ -82,6 +86,59 @@ fn buffered<R: Read>(input: Watched<R>) -> BufReader<Watched<R>> {
 /// Why what is compressed could not be unpacked: the input's own error, its end, or else these words.
 fn trouble<R>(input: &mut BufReader<Watched<R>>, words: &'static str) -> Trouble {
     input.get_mut().trouble().unwrap_or(Trouble::Corrupt(words))
+}
+
+/// The members of gzip, one after another (RFC 1952 section 2.2), and zeros after them, with which some archives are padded.
+pub(crate) struct Members<R> {
+    /// The member that is read; `None` at the end.
+    decoder: Option<GzDecoder<R>>,
+    is_first: bool,
+}
+
+impl<R: Read> Members<BufReader<Watched<R>>> {
+    fn new(input: BufReader<Watched<R>>) -> Self {
+        Self { decoder: Some(GzDecoder::new(input)), is_first: true }
+    }
+
+    fn fill(&mut self, out: &mut [u8]) -> Result<usize, Trouble> {
+        while let Some(decoder) = &mut self.decoder {
+            match decoder.read(out) {
+                Ok(0) if !out.is_empty() => self.begin()?,
+                Ok(count) => return Ok(count),
+                Err(_) => {
+                    let is_other = !self.is_first && decoder.header().is_none();
+                    let words = if is_other { NOT_GZIP } else { "gzip's data are damaged" };
+                    return Err(trouble(decoder.get_mut(), words));
+                }
+            }
+        }
+        Ok(0)
+    }
+
+    /// Begins the next member, unless the input is at its end.
+    fn begin(&mut self) -> Result<(), Trouble> {
+        let Some(mut input) = self.decoder.take().map(GzDecoder::into_inner) else { return Ok(()) };
+        let mut is_padded = false;
+        loop {
+            let (zeros, next) = match input.fill_buf() {
+                Ok([]) => return Ok(()),
+                Ok(bytes) => {
+                    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+                    (zeros, bytes.get(zeros).copied())
+                }
+                Err(_) => return Err(trouble(&mut input, NOT_GZIP)),
+            };
+            is_padded |= zeros > 0;
+            input.consume(zeros);
+            match next {
+                Some(GZIP) if !is_padded => break,
+                Some(_) => return Err(Trouble::Corrupt(NOT_GZIP)),
+                None => {}
+            }
+        }
+        (self.decoder, self.is_first) = (Some(GzDecoder::new(input)), false);
+        Ok(())
+    }
 }
 
 /// The frames of zstd, one after another (RFC 8878 section 3).
@@ -159,7 +216,7 @@ impl<R: Read> Frames<BufReader<Watched<R>>> {
             Err(FrameDecoderError::WindowSizeTooBig { .. }) => {
                 return Err(Trouble::Corrupt("zstd's window is longer than 128 MiB"));
             }
-            Err(_) => return Err(trouble(&mut self.input, "what follows is not zstd's")),
+            Err(_) => return Err(trouble(&mut self.input, NOT_ZSTD)),
         }
         Ok(true)
     }
@@ -313,12 +370,38 @@ mod tests {
             (wrong_sum, 40, "gzip's data are damaged"),
             (zstd_frame(1024, &[(&bytes, None), (b"", Some(1 << 20))]), 0, "zstd's data are damaged"),
             (zstd_frame(1 << 18, &[(&bytes, None)]), 0, "zstd's window is longer than 128 MiB"),
-            ([zstd(&bytes), b"what?".to_vec()].concat(), 40, "what follows is not zstd's"),
+            ([zstd(&bytes), b"what?".to_vec()].concat(), 40, NOT_ZSTD),
         ];
         for (bytes, count, words) in cases {
             let (found, error) = numbers(&bytes[..]);
             assert!(matches!(error, Some(ReadError::Corrupt(_, told)) if told == words), "{words}: {error:?}");
             assert_eq!(found.len(), count, "{words}");
+        }
+    }
+
+    #[test]
+    fn zeros_behind_what_gzip_compressed_are_passed_over() {
+        let bytes = capture(40);
+        let (first, second) = bytes.split_at(bytes.len() / 3);
+        for zeros in [1, 511, 3 * BUFFER] {
+            let padded = [gzip(first), gzip(second), vec![0; zeros]].concat();
+            for (found, error) in [numbers(&padded[..]), numbers(Drip(&padded, false))] {
+                assert!(error.is_none() && found.len() == 40, "{zeros}: {error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_what_gzip_compressed_is_reported_when_all_before_it_is_read() {
+        let bytes = gzip(&capture(40));
+        let zstd = zstd(b"more");
+        let padded_member = [&[0; 100], &bytes[..]].concat();
+        for more in [&b"?"[..], b"\x1f is not gzip's", b"\0\0?", &zstd, &padded_member] {
+            let followed = [&bytes[..], more].concat();
+            for (found, error) in [numbers(&followed[..]), numbers(Drip(&followed, false))] {
+                assert!(matches!(error, Some(ReadError::Corrupt(_, words)) if words == NOT_GZIP), "{error:?}");
+                assert_eq!(found.len(), 40);
+            }
         }
     }
 
