@@ -9,13 +9,13 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::input::{Trouble, Watched};
 
-/// The longest window of zstd: the memory that a frame may ask for. What `zstd` itself takes unless told otherwise.
+/// The longest window of zstd: the memory that a frame may ask for, in bytes. The limit of `zstd` itself, by default.
 const MAX_WINDOW: u64 = 128 << 20;
 /// The first byte of gzip.
 const GZIP: u8 = 0x1f;
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 16;
-/// Bytes that tell what compressed it.
+/// Bytes at the beginning that say how it is compressed.
 const MAGIC: usize = 4;
 const NOT_GZIP: &str = "something that is not gzip follows the compressed data";
 const NOT_ZSTD: &str = "something that is not zstd follows the compressed data";
@@ -24,7 +24,7 @@ const LAST_BLOCK: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
 
 /// Input that is plain, or is unpacked.
 pub(crate) enum Unpacked<R> {
-    /// Nothing was read yet, so it is not known; `None` never stays.
+    /// Nothing was read yet, so it is not known. `None` only while the beginning is read.
     Unknown(Option<R>),
     /// Not compressed.
     Plain(Watched<R>),
@@ -54,7 +54,7 @@ impl<R: Read> Unpacked<R> {
         }
     }
 
-    /// Looks at the beginning.
+    /// Finds out from the first bytes how it is compressed.
     fn find(input: R) -> Result<Self, Trouble> {
         let mut watched = Watched::new(input);
         let magic = watched.peek::<MAGIC>()?;
@@ -83,7 +83,7 @@ fn buffered<R: Read>(input: Watched<R>) -> BufReader<Watched<R>> {
     BufReader::with_capacity(BUFFER, input)
 }
 
-/// Why what is compressed could not be unpacked: the input's own error, its end, or else these words.
+/// Why the input could not be unpacked: its own error, its end, or else these words.
 fn trouble<R>(input: &mut BufReader<Watched<R>>, words: &'static str) -> Trouble {
     input.get_mut().trouble().unwrap_or(Trouble::Corrupt(words))
 }
@@ -147,7 +147,7 @@ pub(crate) struct Frames<R> {
     input: R,
     /// Whether a frame was begun.
     is_begun: bool,
-    /// Why there is no more, once all is handed on that was there.
+    /// Why there is no more, returned once everything before is handed on.
     trouble: Option<Trouble>,
 }
 
@@ -160,7 +160,7 @@ impl<R: Read> Frames<BufReader<Watched<R>>> {
 
     fn fill(&mut self, out: &mut [u8]) -> Result<usize, Trouble> {
         loop {
-            // The decoder keeps back as much as the window has, until the frame's end.
+            // The decoder keeps the last window's bytes back until the frame's end.
             if self.is_begun && self.decoder.can_collect() > 0 {
                 return self.decoder.read(out).map_err(Trouble::Input);
             }
@@ -178,13 +178,13 @@ impl<R: Read> Frames<BufReader<Watched<R>>> {
         }
     }
 
-    /// Whether the frame's checksum, if it has one, is not that of what was handed on.
+    /// Whether the frame has a checksum that is not the one of what was handed on.
     fn is_wrong(&self) -> bool {
-        let told = self.decoder.get_checksum_from_data();
-        told.is_some() && told != self.decoder.get_calculated_checksum()
+        let expected = self.decoder.get_checksum_from_data();
+        expected.is_some() && expected != self.decoder.get_calculated_checksum()
     }
 
-    /// Unpacks a block. Where the input ends in it, all blocks before are handed on: an end is put behind them.
+    /// Unpacks a block. Where the input ends in it, an empty last block is put in its place, so that all before it are handed on.
     fn decode(&mut self) {
         let one = || BlockDecodingStrategy::UptoBlocks(1);
         if self.decoder.decode_blocks(&mut self.input, one()).is_ok() {
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_gives_all_that_can_be_unpacked_and_is_told_as_cut_off() {
+    fn what_is_cut_off_gives_all_that_can_be_unpacked_and_is_reported_as_cut_off() {
         let expected: Vec<_> = (0..40).collect();
         for (name, bytes) in compressed(&capture(40)) {
             let mut most = 0;
@@ -346,7 +346,7 @@ mod tests {
                 let (found, error) = numbers(&bytes[..len]);
                 assert!(expected.starts_with(&found) && found.len() >= most, "{name}: {len}");
                 most = found.len();
-                let is_told = match error {
+                let is_reported = match error {
                     Some(ReadError::Cut(_)) => true,
                     // Nothing, or nothing but what is to be skipped.
                     Some(ReadError::NotACapture(_)) => len < 4 || len == 13,
@@ -354,14 +354,14 @@ mod tests {
                     None => name.contains("two"),
                     Some(ReadError::Input(..) | ReadError::Corrupt(..)) => false,
                 };
-                assert!(is_told, "{name}: {len}: {error:?}");
+                assert!(is_reported, "{name}: {len}: {error:?}");
             }
             assert!(most > 20 || !name.contains("many"), "{name}: {most}");
         }
     }
 
     #[test]
-    fn what_is_damaged_is_told_as_such() {
+    fn what_is_damaged_is_reported_as_such() {
         let bytes = capture(40);
         let mut wrong_sum = gzip(&bytes);
         let place = wrong_sum.len() - 6;
@@ -374,7 +374,7 @@ mod tests {
         ];
         for (bytes, count, words) in cases {
             let (found, error) = numbers(&bytes[..]);
-            assert!(matches!(error, Some(ReadError::Corrupt(_, told)) if told == words), "{words}: {error:?}");
+            assert!(matches!(error, Some(ReadError::Corrupt(_, said)) if said == words), "{words}: {error:?}");
             assert_eq!(found.len(), count, "{words}");
         }
     }

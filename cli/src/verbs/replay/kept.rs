@@ -8,7 +8,7 @@ use udpkit_capture::Captured;
 /// A datagram that outlives its place in the file.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// The capture that it stands in.
+    /// The capture that it is in.
     pub(super) file: usize,
     pub(super) packet: u64,
     pub(super) time: Option<Duration>,
@@ -37,7 +37,7 @@ impl Kept {
 /// A datagram of a capture, for a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CaptureEntry {
-    /// The capture that it stands in.
+    /// The capture that it is in.
     pub(super) file: usize,
     pub(super) packet: u64,
     pub(super) source: SocketAddr,

@@ -7,12 +7,12 @@ use udpkit_capture::{PacketCounts, ReadError, Reader};
 use super::kept::Kept;
 use super::stoppable::Stoppable;
 
-/// Several captures that are read side by side: what is held of each is one datagram.
+/// Several captures that are read side by side; one datagram of each is in memory.
 pub(super) struct Merged {
     parts: Vec<Part>,
-    /// The first that could not be read to its end, and why: told after all that stands in the others.
+    /// The first that could not be read to its end, and why: returned after all that is in the others.
     failure: Option<(usize, ReadError)>,
-    /// The one that an error was returned of.
+    /// The capture of which an error was returned.
     culprit: Option<usize>,
 }
 
@@ -21,7 +21,7 @@ struct Part {
     reader: Reader<Stoppable>,
     /// Its next datagram, if that was read.
     next: Option<Kept>,
-    /// The last time that it told: what has none comes with what stands before it.
+    /// The last time in it: a datagram without a time comes with the one before it.
     last: Duration,
     is_over: bool,
 }

@@ -61,7 +61,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
     }
     let run = Run { total: options::total(args, survey.as_ref()), args, target, printer, context };
     let survey = survey.map(|survey| run.check(survey)).transpose()?;
-    run.tell_pause(survey.as_ref());
+    run.report_pause(survey.as_ref());
     if args.dry_run {
         return run.rehearse(origin, survey);
     }

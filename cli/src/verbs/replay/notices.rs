@@ -104,7 +104,7 @@ impl Notice for Planned {
     }
 }
 
-/// The capture that a packet stands in, where there are several.
+/// The capture that a packet is in, where there are several.
 fn of_file(file: Option<&String>) -> String {
     file.map(|file| format!(" of {file}")).unwrap_or_default()
 }
@@ -170,7 +170,7 @@ pub(super) struct WithCapture {
 }
 
 impl Replayed<'_> {
-    /// What was sent and what became of the capture, as the last thing that is said.
+    /// The summary: what was sent, and what became of the capture.
     pub(super) fn summary(&self) -> Summary<WithCapture> {
         Summary::new(self.report, WithCapture { capture: self.object() }, self.lines())
     }
@@ -290,7 +290,7 @@ fn which_clocks(clocks: u64) -> String {
     }
 }
 
-/// The longest pause is long; so many datagrams stand before it.
+/// The longest pause is long; it comes after so many datagrams.
 pub(super) fn long_pause(pause: Duration, before: u64) -> Remark {
     let seconds = Duration::from_secs(pause.as_secs());
     let words = humantime::format_duration(seconds).to_string();

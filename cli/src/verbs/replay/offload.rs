@@ -1,14 +1,14 @@
 //! Captures of senders with segmentation offload: where the network card was to cut what a program sent, several datagrams
-//! stand there as one, longer than any link takes.
+//! are in them as one, longer than any link takes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use udpkit_capture::Captured;
 
-/// Flows that are looked at; what comes after so many is counted, and tells nothing.
+/// Flows that are looked at; datagrams of others are only counted.
 const MAX_FLOWS: usize = 256;
-/// Lengths that are kept of a flow; others tell nothing.
+/// Lengths that are kept of a flow; others are not looked at.
 const MAX_LENGTHS: usize = 16;
 /// The longest packet that most links carry, in bytes.
 const LINK: usize = 1500;
@@ -17,7 +17,7 @@ const FULL: usize = 64;
 /// The same since then.
 const MOST: usize = 128;
 
-/// How long the datagrams of a capture are, as far as that tells what was to be cut.
+/// How long the datagrams of a capture are, to find out what the card was to cut.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Offload {
     /// Datagrams longer than most links carry.

@@ -90,7 +90,7 @@ fn as_recorded(args: &ReplayArgs, interface: Option<InterfaceIndex>, interfaces:
     })
 }
 
-/// What stands on the command line beside flags.
+/// The arguments that are not flags.
 pub(super) struct Operands {
     /// At least one.
     pub(super) files: Vec<PathBuf>,
@@ -195,7 +195,7 @@ pub(super) fn settings(args: &ReplayArgs) -> Settings {
 }
 
 /// Whether progress is shown: to people who see nothing else.
-pub(super) fn tells_progress(args: &ReplayArgs) -> bool {
+pub(super) fn shows_progress(args: &ReplayArgs) -> bool {
     let lines = args.common.verbose || args.dry_run || args.common.format() == Format::Json;
     std::io::stderr().is_terminal() && !lines && !args.common.quiet
 }

@@ -18,11 +18,11 @@ use super::patient::patient;
 use super::stoppable::Stoppable;
 use crate::hint::Hint;
 use udpkit_capture::{Captured, PacketCounts, ReadError, ReadOptions, Reader};
-// Elsewhere an input that does not wait is an error, and is told.
+// Elsewhere an input that does not wait is an error, and is reported.
 #[cfg(not(unix))]
 use std::convert::identity as patient;
 
-/// Datagrams of a stream that are read before they are wanted; with the longest payloads, 32 MiB.
+/// Datagrams of a stream that are read ahead; with the longest payloads, 32 MiB.
 const READ_AHEAD: usize = 512;
 
 /// Where a capture comes from.
@@ -75,7 +75,7 @@ impl Origin {
         Ok(Self::Stream(Some(messages)))
     }
 
-    /// Begins to read from the beginning, until the run shall `stop`; of a stream there is one reading.
+    /// Begins to read from the beginning, until the run is to `stop`; a stream can be read once.
     pub(super) fn begin(&mut self, options: ReadOptions, stop: &Arc<AtomicBool>) -> Result<Supply, (usize, ReadError)> {
         match self {
             Self::Files(files) => supply(files, options, stop),
@@ -107,7 +107,7 @@ fn open_one(path: &Path) -> Result<(Option<File>, bool)> {
     Ok((Some(file), !metadata.is_file()))
 }
 
-/// Reads files from their beginnings, until the run shall `stop`: one as it is, several in the order of their times.
+/// Reads files from their beginnings, until the run is to `stop`: one as it is, several in the order of their times.
 pub(super) fn supply(
     files: &[File],
     options: ReadOptions,
@@ -128,12 +128,12 @@ fn rewound(file: &File, options: ReadOptions, stop: &Arc<AtomicBool>) -> Result<
     Reader::with(Stoppable::new(file, stop), options)
 }
 
-/// Reads a stream to its end, or until nobody wants more.
+/// Reads a stream to its end, or until the run is over.
 fn read_stream(input: impl Read, options: ReadOptions, sender: &SyncSender<Piece>) {
     let mut reader = match Reader::with(input, options) {
         Ok(reader) => reader,
         Err(error) => {
-            // Where nobody hears it any more, the run is over.
+            // Where nobody receives it any more, the run is over.
             let _ = sender.send(Piece { next: Err(error), counts: PacketCounts::default() });
             return;
         }

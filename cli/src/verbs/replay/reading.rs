@@ -20,7 +20,7 @@ use crate::words::address::needs_scope;
 use crate::words::address::on_interface;
 use udpkit_capture::{Captured, ReadError, ReadOptions};
 
-/// How long a stream is waited for until what was read is listed, and the wish to stop looked at.
+/// How long a stream is waited for before what was read is listed, and before the next look whether to stop.
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Which datagrams of a capture are sent.
@@ -90,12 +90,12 @@ impl Selection {
 
 /// What all readings of a capture have in common.
 pub(super) struct Context {
-    /// The captures, as they stand in errors.
+    /// The captures, as errors name them.
     pub(super) names: Vec<String>,
     /// How it is read.
     pub(super) reading: ReadOptions,
     pub(super) selection: Selection,
-    /// Whether the run shall end.
+    /// Whether the run is to end.
     pub(super) stop: Arc<AtomicBool>,
     /// What became of the packets: of readings that are over, and of datagrams that were taken.
     pub(super) tally: RefCell<Tally>,
@@ -117,7 +117,7 @@ impl Context {
         }
     }
 
-    /// Why a capture cannot be read, as the library tells errors.
+    /// Why a capture cannot be read, as an error of the library.
     pub(super) fn error(&self, (file, error): (usize, ReadError)) -> udpkit::Error {
         let cause = match error {
             ReadError::Input(0, cause) => cause,
@@ -153,7 +153,7 @@ impl Pass {
     /// The next datagram of the capture, or why it is not sent.
     fn step(&mut self) -> Result<Reading<Step>, ReadError> {
         let Context { selection, tally, .. } = &*self.context;
-        // What a file tells was found before.
+        // What is in a file was found before.
         let is_new = matches!(self.supply, Supply::Stream(..));
         self.supply.next(self.context.patience(), |datagram, file| match selection.leaves_out(datagram) {
             Some(why) => Err((CaptureEntry::new(datagram, file), why)),
@@ -206,7 +206,7 @@ impl Recording for Pass {
         if let Some(piece) = self.pieces.pop_front() {
             return Ok(Reading::Ready(self.select(piece)));
         }
-        // Much may stand between two that are sent.
+        // There may be much between two that are sent.
         while !self.context.is_stopped() {
             let step = match self.step() {
                 // A file ends where it was stopped.

@@ -31,7 +31,7 @@ impl Rehearsal {
         self.entries.push_back((number, entry));
     }
 
-    /// Told when it is read, since it has no time of its own: somewhat before what stands before it.
+    /// Reported when it is read, since it has no time of its own: somewhat before the datagrams in front of it.
     pub(super) fn is_left_out(&mut self, entry: &CaptureEntry, why: Omission) {
         // What was not asked for is only counted.
         if why != Omission::OtherPort {
@@ -49,7 +49,7 @@ impl Rehearsal {
     }
 }
 
-/// Lists what would be sent, as it is read; to the end, to a limit, until the run shall end, or nobody reads what is listed. Returns
+/// Lists what would be sent, as it is read; to the end, to a limit, until the run is to end, or nobody reads what is listed. Returns
 /// what it came to.
 pub(super) fn rehearse<F, R>(
     plan: &mut Plan<F, R>,

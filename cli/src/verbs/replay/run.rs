@@ -40,13 +40,13 @@ pub(super) struct Run<'a> {
     pub(super) total: Option<u64>,
 }
 
-/// A pause that is told of before it is waited for.
+/// A pause of this length or more is reported before it is waited for.
 const LONG_PAUSE: Duration = Duration::from_secs(600);
 
 /// What sending from other addresses needs.
 const CAPABILITY: &str =
     "--preserve-source needs CAP_NET_ADMIN: root, or once: sudo setcap cap_net_admin+ep $(command -v udp)";
-/// What becomes of what is sent from other addresses.
+/// What to expect of datagrams that are sent from other addresses.
 const REVERSE_PATH: &str = "answers go to the sources of the capture, not to here; a receiver that reaches a source by another way may \
     drop what comes from it (sysctl net.ipv4.conf.INTERFACE.rp_filter)";
 
@@ -96,7 +96,7 @@ impl Run<'_> {
         Replay::new(options, sources, move || Pass::begin(&mut origin, &context))
     }
 
-    /// Opens the sockets, and tells which source has not the port that it had.
+    /// Opens the sockets, and reports the sources whose port is not the one in the capture.
     pub(super) fn senders(&self, survey: Option<&Survey>) -> Result<SourceSockets> {
         let Self { args, target, .. } = self;
         let (options, locals) = (options::socket_options(args, target), &target.locals);
@@ -113,7 +113,7 @@ impl Run<'_> {
             Some(survey) => SourceSockets::of_sources(&survey.sources, locals, &options)?,
             None => SourceSockets::of_strangers(locals, &options)?,
         };
-        self.tell_senders(&senders);
+        self.report_senders(&senders);
         Ok(senders)
     }
 
@@ -127,13 +127,13 @@ impl Run<'_> {
         })?;
         let Some(sources) = &self.context.selection.sources else { bail!("there are no sources to send from") };
         let senders = SourceSockets::preserving(&sources.borrow(), self.target.transmit.interface, options)?;
-        self.tell_senders(&senders);
+        self.report_senders(&senders);
         self.printer.lock().say(&Remark::note(REVERSE_PATH));
         Ok(senders)
     }
 
-    /// Tells by which socket each source sends: in JSON all, to people some of those that have another port.
-    fn tell_senders(&self, senders: &SourceSockets) {
+    /// Reports by which socket each source sends: in JSON all, to people some of those that have another port.
+    fn report_senders(&self, senders: &SourceSockets) {
         let mut printer = self.printer.lock();
         if printer.is_json() {
             for (source, socket) in senders.sources.owners().zip(&senders.sockets) {
@@ -151,8 +151,8 @@ impl Run<'_> {
         }
     }
 
-    /// Tells of a pause that hardly anybody waits for.
-    pub(super) fn tell_pause(&self, survey: Option<&Survey>) {
+    /// Reports a pause that hardly anybody waits for.
+    pub(super) fn report_pause(&self, survey: Option<&Survey>) {
         let pause = survey.and_then(|survey| survey.preview.longest_pause());
         if let Some((pause, before)) = pause.filter(|(pause, _)| *pause >= LONG_PAUSE && self.args.pace.rate.is_none())
         {
@@ -160,7 +160,7 @@ impl Run<'_> {
         }
     }
 
-    /// Sends the capture, and tells what became of it.
+    /// Sends the capture, and reports what became of it.
     pub(super) fn perform(
         &self,
         origin: Origin,
@@ -177,7 +177,7 @@ impl Run<'_> {
         let mut sink = ReplaySink { printer: &self.printer, verbose: self.args.common.verbose };
         let drive_with = Drive { control, memberships: Memberships::default() };
         let run = || drive(&sockets, &mut engine, drive_with, &mut sink);
-        let driven = match options::tells_progress(self.args) {
+        let driven = match options::shows_progress(self.args) {
             true => with_progress(remote, &self.printer, self.total, run),
             false => run(),
         };
@@ -235,7 +235,7 @@ impl Run<'_> {
         self.conclude(&Outcome { report, end, receive_buffer: 0, failure })
     }
 
-    /// Tells what became of everything.
+    /// Reports what became of everything.
     fn conclude(&self, outcome: &Outcome) -> Result<Exit> {
         let Outcome { report, failure, .. } = outcome;
         let tally = self.context.tally.borrow();

@@ -11,20 +11,20 @@ use anyhow::Result;
 use udpkit::{Event, Remote, Report, Sink};
 
 use super::notices::{progress, surveyed};
-use super::options::{self, Destination, tells_progress};
+use super::options::{self, Destination, shows_progress};
 use super::reading::Context;
 use super::survey::{self, Survey};
 use crate::args::ReplayArgs;
 use crate::output::SharedPrinter;
 use crate::output::summary::Rates;
 
-/// Progress is told at this interval on a terminal.
+/// Progress is shown at this interval on a terminal.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// How long a report is waited for; it comes at once unless the capture does not.
 const REPORT_PATIENCE: Duration = Duration::from_millis(100);
 
-/// Reads the capture through. What is read here, and tells how far that is, the system still has when it is sent.
-#[expect(clippy::disallowed_methods, reason = "progress is told by the clock")]
+/// Reads the capture through, and shows how far it is. What is read here is still in the system's cache when it is sent.
+#[expect(clippy::disallowed_methods, reason = "progress is shown by the clock")]
 pub(super) fn survey(
     args: &ReplayArgs,
     target: &Destination,
@@ -33,11 +33,11 @@ pub(super) fn survey(
     printer: &SharedPrinter,
 ) -> Result<Survey> {
     let len = files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum::<u64>().max(1);
-    let is_told = tells_progress(args);
-    let mut told = Instant::now();
+    let is_shown = shows_progress(args);
+    let mut shown = Instant::now();
     let look = || {
-        if is_told && told.elapsed() >= PROGRESS_INTERVAL {
-            told = Instant::now();
+        if is_shown && shown.elapsed() >= PROGRESS_INTERVAL {
+            shown = Instant::now();
             let read = files.iter().map(|mut file| file.stream_position().unwrap_or(0)).sum::<u64>();
             printer.lock().say(&surveyed(&context.name(), u128::from(read) * 100 / u128::from(len)));
         }
@@ -46,7 +46,7 @@ pub(super) fn survey(
     Ok(survey::survey(files, context, &options, look)?)
 }
 
-/// Runs something that sends, and tells meanwhile how far it is.
+/// Runs something that sends, and shows meanwhile how far it is.
 pub(super) fn with_progress<T>(
     remote: &Remote,
     printer: &SharedPrinter,
@@ -55,15 +55,15 @@ pub(super) fn with_progress<T>(
 ) -> T {
     let (running, ended) = channel();
     thread::scope(|scope| {
-        scope.spawn(move || tell_progress(remote, printer, total, &ended));
+        scope.spawn(move || show_progress(remote, printer, total, &ended));
         let result = run();
         drop::<std::sync::mpsc::Sender<()>>(running);
         result
     })
 }
 
-/// Tells how far it is until it has ended.
-fn tell_progress(remote: &Remote, printer: &SharedPrinter, total: Option<u64>, ended: &Receiver<()>) {
+/// Shows how far it is until it has ended.
+fn show_progress(remote: &Remote, printer: &SharedPrinter, total: Option<u64>, ended: &Receiver<()>) {
     let mut before = Report::default();
     while ended.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
         let Some(now) = remote.report(REPORT_PATIENCE) else { continue };
@@ -72,7 +72,7 @@ fn tell_progress(remote: &Remote, printer: &SharedPrinter, total: Option<u64>, e
     }
 }
 
-/// Takes the events of a run: answers are counted, and only shown to who wants to see everything.
+/// Takes the events of a run: answers are counted, and shown only if `verbose`.
 pub(super) struct ReplaySink<'a> {
     pub(super) printer: &'a SharedPrinter,
     pub(super) verbose: bool,

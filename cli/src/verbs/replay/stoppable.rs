@@ -1,14 +1,14 @@
-//! A file of which no more is read once the run shall end.
+//! A file of which no more is read once the run is to end.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Bytes of a file that are read whether the run shall end or not, so that a capture is not taken for an empty one.
+/// Bytes of a file that are read whether the run is to end or not, so that a capture is not taken for an empty one.
 const UNASKED: usize = 1 << 20;
 
-/// A file that ends where the run shall end: between two datagrams there may be gigabytes of other packets.
+/// A file that ends when the run is to end: between two datagrams there may be gigabytes of other packets.
 #[derive(Debug)]
 pub(super) struct Stoppable {
     file: File,
@@ -17,7 +17,7 @@ pub(super) struct Stoppable {
 }
 
 impl Stoppable {
-    /// A file that is to be read until the run shall `stop`.
+    /// A file that is read until the run is to `stop`.
     pub(super) fn new(file: File, stop: &Arc<AtomicBool>) -> Self {
         Self { file, read: 0, stop: Arc::clone(stop) }
     }

@@ -14,7 +14,7 @@ use super::tally::Tally;
 pub(super) const MAX_SOCKETS: usize = 256;
 /// Ports that are named where the one asked for is none of them.
 const MAX_PORTS: usize = 8;
-/// Datagrams between two looks at the time and the wish to stop.
+/// Datagrams between two looks at the time and whether to stop.
 const LOOK: u64 = 1 << 14;
 
 /// What a file was found to hold before anything is sent.
