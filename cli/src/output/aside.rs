@@ -25,11 +25,13 @@ pub(super) struct Aside<N> {
     pub(super) out: N,
     /// Whether the last line on the terminal is the status.
     status_shown: bool,
+    /// Lines for which there was no room.
+    unread: u64,
 }
 
 impl<N: Write> Aside<N> {
     pub(super) fn new(out: N) -> Self {
-        Self { out, status_shown: false }
+        Self { out, status_shown: false, unread: 0 }
     }
 
     /// Writes a line. Whatever names stand in it, of interfaces, programs or hosts, it stays one line, and cannot steer a
@@ -46,8 +48,20 @@ impl<N: Write> Aside<N> {
             HINT => shortened(words, LONGEST_HINT),
             _ => words.into(),
         };
-        // At once, so that no other program's line stands in it.
-        let _ = self.out.write_all(format!("{time}{start}{}\n", escape::words(&words)).as_bytes());
+        self.write(&format!("{time}{start}{}\n", escape::words(&words)));
+    }
+
+    /// Writes a line at once, so that no other program's line stands in it.
+    fn write(&mut self, line: &str) {
+        let written = self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush());
+        if written.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            self.unread += 1;
+        }
+    }
+
+    /// How many lines found no room since the last call.
+    pub(super) fn take_unread(&mut self) -> u64 {
+        std::mem::take(&mut self.unread)
     }
 
     /// Writes a line, which may begin with a time, and which the next one replaces, if it goes to a terminal.
@@ -59,14 +73,14 @@ impl<N: Write> Aside<N> {
         // A line that the terminal broke could not be replaced.
         let line: String =
             time.chars().chain(escape::words(line).chars()).take(usize::from(width).saturating_sub(1)).collect();
-        let _ = write!(self.out, "{CLEAR_LINE}{line}");
+        self.write(&format!("{CLEAR_LINE}{line}"));
         self.status_shown = true;
     }
 
     /// Takes the status off the terminal, so that something else can stand there.
     pub(super) fn clear_status(&mut self) {
         if std::mem::take(&mut self.status_shown) {
-            let _ = write!(self.out, "{CLEAR_LINE}");
+            self.write(CLEAR_LINE);
         }
     }
 }

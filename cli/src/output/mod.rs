@@ -1,6 +1,7 @@
 //! What is printed: data on standard output in the chosen format, everything else on standard error.
 
 mod aside;
+mod backlog;
 mod columns;
 pub(crate) mod escape;
 mod head;

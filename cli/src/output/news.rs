@@ -293,6 +293,11 @@ impl Bound {
         true
     }
 
+    /// Counts lines that are held back, too.
+    pub(super) fn hold(&mut self, lines: u64) {
+        self.held += lines;
+    }
+
     /// How many lines were held back since the last call.
     pub(super) fn take_held(&mut self) -> u64 {
         std::mem::take(&mut self.held)

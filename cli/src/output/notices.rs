@@ -10,6 +10,7 @@ use super::json;
 use super::notice::{Notice, Tone};
 use crate::hint;
 use crate::words::endpoint::{self, Endpoint};
+use crate::words::units;
 
 /// Where datagrams are waited for.
 #[derive(Serialize)]
@@ -56,6 +57,26 @@ impl Notice for NotShown {
 
     fn words(&self) -> Vec<String> {
         vec![format!("{} more {}, not shown one by one", self.count, self.what)]
+    }
+}
+
+/// How many lines were left out since their reader did not read.
+#[derive(Serialize)]
+pub(super) struct Unread {
+    pub(super) count: u64,
+}
+
+impl Notice for Unread {
+    fn kind(&self) -> Option<&'static str> {
+        Some("not_shown")
+    }
+
+    fn words(&self) -> Vec<String> {
+        vec![format!("{} not shown: the reader stalled", units::counted(self.count, "line"))]
+    }
+
+    fn tone(&self) -> Tone {
+        Tone::Complaint
     }
 }
 

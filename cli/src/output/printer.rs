@@ -8,15 +8,15 @@ use std::time::SystemTime;
 use udpkit::{Datagram, Event, Interfaces, Sink, Train};
 
 use super::aside::{Aside, COMPLAINT, HINT};
+use super::backlog::Output;
 use super::head::Heads;
 use super::news::{Bound, MAX_TOLD, News, Repeated, Repeating};
 use super::notice::{Notice, Remark, Tone};
 use super::notices::{
-    Dropped, Ignored, NotSent, NotShown, Refused, Reopened, Sent, Span, Telling, Trouble, Unanswered,
+    Dropped, Ignored, NotSent, NotShown, Refused, Reopened, Sent, Span, Telling, Trouble, Unanswered, Unread,
 };
 use super::role::Role;
 use super::settings::Settings;
-use super::standard::Standard;
 use super::wording::{Clock, Times};
 use super::{escape, hex, json};
 use crate::words::endpoint::Endpoint;
@@ -33,6 +33,8 @@ pub(crate) struct Printer<W: Write, N: Write> {
     interfaces: Interfaces,
     news: News,
     bound: Bound,
+    /// Lines that were left out since their reader did not read.
+    unread: u64,
     /// What the kernel dropped so far.
     drops: u64,
     /// Requests without an answer so far.
@@ -42,13 +44,33 @@ pub(crate) struct Printer<W: Write, N: Write> {
 }
 
 /// A printer to the process's own outputs.
-pub(crate) type StdPrinter = Printer<BufWriter<Standard>, Standard>;
+pub(crate) type StdPrinter = Printer<BufWriter<Output>, Output>;
 
 impl StdPrinter {
-    /// A printer to standard output and standard error.
+    /// A printer to standard output and standard error, which waits for their readers.
     pub(crate) fn std(settings: Settings) -> Self {
-        let output = BufWriter::with_capacity(65_536, Standard::output());
-        Self::new(settings, output, Standard::error(), jiff::tz::TimeZone::system())
+        Self::to(settings, Output::direct())
+    }
+
+    /// A printer to standard output and standard error that does not wait for their readers: lines for which there is no
+    /// room are left out, and counted. Fails when the system has no more threads to give.
+    pub(crate) fn std_queued(settings: Settings) -> io::Result<Self> {
+        // What is written up to a flush is a line there.
+        Ok(Self::to(Settings { at_once: true, ..settings }, Output::queued()?))
+    }
+
+    fn to(settings: Settings, [output, error]: [Output; 2]) -> Self {
+        let output = BufWriter::with_capacity(65_536, output);
+        Self::new(settings, output, error, jiff::tz::TimeZone::system())
+    }
+
+    /// Waits until what was printed is read, as long as the run goes on and for a while after that.
+    pub(crate) fn drain(&mut self) {
+        let (unread, drained) = self.out.get_mut().drain();
+        self.unread += unread;
+        self.keep(drained);
+        // What nobody reads on standard error is said nowhere.
+        let _ = self.aside.out.drain();
     }
 }
 
@@ -69,6 +91,7 @@ impl<W: Write, N: Write> Printer<W, N> {
             aside: Aside::new(aside),
             interfaces: Interfaces::default(),
             bound: Bound::default(),
+            unread: 0,
             drops: 0,
             unanswered: 0,
             failure: None,
@@ -119,6 +142,12 @@ impl<W: Write, N: Write> Printer<W, N> {
 
     /// Says something besides datagrams: as an object in JSON, else as lines, where its tone belongs.
     pub(crate) fn say(&mut self, notice: &impl Notice) {
+        self.tell_unread();
+        self.say_now(notice);
+    }
+
+    /// The same, whatever was left out before.
+    fn say_now(&mut self, notice: &impl Notice) {
         // What cannot be an object any more, since standard output takes nothing, people can still read.
         if self.is_json() && !self.is_over() {
             return self.object(notice);
@@ -141,6 +170,7 @@ impl<W: Write, N: Write> Printer<W, N> {
         if let Some(hint) = notice.hint() {
             self.aside.line(HINT, &hint);
         }
+        self.unread += self.aside.take_unread();
     }
 
     /// Writes the object of a notice, if it has one.
@@ -149,7 +179,7 @@ impl<W: Write, N: Write> Printer<W, N> {
         self.clock.set(Some(notice.time().unwrap_or_else(self.settings.now)));
         let hint = notice.hint();
         let written = json::write(&mut self.out, kind, self.clock.words(), notice, hint.as_deref());
-        self.keep(written);
+        self.end_line(written);
     }
 
     /// Says the last thing of a run, its summary.
@@ -164,7 +194,7 @@ impl<W: Write, N: Write> Printer<W, N> {
 
     fn data(&mut self, line: &str) {
         let written = writeln!(self.out, "{}", escape::words(line));
-        self.keep(written);
+        self.end_line(written);
     }
 
     /// Prints datagrams, before which the kernel dropped this many at the same socket.
@@ -182,6 +212,14 @@ impl<W: Write, N: Write> Printer<W, N> {
         }
     }
 
+    /// Ends a line, all of which is written.
+    fn end_line(&mut self, written: io::Result<()>) {
+        self.keep(written);
+        if self.settings.at_once && !self.hand_over() {
+            self.unread += 1;
+        }
+    }
+
     /// The end, once nothing can be written any more.
     fn flow(&self) -> ControlFlow<()> {
         if self.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -189,10 +227,39 @@ impl<W: Write, N: Write> Printer<W, N> {
 
     /// Writes out what is buffered.
     pub(crate) fn flush(&mut self) {
-        if self.failure.is_none() {
-            let flushed = self.out.flush();
-            self.keep(flushed);
+        // Lines that find no room are counted one by one.
+        self.hand_over();
+    }
+
+    /// Writes out what is buffered; false if there is no room for it, so that it is left out.
+    fn hand_over(&mut self) -> bool {
+        if self.failure.is_some() {
+            return true;
         }
+        match self.out.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            flushed => self.keep(flushed),
+        }
+        true
+    }
+
+    /// Says how many lines were left out, once there is room again, or it is clear that nobody will read.
+    fn tell_unread(&mut self) {
+        if self.unread == 0 {
+            return;
+        }
+        let has_room = self.out.flush().and_then(|()| self.aside.out.flush()).is_ok();
+        if has_room || self.failure().is_some() {
+            let count = std::mem::take(&mut self.unread);
+            self.unread = if self.tell_not_shown(&Unread { count }) { 0 } else { count };
+        }
+    }
+
+    /// Says how many were not shown; false if that found no room itself.
+    fn tell_not_shown(&mut self, notice: &impl Notice) -> bool {
+        let unread = self.unread;
+        self.say_now(notice);
+        std::mem::replace(&mut self.unread, unread) == unread
     }
 
     /// Prints a datagram in the format chosen.
@@ -201,11 +268,9 @@ impl<W: Write, N: Write> Printer<W, N> {
             return;
         }
         self.aside.clear_status();
+        self.tell_unread();
         let written = self.write_datagram(via, datagram, role);
-        self.keep(written);
-        if self.settings.at_once {
-            self.flush();
-        }
+        self.end_line(written);
     }
 
     fn write_datagram(&mut self, via: usize, datagram: Datagram<'_>, role: &Role<'_>) -> io::Result<()> {
@@ -251,8 +316,11 @@ impl<W: Write, N: Write> Printer<W, N> {
     }
 
     fn tell_held(&mut self) {
-        if let count @ 1.. = self.bound.take_held() {
-            self.say(&NotShown { count, what: "datagrams" });
+        self.tell_unread();
+        if let count @ 1.. = self.bound.take_held()
+            && !self.tell_not_shown(&NotShown { count, what: "datagrams" })
+        {
+            self.bound.hold(count);
         }
     }
 

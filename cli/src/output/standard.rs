@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -68,8 +68,45 @@ impl Standard {
         Self { kind, is_aside, given_up: false }
     }
 
+    /// The same once more, if it may have to be waited for.
+    pub(super) fn again(&self) -> Option<Self> {
+        let kind = match &self.kind {
+            Kind::Closed | Kind::Prompt(_) => return None,
+            Kind::Saying(file) => Kind::Saying(file.try_clone().ok()?),
+            Kind::Waiting(file) => Kind::Waiting(file.try_clone().ok()?),
+        };
+        Some(Self { kind, is_aside: self.is_aside, given_up: self.given_up })
+    }
+
+    fn may_be_waited_for(&self) -> bool {
+        matches!(self.kind, Kind::Saying(_) | Kind::Waiting(_))
+    }
+
+    /// Whether both go to the same pipe, terminal or file.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        let place = |standard: &Self| match &standard.kind {
+            Kind::Closed => None,
+            Kind::Prompt(file) | Kind::Saying(file) | Kind::Waiting(file) => {
+                file.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+            }
+        };
+        place(self).is_some_and(|here| place(other) == Some(here))
+    }
+
+    /// Writes what there is room for; `WouldBlock` if there is none.
+    pub(super) fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.kind {
+            Kind::Closed => Err(Errno::BADF.into()),
+            Kind::Prompt(file) | Kind::Saying(file) => file.write(bytes),
+            Kind::Waiting(file) => match poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&Timespec::default()))? {
+                0 => Err(io::ErrorKind::WouldBlock.into()),
+                _ => file.write(&bytes[..bytes.len().min(ROOM)]),
+            },
+        }
+    }
+
     /// Waits until there is room, as long as the run goes on and for a while after that.
-    fn wait(&mut self) -> io::Result<()> {
+    pub(super) fn wait(&mut self) -> io::Result<()> {
         let (Kind::Saying(file) | Kind::Waiting(file)) = &self.kind else { return Ok(()) };
         self.given_up = self.given_up || !has_room_in_time(file, self.is_aside)?;
         if self.given_up { Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it")) } else { Ok(()) }
@@ -95,18 +132,9 @@ impl Kind {
 impl Write for Standard {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
-            match &mut self.kind {
-                Kind::Closed => return Err(Errno::BADF.into()),
-                Kind::Prompt(file) => return file.write(bytes),
-                Kind::Saying(file) => match file.write(bytes) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait()?,
-                    written => return written,
-                },
-                Kind::Waiting(_) => {
-                    self.wait()?;
-                    let Kind::Waiting(file) = &mut self.kind else { continue };
-                    return file.write(&bytes[..bytes.len().min(ROOM)]);
-                }
+            match self.write_now(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.may_be_waited_for() => self.wait()?,
+                written => return written,
             }
         }
     }

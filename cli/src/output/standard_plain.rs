@@ -22,6 +22,26 @@ impl Standard {
     pub(super) fn error() -> Self {
         Self::Error(io::stderr())
     }
+
+    /// The same once more, if it may have to be waited for: these systems do not tell.
+    pub(super) fn again(&self) -> Option<Self> {
+        None
+    }
+
+    /// Whether both go to the same pipe, terminal or file: these systems do not tell.
+    pub(super) fn is_same_as(&self, _other: &Self) -> bool {
+        false
+    }
+
+    /// Writes what there is room for.
+    pub(super) fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write(bytes)
+    }
+
+    /// Nothing is waited for here.
+    pub(super) fn wait(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Write for Standard {

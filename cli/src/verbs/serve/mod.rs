@@ -14,7 +14,7 @@ mod workers;
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use udpkit::{Interfaces, Memberships, Server};
 
 use crate::args::ServeArgs;
@@ -34,7 +34,8 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     let listening = listening(&args.addresses, &args.common, &socket_options, None, &interfaces)?;
     let (buffer, places) = (buffer_of(&listening.sockets), listening.places());
     let settings = options::settings(args, listening.ports());
-    let printer = SharedPrinter::new(StdPrinter::std(settings), &interfaces);
+    let printer =
+        SharedPrinter::new(StdPrinter::std_queued(settings).context("cannot start a thread that writes")?, &interfaces);
     let engine = options::engine(args, answer, &listening);
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     let sinks = Sinks::new(args, &printer, &listening, &interfaces)?;
@@ -50,6 +51,9 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     let end = watch::watch(&server, &printer, options::status_interval(args));
     let report = server.stop();
     let mut printer = printer.lock();
+    // So that the summary finds room.
+    printer.drain();
     printer.conclude(&notices::summary(&report, buffer));
+    printer.drain();
     finish(&printer, receiver_exit(&report, end, &args.common, report.answered + report.sunk))
 }

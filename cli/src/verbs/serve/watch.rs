@@ -66,7 +66,7 @@ fn stop(server: &Server) -> impl Fn() + Send + use<> {
 
 /// Reads the rules again whenever what is returned is called; where they hold a mistake, the old ones stay.
 ///
-/// It is done in a thread of its own, which may have to wait: for a file that is a pipe, or a reader that stalls.
+/// It is done in a thread of its own, which may have to wait for a file that is a pipe.
 fn reload(server: &Arc<Server>, printer: &SharedPrinter, file: PathBuf) -> Result<impl Fn() + Send + use<>> {
     let (server, printer) = (Arc::clone(server), printer.clone());
     // Once more is enough, however often it is asked for meanwhile.
