@@ -106,10 +106,11 @@ fn a_signal_ends_a_run_whose_output_nobody_reads() {
     let _flood = h1.python_ready(FLOOD, &["10000"]);
     h1.run(&["listen", "--write", &capture, "--count", "50"]).assert_status(0);
     let (_server, _) = h1.waiting(&["serve", "127.0.0.1:700", "--echo", "--no-loop-guard"]);
-    let cases: [&[&str]; 5] = [
+    let cases: [&[&str]; 6] = [
         &["send", "127.0.0.1:700", "hello", "--repeat", "0", "--rate", "20k/s"],
         &["send", "127.0.0.1:700", "hello", "--repeat", "0", "--rate", "20k/s", "-v", "--json"],
         &["listen"],
+        &["listen", "--write", "-"],
         &["serve", "-v", "--json"],
         &["replay", &capture, "127.0.0.1:700", "--loop", "0", "--max", "-v", "--json"],
     ];

@@ -28,6 +28,16 @@ pub(super) fn create(name: &Path, rotation: Option<Rotation>, options: WriteOpti
     Ok(CaptureFiles::in_file(file, name, options))
 }
 
+/// Whether it goes to a program, which may stop reading it; the files of a row do not have this name.
+pub(super) fn may_stall(name: &Path) -> bool {
+    let metadata = if name.as_os_str() == STANDARD_OUTPUT {
+        standard_output().and_then(|output| output.metadata())
+    } else {
+        std::fs::metadata(name)
+    };
+    metadata.is_ok_and(|metadata| !metadata.is_file())
+}
+
 /// Whether a file is where standard output goes, so that whatever is printed would stand in it, too.
 #[cfg(unix)]
 pub(super) fn is_standard_output(name: &Path) -> bool {

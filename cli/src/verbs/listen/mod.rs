@@ -10,7 +10,7 @@ mod recorder;
 mod system;
 mod table;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use udpkit::verbs::Listen;
 use udpkit::{Drive, End, Interfaces, Memberships, Remote, control, drive_mending};
 
@@ -50,7 +50,8 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let recording = recorder.start(&queue, remote)?;
     let driven = drive_mending(listening.sockets, &mut engine, ready, &mut sink);
     queue.end();
-    let mut recorder = recording.join().map_err(|_| anyhow!("the thread that writes panicked"))?;
+    let is_stopped = matches!(driven, Ok((_, End::Stopped)));
+    let mut recorder = recording.end(is_stopped && args.capture.write.as_deref().is_some_and(capture::may_stall))?;
     for trouble in tui.map(Tui::finish).transpose()?.unwrap_or_default() {
         recorder.printer.say(&Remark::note(trouble));
     }

@@ -42,6 +42,39 @@ impl Overflow {
     }
 }
 
+/// How long the reader of a capture may take nothing once the run has been told to end.
+const PATIENCE: Duration = Duration::from_millis(700);
+/// How often to look whether it has taken something.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// A recorder at work.
+pub(super) struct Recording {
+    thread: JoinHandle<Recorder>,
+    written: Arc<AtomicU64>,
+}
+
+impl Recording {
+    /// Waits until everything is printed and written; not for ever where nobody may read it.
+    ///
+    /// # Errors
+    ///
+    /// The reader of the capture took nothing for [`PATIENCE`].
+    #[expect(clippy::disallowed_methods, reason = "patience is a matter of time")]
+    pub(super) fn end(self, may_stall: bool) -> Result<Recorder> {
+        let (mut before, mut since) = (self.written.load(Ordering::Relaxed), Instant::now());
+        while may_stall && !self.thread.is_finished() {
+            std::thread::sleep(LOOK_INTERVAL);
+            let written = self.written.load(Ordering::Relaxed);
+            if written != before {
+                (before, since) = (written, Instant::now());
+            } else if since.elapsed() >= PATIENCE {
+                anyhow::bail!("cannot write the rest of the capture to a pipe or standard output: nobody reads it");
+            }
+        }
+        self.thread.join().map_err(|_| anyhow::anyhow!("the thread that writes panicked"))
+    }
+}
+
 /// Prints and writes what was received.
 pub(super) struct Recorder {
     pub(super) printer: StdPrinter,
@@ -87,8 +120,8 @@ impl Recorder {
         }
     }
 
-    pub(super) fn start(mut self, queue: &Queue, remote: Remote) -> Result<JoinHandle<Self>> {
-        let queue = queue.clone();
+    pub(super) fn start(mut self, queue: &Queue, remote: Remote) -> Result<Recording> {
+        let (queue, written) = (queue.clone(), Arc::clone(&self.so_far));
         let work = move || {
             let _ending = OnPanic { queue: &queue, remote: &remote };
             give_way();
@@ -98,7 +131,8 @@ impl Recorder {
             }
             self
         };
-        std::thread::Builder::new().spawn(work).context("cannot start a thread that writes")
+        let thread = std::thread::Builder::new().spawn(work).context("cannot start a thread that writes")?;
+        Ok(Recording { thread, written })
     }
 
     /// Takes what comes until nothing will; `Break` if nobody wants it any more.
