@@ -215,14 +215,14 @@ fn broadcast_goes_where_it_is_told() {
     // Which of the hosts hear it, and what they print of its destination and delivery.
     let cases: [(&[&str], &[usize], &str); 9] = [
         (&["--to", "255.255.255.255"], &[0, 1, 2, 3], "255.255.255.255:10000  broadcast@eth0"),
-        (&["--to", "[ff02::1%eth2]"], &[2, 3], "[ff02::1]:10000  multicast@eth0"),
+        (&["--to", "[ff02::1%eth2]"], &[2, 3], "[ff02::1%eth0]:10000  multicast@eth0"),
         (&["--dry-run"], &[], ""),
         (&["--limited"], &[0, 1, 2, 3], "255.255.255.255:10000  broadcast@eth0"),
         (&["--limited", "-i", "eth2"], &[2, 3], "255.255.255.255:10000  broadcast@eth0"),
         (&["-i", "eth1"], &[0, 1], "10.1.0.255:10000  broadcast@eth0"),
         (&["--to", "10.2.0.255"], &[2, 3], "10.2.0.255:10000  broadcast@eth0"),
-        (&["-6"], &[0, 1, 2, 3], "[ff02::1]:10000  multicast@eth0"),
-        (&["-6", "-i", "eth1", "-i", "eth2"], &[0, 1, 2, 3], "[ff02::1]:10000  multicast@eth0"),
+        (&["-6"], &[0, 1, 2, 3], "[ff02::1%eth0]:10000  multicast@eth0"),
+        (&["-6", "-i", "eth1", "-i", "eth2"], &[0, 1, 2, 3], "[ff02::1%eth0]:10000  multicast@eth0"),
     ];
     for (number, (arguments, hearers, place)) in cases.into_iter().enumerate() {
         // A payload that tells the cases apart: a listener that heard one too many prints the wrong one next.
