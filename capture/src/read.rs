@@ -161,7 +161,7 @@ impl Part {
         bytes.get(self.range.clone()).expect("it was found in these bytes")
     }
 
-    /// A part of it, whose place is told from its beginning.
+    /// A part of it; its position counts from the beginning.
     fn part(&self, range: Range<usize>) -> Self {
         let start = self.range.start;
         Self { of_whole: self.of_whole, range: start + range.start..start + range.end }

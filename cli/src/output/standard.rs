@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// How long whoever reads our output has to take something, once the run is to end.
+/// How long a reader may take nothing once the run is to end.
 const PATIENCE: Duration = Duration::from_millis(700);
 /// How long we wait before we look again whether the run is to end.
 const SLICE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
@@ -19,7 +19,7 @@ const SLICE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// (`pipe(7)`).
 const ROOM: usize = 4096;
 
-/// When the run was told to end.
+/// When the run was asked to end.
 static STOPPED: OnceLock<Instant> = OnceLock::new();
 
 /// From now on nobody is waited for who takes nothing.

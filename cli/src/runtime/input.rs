@@ -24,8 +24,7 @@ pub(crate) fn feed(remote: Remote, parts: &Parts, rounds: Option<u64>) -> InputR
     let refused = InputRefused::default();
     let (flag, parts) = (refused.clone(), parts.clone());
     std::thread::spawn(move || {
-        let rounds =
-            rounds.filter(|_| parts.source.is_repeatable()).or_else(|| (!parts.source.is_repeatable()).then_some(1));
+        let rounds = if parts.source.is_repeatable() { rounds } else { Some(1) };
         let mut round = 0;
         while rounds.is_none_or(|rounds| round < rounds) && feed_once(&remote, &parts, &flag) {
             round += 1;

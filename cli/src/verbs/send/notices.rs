@@ -73,7 +73,8 @@ fn words(report: &Report, waited: bool, receive_buffer: usize) -> Vec<String> {
 }
 
 /// Why round-trip times are likely alone, and what makes them certain.
-const ALIKE: &str = "  (~: the answers are alike, and come while others are waited for; --wait shorter than --every makes them certain)";
+const ALIKE: &str =
+    "  (~: likely, since others were waited for, too; a --wait shorter than --every makes them certain)";
 
 fn rtt(name: &str, rtt: &Spread) -> Option<String> {
     let [smallest, mean, largest, deviation] =
