@@ -9,6 +9,7 @@ use crate::event::Reason;
 use crate::interface::Interfaces;
 use crate::options::Options;
 use crate::rate_limit::RateLimiter;
+use crate::setters::setters;
 
 /// Which guards are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,14 @@ pub struct Conduct {
     /// The sockets' hop limit ([`Options::hop_limit`](crate::Options)), which the guard against loops counts down from.
     pub hop_limit: u8,
 }
+
+setters! { Conduct {
+    refuse_responder_ports: bool,
+    break_loops: bool,
+    into max_amplification: Option<u32>,
+    rate_limit: RateLimit,
+    hop_limit: u8,
+}}
 
 /// The limit on answers per second to one source network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

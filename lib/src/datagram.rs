@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::SystemTime;
 
+use crate::setters::setters;
+
 /// A system's number for a network interface; never zero.
 pub type InterfaceIndex = NonZeroU32;
 
@@ -80,6 +82,19 @@ pub struct Meta {
     pub meta_truncated: bool,
 }
 
+setters! { Meta {
+    source: SocketAddr,
+    into destination: Option<IpAddr>,
+    into local: Option<IpAddr>,
+    into interface: Option<InterfaceIndex>,
+    delivery: Delivery,
+    into received: Option<SystemTime>,
+    into hop_limit: Option<u8>,
+    into traffic_class: Option<u8>,
+    into dropped_before: Option<u32>,
+    meta_truncated: bool,
+}}
+
 impl Meta {
     /// What is known when only the source is.
     #[must_use]
@@ -127,7 +142,19 @@ pub struct Datagram<'a> {
     pub meta: &'a Meta,
 }
 
-impl Datagram<'_> {
+setters! { Datagram<'a> {
+    payload: &'a [u8],
+    wire_len: usize,
+    meta: &'a Meta,
+}}
+
+impl<'a> Datagram<'a> {
+    /// A datagram with this payload, whole.
+    #[must_use]
+    pub fn new(payload: &'a [u8], meta: &'a Meta) -> Self {
+        Self { payload, wire_len: payload.len(), meta }
+    }
+
     /// Whether the datagram was longer than the slot it was received into.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
@@ -228,6 +255,13 @@ pub struct Transmit {
     pub hop_limit: Option<u8>,
 }
 
+setters! { Transmit {
+    destination: SocketAddr,
+    into local: Option<IpAddr>,
+    into interface: Option<InterfaceIndex>,
+    into hop_limit: Option<u8>,
+}}
+
 impl Transmit {
     /// To this address, all else as the socket and the routing table say.
     #[must_use]
@@ -263,7 +297,21 @@ pub struct SendFailure {
     pub error: io::Error,
 }
 
+setters! { SendFailure {
+    transmit: Transmit,
+    place: u64,
+    count: usize,
+    bytes: usize,
+    error: io::Error,
+}}
+
 impl SendFailure {
+    /// The failure of one empty datagram, the first of its batch, for tests and simulations.
+    #[must_use]
+    pub fn new(transmit: Transmit, error: io::Error) -> Self {
+        Self { transmit, place: 0, count: 1, bytes: 0, error }
+    }
+
     /// Whether a datagram was too long: for any, or, where fragments are forbidden, for the path ([`path_mtu`](crate::path_mtu)).
     #[must_use]
     pub fn is_too_long(&self) -> bool {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::datagram::InterfaceIndex;
+use crate::setters::setters;
 
 /// A network interface and its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,20 @@ pub struct Interface {
     pub addresses: Vec<InterfaceAddress>,
 }
 
+setters! { Interface {
+    into name: String,
+    into index: Option<InterfaceIndex>,
+    up: bool,
+    running: bool,
+    broadcast: bool,
+    loopback: bool,
+    point_to_point: bool,
+    multicast: bool,
+    into mtu: Option<u32>,
+    into hardware: Option<[u8; 6]>,
+    into addresses: Vec<InterfaceAddress>,
+}}
+
 /// An address of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InterfaceAddress {
@@ -48,7 +63,41 @@ pub struct InterfaceAddress {
     pub tentative: bool,
 }
 
+setters! { InterfaceAddress {
+    ip: IpAddr,
+    prefix_len: u8,
+    into broadcast: Option<Ipv4Addr>,
+    into peer: Option<IpAddr>,
+    tentative: bool,
+}}
+
+impl InterfaceAddress {
+    /// An address that can be used, in a network without a broadcast address.
+    #[must_use]
+    pub fn new(ip: IpAddr, prefix_len: u8) -> Self {
+        Self { ip, prefix_len, broadcast: None, peer: None, tentative: false }
+    }
+}
+
 impl Interface {
+    /// An interface of this name that is switched off, and of which nothing else is known: for tests and simulations.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            index: None,
+            up: false,
+            running: false,
+            broadcast: false,
+            loopback: false,
+            point_to_point: false,
+            multicast: false,
+            mtu: None,
+            hardware: None,
+            addresses: Vec::new(),
+        }
+    }
+
     /// The addresses to which datagrams are broadcasts on this interface.
     fn broadcasts(&self) -> impl Iterator<Item = Ipv4Addr> {
         // Besides the address that it was given, Linux takes that of all ones, on loopback too.

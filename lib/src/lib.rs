@@ -12,6 +12,9 @@
 //! The library prints nothing, and a socket has no option set that was not asked for. There is no async runtime in it;
 //! a `Socket` is [`AsFd`](std::os::fd::AsFd), never blocks unless told to, and so can be used under one.
 //!
+//! Options and metadata have public fields to read and to assign, and a setter for each, named as the field, to make them
+//! with: `Options::default().destination(true).receive_buffer(1 << 20)`. So a later version can have more of them.
+//!
 //! # A server
 //!
 //! Answers every peer from the address that was asked; an empty datagram is a question like any other.
@@ -114,6 +117,7 @@ mod options;
 mod rate_limit;
 mod rules;
 mod server;
+mod setters;
 mod socket;
 mod stats;
 mod sys;

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use crate::datagram::InterfaceIndex;
 use crate::error::{Error, Result};
 use crate::interface::{Changes, Interface, Interfaces, MIN_MTU_V6};
+use crate::setters::setters;
 use crate::socket::Socket;
 
 /// A group that a socket wants to hear.
@@ -21,6 +22,21 @@ pub struct Group {
     /// The only interface to join it on, where its address names one (`[ff02::1%eth0]`). One that is removed and created again
     /// has another number, and is known by its name.
     pub interface: Option<InterfaceIndex>,
+}
+
+setters! { Group {
+    via: usize,
+    address: IpAddr,
+    into source: Option<IpAddr>,
+    into interface: Option<InterfaceIndex>,
+}}
+
+impl Group {
+    /// This group, from every source, on every interface that is asked for.
+    #[must_use]
+    pub fn new(via: usize, address: IpAddr) -> Self {
+        Self { via, address, source: None, interface: None }
+    }
 }
 
 /// Groups, and the interfaces on which they were joined.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::setters::setters;
+
 /// What a socket is asked for; everything is off or the system's default until it is set.
 ///
 /// An IPv6 socket is always IPv6 alone (`IPV6_V6ONLY`), on every system: both families take two sockets.
@@ -47,6 +49,27 @@ pub struct Options {
     /// Use only what every system has, for seeing here what a program would get elsewhere.
     pub portable: bool,
 }
+
+setters! { Options {
+    reuse_address: bool,
+    reuse_port: bool,
+    broadcast: bool,
+    transparent: bool,
+    destination: bool,
+    timestamps: bool,
+    hop_limits: bool,
+    traffic_classes: bool,
+    drops: bool,
+    errors: bool,
+    coalesce: bool,
+    only_joined_groups: bool,
+    into receive_buffer: Option<usize>,
+    into hop_limit: Option<u8>,
+    into traffic_class: Option<u8>,
+    dont_fragment: bool,
+    send_wait: Duration,
+    portable: bool,
+}}
 
 /// What a socket really has, of what was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::setters::setters;
+
 /// Why a datagram of ours was not delivered, as an ICMP message or our own kernel said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
@@ -59,8 +61,15 @@ pub struct Unreachable {
     pub payload: Vec<u8>,
 }
 
+setters! { Unreachable {
+    destination: SocketAddr,
+    into reporter: Option<IpAddr>,
+    cause: Cause,
+    into payload: Vec<u8>,
+}}
+
 impl Unreachable {
-    /// A report on a datagram to this destination, for tests and simulations.
+    /// A report on an empty datagram to this destination, for tests and simulations.
     #[must_use]
     pub fn new(destination: SocketAddr, reporter: Option<IpAddr>, cause: Cause) -> Self {
         Self { destination, reporter, cause, payload: Vec::new() }

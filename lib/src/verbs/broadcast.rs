@@ -10,6 +10,7 @@ use super::requests::{Pace, Requests, Schedule};
 use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Reason, ReplyTo, Report};
+use crate::setters::setters;
 use crate::unreachable::Unreachable;
 
 /// One network that is asked, through the socket of the same place.
@@ -19,6 +20,19 @@ pub struct BroadcastTarget {
     pub transmit: Transmit,
     /// The address of the socket.
     pub own: SocketAddr,
+}
+
+setters! { BroadcastTarget {
+    transmit: Transmit,
+    own: SocketAddr,
+}}
+
+impl BroadcastTarget {
+    /// The network that this reaches, through a socket of this address.
+    #[must_use]
+    pub fn new(transmit: Transmit, own: SocketAddr) -> Self {
+        Self { transmit, own }
+    }
 }
 
 /// What `broadcast` is asked for.
@@ -40,6 +54,34 @@ pub struct BroadcastOptions {
     pub count: Option<u64>,
     /// Whether to tell of each datagram sent ([`Event::Sent`]).
     pub verbose: bool,
+}
+
+setters! { BroadcastOptions {
+    into targets: Vec<BroadcastTarget>,
+    wait: Duration,
+    into pace: Option<Pace>,
+    into most_rounds: Option<u64>,
+    into size: Option<usize>,
+    into duration: Option<Duration>,
+    into count: Option<u64>,
+    verbose: bool,
+}}
+
+impl BroadcastOptions {
+    /// These networks, and all answers that come within a second of the last round.
+    #[must_use]
+    pub fn new(targets: impl Into<Vec<BroadcastTarget>>) -> Self {
+        Self {
+            targets: targets.into(),
+            wait: Duration::from_secs(1),
+            pace: None,
+            most_rounds: None,
+            size: None,
+            duration: None,
+            count: None,
+            verbose: false,
+        }
+    }
 }
 
 /// The most different answers that are told apart; one more may be told twice.

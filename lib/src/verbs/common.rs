@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::datagram::{InterfaceIndex, Meta};
 use crate::engine::Next;
 use crate::interface::Interfaces;
+use crate::setters::setters;
 
 /// The longest that anything is waited for: for ever to people, and no overflow to a moment.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -23,6 +24,11 @@ pub struct Limits {
     /// After this time.
     pub duration: Option<Duration>,
 }
+
+setters! { Limits {
+    into count: Option<u64>,
+    into duration: Option<Duration>,
+}}
 
 /// Keeps to [`Limits`].
 #[derive(Debug)]

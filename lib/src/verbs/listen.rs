@@ -11,6 +11,7 @@ use crate::event::{Event, Reason, Report};
 use crate::interface::Interfaces;
 use crate::network::Network;
 use crate::rules::PayloadMatch;
+use crate::setters::setters;
 use crate::unreachable::Unreachable;
 
 /// How long datagrams may gather: the smallest usual buffer, of 256 short datagrams, lasts longer at 2 million a second.
@@ -30,6 +31,14 @@ pub struct ListenOptions {
     /// When to end; datagrams handed on are counted.
     pub limits: Limits,
 }
+
+setters! { ListenOptions {
+    into from: Vec<Network>,
+    into matching: Option<PayloadMatch>,
+    into interfaces: Vec<String>,
+    into destinations: Vec<Option<IpAddr>>,
+    limits: Limits,
+}}
 
 impl fmt::Debug for ListenOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

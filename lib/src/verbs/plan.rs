@@ -11,6 +11,7 @@ use super::timetable::{ReplayPace, Timetable};
 use crate::datagram::Transmit;
 use crate::error::Result;
 use crate::event::Report;
+use crate::setters::setters;
 
 /// What a datagram keeps of the destination that it had in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +60,23 @@ pub struct ReplayOptions {
     /// Whether to tell of each datagram sent ([`Event::Sent`](crate::Event::Sent)).
     pub verbose: bool,
 }
+
+setters! { ReplayOptions {
+    transmit: Transmit,
+    keeps: Keeps,
+    keeps_source: bool,
+    pace: ReplayPace,
+    into longest_gap: Option<Duration>,
+    into clock_starts: Vec<u64>,
+    into rounds: Option<u64>,
+    loop_delay: Duration,
+    limits: Limits,
+    wait: Duration,
+    any_source: bool,
+    into own: Vec<SocketAddr>,
+    busy_wait: Duration,
+    verbose: bool,
+}}
 
 impl ReplayOptions {
     /// A busy wait that is long enough for the system to wake up in.

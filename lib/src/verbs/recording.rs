@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::setters::setters;
 
 /// A datagram that was captured, and is to be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,22 @@ pub struct ReplayDatagram {
     pub destination: SocketAddr,
     /// Its payload, whole.
     pub payload: Vec<u8>,
+}
+
+setters! { ReplayDatagram {
+    number: u64,
+    into at: Option<Duration>,
+    source: SocketAddr,
+    destination: SocketAddr,
+    into payload: Vec<u8>,
+}}
+
+impl ReplayDatagram {
+    /// Datagram number 0, whose time is not known.
+    #[must_use]
+    pub fn new(source: SocketAddr, destination: SocketAddr, payload: impl Into<Vec<u8>>) -> Self {
+        Self { number: 0, at: None, source, destination, payload: payload.into() }
+    }
 }
 
 /// What reading a capture yields.

@@ -9,6 +9,7 @@ use super::requests::{Pace, Requests, Schedule};
 use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Reason, ReplyTo, Report};
+use crate::setters::setters;
 use crate::unreachable::{Cause, Unreachable};
 
 /// What `send` is asked for.
@@ -41,6 +42,22 @@ pub struct SendOptions {
     /// Whether to tell of each datagram sent ([`Event::Sent`]).
     pub verbose: bool,
 }
+
+setters! { SendOptions {
+    transmit: Transmit,
+    any_source: bool,
+    into own: Vec<SocketAddr>,
+    wait: Duration,
+    replies: u64,
+    retries: u32,
+    into pace: Option<Pace>,
+    into most_requests: Option<u64>,
+    into size: Option<usize>,
+    into duration: Option<Duration>,
+    into count: Option<u64>,
+    dialogue: bool,
+    verbose: bool,
+}}
 
 impl SendOptions {
     /// One answer within a second from this address.

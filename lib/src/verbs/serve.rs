@@ -15,6 +15,7 @@ use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Reason, Report};
 use crate::interface::Interfaces;
 use crate::rules::Reply;
+use crate::setters::setters;
 use crate::template::Known;
 use crate::unreachable::Unreachable;
 
@@ -39,12 +40,23 @@ pub struct ServeOptions {
     pub clock: Option<(Instant, SystemTime)>,
 }
 
+setters! { ServeOptions {
+    into answer: Answer,
+    conduct: Conduct,
+    into own: Vec<SocketAddr>,
+    into interfaces: Vec<String>,
+    into destinations: Vec<Option<IpAddr>>,
+    limits: Limits,
+    verbose: bool,
+    into clock: Option<(Instant, SystemTime)>,
+}}
+
 impl ServeOptions {
     /// Answers everybody with this, with every guard on.
     #[must_use]
-    pub fn new(answer: Answer, own: Vec<SocketAddr>) -> Self {
+    pub fn new(answer: impl Into<Answer>, own: Vec<SocketAddr>) -> Self {
         Self {
-            answer,
+            answer: answer.into(),
             conduct: Conduct::default(),
             own,
             interfaces: Vec::new(),

@@ -333,7 +333,7 @@ fn a_server_that_cannot_open_its_socket_again_tries_until_it_can_or_is_stopped()
     let hours = Duration::from_secs(3600);
     let rules = Rules::from_iter([Rule::any().payload("late").echo().delay(hours..=hours), Rule::any().echo()]);
     let ours = SocketAddr::from(([10, 5, 0, 1], PORT));
-    let (server, said) = launch(ServeOptions::new(rules.into(), vec![ours]), Memberships::default(), 1);
+    let (server, said) = launch(ServeOptions::new(rules, vec![ours]), Memberships::default(), 1);
     let client = bind(V4, &Options::default());
     for _ in 0..3 {
         client.send_to(b"late", ours).expect("loopback takes it");
