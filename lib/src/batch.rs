@@ -106,7 +106,8 @@ impl Default for ReceiveBatch {
 
 /// Datagrams to be sent in as few system calls as the system allows.
 ///
-/// Bounded: [`ENTRIES`](Self::ENTRIES) runs and [`BYTES`](Self::BYTES) bytes; [`push`](Self::push) says when it is full.
+/// Bounded: [`ENTRIES`](Self::ENTRIES) runs and [`BYTES`](Self::BYTES) bytes; [`push`](Self::push) says when it is full, and
+/// [`Socket::queue`](crate::Socket::queue) sends it then.
 #[derive(Debug, Default)]
 pub struct SendBatch {
     pub(crate) bytes: Vec<u8>,
@@ -138,6 +139,7 @@ impl SendBatch {
     ///
     /// Follows it one with the same `transmit` and length, the two are sent as one train where the system can. A short
     /// reply (32 KiB or less) to each slot of a default [`ReceiveBatch`] always fits.
+    #[must_use = "a datagram that finds the batch full is not in it"]
     pub fn push(&mut self, transmit: &Transmit, payload: &[u8]) -> bool {
         if self.bytes.len() + payload.len() > Self::BYTES && !self.entries.is_empty() {
             return false;
@@ -187,6 +189,7 @@ impl SendBatch {
     /// # Panics
     ///
     /// If the payload is longer than [`max_train`](Self::max_train) allows, or the segment is empty.
+    #[must_use = "a train that finds the batch full is not in it"]
     pub fn push_train(&mut self, transmit: &Transmit, payload: &[u8], segment: usize) -> bool {
         assert!(segment > 0 && payload.len() <= Self::max_train(segment), "a train of {} bytes", payload.len());
         if payload.len() <= segment {
@@ -214,7 +217,7 @@ impl SendBatch {
         self.entries.iter().map(|entry| entry.count).sum()
     }
 
-    /// What the last [`Socket::send`](crate::Socket::send) could not send.
+    /// What the last [`Socket::send`](crate::Socket::send) or [`Socket::queue`](crate::Socket::queue) could not send.
     #[must_use]
     pub fn failures(&self) -> &[SendFailure] {
         &self.failures

@@ -318,3 +318,11 @@ impl SendFailure {
         self.error.raw_os_error() == Some(crate::sys::number::TOO_LONG)
     }
 }
+
+impl fmt::Display for SendFailure {
+    /// `cannot send to 192.0.2.1:10000: network unreachable`, and how many where there are several.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let several = if self.count == 1 { String::new() } else { format!("{} datagrams ", self.count) };
+        write!(f, "cannot send {several}to {}: {}", self.transmit.destination, crate::error::reason(&self.error))
+    }
+}

@@ -505,7 +505,7 @@ impl<'a, S: Sink> Wire<'a, S> {
 
     fn flush_one(&mut self, via: usize) {
         let Some(socket) = self.sockets[via].filter(|_| !self.batches[via].is_empty()) else { return };
-        socket.send(&mut self.batches[via]);
+        let _ = socket.send(&mut self.batches[via]);
         let failures = &mut self.batches[via].failures;
         // The system says only once that it destroyed a socket, to whichever call comes next.
         if failures.iter().any(|failure| failure.error.kind() == io::ErrorKind::ConnectionAborted) {
@@ -569,7 +569,8 @@ impl<S: Sink> Outbox for Wire<'_, S> {
         self.fill(via);
         if !self.batches[via].push(transmit, payload) {
             self.flush_one(via);
-            self.batches[via].push(transmit, payload);
+            let pushed = self.batches[via].push(transmit, payload);
+            debug_assert!(pushed, "an empty batch takes any datagram");
         }
     }
 
@@ -581,7 +582,8 @@ impl<S: Sink> Outbox for Wire<'_, S> {
         for run in payload.chunks(SendBatch::max_train(segment)) {
             if !self.batches[via].push_train(transmit, run, segment) {
                 self.flush_one(via);
-                self.batches[via].push_train(transmit, run, segment);
+                let pushed = self.batches[via].push_train(transmit, run, segment);
+                debug_assert!(pushed, "an empty batch takes any train");
             }
         }
     }

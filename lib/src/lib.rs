@@ -17,28 +17,33 @@
 //!
 //! # A server
 //!
-//! Answers every peer from the address that was asked; an empty datagram is a question like any other.
+//! Answers every peer from the address that was asked; an empty datagram is a question like any other. Its own reply is none:
+//! two such servers would answer each other for ever. [`Serve`](verbs::Serve) has all the guards that a server needs.
 //!
 //! ```
-//! use udpkit::{Options, ReceiveBatch, SendBatch, Socket, Wait};
+//! use udpkit::{Options, ReceiveBatch, SendBatch, SendFailure, Socket, Wait};
+//!
+//! const REPLY: &[u8] = b"Get off my lawn!";
 //!
 //! # fn main() -> udpkit::Result<()> {
-//! let server = Socket::bind("127.0.0.1:0".parse().unwrap(), &Options { destination: true, ..Options::default() })?;
+//! let server = Socket::bind("127.0.0.1:0".parse().unwrap(), &Options::default().destination(true))?;
 //! # let client = Socket::bind("127.0.0.1:0".parse().unwrap(), &Options::default())?;
 //! # client.send_to(b"Hello World", server.local_address())?;
 //! let (mut requests, mut replies) = (ReceiveBatch::default(), SendBatch::default());
+//! let report = |failure: &SendFailure| eprintln!("{failure}");
 //! # let mut rounds = 0..1;
 //! # while rounds.next().is_some() {
 //! // loop {
 //! server.receive(&mut requests, Wait::Forever)?;
-//! for datagram in requests.datagrams() {
-//!     replies.push(&datagram.meta.reply(), b"Get off my lawn!");
+//! for request in requests.datagrams().filter(|request| request.payload != REPLY) {
+//!     // A batch that is full is sent on the way.
+//!     server.queue(&mut replies, &request.meta.reply(), REPLY).iter().for_each(report);
 //! }
-//! server.send(&mut replies);
+//! server.send(&mut replies).iter().for_each(report);
 //! // }
 //! # }
 //! # client.receive(&mut requests, Wait::Forever)?;
-//! # assert_eq!(requests.datagrams().next().unwrap().payload, b"Get off my lawn!");
+//! # assert_eq!(requests.datagrams().next().unwrap().payload, REPLY);
 //! # Ok(())
 //! # }
 //! ```
@@ -54,7 +59,7 @@
 //! for interface in &Interfaces::list()? {
 //!     for address in &interface.addresses {
 //!         let Some(broadcast) = address.broadcast else { continue };
-//!         let socket = Socket::bind((address.ip, 0).into(), &Options { broadcast: true, ..Options::default() })?;
+//!         let socket = Socket::bind((address.ip, 0).into(), &Options::default().broadcast(true))?;
 //!         socket.send_to(b"Halo Dunia!", (broadcast, 10000).into())?;
 //!     }
 //! }

@@ -55,6 +55,7 @@ impl RateLimiter {
     /// How many of `wanted` answers to this source are allowed now; they are charged to its network.
     ///
     /// A network that finds its row full of others in debt is refused: memory is bounded, and so is what gets out.
+    #[must_use]
     pub fn allow(&self, now: Instant, source: IpAddr, wanted: usize) -> usize {
         let epoch = *self.epoch.get_or_init(|| now);
         let now = u64::try_from(now.saturating_duration_since(epoch).as_nanos()).unwrap_or(u64::MAX);
@@ -206,7 +207,7 @@ mod tests {
             let start = Instant::now();
             let limiter = RateLimiter::new(1);
             for source in sources {
-                limiter.allow(start, Ipv4Addr::from_bits(source).into(), 1);
+                let _ = limiter.allow(start, Ipv4Addr::from_bits(source).into(), 1);
             }
             prop_assert_eq!(limiter.table.len(), ROWS);
         }

@@ -156,16 +156,34 @@ impl Socket {
         }
     }
 
-    /// Sends the batch and empties it; returns the number of datagrams sent.
+    /// Sends the batch and empties it; returns what could not be sent. The rest was sent once.
     ///
-    /// What could not be sent is in [`SendBatch::failures`]; the rest was sent once. Waits for room for
-    /// [`Options::send_wait`] at most.
-    pub fn send(&self, batch: &mut SendBatch) -> usize {
+    /// Waits for room for [`Options::send_wait`] at most. What could not be sent is in [`SendBatch::failures`], too.
+    #[must_use = "these datagrams were not sent"]
+    pub fn send<'b>(&self, batch: &'b mut SendBatch) -> &'b [SendFailure] {
         batch.failures.clear();
-        if batch.entries.is_empty() {
-            return 0;
+        self.flush(batch);
+        &batch.failures
+    }
+
+    /// Puts a datagram into the batch, and sends the batch before that if it is full; returns what could not be sent then.
+    ///
+    /// So a program can answer as many datagrams as come, and [`send`](Self::send) the rest when it has no more.
+    #[must_use = "these datagrams were not sent"]
+    pub fn queue<'b>(&self, batch: &'b mut SendBatch, transmit: &Transmit, payload: &[u8]) -> &'b [SendFailure] {
+        batch.failures.clear();
+        if !batch.push(transmit, payload) {
+            self.flush(batch);
+            let pushed = batch.push(transmit, payload);
+            debug_assert!(pushed, "an empty batch takes any datagram");
         }
-        let total = batch.len();
+        &batch.failures
+    }
+
+    fn flush(&self, batch: &mut SendBatch) {
+        if batch.entries.is_empty() {
+            return;
+        }
         let (outgoing, scratch) = batch.parts();
         if self.options.portable {
             portable::send(&self.inner, outgoing, scratch, &self.train_limit, self.options.send_wait);
@@ -173,7 +191,6 @@ impl Socket {
             native::send(&self.inner, outgoing, scratch, &self.train_limit, self.options.send_wait);
         }
         batch.clear();
-        total - batch.failures.iter().map(|failure| failure.count).sum::<usize>()
     }
 
     /// Sends one datagram.
@@ -183,8 +200,9 @@ impl Socket {
     /// The system's: no route, a payload over the limit, a broadcast where it was not allowed, ...
     pub fn send_to(&self, payload: &[u8], destination: SocketAddr) -> Result<()> {
         let mut batch = SendBatch::default();
-        batch.push(&Transmit::to(destination), payload);
-        self.send(&mut batch);
+        let pushed = batch.push(&Transmit::to(destination), payload);
+        debug_assert!(pushed, "an empty batch takes any datagram");
+        self.flush(&mut batch);
         match batch.failures.pop() {
             None => Ok(()),
             Some(SendFailure { error, .. }) => Err(Error::new("send to", destination, error)),

@@ -77,9 +77,9 @@ fn is_heard(group: IpAddr, when: &str) {
     let (deadline, mut replies, mut batch) = (patience(), ReceiveBatch::default(), SendBatch::default());
     let via = Transmit { interface: interface("vb").index, ..Transmit::to(SocketAddr::new(group, PORT)) };
     loop {
-        batch.push(&via, b"who?");
+        assert!(batch.push(&via, b"who?"));
         // It fails until the interface has its address.
-        client.send(&mut batch);
+        let _ = client.send(&mut batch);
         if client.receive(&mut replies, Wait::For(Duration::from_millis(10))).expect("receiving does not fail") > 0 {
             return;
         }
