@@ -93,8 +93,14 @@ pub struct Capabilities {
     pub segmentation: bool,
     /// The exact number of datagrams that the kernel dropped at this socket.
     pub kernel_drops: bool,
+    /// With a datagram, how many were dropped before it.
+    pub drops: bool,
     /// Which datagram was refused, and by whom.
     pub errors: bool,
+    /// Multicasts of no group but those that this socket joined.
+    pub only_joined_groups: bool,
+    /// A receive buffer as large as was asked for, or as the system permits ([`Socket::receive_buffer`](crate::Socket::receive_buffer)).
+    pub receive_buffer: bool,
     /// The true length of a truncated datagram; elsewhere only that it was truncated.
     pub true_length: bool,
 }

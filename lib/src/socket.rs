@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, Type};
@@ -12,6 +12,7 @@ use crate::clock::{both, now};
 use crate::datagram::{Delivery, InterfaceIndex, Message, SendFailure, Transmit};
 use crate::error::{Error, Result};
 use crate::options::{Capabilities, Options};
+use crate::sys::contract::Limits;
 use crate::sys::{native, poll, portable};
 use crate::unreachable::Unreachable;
 
@@ -34,8 +35,7 @@ pub struct Socket {
     inner: socket2::Socket,
     local: SocketAddr,
     capabilities: Capabilities,
-    /// Datagrams longer than this are not sent as trains; lowered at a refusal, zero where trains are impossible.
-    train_limit: AtomicUsize,
+    limits: Limits,
     /// The kernel's 32-bit total of drops, widened.
     drops: AtomicU64,
     receive_buffer: usize,
@@ -58,15 +58,15 @@ impl Socket {
         };
         inner.bind(&SockAddr::from(address)).map_err(error)?;
         let local = inner.local_addr().map_err(error)?.as_socket().unwrap_or(address);
-        let receive_buffer = inner.recv_buffer_size().map_err(error)?;
+        let receive_buffer = inner.recv_buffer_size().unwrap_or(0);
         capabilities.segmentation &= !options.portable;
-        let train_limit = AtomicUsize::new(if capabilities.segmentation { usize::MAX } else { 0 });
+        let limits = Limits::new(&capabilities);
         Ok(Self {
             inner,
             local,
             options: options.clone(),
             capabilities,
-            train_limit,
+            limits,
             drops: AtomicU64::new(0),
             receive_buffer,
         })
@@ -107,10 +107,13 @@ impl Socket {
     /// Which kernel features this socket really has.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
-        Capabilities { segmentation: self.train_limit.load(Ordering::Relaxed) > 0, ..self.capabilities }
+        let Limits { train, batches } = &self.limits;
+        let (segmentation, batches) = (train.load(Ordering::Relaxed) > 0, batches.load(Ordering::Relaxed));
+        Capabilities { segmentation, batches, ..self.capabilities }
     }
 
-    /// Size of the receive buffer in bytes as the kernel counts them: its own overhead included (`socket(7)`).
+    /// Size of the receive buffer in bytes as the kernel counts them: its own overhead included (`socket(7)`). Zero where the
+    /// system does not tell.
     #[must_use]
     pub fn receive_buffer(&self) -> usize {
         self.receive_buffer
@@ -133,9 +136,9 @@ impl Socket {
         loop {
             let (slots, scratch) = batch.parts();
             let received = if self.options.portable {
-                portable::receive(&self.inner, slots, scratch)
+                portable::receive(&self.inner, slots, scratch, &self.limits)
             } else {
-                native::receive(&self.inner, slots, scratch)
+                native::receive(&self.inner, slots, scratch, &self.limits)
             };
             match received {
                 Ok(()) => {
@@ -186,9 +189,9 @@ impl Socket {
         }
         let (outgoing, scratch) = batch.parts();
         if self.options.portable {
-            portable::send(&self.inner, outgoing, scratch, &self.train_limit, self.options.send_wait);
+            portable::send(&self.inner, outgoing, scratch, &self.limits, self.options.send_wait);
         } else {
-            native::send(&self.inner, outgoing, scratch, &self.train_limit, self.options.send_wait);
+            native::send(&self.inner, outgoing, scratch, &self.limits, self.options.send_wait);
         }
         batch.clear();
     }

@@ -3,8 +3,10 @@
 
 mod common;
 mod netns;
+mod refusal;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -174,7 +176,7 @@ fn a_datagram_longer_than_its_slot_is_told_as_truncated() {
             assert_eq!(received.iter().map(|one| one.payload.as_slice()).collect::<Vec<_>>(), held);
             let truncated: Vec<_> = received.iter().map(|one| one.wire_len > one.payload.len()).collect();
             assert_eq!(truncated, [true, true, false, false]);
-            if receiver.capabilities().true_length {
+            if receiver.capabilities().true_length && refused_here() != "MSG_TRUNC" {
                 assert_eq!(received.iter().map(|one| one.wire_len).collect::<Vec<_>>(), [3000, 1001, 1000, 4]);
             }
         }
@@ -465,7 +467,7 @@ fn nothing_is_told_or_switched_on_that_was_not_asked_for() {
         ("timestamps", Options { timestamps: true, ..off() }, &["received"], |c| c.timestamps = true),
         ("hop limits", Options { hop_limits: true, ..off() }, &["hop_limit"], |c| c.hop_limits = true),
         ("classes", Options { traffic_classes: true, ..off() }, &["traffic_class"], |c| c.traffic_classes = true),
-        ("drops", Options { drops: true, ..off() }, &[], |_| {}),
+        ("drops", Options { drops: true, ..off() }, &[], |c| c.drops = true),
         ("errors", Options { errors: true, ..off() }, &[], |c| c.errors = true),
         ("coalesce", Options { coalesce: true, ..off() }, &[], |c| c.coalesce = true),
     ];
@@ -582,5 +584,105 @@ fn an_address_of_another_host_is_bound_to_where_that_is_asked_for_and_permitted(
             // Without the right to.
             Err(error) => assert!(error.is_permission() || !cfg!(target_os = "linux"), "{error}"),
         }
+    }
+}
+
+/// Options that only inform, each with the field of `Capabilities` that says whether the system has it.
+const INFORMING: [(&str, &str); 12] = [
+    ("SO_TIMESTAMPNS", "timestamps"),
+    ("SO_RXQ_OVFL", "drops"),
+    ("SO_MEMINFO", "kernel_drops"),
+    ("SO_RCVBUF", "receive_buffer"),
+    ("IP_PKTINFO", "destination"),
+    ("IP_RECVTTL", "hop_limits"),
+    ("IP_RECVTOS", "traffic_classes"),
+    ("IP_RECVERR", "errors"),
+    ("MSG_ERRQUEUE", "errors"),
+    ("IP_MULTICAST_ALL", "only_joined_groups"),
+    ("UDP_GRO", "coalesce"),
+    ("UDP_SEGMENT", "segmentation"),
+];
+
+/// Runs tests of this program where the system refuses these.
+fn refused(tests: &[&str], names: &str, error: i32) {
+    let mut command = Command::new(std::env::current_exe().expect("this program has a file"));
+    command.args(["--exact", "--test-threads=1"]).args(tests);
+    refusal::refuse(&mut command, names, error);
+    let output = command.output().expect("it can be run");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{names}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains(&format!("{} passed", tests.len())), "{names}: {text}");
+}
+
+/// What the system refuses to this copy of the tests.
+fn refused_here() -> String {
+    std::env::var(refusal::REFUSED).unwrap_or_default()
+}
+
+#[test]
+fn an_option_that_only_informs_is_a_capability_that_is_off_where_it_is_refused() {
+    let refused_here = refused_here();
+    if refused_here.is_empty() && refusal::is_possible() {
+        for (name, _) in INFORMING {
+            for error in [refusal::ENOPROTOOPT, refusal::EINVAL, refusal::EPERM] {
+                refused(&["an_option_that_only_informs_is_a_capability_that_is_off_where_it_is_refused"], name, error);
+            }
+        }
+        return;
+    }
+    let options = Options { coalesce: true, only_joined_groups: true, receive_buffer: Some(100_000), ..told_all() };
+    for ip in families() {
+        let (receiver, sender) = (bind(ip, &options), bind(ip, &Options::default()));
+        let had = format!("{:?}", receiver.capabilities());
+        for (name, field) in INFORMING {
+            let is_here = !INFORMING.iter().any(|(name, other)| *other == field && refused_here == *name);
+            assert!(had.contains(&format!(" {field}: {is_here}")), "{name}: {had}");
+        }
+        for count in 0..3u8 {
+            sender.send_to(&[count], receiver.local_address()).expect("loopback takes it");
+            assert_eq!(receive_one(&receiver).payload, [count]);
+        }
+        let nobody = bind(ip, &Options::default()).local_address();
+        receiver.send_to(b"x", nobody).expect("loopback takes it");
+        if receiver.capabilities().errors {
+            assert_eq!(reports(&receiver, 1)[0].destination, nobody);
+        }
+        receiver.errors(|report| panic!("{report:?}"));
+        sender.send_to(b"x", receiver.local_address()).expect("loopback takes it");
+        assert_eq!(receive_one(&receiver).payload, b"x", "what waits at the socket keeps nothing out");
+    }
+}
+
+#[test]
+fn where_batches_are_refused_datagrams_go_singly_and_all_else_is_the_same() {
+    if !refused_here().is_empty() {
+        assert!(!bind(V4, &Options::default()).capabilities().batches);
+    } else if refusal::is_possible() {
+        let tests = [
+            "where_batches_are_refused_datagrams_go_singly_and_all_else_is_the_same",
+            "a_hundred_thousand_datagrams_in_trains_and_singly_are_each_told_right",
+            "a_closed_port_among_open_ones_is_reported_and_nothing_is_lost",
+            "every_datagram_of_an_overrun_is_received_or_counted_as_dropped",
+            "every_payload_from_empty_to_the_largest_arrives_whole",
+            "a_train_longer_than_its_slot_is_told_datagram_by_datagram",
+            "a_run_longer_than_any_train_arrives_once_and_in_order",
+            "one_bad_destination_fails_alone_and_the_rest_is_sent_once",
+            "a_refused_datagram_does_not_stop_the_next_one",
+            "a_report_ends_the_wait_for_datagrams",
+            "nothing_there_is_not_an_error",
+        ];
+        refused(&tests, "recvmmsg,sendmmsg", refusal::ENOSYS);
+        refused(&tests[1..], "recvmmsg,sendmmsg,later", refusal::ENOSYS);
+        for (name, error) in [("recvmmsg", refusal::EPERM), ("sendmmsg", refusal::EPERM), ("sendmmsg", refusal::EINVAL)]
+        {
+            refused(&[&tests[..1], &tests[2..]].concat(), name, error);
+        }
+    }
+}
+
+#[test]
+fn a_truncated_datagram_is_told_as_such_where_the_system_does_not_return_true_lengths() {
+    if refusal::is_possible() {
+        refused(&["a_datagram_longer_than_its_slot_is_told_as_truncated"], "MSG_TRUNC", 0);
     }
 }

@@ -1,6 +1,9 @@
 //! What a backend is handed: memory to receive into, and datagrams to send.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
 use crate::datagram::{Entry, Message, SendFailure};
+use crate::options::Capabilities;
 
 /// The most runs of datagrams that one system call sends.
 pub(crate) const SEND_SLOTS: usize = 64;
@@ -22,4 +25,21 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) entries: &'a [Entry],
     /// Where the backend records what could not be sent.
     pub(crate) failures: &'a mut Vec<SendFailure>,
+}
+
+/// What a socket's system turned out to refuse: lowered at a refusal, never raised.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    /// Datagrams longer than this are not sent as trains; zero where trains are impossible.
+    pub(crate) train: AtomicUsize,
+    /// Whether many messages go in one system call.
+    pub(crate) batches: AtomicBool,
+}
+
+impl Limits {
+    /// None but those that are known when the socket is opened.
+    pub(crate) fn new(capabilities: &Capabilities) -> Self {
+        let train = if capabilities.segmentation { usize::MAX } else { 0 };
+        Self { train: AtomicUsize::new(train), batches: AtomicBool::new(capabilities.batches) }
+    }
 }

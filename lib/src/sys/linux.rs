@@ -3,15 +3,15 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use socket2::Socket;
 
 use super::address::{self, RawAddress};
-use super::contract::{Outgoing, SEND_SLOTS, Slots};
+use super::contract::{Limits, Outgoing, SEND_SLOTS, Slots};
 use super::patience::{Patience, QUEUE_PAUSE};
-use super::{cmsg, poll};
+use super::{calls, cmsg, poll};
 use crate::datagram::{Delivery, Entry, InterfaceIndex, Message, Meta, SendFailure, Transmit};
 use crate::unreachable::{Cause, Unreachable};
 
@@ -111,7 +111,12 @@ impl Default for SendScratch {
 }
 
 /// Receives into the batch without waiting.
-pub(crate) fn receive(socket: &Socket, slots: Slots<'_>, scratch: &mut ReceiveScratch) -> io::Result<()> {
+pub(crate) fn receive(
+    socket: &Socket,
+    slots: Slots<'_>,
+    scratch: &mut ReceiveScratch,
+    limits: &Limits,
+) -> io::Result<()> {
     let Slots { payloads, slot_len, messages } = slots;
     for (buffer, slot) in scratch.buffers.iter_mut().zip(payloads.chunks_exact_mut(slot_len)) {
         *buffer = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
@@ -129,17 +134,10 @@ pub(crate) fn receive(socket: &Socket, slots: Slots<'_>, scratch: &mut ReceiveSc
         header.msg_controllen = RECEIVE_CONTROL as _;
         header.msg_flags = 0;
     }
-    let length = u32::try_from(scratch.headers.len()).unwrap_or(u32::MAX);
     // MSG_TRUNC makes the call return true lengths.
-    let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
     // SAFETY: each header points to a live name, buffer and control buffer with their lengths, written just above; they
     // are borrowed mutably for the length of the call and not touched by anyone else.
-    let count = unsafe {
-        libc::recvmmsg(socket.as_raw_fd(), scratch.headers.as_mut_ptr(), length, flags as _, std::ptr::null_mut())
-    };
-    let Ok(count) = usize::try_from(count) else {
-        return Err(io::Error::last_os_error());
-    };
+    let count = unsafe { calls::receive(socket, &mut scratch.headers, libc::MSG_TRUNC, &limits.batches)? };
     for index in 0..count {
         let header = &scratch.headers[index];
         let control = &scratch.controls[index].0[..control_len(&header.msg_hdr).min(RECEIVE_CONTROL)];
@@ -148,7 +146,12 @@ pub(crate) fn receive(socket: &Socket, slots: Slots<'_>, scratch: &mut ReceiveSc
         let source = name.read(header.msg_hdr.msg_namelen as usize).unwrap_or(unknown);
         let (mut meta, segment) = decode(source, control);
         meta.meta_truncated = header.msg_hdr.msg_flags & libc::MSG_CTRUNC != 0;
-        messages.push(Message { meta, wire_len: header.msg_len as usize, segment });
+        let mut wire_len = header.msg_len as usize;
+        if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
+            // An emulator may not return the true length.
+            wire_len = wire_len.max(slot_len + 1);
+        }
+        messages.push(Message { meta, wire_len, segment });
     }
     Ok(())
 }
@@ -239,19 +242,19 @@ pub(crate) fn send(
     socket: &Socket,
     outgoing: Outgoing<'_>,
     scratch: &mut SendScratch,
-    train_limit: &AtomicUsize,
+    limits: &Limits,
     patience: Duration,
 ) {
     let mut patience = Patience::new(patience);
     let Outgoing { bytes, entries, failures } = outgoing;
-    let limit = train_limit.load(Ordering::Relaxed);
+    let limit = limits.train.load(Ordering::Relaxed);
     scratch.pieces.clear();
     for entry in entries.iter() {
         add_pieces(&mut scratch.pieces, entry, limit);
     }
     let (mut done, mut tries) = (0, 0);
     while done < scratch.pieces.len() {
-        let error = match send_pieces(socket, bytes, scratch, done) {
+        let error = match send_pieces(socket, bytes, scratch, done, limits) {
             Ok(count) => {
                 done += count;
                 tries = 0;
@@ -263,11 +266,11 @@ pub(crate) fn send(
         if piece.count > 1
             && let Some(limit) = train_limit_after(&error, &piece)
         {
-            train_limit.fetch_min(limit, Ordering::Relaxed);
+            limits.train.fetch_min(limit, Ordering::Relaxed);
             let rest: Vec<Entry> = scratch.pieces.drain(done..).collect();
             add_pieces(&mut scratch.pieces, &rest[0], 0);
             for entry in &rest[1..] {
-                add_pieces(&mut scratch.pieces, entry, train_limit.load(Ordering::Relaxed));
+                add_pieces(&mut scratch.pieces, entry, limits.train.load(Ordering::Relaxed));
             }
             continue;
         }
@@ -323,7 +326,13 @@ fn add_pieces(pieces: &mut Vec<Entry>, entry: &Entry, train_limit: usize) {
 }
 
 /// Hands the pieces from `done` on to the kernel; returns how many of them it took.
-fn send_pieces(socket: &Socket, bytes: &mut [u8], scratch: &mut SendScratch, done: usize) -> io::Result<usize> {
+fn send_pieces(
+    socket: &Socket,
+    bytes: &mut [u8],
+    scratch: &mut SendScratch,
+    done: usize,
+    limits: &Limits,
+) -> io::Result<usize> {
     let pieces = &scratch.pieces[done..];
     let length = pieces.len().min(scratch.headers.len());
     for (index, piece) in pieces[..length].iter().enumerate() {
@@ -346,15 +355,7 @@ fn send_pieces(socket: &Socket, bytes: &mut [u8], scratch: &mut SendScratch, don
     }
     // SAFETY: the first `length` headers point to live names, buffers and control buffers with their lengths, written
     // just above; the kernel only reads what they point to.
-    let count = unsafe {
-        libc::sendmmsg(
-            socket.as_raw_fd(),
-            scratch.headers.as_mut_ptr(),
-            u32::try_from(length).unwrap_or(u32::MAX),
-            libc::MSG_DONTWAIT as _,
-        )
-    };
-    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+    unsafe { calls::send(socket, &mut scratch.headers[..length], &limits.batches) }
 }
 
 /// Writes the control messages of a piece; returns their length.

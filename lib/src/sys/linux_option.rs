@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::address;
+use super::{address, calls};
 use crate::datagram::InterfaceIndex;
 use crate::interface::Interface;
 use crate::options::{Capabilities, Options};
@@ -16,6 +16,7 @@ const SK_MEMINFO_VARS: usize = 9;
 const SK_MEMINFO_WMEM_ALLOC: usize = 2;
 const SK_MEMINFO_DROPS: usize = 8;
 const SO_BINDTOIFINDEX: i32 = 62;
+const IPV6_MULTICAST_ALL: i32 = 29;
 const IP_TRANSPARENT: i32 = 19;
 const IPV6_TRANSPARENT: i32 = 75;
 const MCAST_JOIN_GROUP: i32 = 42;
@@ -50,51 +51,46 @@ pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Res
     let ip = |name_v4: i32, name_v6: i32| {
         if v4 { (libc::IPPROTO_IP, name_v4) } else { (libc::IPPROTO_IPV6, name_v6) }
     };
-    let on = |wanted: bool, (level, name): (i32, i32)| -> io::Result<bool> {
-        if wanted {
-            set(socket, level, name, &1i32)?;
-        }
-        Ok(wanted)
-    };
-    let mut capabilities = Capabilities {
-        batches: true,
-        true_length: true,
-        destination: on(options.destination, ip(libc::IP_PKTINFO, libc::IPV6_RECVPKTINFO))?,
-        timestamps: on(options.timestamps, (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS))?,
-        hop_limits: on(options.hop_limits, ip(libc::IP_RECVTTL, libc::IPV6_RECVHOPLIMIT))?,
-        traffic_classes: on(options.traffic_classes, ip(libc::IP_RECVTOS, libc::IPV6_RECVTCLASS))?,
-        errors: on(options.errors, ip(libc::IP_RECVERR, libc::IPV6_RECVERR))?,
-        ..Capabilities::default()
-    };
-    on(options.drops, (libc::SOL_SOCKET, libc::SO_RXQ_OVFL))?;
-    on(options.transparent, ip(IP_TRANSPARENT, IPV6_TRANSPARENT))?;
+    // What changes what is sent was asked for on purpose: without it the socket is of no use.
+    if options.transparent {
+        let (level, name) = ip(IP_TRANSPARENT, IPV6_TRANSPARENT);
+        set(socket, level, name, &1i32)?;
+    }
     if options.dont_fragment {
         let (level, name) = ip(libc::IP_MTU_DISCOVER, libc::IPV6_MTU_DISCOVER);
         let always = if v4 { libc::IP_PMTUDISC_DO } else { libc::IPV6_PMTUDISC_DO };
         set(socket, level, name, &always)?;
-        capabilities.dont_fragment = true;
     }
-    // Trains came with Linux 4.18 (GSO) and 5.0 (GRO); without them everything goes singly.
-    capabilities.coalesce = options.coalesce && set(socket, libc::SOL_UDP, libc::UDP_GRO, &1i32).is_ok();
-    capabilities.segmentation = get::<i32>(socket, libc::SOL_UDP, libc::UDP_SEGMENT).is_ok();
-    capabilities.kernel_drops = kernel_drops(socket).is_some();
-    if options.only_joined_groups {
-        const IPV6_MULTICAST_ALL: i32 = 29;
-        let (level, name) = ip(libc::IP_MULTICAST_ALL, IPV6_MULTICAST_ALL);
-        match set(socket, level, name, &0i32) {
-            // Came to IPv6 with Linux 4.20; before, groups joined by others are heard too.
-            Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {}
-            done => done?,
-        }
-    }
-    if let Some(size) = options.receive_buffer {
-        let size = i32::try_from(size / 2).unwrap_or(i32::MAX / 2).max(1);
-        // The kernel doubles what it is given; beyond net.core.rmem_max only the administrator may go.
-        if set(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &size).is_err() {
-            set(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &size)?;
-        }
-    }
-    Ok(capabilities)
+    // What informs alone, old kernels, emulators and sandboxes may refuse: the datagrams come nevertheless.
+    let set_to = |value: i32, (level, name): (i32, i32)| set(socket, level, name, &value).is_ok();
+    let on = |wanted: bool, option: (i32, i32)| wanted && set_to(1, option);
+    let errors = ip(libc::IP_RECVERR, libc::IPV6_RECVERR);
+    Ok(Capabilities {
+        batches: calls::takes_batches(socket),
+        destination: on(options.destination, ip(libc::IP_PKTINFO, libc::IPV6_RECVPKTINFO)),
+        timestamps: on(options.timestamps, (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS)),
+        hop_limits: on(options.hop_limits, ip(libc::IP_RECVTTL, libc::IPV6_RECVHOPLIMIT)),
+        traffic_classes: on(options.traffic_classes, ip(libc::IP_RECVTOS, libc::IPV6_RECVTCLASS)),
+        dont_fragment: options.dont_fragment,
+        // Trains came with Linux 4.18 (GSO) and 5.0 (GRO); without them everything goes singly.
+        coalesce: on(options.coalesce, (libc::SOL_UDP, libc::UDP_GRO)),
+        segmentation: get::<i32>(socket, libc::SOL_UDP, libc::UDP_SEGMENT).is_ok(),
+        kernel_drops: kernel_drops(socket).is_some(),
+        drops: on(options.drops, (libc::SOL_SOCKET, libc::SO_RXQ_OVFL)),
+        // A queue that cannot be emptied would wake every wait.
+        errors: on(options.errors, errors) && (calls::has_error_queue(socket) || !set_to(0, errors)),
+        // Came to IPv6 with Linux 4.20; before, groups joined by others are heard too.
+        only_joined_groups: options.only_joined_groups && set_to(0, ip(libc::IP_MULTICAST_ALL, IPV6_MULTICAST_ALL)),
+        receive_buffer: options.receive_buffer.is_some_and(|size| set_receive_buffer(socket, size)),
+        true_length: true,
+    })
+}
+
+/// Sets the size of the receive buffer in bytes as the kernel counts them; it doubles what it is given.
+fn set_receive_buffer(socket: &Socket, size: usize) -> bool {
+    let size = i32::try_from(size / 2).unwrap_or(i32::MAX / 2).max(1);
+    // Beyond net.core.rmem_max only the administrator may go.
+    [libc::SO_RCVBUFFORCE, libc::SO_RCVBUF].into_iter().any(|name| set(socket, libc::SOL_SOCKET, name, &size).is_ok())
 }
 
 pub(crate) fn kernel_drops(socket: &Socket) -> Option<u32> {

@@ -7,8 +7,8 @@
 //! | function | does |
 //! |---|---|
 //! | `configure(socket, options)` | sets what was asked for, returns the `Capabilities` it got |
-//! | `receive(socket, slots, scratch)` | fills the slots without waiting; `WouldBlock` where nothing is there |
-//! | `send(socket, outgoing, scratch, train_limit, patience)` | sends every entry or records its failure; waits only while the buffer is full |
+//! | `receive(socket, slots, scratch, limits)` | fills the slots without waiting; `WouldBlock` where nothing is there |
+//! | `send(socket, outgoing, scratch, limits, patience)` | sends every entry or records its failure; waits only while the buffer is full |
 //! | `errors(socket, report)` | empties the error queue |
 //! | `kernel_drops(socket)` | datagrams the kernel discarded at this socket, where it can tell |
 //! | `unsent(socket)` | bytes that were sent and have not left, where it can tell |
@@ -17,6 +17,8 @@
 //! and `standard_output` (whether it was closed at the start).
 #![expect(unsafe_code, reason = "system calls; nothing outside this folder may contain any")]
 
+#[cfg(target_os = "linux")]
+mod calls;
 #[cfg(target_os = "linux")]
 pub(crate) mod cmsg;
 pub(crate) mod contract;

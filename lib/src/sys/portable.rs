@@ -3,12 +3,11 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use socket2::{InterfaceIndexOrAddress, MaybeUninitSlice, SockAddr, Socket};
 
-use super::contract::{Outgoing, Slots};
+use super::contract::{Limits, Outgoing, Slots};
 use super::number::NO_BUFFERS;
 use super::patience::{Patience, QUEUE_PAUSE};
 use super::poll;
@@ -37,17 +36,12 @@ pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Res
     if options.transparent {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "this system sends from addresses of its own alone"));
     }
-    if let Some(mut size) = options.receive_buffer {
-        // Some systems refuse what is over their limit instead of giving what they can.
-        while socket.set_recv_buffer_size(size).is_err() && size > 4096 {
-            size /= 2;
-        }
-    }
+    let receive_buffer = options.receive_buffer.is_some_and(|size| set_receive_buffer(socket, size));
     let dont_fragment = options.dont_fragment && super::dont_fragment::set(socket, v4)?;
-    Ok(Capabilities { dont_fragment, ..Capabilities::default() })
+    Ok(Capabilities { receive_buffer, dont_fragment, ..Capabilities::default() })
 }
 
-pub(crate) fn receive<S>(socket: &Socket, slots: Slots<'_>, _scratch: &mut S) -> io::Result<()> {
+pub(crate) fn receive<S>(socket: &Socket, slots: Slots<'_>, _scratch: &mut S, _limits: &Limits) -> io::Result<()> {
     let Slots { payloads, slot_len, messages } = slots;
     for slot in payloads.chunks_exact_mut(slot_len) {
         let len = slot.len();
@@ -67,13 +61,7 @@ pub(crate) fn receive<S>(socket: &Socket, slots: Slots<'_>, _scratch: &mut S) ->
     Ok(())
 }
 
-pub(crate) fn send<S>(
-    socket: &Socket,
-    outgoing: Outgoing<'_>,
-    _scratch: &mut S,
-    _train_limit: &AtomicUsize,
-    patience: Duration,
-) {
+pub(crate) fn send<S>(socket: &Socket, outgoing: Outgoing<'_>, _scratch: &mut S, _limits: &Limits, patience: Duration) {
     let mut patience = Patience::new(patience);
     let Outgoing { bytes, entries, failures } = outgoing;
     for entry in entries {
@@ -88,6 +76,17 @@ pub(crate) fn send<S>(
             }
         }
     }
+}
+
+/// Sets the receive buffer to this size, or to the largest half, quarter and so on of it that the system permits.
+fn set_receive_buffer(socket: &Socket, mut size: usize) -> bool {
+    while socket.set_recv_buffer_size(size).is_err() {
+        size /= 2;
+        if size <= 4096 {
+            return false;
+        }
+    }
+    true
 }
 
 /// How often a send is tried that failed for an earlier datagram's sake.

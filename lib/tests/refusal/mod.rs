@@ -1,0 +1,49 @@
+//! Programs for which the system refuses an option or a call: by a library that is compiled here and preloaded into them.
+#![allow(dead_code, reason = "each test crate uses a part of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use crate::netns::skip;
+
+/// What is refused to a program that was started by [`refuse`].
+pub(crate) const REFUSED: &str = "UDP_REFUSE";
+/// The number of the error that it gets.
+const ERROR: &str = "UDP_REFUSE_WITH";
+
+/// Numbers of errors with which systems refuse things.
+pub(crate) const EPERM: i32 = 1;
+pub(crate) const EINVAL: i32 = 22;
+pub(crate) const ENOSYS: i32 = 38;
+pub(crate) const ENOPROTOOPT: i32 = 92;
+pub(crate) const EAFNOSUPPORT: i32 = 97;
+
+/// Lets the system refuse these to a program (names in `refuse.c`, with commas between them).
+pub(crate) fn refuse(command: &mut Command, names: &str, error: i32) {
+    command.env("LD_PRELOAD", library()).env(REFUSED, names).env(ERROR, error.to_string());
+}
+
+/// Whether this can be tried here; if not, says so, or panics where `UDP_REQUIRE_ALL=1`.
+pub(crate) fn is_possible() -> bool {
+    let compiler = Command::new("cc").arg("--version").output();
+    if let Err(error) = &compiler {
+        skip(&format!("cannot run cc: {error}"));
+    }
+    compiler.is_ok()
+}
+
+/// The library, compiled by the first who asks for it.
+fn library() -> &'static Path {
+    static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../lib/tests/refusal/refuse.c");
+        // Other tests do the same in processes of their own.
+        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("refuse-{}.so", std::process::id()));
+        let mut compile = Command::new("cc");
+        compile.args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl");
+        let compiled = compile.output().expect("cc can be run");
+        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+        library
+    });
+    &LIBRARY
+}

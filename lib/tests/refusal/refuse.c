@@ -1,0 +1,121 @@
+/* Preloaded into a program, refuses what UDP_REFUSE names (options and calls, with commas between them) with the error number
+   UDP_REFUSE_WITH, as old kernels, emulators and sandboxes do. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum call { SET, GET, RECVMMSG, SENDMMSG, RECEIVE, ERROR_QUEUE, TRUE_LENGTH, FAMILY, LATER };
+
+static const struct { const char *name; enum call call; int level, option; } known[] = {
+    {"SO_TIMESTAMPNS", SET, SOL_SOCKET, SO_TIMESTAMPNS},
+    {"SO_RXQ_OVFL", SET, SOL_SOCKET, SO_RXQ_OVFL},
+    {"SO_RCVBUF", SET, SOL_SOCKET, SO_RCVBUF},
+    {"SO_RCVBUF", SET, SOL_SOCKET, SO_RCVBUFFORCE},
+    {"SO_RCVBUF", GET, SOL_SOCKET, SO_RCVBUF},
+    {"SO_MEMINFO", GET, SOL_SOCKET, 55},
+    {"IP_PKTINFO", SET, IPPROTO_IP, IP_PKTINFO},
+    {"IP_PKTINFO", SET, IPPROTO_IPV6, IPV6_RECVPKTINFO},
+    {"IP_RECVTTL", SET, IPPROTO_IP, IP_RECVTTL},
+    {"IP_RECVTTL", SET, IPPROTO_IPV6, IPV6_RECVHOPLIMIT},
+    {"IP_RECVTOS", SET, IPPROTO_IP, IP_RECVTOS},
+    {"IP_RECVTOS", SET, IPPROTO_IPV6, IPV6_RECVTCLASS},
+    {"IP_RECVERR", SET, IPPROTO_IP, IP_RECVERR},
+    {"IP_RECVERR", SET, IPPROTO_IPV6, IPV6_RECVERR},
+    {"IP_MULTICAST_ALL", SET, IPPROTO_IP, 49},
+    {"IP_MULTICAST_ALL", SET, IPPROTO_IPV6, 29},
+    {"IP_MTU_DISCOVER", SET, IPPROTO_IP, IP_MTU_DISCOVER},
+    {"IP_MTU_DISCOVER", SET, IPPROTO_IPV6, IPV6_MTU_DISCOVER},
+    {"UDP_GRO", SET, IPPROTO_UDP, 104},
+    {"UDP_SEGMENT", GET, IPPROTO_UDP, 103},
+    {"recvmmsg", RECVMMSG, 0, 0},
+    {"sendmmsg", SENDMMSG, 0, 0},
+    {"receive", RECEIVE, 0, 0},
+    {"MSG_ERRQUEUE", ERROR_QUEUE, 0, 0},
+    {"MSG_TRUNC", TRUE_LENGTH, 0, 0},
+    {"AF_INET6", FAMILY, AF_INET6, 0},
+    /* Not refused are batches of no message: a sandbox that was begun after the socket was opened. */
+    {"later", LATER, 0, 0},
+};
+
+static int refused[sizeof known / sizeof *known];
+static int error;
+
+__attribute__((constructor)) static void read_environment(void)
+{
+    const char *names = getenv("UDP_REFUSE"), *number = getenv("UDP_REFUSE_WITH");
+    char list[256];
+    if (!names || !number || strlen(names) >= sizeof list) return;
+    error = atoi(number);
+    strcpy(list, names);
+    for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
+        int found = 0;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            if (!strcmp(name, known[i].name)) refused[i] = found = 1;
+        if (!found) {
+            fprintf(stderr, "refuse.c does not know %s\n", name);
+            abort();
+        }
+    }
+}
+
+/* Sets errno where it says yes. */
+static int refuses(enum call call, int level, int option)
+{
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (refused[i] && known[i].call == call && known[i].level == level && known[i].option == option) {
+            errno = error;
+            return 1;
+        }
+    return 0;
+}
+
+#define NEXT(result, name, ...) \
+    static result (*next)(__VA_ARGS__); \
+    if (!next) next = (result (*)(__VA_ARGS__))dlsym(RTLD_NEXT, name)
+
+int socket(int family, int kind, int protocol)
+{
+    NEXT(int, "socket", int, int, int);
+    return refuses(FAMILY, family, 0) ? -1 : next(family, kind, protocol);
+}
+
+int setsockopt(int fd, int level, int option, const void *value, socklen_t length)
+{
+    NEXT(int, "setsockopt", int, int, int, const void *, socklen_t);
+    return refuses(SET, level, option) ? -1 : next(fd, level, option, value, length);
+}
+
+int getsockopt(int fd, int level, int option, void *value, socklen_t *length)
+{
+    NEXT(int, "getsockopt", int, int, int, void *, socklen_t *);
+    return refuses(GET, level, option) ? -1 : next(fd, level, option, value, length);
+}
+
+ssize_t recvmsg(int fd, struct msghdr *header, int flags)
+{
+    NEXT(ssize_t, "recvmsg", int, struct msghdr *, int);
+    if (flags & MSG_ERRQUEUE ? refuses(ERROR_QUEUE, 0, 0) : refuses(RECEIVE, 0, 0)) return -1;
+    if (refuses(TRUE_LENGTH, 0, 0)) flags &= ~MSG_TRUNC;
+    return next(fd, header, flags);
+}
+
+int recvmmsg(int fd, struct mmsghdr *headers, unsigned count, int flags, struct timespec *timeout)
+{
+    NEXT(int, "recvmmsg", int, struct mmsghdr *, unsigned, int, struct timespec *);
+    int tried = !count && refuses(LATER, 0, 0);
+    if (!tried && (refuses(RECVMMSG, 0, 0) || refuses(RECEIVE, 0, 0))) return -1;
+    if (refuses(TRUE_LENGTH, 0, 0)) flags &= ~MSG_TRUNC;
+    return next(fd, headers, count, flags, timeout);
+}
+
+int sendmmsg(int fd, struct mmsghdr *headers, unsigned count, int flags)
+{
+    NEXT(int, "sendmmsg", int, struct mmsghdr *, unsigned, int);
+    int tried = !count && refuses(LATER, 0, 0);
+    return !tried && refuses(SENDMMSG, 0, 0) ? -1 : next(fd, headers, count, flags);
+}
