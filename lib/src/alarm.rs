@@ -7,10 +7,11 @@ use crate::engine::Next;
 use crate::sys::timer_slack::TimerSlack;
 
 /// How exactly an engine is called at the moment that it wants.
+#[derive(Default)]
 pub(crate) struct Alarm {
     precision: Option<Duration>,
-    /// Held for the time of the run.
-    _slack: Option<TimerSlack>,
+    /// Held while there is a precision.
+    slack: Option<TimerSlack>,
 }
 
 /// The part of a longer wait by which Linux lets `ppoll(2)` be late, however small the slack: up to a thousandth, and
@@ -20,9 +21,12 @@ const POLL_INACCURACY: u32 = 100;
 const LONG_WAIT: Duration = Duration::from_millis(2);
 
 impl Alarm {
-    /// Wakes with this precision (`Engine::precision`).
-    pub(crate) fn new(precision: Option<Duration>) -> Self {
-        Self { precision, _slack: precision.map(|_| TimerSlack::minimise()) }
+    /// Wakes with this precision (`Engine::precision`) from now on.
+    pub(crate) fn set_precision(&mut self, precision: Option<Duration>) {
+        if self.slack.is_some() != precision.is_some() {
+            self.slack = precision.map(|_| TimerSlack::minimise());
+        }
+        self.precision = precision;
     }
 
     /// Whether the engine is to be called as exactly as can be.
@@ -54,10 +58,16 @@ impl Alarm {
 mod tests {
     use super::*;
 
+    fn exact(precision: Option<Duration>) -> Alarm {
+        let mut alarm = Alarm::default();
+        alarm.set_precision(precision);
+        alarm
+    }
+
     #[test]
     fn a_wait_is_slept_in_few_parts_that_leave_what_is_to_be_watched() {
         for precision in [0, 100, 5000].map(Duration::from_micros) {
-            let alarm = Alarm::new(Some(precision));
+            let alarm = exact(Some(precision));
             for wait in [0, 1, 100, 1999, 2000, 1_000_000, 86_400_000_000].map(Duration::from_micros) {
                 let (mut left, mut parts) = (wait, 0);
                 while !alarm.asleep(left).is_zero() {
@@ -68,19 +78,19 @@ mod tests {
                 assert!(parts <= 6, "{wait:?} in {parts} parts");
             }
         }
-        let alarm = Alarm::new(Some(Duration::from_micros(100)));
+        let alarm = exact(Some(Duration::from_micros(100)));
         let asleep = |rest| alarm.asleep(rest + Duration::from_micros(100));
         // The first part of a long wait ends before the system can be late for what is left; a short wait has one part.
         assert_eq!(asleep(Duration::from_secs(1)), Duration::from_millis(990));
         assert_eq!(asleep(LONG_WAIT), LONG_WAIT - LONG_WAIT / 100);
         assert_eq!(asleep(LONG_WAIT / 2), LONG_WAIT / 2);
-        let imprecise = Alarm::new(None);
+        let imprecise = exact(None);
         assert_eq!(imprecise.asleep(Duration::from_secs(1)), Duration::from_secs(1));
     }
 
     #[test]
     fn only_the_end_of_a_wait_is_watched() {
-        let alarm = Alarm::new(Some(Duration::from_millis(1)));
+        let alarm = exact(Some(Duration::from_millis(1)));
         let soon = now() + Duration::from_micros(500);
         alarm.watch(Next::At(soon));
         assert!(now() >= soon);

@@ -170,11 +170,14 @@ impl SendBatch {
         true
     }
 
-    /// Counts datagrams as put in that are not; returns how many were put in before.
-    pub(crate) fn pass_over(&mut self, count: usize) -> u64 {
-        let place = self.pushed;
-        self.pushed += count as u64;
-        place
+    /// Datagrams that were put in since there is this batch, or the one that it goes on for.
+    pub(crate) fn pushed(&self) -> u64 {
+        self.pushed
+    }
+
+    /// Goes on for another batch, into which so many datagrams were put.
+    pub(crate) fn set_pushed(&mut self, pushed: u64) {
+        self.pushed = pushed;
     }
 
     /// The most bytes of a train of datagrams of this length.

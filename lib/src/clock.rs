@@ -2,10 +2,21 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::moment::Moment;
+
 /// The time of the monotonic clock, read now.
 #[expect(clippy::disallowed_methods, reason = "the drive is where the time comes from")]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+impl Moment {
+    /// Reads both clocks.
+    #[must_use]
+    pub fn now() -> Self {
+        let (monotonic, utc) = both();
+        Self::new(monotonic, utc)
+    }
 }
 
 /// How often the two clocks are read, at most, until nothing came between the readings.

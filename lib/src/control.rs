@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::time::Duration;
 
-use crate::clock::now;
 use crate::engine::Input;
 use crate::event::Report;
 use crate::sys::wake::{Waker, Wakeup};
@@ -26,13 +25,13 @@ pub struct Control {
     asked: Receiver<SyncSender<Report>>,
     stop: Arc<AtomicBool>,
     pub(crate) wakeup: Wakeup,
+    /// Whether it cannot end a wait, so that waits must be short.
+    pub(crate) is_deaf: bool,
     ended: bool,
 }
 
 /// Inputs that wait for the drive; a program that is faster waits.
 const QUEUE: usize = 16;
-/// The longest that the wish to end goes unnoticed in a pause.
-const STEP: Duration = Duration::from_millis(50);
 
 /// Opens a line.
 ///
@@ -45,7 +44,7 @@ pub fn control() -> crate::Result<(Remote, Control)> {
     let (asker, asked) = channel();
     let stop = Arc::new(AtomicBool::new(false));
     let remote = Remote { sender, asker, stop: Arc::clone(&stop), waker: Arc::new(waker) };
-    Ok((remote, Control { receiver, asked, stop, wakeup, ended: false }))
+    Ok((remote, Control { receiver, asked, stop, wakeup, is_deaf: false, ended: false }))
 }
 
 impl Remote {
@@ -86,30 +85,9 @@ impl Control {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Gives the report to those who asked for it.
-    pub(crate) fn tell(&mut self, report: impl Fn() -> Report) {
-        for asked in self.asked.try_iter() {
-            // Whoever asked may have given up.
-            let _ = asked.try_send(report());
-        }
-    }
-
-    /// Waits, and gives the report to those who ask for it meanwhile; true if the run shall end.
-    pub(crate) fn pause(&mut self, pause: Duration, report: impl Fn() -> Report) -> bool {
-        let until = now() + pause;
-        loop {
-            let left = until.saturating_duration_since(now());
-            if self.is_stopped() || left.is_zero() {
-                return self.is_stopped();
-            }
-            match self.asked.recv_timeout(left.min(STEP)) {
-                // Whoever asked may have given up.
-                Ok(asked) => drop(asked.try_send(report())),
-                Err(RecvTimeoutError::Timeout) => {}
-                // Nobody is left who could end it.
-                Err(RecvTimeoutError::Disconnected) => return true,
-            }
-        }
+    /// Those who ask for a report.
+    pub(crate) fn asked(&mut self) -> Vec<SyncSender<Report>> {
+        self.asked.try_iter().collect()
     }
 
     /// The next input, if one waits. When the last [`Remote`] is gone, that is the end of the input.

@@ -1,11 +1,17 @@
 //! What a verb must implement: a state machine that is handed time and bytes, and owns no socket.
 
+use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::answer::Answer;
 use crate::datagram::{Datagram, SendFailure, Train, Transmit};
+use crate::error::{Error, Result};
 use crate::event::{Event, Reason, Report};
 use crate::interface::Interfaces;
+use crate::moment::Moment;
+use crate::options::Options;
+use crate::socket_id::SocketId;
 use crate::unreachable::Unreachable;
 
 /// Where an engine puts what it wants sent and said.
@@ -13,19 +19,43 @@ use crate::unreachable::Unreachable;
 /// A trait, so that the same engine runs on sockets ([`drive`](crate::drive())) and on a virtual network in tests, each
 /// compiled for it: there is no dynamic call on the path of a datagram.
 pub trait Outbox {
-    /// Sends a datagram through the socket of this place.
-    fn send(&mut self, via: usize, transmit: &Transmit, payload: &[u8]);
+    /// Sends a datagram through this socket. What cannot be sent comes back as [`Engine::failed`]; so does what is sent through a
+    /// socket that is closed.
+    fn send(&mut self, via: SocketId, transmit: &Transmit, payload: &[u8]);
 
     /// Sends a train: the payload cut into datagrams of `segment` bytes, the last one shorter where it does not divide.
-    fn send_train(&mut self, via: usize, transmit: &Transmit, payload: &[u8], segment: usize) {
+    fn send_train(&mut self, via: SocketId, transmit: &Transmit, payload: &[u8], segment: usize) {
         for piece in payload.chunks(segment.max(1)) {
             self.send(via, transmit, piece);
         }
     }
 
-    /// Sends what waits at the socket of this place before anything that is sent from now on. What one socket sends stays
-    /// in order anyway; this keeps it among sockets.
-    fn settle(&mut self, _via: usize) {}
+    /// Sends what waits at this socket before anything that is sent from now on. What one socket sends stays in order
+    /// anyway; this keeps it among sockets.
+    fn settle(&mut self, _via: SocketId) {}
+
+    /// Opens a socket at this address; port 0 is any free one. What it receives comes to the engine like what the others
+    /// receive.
+    ///
+    /// # Errors
+    ///
+    /// The system's, as of [`Socket::bind`](crate::Socket::bind); or that this outbox opens none.
+    fn open(&mut self, local: SocketAddr, _options: &Options) -> Result<SocketId> {
+        let cause = io::Error::new(io::ErrorKind::Unsupported, "no sockets are opened here");
+        Err(Error::new("bind", local, cause))
+    }
+
+    /// The address and port that a socket is bound to; `None` of one that is closed.
+    fn local_address(&self, _via: SocketId) -> Option<SocketAddr> {
+        None
+    }
+
+    /// Closes a socket, once what waits to be sent through it is sent. What it has received and the engine has not is
+    /// counted as ignored ([`Reason::SocketClosed`]). Does nothing where it is closed.
+    fn close(&mut self, _via: SocketId) {}
+
+    /// The time, read now: for timestamps in what is sent. Everything else goes by the time that the engine is handed.
+    fn clock(&self) -> Moment;
 
     /// Tells that something happened.
     fn emit(&mut self, event: Event<'_>);
@@ -56,19 +86,31 @@ pub enum Input {
         /// The ticket of the question.
         ticket: u64,
         /// The reply's payload.
-        reply: Result<Vec<u8>, Reason>,
+        reply: std::result::Result<Vec<u8>, Reason>,
     },
+}
+
+/// What becomes of a run in which a socket was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// It ends, with the error.
+    EndRun,
+    /// The socket is opened again as soon as that is possible, at its address and with its [`SocketId`]
+    /// ([`Event::Trouble`], [`Event::Reopened`]). Until then what is sent through it fails.
+    Reopen,
+    /// It goes on without the socket.
+    GoOn,
 }
 
 /// One verb. Owns no socket, reads no clock, prints nothing.
 ///
-/// `via` is the place of a socket among those given to [`drive`](crate::drive()); `now` is the time of arrival.
+/// `via` is the socket that something came by, or was to leave by; `now` is the time of arrival.
 pub trait Engine {
     /// Takes a datagram.
-    fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox);
+    fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox);
 
     /// Takes a run of datagrams of one source; an engine that can treat it as one overrides this.
-    fn receive_train(&mut self, now: Instant, via: usize, train: Train<'_>, out: &mut impl Outbox) {
+    fn receive_train(&mut self, now: Instant, via: SocketId, train: Train<'_>, out: &mut impl Outbox) {
         for datagram in train.datagrams() {
             self.receive(now, via, &datagram, out);
         }
@@ -86,8 +128,6 @@ pub trait Engine {
     /// How long before [`next`](Self::next) to stop sleeping and watch the clock, so as to be called within a microsecond
     /// of it: some 100 µs do on most systems, and cost so much of a processor each time. Zero: sleep, but let the system
     /// wake up as exactly as it can. `None`: some tenths of a millisecond, or a thousandth of a long wait, do not matter.
-    ///
-    /// Asked for once, at the start.
     fn precision(&self) -> Option<Duration> {
         None
     }
@@ -95,17 +135,21 @@ pub trait Engine {
     /// How long datagrams may wait in the socket once others were received, so that one call receives many: for engines
     /// that answer nobody, to whom only the kernel's time of arrival matters. Some 100 µs save a receiver a third of its
     /// processor time (measured at 300,000/s), and are far less than what a receive buffer lasts. Zero: not at all.
-    ///
-    /// Asked for once, at the start.
     fn rest(&self) -> Duration {
         Duration::ZERO
     }
 
     /// Takes the news that a datagram of ours was refused.
-    fn unreachable(&mut self, now: Instant, unreachable: &Unreachable, out: &mut impl Outbox);
+    fn unreachable(&mut self, now: Instant, via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox);
 
     /// Takes the news that something could not be sent.
-    fn failed(&mut self, now: Instant, failure: &SendFailure, out: &mut impl Outbox);
+    fn failed(&mut self, now: Instant, via: SocketId, failure: &SendFailure, out: &mut impl Outbox);
+
+    /// Takes the news that a socket is of no use any more: somebody destroyed it, or its address went. Not called for one that the
+    /// engine closed itself.
+    fn closed(&mut self, _now: Instant, _via: SocketId, _error: &Error, _out: &mut impl Outbox) -> Closed {
+        Closed::EndRun
+    }
 
     /// Whether [`input`](Self::input) may be called now.
     fn wants_input(&self) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::datagram::{Datagram, Meta, SendFailure, Train, Transmit};
 use crate::interface::Interfaces;
+use crate::socket_id::SocketId;
 use crate::stats::{Peers, Quantiles, Spread};
 use crate::unreachable::Unreachable;
 
@@ -15,15 +16,15 @@ use crate::unreachable::Unreachable;
 pub enum Event<'a> {
     /// Datagrams of one source arrived that were listened for; most often one.
     Received {
-        /// Place of the socket they came through.
-        via: usize,
+        /// The socket they came through.
+        via: SocketId,
         /// The datagrams, with what the kernel tells of them.
         train: Train<'a>,
     },
     /// A datagram was answered. Told only where the engine was asked for it.
     Answered {
-        /// Place of the socket it came through.
-        via: usize,
+        /// The socket it came through.
+        via: SocketId,
         /// The datagram that was answered.
         datagram: Datagram<'a>,
         /// The answer's payload.
@@ -34,8 +35,8 @@ pub enum Event<'a> {
     Question {
         /// What the reply must name.
         ticket: u64,
-        /// Place of the socket it came through.
-        via: usize,
+        /// The socket it came through.
+        via: SocketId,
         /// The datagram that wants a reply.
         datagram: Datagram<'a>,
     },
@@ -52,8 +53,8 @@ pub enum Event<'a> {
     },
     /// An answer to something that we sent.
     Reply {
-        /// Place of the socket it came through.
-        via: usize,
+        /// The socket it came through.
+        via: SocketId,
         /// The datagram that answers.
         datagram: Datagram<'a>,
         /// The request that it is an answer to, as far as that is known.
@@ -257,11 +258,13 @@ pub enum Reason {
     QueueFull,
     /// It came after enough had come.
     AfterEnd,
+    /// The socket that it came through was closed before it was looked at.
+    SocketClosed,
 }
 
 impl Reason {
     /// All of them, in order.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::SourcePortZero,
         Self::SourceAddress,
         Self::OwnSocket,
@@ -288,6 +291,7 @@ impl Reason {
         Self::Duplicate,
         Self::QueueFull,
         Self::AfterEnd,
+        Self::SocketClosed,
     ];
 
     /// Its name where it is a key: in JSON.
@@ -320,6 +324,7 @@ impl Reason {
             Self::Duplicate => "duplicate",
             Self::QueueFull => "queue_full",
             Self::AfterEnd => "after_end",
+            Self::SocketClosed => "socket_closed",
         }
     }
 }
@@ -353,6 +358,7 @@ impl fmt::Display for Reason {
             Self::Duplicate => "duplicate",
             Self::QueueFull => "our queue was full (the output is too slow)",
             Self::AfterEnd => "after the end",
+            Self::SocketClosed => "its socket was closed",
         })
     }
 }
@@ -396,6 +402,13 @@ impl Ignored {
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
+    }
+
+    /// Adds all that another holds.
+    pub fn merge(&mut self, other: &Self) {
+        for (ours, theirs) in self.counts.iter_mut().zip(other.counts) {
+            *ours += theirs;
+        }
     }
 
     /// The reasons that occurred, with their numbers.
@@ -507,9 +520,7 @@ impl Report {
         for (ours, theirs) in sums {
             *ours += theirs;
         }
-        for (ours, theirs) in self.ignored.counts.iter_mut().zip(other.ignored.counts) {
-            *ours += theirs;
-        }
+        self.ignored.merge(&other.ignored);
         self.peers.merge(&other.peers);
         self.lateness.merge(&other.lateness);
         self.rtt.merge(&other.rtt);

@@ -74,7 +74,7 @@
 //! ```
 //! use std::ops::ControlFlow;
 //! use udpkit::verbs::{Serve, ServeOptions};
-//! use udpkit::{Answer, Conduct, Drive, End, Event, Memberships, Socket, control, drive};
+//! use udpkit::{Answer, Conduct, Drive, End, Event, Socket, control, drive};
 //!
 //! # fn main() -> udpkit::Result<()> {
 //! let sockets = [Socket::bind("127.0.0.1:0".parse().unwrap(), &Conduct::default().socket_options())?];
@@ -83,7 +83,7 @@
 //! # remote.stop();
 //! // In another thread: remote.stop();
 //! let mut log = |event: Event<'_>| { let _ = event; ControlFlow::Continue(()) };
-//! let (report, end) = drive(&sockets, &mut engine, Drive { control, memberships: Memberships::default() }, &mut log)?;
+//! let (report, end) = drive(sockets, &mut engine, Drive::new(control), &mut log)?;
 //! assert_eq!(end, End::Stopped);
 //! assert!(report.is_balanced());
 //! # Ok(())
@@ -116,14 +116,16 @@ mod event;
 pub mod fuzzing;
 mod interface;
 mod membership;
-mod mend;
+mod moment;
 mod network;
 mod options;
 mod rate_limit;
 mod rules;
 mod server;
 mod setters;
+mod sink;
 mod socket;
+mod socket_id;
 mod stats;
 mod sys;
 mod template;
@@ -139,19 +141,21 @@ pub use datagram::{
     Datagram, Delivery, InterfaceIndex, MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Meta, SendFailure, Train, Transmit, header_len,
     max_payload,
 };
-pub use drive::{Drive, End, Sink, drive};
-pub use engine::{Engine, Input, Next, Outbox};
+pub use drive::{Drive, End, drive};
+pub use engine::{Closed, Engine, Input, Next, Outbox};
 pub use error::{Error, Result, reason};
 pub use event::{Count, Event, Ignored, Reason, ReplyTo, Report};
 pub use interface::{Interface, InterfaceAddress, Interfaces, subnet_broadcast};
 pub use membership::{Group, Memberships};
-pub use mend::drive_mending;
+pub use moment::Moment;
 pub use network::Network;
 pub use options::{Capabilities, Options};
 pub use rate_limit::{RateLimiter, source_network};
 pub use rules::{PayloadMatch, Rule, Rules};
 pub use server::Server;
+pub use sink::Sink;
 pub use socket::{Socket, Wait, any_address, path_mtu};
+pub use socket_id::SocketId;
 pub use stats::{Peers, Quantiles, Spread};
 pub use sys::standard_output::standard_output_was_closed;
 pub use template::{Template, TemplateError};

@@ -9,12 +9,13 @@ use crate::error::{Error, Result};
 use crate::interface::{Changes, Interface, Interfaces, MIN_MTU_V6};
 use crate::setters::setters;
 use crate::socket::Socket;
+use crate::socket_id::SocketId;
 
 /// A group that a socket wants to hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Place of the socket.
-    pub via: usize,
+    /// The socket.
+    pub via: SocketId,
     /// The group's address.
     pub address: IpAddr,
     /// The only source wanted; all where there is none.
@@ -25,7 +26,7 @@ pub struct Group {
 }
 
 setters! { Group {
-    via: usize,
+    via: SocketId,
     address: IpAddr,
     into source: Option<IpAddr>,
     into interface: Option<InterfaceIndex>,
@@ -34,7 +35,7 @@ setters! { Group {
 impl Group {
     /// This group, from every source, on every interface that is asked for.
     #[must_use]
-    pub fn new(via: usize, address: IpAddr) -> Self {
+    pub fn new(via: SocketId, address: IpAddr) -> Self {
         Self { via, address, source: None, interface: None }
     }
 }
@@ -51,6 +52,9 @@ pub struct Memberships {
     /// What was refused at the last try: reported once, not at each change of any interface.
     refused: HashSet<String>,
 }
+
+/// The sockets that are open, by their ids.
+type Open<'a> = dyn Fn(SocketId) -> Option<&'a Socket> + 'a;
 
 /// What could not be joined.
 #[derive(Default)]
@@ -75,19 +79,14 @@ impl Memberships {
     ///
     /// A group is joined nowhere, or an interface that was named refuses it. The other groups are joined nevertheless.
     pub fn update(&mut self, sockets: &[Socket], interfaces: &Interfaces) -> Result<Vec<Error>> {
-        let sockets: Vec<_> = sockets.iter().map(Some).collect();
-        let Refusals { grave, minor } = self.join(&sockets, interfaces, &Changes::default());
+        let open = |via: SocketId| sockets.get(via.index());
+        let Refusals { grave, minor } = self.join(&open, interfaces, &Changes::default());
         grave.into_iter().next().map_or(Ok(minor), Err)
     }
 
     /// Joins what is not joined yet, or not any more; returns what is refused and was not before. Groups of sockets that are
     /// closed wait.
-    pub(crate) fn keep_up(
-        &mut self,
-        sockets: &[Option<&Socket>],
-        interfaces: &Interfaces,
-        changes: &Changes,
-    ) -> Vec<Error> {
+    pub(crate) fn keep_up(&mut self, sockets: &Open<'_>, interfaces: &Interfaces, changes: &Changes) -> Vec<Error> {
         let Refusals { grave, minor } = self.join(sockets, interfaces, changes);
         let mut refused: Vec<_> = grave.into_iter().chain(minor).collect();
         let before = std::mem::replace(&mut self.refused, refused.iter().map(Error::to_string).collect());
@@ -95,12 +94,12 @@ impl Memberships {
         refused
     }
 
-    fn join(&mut self, sockets: &[Option<&Socket>], interfaces: &Interfaces, changes: &Changes) -> Refusals {
+    fn join(&mut self, sockets: &Open<'_>, interfaces: &Interfaces, changes: &Changes) -> Refusals {
         self.follow_scopes(interfaces);
         self.leave_ended(sockets, interfaces, changes);
         let mut refusals = Refusals::default();
         for (place, group) in self.groups.iter().enumerate() {
-            let Some(socket) = sockets[group.via] else { continue };
+            let Some(socket) = sockets(group.via) else { continue };
             let (mut named, mut others) = (Vec::new(), Vec::new());
             for interface in interfaces.iter().filter(|interface| wants(&self.names, interface, group)) {
                 let Some(index) = interface.index.filter(|index| !self.joined.contains(&(place, *index))) else {
@@ -152,7 +151,7 @@ impl Memberships {
     /// Leaves the groups that the kernel does not hear any more: it ends memberships with the interface, or with IPv6 on it,
     /// and does not tell the sockets. One that stays at a socket counts against the kernel's limit, and keeps a new one out
     /// where the interface has the same number as before.
-    fn leave_ended(&mut self, sockets: &[Option<&Socket>], interfaces: &Interfaces, changes: &Changes) {
+    fn leave_ended(&mut self, sockets: &Open<'_>, interfaces: &Interfaces, changes: &Changes) {
         let groups = &self.groups;
         self.joined.retain(|(place, index)| {
             let group = &groups[*place];
@@ -161,7 +160,7 @@ impl Memberships {
                 || changes.removed.contains(index)
                 || group.address.is_ipv6()
                     && (changes.without_ipv6.contains(index) || !interface.is_some_and(Interface::takes_ipv6));
-            if let Some(socket) = sockets[group.via].filter(|_| ended) {
+            if let Some(socket) = sockets(group.via).filter(|_| ended) {
                 // What the kernel does not know any more is left as well.
                 let _ = socket.leave(group.address, *index);
             }
@@ -170,14 +169,14 @@ impl Memberships {
     }
 
     /// Takes the news that a socket was closed, and with it its memberships ended.
-    pub(crate) fn forget(&mut self, via: usize) {
+    pub(crate) fn forget(&mut self, via: SocketId) {
         let groups = &self.groups;
         self.joined.retain(|(place, _)| groups[*place].via != via);
         self.refused.clear();
     }
 
     /// The first socket that has a group.
-    pub(crate) fn first_via(&self) -> Option<usize> {
+    pub(crate) fn first_via(&self) -> Option<SocketId> {
         self.groups.iter().map(|group| group.via).min()
     }
 

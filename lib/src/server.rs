@@ -13,15 +13,16 @@ use crate::answer::Answer;
 use crate::clock::{both, now};
 use crate::conduct::Conduct;
 use crate::control::{Remote, control};
-use crate::drive::{Drive, End, Sink};
+use crate::drive::{Drive, End, Run, Sockets};
 use crate::engine::Input;
 use crate::error::{Error, Result};
 use crate::event::{Event, Report};
 use crate::interface::Interfaces;
 use crate::membership::Memberships;
-use crate::mend::Lasting;
 use crate::options::Options;
+use crate::sink::Sink;
 use crate::socket::Socket;
+use crate::socket_id::SocketId;
 use crate::verbs::{Serve, ServeOptions};
 
 /// How long the workers have, all together, to say what they did so far. They never wait for anything for as long.
@@ -123,7 +124,7 @@ impl Server {
         let mut shares = Vec::new();
         // The kernel hands a multicast for which it finds one receiver to any sibling of it, joined or not (seen in 6.18,
         // inet_steal_sock). So sockets with groups have none.
-        let shared = memberships.first_via().unwrap_or(sockets.len());
+        let shared = memberships.first_via().map_or(sockets.len(), SocketId::index);
         for _ in 1..workers.max(1) {
             shares.push(sockets[..shared].iter_mut().map(Socket::sibling).collect::<Result<Vec<_>>>()?);
         }
@@ -140,7 +141,8 @@ impl Server {
         for (number, (sockets, engine)) in shares.into_iter().zip(engines).enumerate() {
             let (remote, control) = control()?;
             let sink = sinks(number, &remote);
-            let drive = Drive { control, memberships: memberships.take().unwrap_or_default() };
+            let drive = Drive::new(control).memberships(memberships.take().unwrap_or_default());
+            let sockets = Sockets::new(sockets)?;
             let last = Arc::<Mutex<Report>>::default();
             let work = Work { sockets, engine, drive, sink };
             let (result, ended) = (Arc::clone(&last), ended.clone());
@@ -247,7 +249,7 @@ impl Worker {
 
 /// A worker, seen from inside.
 struct Work<S> {
-    sockets: Vec<Socket>,
+    sockets: Sockets,
     engine: Serve,
     drive: Drive,
     sink: S,
@@ -255,9 +257,9 @@ struct Work<S> {
 
 impl<S: Sink> Work<S> {
     fn go(mut self, last: &Mutex<Report>) -> End {
-        let mut lasting = Lasting::new(self.sockets, &mut self.engine, self.drive, &mut self.sink);
-        let end = lasting.go();
-        *last.lock().unwrap_or_else(PoisonError::into_inner) = lasting.report();
+        let mut run = Run::new(self.sockets, &mut self.engine, self.drive, &mut self.sink);
+        let end = run.go().expect("Serve has its sockets opened again");
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = run.report();
         end
     }
 }

@@ -15,7 +15,7 @@ use common::{V4, bind, now, send_run};
 use udpkit::verbs::{Requests, SendOptions, Sender};
 use udpkit::{
     Datagram, Drive, End, Engine, Event, Group, Input, Interface, Interfaces, Memberships, Next, Options, Outbox,
-    ReceiveBatch, Report, SendFailure, Sink, Socket, Transmit, Unreachable, any_address, control, drive,
+    ReceiveBatch, Report, SendFailure, Sink, Socket, SocketId, Transmit, Unreachable, any_address, control, drive,
 };
 
 /// An engine that remembers what was done to it.
@@ -46,13 +46,13 @@ struct Probe {
 }
 
 impl Engine for Probe {
-    fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
-        self.received.push((now, via));
+    fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+        self.received.push((now, via.index()));
         self.destinations.push(datagram.meta.destination);
         let destination = datagram.meta.source;
         out.emit(Event::Unanswered { destination, first: self.received.len() as u64, last: 0 });
-        if self.echoes && via == 0 {
-            out.send(0, &Transmit::to(datagram.meta.source), datagram.payload);
+        if self.echoes && via.index() == 0 {
+            out.send(via, &Transmit::to(datagram.meta.source), datagram.payload);
         }
     }
 
@@ -94,9 +94,9 @@ impl Engine for Probe {
         self.interfaces.push(interfaces.iter().map(of).collect());
     }
 
-    fn unreachable(&mut self, _now: Instant, _unreachable: &Unreachable, _out: &mut impl Outbox) {}
+    fn unreachable(&mut self, _now: Instant, _via: SocketId, _unreachable: &Unreachable, _out: &mut impl Outbox) {}
 
-    fn failed(&mut self, _now: Instant, failure: &SendFailure, _out: &mut impl Outbox) {
+    fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, _out: &mut impl Outbox) {
         panic!("{failure:?}");
     }
 
@@ -120,7 +120,7 @@ impl<F: FnMut()> Sink for Idle<F> {
 }
 
 /// Drives a probe until it has finished.
-fn run(sockets: &[Socket], probe: Probe, idle: impl FnMut()) -> Probe {
+fn run(sockets: impl Into<Vec<Socket>>, probe: Probe, idle: impl FnMut()) -> Probe {
     let (probe, _, end) =
         run_with(sockets, probe, Memberships::default(), &mut Idle(idle)).expect("sockets do not break");
     assert_eq!(end, End::Done);
@@ -129,13 +129,13 @@ fn run(sockets: &[Socket], probe: Probe, idle: impl FnMut()) -> Probe {
 
 /// Drives a probe until it or the sink ends it.
 fn run_with(
-    sockets: &[Socket],
+    sockets: impl Into<Vec<Socket>>,
     mut probe: Probe,
     memberships: Memberships,
     sink: &mut impl Sink,
 ) -> udpkit::Result<(Probe, Report, End)> {
     let (_remote, control) = control()?;
-    let (report, end) = drive(sockets, &mut probe, Drive { control, memberships }, sink)?;
+    let (report, end) = drive(sockets, &mut probe, Drive::new(control).memberships(memberships), sink)?;
     Ok((probe, report, end))
 }
 
@@ -163,7 +163,7 @@ fn a_socket_that_is_never_empty_does_not_starve_the_others() {
     // Each batch is full, and each datagram of it comes again.
     let sockets = [sending_to_itself(2 * ReceiveBatch::SLOTS), sending_to_itself(1)];
     let probe = Probe { echoes: true, last: Some(1), most: Some(MANY), ..Probe::default() };
-    let probe = run(&sockets, probe, || ());
+    let probe = run(sockets, probe, || ());
     let before = probe.received.iter().take_while(|(_, via)| *via == 0).count();
     assert!(before < MANY, "it was heard after the other had finished");
 }
@@ -172,7 +172,7 @@ fn a_socket_that_is_never_empty_does_not_starve_the_others() {
 fn a_rest_ends_with_the_time_of_what_is_due() {
     let received = in_time(|| {
         let (rest, lasts) = (Duration::from_secs(3600), Some(Duration::from_millis(100)));
-        run(&[sending_to_itself(1)], Probe { rest, lasts, ..Probe::default() }, || ()).received.len()
+        run([sending_to_itself(1)], Probe { rest, lasts, ..Probe::default() }, || ()).received.len()
     });
     assert_eq!(received, 1);
 }
@@ -183,7 +183,7 @@ fn what_comes_in_a_rest_is_received_after_it() {
     let socket = sending_to_itself(0);
     let (sender, to) = (bind(V4, &Options::default()), socket.local_address());
     // One waits whenever the drive has nothing to do, so the second has come when the rest begins.
-    let probe = run(&[socket], Probe { rest, most: Some(2), ..Probe::default() }, || send(&sender, to));
+    let probe = run([socket], Probe { rest, most: Some(2), ..Probe::default() }, || send(&sender, to));
     let [(first, _), (second, _)] = probe.received[..] else { panic!("{:?}", probe.received) };
     assert!(second - first >= rest, "{:?} after it", second - first);
 }
@@ -192,7 +192,7 @@ fn what_comes_in_a_rest_is_received_after_it() {
 fn an_engine_is_not_called_while_the_clock_is_watched_for_it() {
     let precision = Duration::from_millis(20);
     let probe = Probe { precision: Some(precision), lasts: Some(3 * precision), ..Probe::default() };
-    let probe = run(&[sending_to_itself(0)], probe, || ());
+    let probe = run([sending_to_itself(0)], probe, || ());
     let ends = probe.ends.expect("it has finished");
     let watched = probe.ticks.iter().filter(|tick| (ends - precision..ends).contains(*tick)).count();
     // A few, where the system takes the processor away between two looks at the clock, or tells of an interface; without
@@ -203,7 +203,7 @@ fn an_engine_is_not_called_while_the_clock_is_watched_for_it() {
 #[test]
 fn an_engine_that_waits_for_a_time_is_called_then_and_hardly_before_and_the_sink_is_told_that_nothing_comes() {
     let (mut idle, lasts) = (0, Duration::from_millis(50));
-    let probe = run(&[sending_to_itself(0)], Probe { lasts: Some(lasts), ..Probe::default() }, || idle += 1);
+    let probe = run([sending_to_itself(0)], Probe { lasts: Some(lasts), ..Probe::default() }, || idle += 1);
     let (first, last) = (probe.ticks[0], probe.ticks[probe.ticks.len() - 1]);
     assert!(last - first >= lasts);
     // Interfaces may have changed meanwhile.
@@ -220,8 +220,8 @@ fn an_engine_is_called_again_once_it_was_fed() {
         // With its last remote gone, there is an end as well, and no other reason to call it.
         (0..2).for_each(|_| assert!(remote.input(Input::Payload(Vec::new()))));
         drop(remote);
-        let drive_with = Drive { control, memberships: Memberships::default() };
-        let (_, end) = drive(&[], &mut probe, drive_with, &mut Idle(|| ())).expect("there is nothing to break");
+        let drive_with = Drive::new(control);
+        let (_, end) = drive(Vec::new(), &mut probe, drive_with, &mut Idle(|| ())).expect("there is nothing to break");
         assert_eq!(end, End::Done);
         probe.fed.len()
     });
@@ -231,7 +231,7 @@ fn an_engine_is_called_again_once_it_was_fed() {
 #[test]
 fn a_run_ends_when_it_is_stopped_and_what_was_received_is_told_first() {
     let (remote, control) = control().expect("there are descriptors");
-    let drive_with = Drive { control, memberships: Memberships::default() };
+    let drive_with = Drive::new(control);
     let mut told = 0;
     let mut sink = |_: Event<'_>| {
         told += 1;
@@ -240,7 +240,7 @@ fn a_run_ends_when_it_is_stopped_and_what_was_received_is_told_first() {
     };
     let sockets = [sending_to_itself(5)];
     let mut probe = Probe::default();
-    let (_, end) = drive(&sockets, &mut probe, drive_with, &mut sink).expect("sockets do not break");
+    let (_, end) = drive(sockets, &mut probe, drive_with, &mut sink).expect("sockets do not break");
     assert_eq!(end, End::Stopped);
     assert!(told >= 1 && told == probe.received.len());
 }
@@ -254,7 +254,7 @@ fn no_more_is_received_than_the_batch_in_which_the_sink_had_enough() {
         ControlFlow::Break(())
     };
     let (probe, _, end) =
-        run_with(&many, Probe::default(), Memberships::default(), &mut closing).expect("sockets do not break");
+        run_with(many, Probe::default(), Memberships::default(), &mut closing).expect("sockets do not break");
     assert_eq!((end, told), (End::SinkClosed, 1));
     assert!((1..=ReceiveBatch::SLOTS).contains(&probe.received.len()), "{} received", probe.received.len());
 }
@@ -262,19 +262,19 @@ fn no_more_is_received_than_the_batch_in_which_the_sink_had_enough() {
 #[test]
 fn what_waits_in_the_sockets_when_a_run_ends_is_received() {
     let waiting = || [sending_to_itself(3 * ReceiveBatch::SLOTS), sending_to_itself(5), sending_to_itself(0)];
-    let done = run(&waiting(), Probe { most: Some(1), ..Probe::default() }, || ());
+    let done = run(waiting(), Probe { most: Some(1), ..Probe::default() }, || ());
     assert_eq!(done.received.len(), 3 * ReceiveBatch::SLOTS + 5);
 
     let (remote, control) = control().expect("there are descriptors");
     remote.stop();
     let mut stopped = Probe::default();
-    let drive_with = Drive { control, memberships: Memberships::default() };
+    let drive_with = Drive::new(control);
     let mut told = 0;
     let mut sink = |_: Event<'_>| {
         told += 1;
         ControlFlow::Continue(())
     };
-    let (_, end) = drive(&waiting(), &mut stopped, drive_with, &mut sink).expect("sockets do not break");
+    let (_, end) = drive(waiting(), &mut stopped, drive_with, &mut sink).expect("sockets do not break");
     assert_eq!((end, told, stopped.received.len()), (End::Stopped, done.received.len(), done.received.len()));
 }
 
@@ -283,7 +283,7 @@ fn a_socket_that_is_never_empty_keeps_no_run_from_ending() {
     // Each batch is full, and each datagram of it comes again; the other has its turn all the same.
     let probe = in_time(|| {
         let sockets = [sending_to_itself(2 * ReceiveBatch::SLOTS), sending_to_itself(1)];
-        run(&sockets, Probe { echoes: true, most: Some(1), ..Probe::default() }, || ())
+        run(sockets, Probe { echoes: true, most: Some(1), ..Probe::default() }, || ())
     });
     assert!(probe.received.iter().any(|(_, via)| *via == 1));
     assert!(probe.received.len() <= 1026 * ReceiveBatch::SLOTS, "{} received", probe.received.len());
@@ -296,9 +296,9 @@ fn a_sink_that_wants_no_more_ends_a_run_that_never_waits() {
         let options = SendOptions { wait: Duration::ZERO, verbose: true, ..SendOptions::new(socket.local_address()) };
         let mut sender = Sender::new(options, Requests::Fixed { payloads: vec![b"x".to_vec()], repeat: None });
         let (_remote, control) = control().expect("there are descriptors");
-        let drive_with = Drive { control, memberships: Memberships::default() };
+        let drive_with = Drive::new(control);
         let mut closing = |_: Event<'_>| ControlFlow::Break(());
-        drive(&[socket], &mut sender, drive_with, &mut closing).expect("sockets do not break").1
+        drive([socket], &mut sender, drive_with, &mut closing).expect("sockets do not break").1
     });
     assert_eq!(end, End::SinkClosed);
 }
@@ -315,7 +315,7 @@ fn a_sink_that_wants_no_more_when_nothing_comes_ends_the_run() {
         }
     }
     let end = in_time(|| {
-        let ran = run_with(&[sending_to_itself(0)], Probe::default(), Memberships::default(), &mut Tired);
+        let ran = run_with([sending_to_itself(0)], Probe::default(), Memberships::default(), &mut Tired);
         ran.expect("sockets do not break").2
     });
     assert_eq!(end, End::SinkClosed);
@@ -344,8 +344,7 @@ fn drops_of_all_sockets_are_told_once_and_reported() {
             ControlFlow::Continue(())
         };
         let probe = Probe { most: Some(1), ..Probe::default() };
-        let (_, report, _) =
-            run_with(&sockets, probe, Memberships::default(), &mut sink).expect("sockets do not break");
+        let (_, report, _) = run_with(sockets, probe, Memberships::default(), &mut sink).expect("sockets do not break");
         assert_eq!((report.kernel_drops, report.kernel_drops_at_least), (Some(expected), false));
         assert_eq!(told, if expected == 0 { vec![] } else { vec![(expected, expected)] });
     }
@@ -362,11 +361,11 @@ fn drops_are_at_least_a_number_only_where_trains_may_have_been_dropped() {
     for (sockets, at_least) in cases {
         let probe = Probe { most: Some(1), ..Probe::default() };
         let (_, report, _) =
-            run_with(&sockets, probe, Memberships::default(), &mut Idle(|| ())).expect("sockets do not break");
+            run_with(sockets, probe, Memberships::default(), &mut Idle(|| ())).expect("sockets do not break");
         assert_eq!(report.kernel_drops_at_least, at_least);
     }
     let (_, report, _) = run_with(
-        &[sending_to_itself(0), bind(V4, &Options { portable: true, ..Options::default() })],
+        [sending_to_itself(0), bind(V4, &Options { portable: true, ..Options::default() })],
         Probe { lasts: Some(Duration::from_millis(5)), ..Probe::default() },
         Memberships::default(),
         &mut Idle(|| ()),
@@ -390,7 +389,7 @@ fn drops_are_told_a_second_after_those_before_though_nothing_comes_any_more() {
             (0..200).for_each(|_| send(&sender, to));
             if told.len() < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        let ran = run_with(&[socket], Probe::default(), Memberships::default(), &mut sink);
+        let ran = run_with([socket], Probe::default(), Memberships::default(), &mut sink);
         assert_eq!(ran.expect("sockets do not break").2, End::SinkClosed);
         (told, drops)
     });
@@ -404,10 +403,10 @@ fn drops_are_told_a_second_after_those_before_though_nothing_comes_any_more() {
 
 #[test]
 fn a_group_that_can_be_joined_nowhere_ends_a_run_before_it_begins() {
-    let group = Group { via: 0, address: [239, 255, 1, 2].into(), source: None, interface: None };
+    let group = Group { via: SocketId::first(0), address: [239, 255, 1, 2].into(), source: None, interface: None };
     let nowhere = Memberships::new(vec![group], vec!["gone".to_owned()]);
     let probe = Probe { lasts: Some(Duration::ZERO), ..Probe::default() };
-    let refused = run_with(&[sending_to_itself(0)], probe, nowhere, &mut Idle(|| ()));
+    let refused = run_with([sending_to_itself(0)], probe, nowhere, &mut Idle(|| ()));
     let refused = refused.expect_err("nobody could be heard");
     assert_eq!(refused.attempt(), "join");
     assert_eq!(refused.to_string(), "cannot join 239.255.1.2 on gone: no such interface");
@@ -463,7 +462,7 @@ fn an_interface_that_changes_is_told_and_its_groups_are_joined() {
         return;
     }
     let socket = bind(any_address(V4), &Options { destination: true, ..Options::default() });
-    let group = Group { via: 0, address: GROUP.into(), source: None, interface: None };
+    let group = Group { via: SocketId::first(0), address: GROUP.into(), source: None, interface: None };
     let sender = bind(any_address(V4), &Options::default());
     let to = SocketAddr::new(V4, socket.local_address().port());
     let mut sink = Changing { sender, to, changed: false, told: 0 };
@@ -471,7 +470,7 @@ fn an_interface_that_changes_is_told_and_its_groups_are_joined() {
     // It is joined on loopback from the start.
     let memberships = Memberships::new(vec![group], Vec::new());
     let (probe, told) = in_time(move || {
-        let (probe, _, end) = run_with(&[socket], probe, memberships, &mut sink).expect("sockets do not break");
+        let (probe, _, end) = run_with([socket], probe, memberships, &mut sink).expect("sockets do not break");
         assert_eq!(end, End::Done);
         (probe, sink.told)
     });
@@ -498,7 +497,7 @@ impl Behind {
 }
 
 impl Engine for Behind {
-    fn receive(&mut self, _now: Instant, _via: usize, _datagram: &Datagram<'_>, _out: &mut impl Outbox) {
+    fn receive(&mut self, _now: Instant, _via: SocketId, _datagram: &Datagram<'_>, _out: &mut impl Outbox) {
         self.received += 1;
     }
 
@@ -523,9 +522,9 @@ impl Engine for Behind {
         self.precision
     }
 
-    fn unreachable(&mut self, _now: Instant, _unreachable: &Unreachable, _out: &mut impl Outbox) {}
+    fn unreachable(&mut self, _now: Instant, _via: SocketId, _unreachable: &Unreachable, _out: &mut impl Outbox) {}
 
-    fn failed(&mut self, _now: Instant, failure: &SendFailure, _out: &mut impl Outbox) {
+    fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, _out: &mut impl Outbox) {
         panic!("{failure:?}");
     }
 
@@ -542,9 +541,9 @@ fn an_engine_behind_its_schedule_does_not_wait_for_every_socket_each_time_but_he
         sender.send_to(b"x", sockets[2].local_address()).unwrap();
         let mut engine = Behind { precision, ..Behind::default() };
         let (_remote, control) = control().unwrap();
-        let drive_with = Drive { control, memberships: Memberships::default() };
+        let drive_with = Drive::new(control);
         let mut sink = |_: Event<'_>| ControlFlow::Continue(());
-        let (_, end) = drive(&sockets, &mut engine, drive_with, &mut sink).unwrap();
+        let (_, end) = drive(sockets, &mut engine, drive_with, &mut sink).unwrap();
         assert_eq!((end, engine.received), (End::Done, 1));
         // One that need not be called exactly has time to look.
         let looks_each_time = engine.looks + 1 >= engine.ticks;

@@ -46,12 +46,16 @@ fn shell(script: &str) {
 /// A group on the interfaces that are named, or on the one that it names itself.
 fn group(address: &str, interface: Option<&str>) -> Group {
     let interface = interface.and_then(|name| common::interface(name).index);
-    Group { via: 0, address: address.parse().expect("an address"), source: None, interface }
+    Group { via: udpkit::SocketId::first(0), address: address.parse().expect("an address"), source: None, interface }
 }
 
 /// Answers at these groups, each with a socket of its own; what goes wrong comes by the channel.
 fn serve(groups: &[Group], names: &[&str]) -> (Server, Receiver<String>) {
-    let groups: Vec<_> = groups.iter().enumerate().map(|(via, group)| Group { via, ..*group }).collect();
+    let groups: Vec<_> = groups
+        .iter()
+        .enumerate()
+        .map(|(place, group)| Group { via: udpkit::SocketId::first(place), ..*group })
+        .collect();
     let options = Options { destination: true, reuse_address: true, ..Options::default() };
     let socket = |group: &Group| bind_to(SocketAddr::new(any_address(group.address), PORT), &options);
     let sockets: Vec<_> = groups.iter().map(socket).collect();

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use common::{Received, V4, bind, families, numbered, receive, told_all};
 use udpkit::verbs::{Replay, ReplayDatagram, ReplayOptions, ReplayPace, Sources};
-use udpkit::{Drive, End, Event, Memberships, Options, Quantiles, Report, Socket, control, drive};
+use udpkit::{Drive, End, Event, Options, Quantiles, Report, Socket, control, drive};
 
 fn from(source: u16, at: Duration, payload: Vec<u8>) -> ReplayDatagram {
     let source = SocketAddr::from(([192, 0, 2, 1], source));
@@ -22,10 +22,10 @@ fn from(source: u16, at: Duration, payload: Vec<u8>) -> ReplayDatagram {
 }
 
 /// Replays these from so many sockets in this thread.
-fn replay(options: ReplayOptions, sockets: &[Socket], capture: &[ReplayDatagram]) -> Report {
+fn replay(options: ReplayOptions, sockets: Vec<Socket>, capture: &[ReplayDatagram]) -> Report {
     let mut replay = Replay::new(options, Sources::new(sockets.len()), || Ok(capture.iter().cloned().map(Ok)));
     let (_remote, control) = control().unwrap();
-    let drive_with = Drive { control, memberships: Memberships::default() };
+    let drive_with = Drive::new(control);
     let mut sink = |_: Event<'_>| ControlFlow::Continue(());
     let (report, end) = drive(sockets, &mut replay, drive_with, &mut sink).unwrap();
     assert_eq!(end, End::Done);
@@ -60,7 +60,7 @@ fn keep_time(name: &str, count: u32, interval: Duration, busy_wait: Duration) {
     let expected = usize::try_from(count).unwrap();
     let received = thread::spawn(move || receive(&receiver, expected));
     let before = processor_time();
-    let report = replay(options, &[bind(V4, &Options::default())], &capture);
+    let report = replay(options, vec![bind(V4, &Options::default())], &capture);
     let spent = processor_time().zip(before).map(|(after, before)| after - before).unwrap_or_default();
     let received = received.join().unwrap();
     for (received, sent) in received.iter().zip(&capture) {
@@ -107,12 +107,13 @@ fn order_is_kept_among_sockets_and_payloads_are_whole() {
             .map(|(number, len)| from(u16::try_from(number / 2 % 3).unwrap(), Duration::ZERO, numbered(number, len)))
             .collect();
         let received = thread::spawn(move || receive(&receiver, 40));
-        let report = replay(options, &sockets, &capture);
+        let locals: Vec<_> = sockets.iter().map(Socket::local_address).collect();
+        let report = replay(options, sockets.into(), &capture);
         assert_eq!(report.sent.datagrams, 40);
         for (number, (received, sent)) in received.join().unwrap().iter().zip(&capture).enumerate() {
             assert!(received.payload == sent.payload, "datagram {number} is another");
-            let socket = &sockets[usize::from(sent.source.port())];
-            assert_eq!(received.meta.source, socket.local_address(), "of datagram {number}");
+            let local = locals[usize::from(sent.source.port())];
+            assert_eq!(received.meta.source, local, "of datagram {number}");
         }
     }
 }

@@ -7,7 +7,7 @@ use arbitrary::{Result, Unstructured};
 use base64::Engine as _;
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use udpkit::{Datagram, Event, Meta, ReplyTo, Train};
+use udpkit::{Datagram, Event, Meta, ReplyTo, SocketId, Train};
 
 use super::escaping::assert_harmless;
 use super::made;
@@ -52,7 +52,7 @@ struct Case {
     meta: Meta,
     payload: Vec<u8>,
     wire_len: usize,
-    via: usize,
+    via: SocketId,
     role: u8,
     dropped: u32,
 }
@@ -114,7 +114,14 @@ fn case(bytes: &mut Unstructured<'_>, previous: Option<Meta>) -> Result<Case> {
     let payload = made::payload(bytes)?;
     let wire_len = payload.len() + if bytes.ratio(1, 6)? { bytes.int_in_range(0..=70_000)? } else { 0 };
     let dropped = if bytes.ratio(1, 6)? { bytes.arbitrary()? } else { 0 };
-    Ok(Case { meta, payload, wire_len, via: bytes.int_in_range(0..=2)?, role: bytes.int_in_range(0..=7)?, dropped })
+    Ok(Case {
+        meta,
+        payload,
+        wire_len,
+        via: SocketId::first(bytes.int_in_range(0..=2)?),
+        role: bytes.int_in_range(0..=7)?,
+        dropped,
+    })
 }
 
 impl Look {

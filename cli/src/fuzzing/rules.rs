@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use arbitrary::{Result, Unstructured};
 use udpkit::verbs::{Serve, ServeOptions};
-use udpkit::{Answer, Datagram, Engine, Event, Interfaces, Outbox, RateLimit, Rules, Transmit, max_payload};
+use udpkit::{
+    Answer, Datagram, Engine, Event, Interfaces, Moment, Outbox, RateLimit, Rules, SocketId, Transmit, max_payload,
+};
 
 use super::made;
 use crate::verbs::serve::rules::parse;
@@ -39,7 +41,11 @@ fn assert_is_inside(text: &str, told: &str) {
 struct Replies;
 
 impl Outbox for Replies {
-    fn send(&mut self, _via: usize, transmit: &Transmit, payload: &[u8]) {
+    fn clock(&self) -> Moment {
+        Moment::now()
+    }
+
+    fn send(&mut self, _via: SocketId, transmit: &Transmit, payload: &[u8]) {
         assert!(payload.len() <= max_payload(transmit.destination.ip()), "a reply of {} bytes", payload.len());
     }
 
@@ -59,7 +65,7 @@ fn answer(rules: Rules, bytes: &mut Unstructured<'_>) -> Result<()> {
         let meta = made::meta(bytes)?;
         let payload = made::payload(bytes)?;
         let wire_len = payload.len() + usize::from(bytes.ratio(1, 8)?);
-        serve.receive(now, 0, &Datagram { payload: &payload, wire_len, meta: &meta }, &mut Replies);
+        serve.receive(now, SocketId::first(0), &Datagram { payload: &payload, wire_len, meta: &meta }, &mut Replies);
         now += Duration::from_millis(bytes.int_in_range(0..=99)?);
         serve.tick(now, &mut Replies);
         assert!(serve.report().is_balanced(), "{:?}", serve.report());

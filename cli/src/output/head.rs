@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
-use udpkit::{Datagram, InterfaceIndex, Interfaces, Meta};
+use udpkit::{Datagram, InterfaceIndex, Interfaces, Meta, SocketId};
 
 use super::palette::Palette;
 use super::role::Role;
@@ -41,7 +41,7 @@ struct Head {
 #[derive(Debug, PartialEq, Eq)]
 struct Key {
     /// The socket's place.
-    via: usize,
+    via: SocketId,
     meta: Meta,
     wire_len: usize,
     payload_len: usize,
@@ -68,7 +68,7 @@ impl Heads {
     }
 
     /// The next datagram with its words.
-    pub(super) fn shown<'a>(&'a mut self, via: usize, datagram: Datagram<'a>, settings: &Settings) -> Shown<'a> {
+    pub(super) fn shown<'a>(&'a mut self, via: SocketId, datagram: Datagram<'a>, settings: &Settings) -> Shown<'a> {
         self.wording.set_time(time(&datagram, settings));
         self.wording.shown(datagram, settings.port(via))
     }
@@ -76,7 +76,7 @@ impl Heads {
     /// The head of the next datagram.
     pub(super) fn line(
         &mut self,
-        via: usize,
+        via: SocketId,
         datagram: Datagram<'_>,
         role: &Role<'_>,
         settings: &Settings,
@@ -120,7 +120,7 @@ impl Head {
 }
 
 impl Key {
-    fn new(via: usize, datagram: &Datagram<'_>) -> Self {
+    fn new(via: SocketId, datagram: &Datagram<'_>) -> Self {
         let mut meta = *datagram.meta;
         (meta.received, meta.dropped_before) = (None, None);
         Self { via, meta, wire_len: datagram.wire_len, payload_len: datagram.payload.len() }

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-use udpkit::{Datagram, Event, Interfaces, Sink, Train};
+use udpkit::{Datagram, Event, Interfaces, Sink, SocketId, Train};
 
 use super::aside::{Aside, COMPLAINT, HINT};
 use super::backlog::Output;
@@ -198,7 +198,7 @@ impl<W: Write, N: Write> Printer<W, N> {
     }
 
     /// Prints datagrams, before which the kernel dropped this many at the same socket.
-    pub(crate) fn received(&mut self, via: usize, train: Train<'_>, dropped_before: u32) -> ControlFlow<()> {
+    pub(crate) fn received(&mut self, via: SocketId, train: Train<'_>, dropped_before: u32) -> ControlFlow<()> {
         for (place, datagram) in train.datagrams().enumerate() {
             let dropped_before = if place == 0 { dropped_before } else { 0 };
             self.datagram(via, datagram, &Role::Received { dropped_before });
@@ -263,7 +263,7 @@ impl<W: Write, N: Write> Printer<W, N> {
     }
 
     /// Prints a datagram in the format chosen.
-    fn datagram(&mut self, via: usize, datagram: Datagram<'_>, role: &Role<'_>) {
+    fn datagram(&mut self, via: SocketId, datagram: Datagram<'_>, role: &Role<'_>) {
         if self.is_held() {
             return;
         }
@@ -273,7 +273,7 @@ impl<W: Write, N: Write> Printer<W, N> {
         self.end_line(written);
     }
 
-    fn write_datagram(&mut self, via: usize, datagram: Datagram<'_>, role: &Role<'_>) -> io::Result<()> {
+    fn write_datagram(&mut self, via: SocketId, datagram: Datagram<'_>, role: &Role<'_>) -> io::Result<()> {
         let Self { settings, out, heads, .. } = self;
         let payload = datagram.payload;
         let line = match (settings.format, role) {
@@ -455,7 +455,11 @@ mod tests {
                 let mut meta = received(1_700_000_000, nanoseconds);
                 meta.source.set_port(port);
                 let datagram = Datagram { payload, wire_len: payload.len(), meta: &meta };
-                assert!(printer.event(Event::Received { via: 0, train: Train::one(&datagram) }).is_continue());
+                assert!(
+                    printer
+                        .event(Event::Received { via: SocketId::first(0), train: Train::one(&datagram) })
+                        .is_continue()
+                );
             };
             let payloads: [&[u8]; 5] =
                 [b"plain text", b"", b"\x1b]0;\xff\0\\\x7f", "мир \u{202e} 👋 ".as_bytes(), &[200; 65_507]];
@@ -563,9 +567,9 @@ mod tests {
         meta.received = Some(SystemTime::UNIX_EPOCH);
         let datagram = Datagram { payload: b"hi", wire_len: 2, meta: &meta };
         for event in [
-            Event::Received { via: 0, train: Train::one(&datagram) },
-            Event::Answered { via: 0, datagram, reply: b"ok" },
-            Event::Reply { via: 0, datagram, to: ReplyTo::Unmatched },
+            Event::Received { via: SocketId::first(0), train: Train::one(&datagram) },
+            Event::Answered { via: SocketId::first(0), datagram, reply: b"ok" },
+            Event::Reply { via: SocketId::first(0), datagram, to: ReplyTo::Unmatched },
             Event::Ignored { meta: &meta, reason: udpkit::Reason::RateLimit, count: 1 },
         ] {
             let (data, _) = told(Format::Json, event);
@@ -600,7 +604,9 @@ mod tests {
         let datagram = Datagram { payload: b"hi", wire_len: 2, meta: &meta };
         let mut printer = Printer::new(Settings::plain(Format::Json), Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
         for _ in 0..2 {
-            assert!(printer.tell(Event::Reply { via: 0, datagram, to: ReplyTo::Unmatched }).is_continue());
+            assert!(
+                printer.tell(Event::Reply { via: SocketId::first(0), datagram, to: ReplyTo::Unmatched }).is_continue()
+            );
             printer.set_ports(vec![9]);
         }
         let lines = String::from_utf8(printer.out).unwrap();
@@ -615,7 +621,7 @@ mod tests {
         let meta = Meta::new("192.0.2.1:40000".parse().unwrap());
         for (format, words) in [(Format::Text, "(3 dropped before it)"), (Format::Json, "\"dropped_before\":3")] {
             let mut printer = Printer::new(Settings::plain(format), Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
-            assert!(printer.received(0, Train::new(&meta, b"aabbcc", 2), 3).is_continue());
+            assert!(printer.received(SocketId::first(0), Train::new(&meta, b"aabbcc", 2), 3).is_continue());
             let lines = String::from_utf8(printer.out).unwrap();
             let told: Vec<_> = lines.lines().map(|line| line.contains(words)).collect();
             assert_eq!(told, [true, false, false], "{lines}");
@@ -704,7 +710,7 @@ mod tests {
                 let settings = Settings { numbered: true, ..Settings::plain(format) };
                 let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
                 let datagram = Datagram { payload: b"y", wire_len: 1, meta: &meta };
-                assert!(printer.tell(Event::Reply { via: 0, datagram, to }).is_continue());
+                assert!(printer.tell(Event::Reply { via: SocketId::first(0), datagram, to }).is_continue());
                 printer.flush();
                 String::from_utf8(printer.out).unwrap()
             };

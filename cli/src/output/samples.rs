@@ -3,7 +3,8 @@
 use std::io;
 
 use udpkit::{
-    Cause, Datagram, Error, Event, Interface, InterfaceIndex, Interfaces, Meta, Reason, ReplyTo, SendFailure, Train,
+    Cause, Datagram, Error, Event, Interface, InterfaceIndex, Interfaces, Meta, Reason, ReplyTo, SendFailure, SocketId,
+    Train,
 };
 use udpkit::{Transmit, Unreachable};
 
@@ -30,11 +31,11 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
     }]);
     let error = Error::new("join", "239.1.2.3", io::ErrorKind::NotFound.into());
     let events = [
-        Event::Received { via: 0, train: Train::one(&datagram) },
-        Event::Answered { via: 0, datagram, reply: b"ok" },
-        Event::Question { ticket: 1, via: 0, datagram },
+        Event::Received { via: SocketId::first(0), train: Train::one(&datagram) },
+        Event::Answered { via: SocketId::first(0), datagram, reply: b"ok" },
+        Event::Question { ticket: 1, via: SocketId::first(0), datagram },
         Event::Sent { transmit, payload: b"hi", request: 7, retry: 0 },
-        Event::Reply { via: 0, datagram, to: ReplyTo::Request { number: 7, rtt: None } },
+        Event::Reply { via: SocketId::first(0), datagram, to: ReplyTo::Request { number: 7, rtt: None } },
         Event::Unanswered { destination: source, first: 7, last: 7 },
         Event::Ignored { meta: &meta, reason: Reason::RateLimit, count: 3 },
         Event::Unreachable { unreachable: &unreachable, request: Some(7), copy: false },

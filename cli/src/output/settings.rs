@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use udpkit::SocketId;
+
 use super::columns::Columns;
 use super::news::Refusals;
 use super::wording::Times;
@@ -59,8 +61,8 @@ impl Settings {
     }
 
     /// The local port of a socket, if it is known.
-    pub(super) fn port(&self, via: usize) -> Option<u16> {
-        self.ports.get(via).copied()
+    pub(super) fn port(&self, via: SocketId) -> Option<u16> {
+        self.ports.get(via.index()).copied()
     }
 }
 

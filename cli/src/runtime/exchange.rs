@@ -1,7 +1,7 @@
 //! A run of a verb that sends and hears answers, from its first datagram to its report.
 
 use anyhow::Result;
-use udpkit::{Drive, End, Engine, Memberships, Report, Socket, control, drive};
+use udpkit::{Drive, End, Engine, Report, Socket, control, drive};
 
 use super::input::{self, InputRefused};
 use super::payload::Parts;
@@ -21,7 +21,7 @@ pub(crate) struct Exchanged {
 
 /// Drives a sender until it ends or a signal comes, and feeds a stream of payloads to it, so often.
 pub(crate) fn exchange<E: Engine>(
-    sockets: &[Socket],
+    sockets: Vec<Socket>,
     engine: &mut E,
     printer: &mut StdPrinter,
     input: Option<(&Parts, Option<u64>)>,
@@ -34,7 +34,8 @@ pub(crate) fn exchange<E: Engine>(
         printer.flush();
     }
     let refused = input.map(|(parts, rounds)| input::feed(remote, parts, rounds));
-    let (report, end) = drive(sockets, engine, Drive { control, memberships: Memberships::default() }, printer)?;
+    let receive_buffer = buffer_of(&sockets);
+    let (report, end) = drive(sockets, engine, Drive::new(control), printer)?;
     let is_input_refused = refused.as_ref().is_some_and(InputRefused::any);
-    Ok(Exchanged { report, end, is_input_refused, receive_buffer: buffer_of(sockets) })
+    Ok(Exchanged { report, end, is_input_refused, receive_buffer })
 }

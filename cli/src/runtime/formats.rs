@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use serde_json::Value;
 use snapbox::{Data, assert_data_eq};
-use udpkit::{Datagram, Delivery, Event, Interface, InterfaceIndex, Interfaces, Meta, Sink, Train};
+use udpkit::{Datagram, Delivery, Event, Interface, InterfaceIndex, Interfaces, Meta, Sink, SocketId, Train};
 
 use super::*;
 use crate::output::{Printer, words_of};
@@ -95,7 +95,7 @@ fn printer(args: &PrintArgs, format: Format, color: bool) -> Printer<Vec<u8>, Ve
     printer
 }
 
-fn print(printer: &mut Printer<Vec<u8>, Vec<u8>>, via: usize, sample: &Sample) {
+fn print(printer: &mut Printer<Vec<u8>, Vec<u8>>, via: SocketId, sample: &Sample) {
     let Sample { meta, payload, wire_len } = sample;
     let train = Train::one(&Datagram { payload, wire_len: *wire_len, meta });
     let event = Event::Received { via, train };
@@ -104,7 +104,7 @@ fn print(printer: &mut Printer<Vec<u8>, Vec<u8>>, via: usize, sample: &Sample) {
 
 fn printed(args: &PrintArgs, format: Format, color: bool, samples: &[Sample]) -> Vec<u8> {
     let mut printer = printer(args, format, color);
-    samples.iter().for_each(|sample| print(&mut printer, 0, sample));
+    samples.iter().for_each(|sample| print(&mut printer, SocketId::first(0), sample));
     printer.into_out()
 }
 
@@ -205,10 +205,10 @@ fn each_delivery_has_its_colour() {
 #[test]
 fn a_renamed_interface_has_its_new_name_at_once() {
     let mut printer = printer(&PrintArgs::default(), Format::Text, false);
-    print(&mut printer, 0, &sample(0, b"hi"));
+    print(&mut printer, SocketId::first(0), &sample(0, b"hi"));
     let renamed = interfaces("lan\x1b0");
     assert!(printer.event(Event::Interfaces { interfaces: &renamed }).is_continue());
-    print(&mut printer, 0, &sample(0, b"hi"));
+    print(&mut printer, SocketId::first(0), &sample(0, b"hi"));
     let lines = String::from_utf8(printer.into_out()).unwrap();
     assert!(lines.contains("unicast@eth0  2 B") && lines.contains("unicast@lan\\x1b0  2 B"), "{lines}");
 }
@@ -358,9 +358,9 @@ proptest! {
             let mut keeping = printer(&args, format, true);
             let mut anew = Vec::new();
             for (via, sample) in &datagrams {
-                print(&mut keeping, *via, sample);
+                print(&mut keeping, SocketId::first(*via), sample);
                 let mut fresh = printer(&args, format, true);
-                print(&mut fresh, *via, sample);
+                print(&mut fresh, SocketId::first(*via), sample);
                 anew.extend(fresh.into_out());
             }
             prop_assert_eq!(String::from_utf8(keeping.into_out()).unwrap(), String::from_utf8(anew).unwrap());

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use udpkit::{Group, Interface, InterfaceIndex, Interfaces, Options, Socket};
+use udpkit::{Group, Interface, InterfaceIndex, Interfaces, Options, Socket, SocketId};
 
 use super::misplaced::check_listening;
 use crate::args::{CommonArgs, SendingArgs};
@@ -86,7 +86,7 @@ impl Listening {
             }
         }
         for Group { via, interface, .. } in &self.groups {
-            if let (SocketAddr::V6(place), Some(index)) = (&mut places[*via], interface) {
+            if let (SocketAddr::V6(place), Some(index)) = (&mut places[via.index()], interface) {
                 place.set_scope_id(index.get());
             }
         }
@@ -95,14 +95,15 @@ impl Listening {
 
     /// Puts sockets with groups behind the others: they are one worker's alone.
     fn groups_last(&mut self) {
-        let has_group = |place: usize| self.groups.iter().any(|group| group.via == place);
+        let has_group = |place: usize| self.groups.iter().any(|group| group.via.index() == place);
         let mut order: Vec<_> = (0..self.sockets.len()).collect();
         order.sort_by_key(|place| has_group(*place));
         let mut sockets: Vec<_> = self.sockets.drain(..).map(Some).collect();
         self.sockets = order.iter().filter_map(|place| sockets[*place].take()).collect();
         self.destinations = order.iter().map(|place| self.destinations[*place]).collect();
         for group in &mut self.groups {
-            group.via = order.iter().position(|place| *place == group.via).unwrap_or(group.via);
+            let place = order.iter().position(|place| *place == group.via.index());
+            group.via = place.map_or(group.via, SocketId::first);
         }
     }
 
@@ -214,7 +215,7 @@ fn one_address(
     let reuse_port = options.reuse_address && bound_to_group;
     let options = Options { only_joined_groups: true, reuse_port, ..options.clone() };
     let interface = Endpoint(address).interface();
-    listening.groups.push(Group { via: listening.sockets.len(), address: ip, source, interface });
+    listening.groups.push(Group { via: SocketId::first(listening.sockets.len()), address: ip, source, interface });
     listening.sockets.push(bind(at, &options)?);
     listening.destinations.push((!bound_to_group).then_some(ip));
     Ok(())
@@ -294,7 +295,7 @@ mod tests {
             let address = IpAddr::from([239, 1, 2, last]);
             (Group { via, address, source: None, interface: None }, Some(address))
         };
-        let ((first, first_only), (second, second_only)) = (group(0, 1), group(2, 3));
+        let ((first, first_only), (second, second_only)) = (group(SocketId::first(0), 1), group(SocketId::first(2), 3));
         let mut listening = Listening {
             sockets: sockets.into(),
             groups: vec![first, second],
@@ -303,7 +304,7 @@ mod tests {
         listening.groups_last();
         assert_eq!(listening.addresses(), [two, four, one, three]);
         assert_eq!(listening.destinations, [None, None, first_only, second_only]);
-        let vias: Vec<_> = listening.groups.iter().map(|group| (group.via, Some(group.address))).collect();
+        let vias: Vec<_> = listening.groups.iter().map(|group| (group.via.index(), Some(group.address))).collect();
         assert_eq!(vias, [(2, first_only), (3, second_only)]);
         let place = |last, port: SocketAddr| SocketAddr::from(([239, 1, 2, last], port.port()));
         assert_eq!(listening.places(), [two, four, place(1, one), place(3, three)]);

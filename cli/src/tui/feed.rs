@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
-use udpkit::{Event, InterfaceIndex, Interfaces, Sink, Train};
+use udpkit::{Event, InterfaceIndex, Interfaces, Sink, SocketId, Train};
 
 use super::senders::Senders;
 use crate::output::{Notice, Reopened};
@@ -48,9 +48,9 @@ impl Feed {
     }
 
     /// Counts datagrams that came through this socket.
-    pub(crate) fn take(&mut self, via: usize, train: Train<'_>) {
+    pub(crate) fn take(&mut self, via: SocketId, train: Train<'_>) {
         let at = self.clocks.instant(train.meta().received);
-        let port = self.ports.get(via).copied().unwrap_or(0);
+        let port = self.ports.get(via.index()).copied().unwrap_or(0);
         let mut table = self.table.lock();
         for datagram in train.datagrams() {
             table.senders.take(&datagram, port, at);

@@ -12,8 +12,10 @@ use crate::conduct::RateLimit;
 use crate::datagram::{Datagram, SendFailure, Train, Transmit, max_payload};
 use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Reason};
+use crate::moment::Moment;
 use crate::network::Network;
 use crate::rules::{Rule, Rules};
+use crate::socket_id::SocketId;
 use crate::template::Template;
 use crate::unreachable::{Cause, Unreachable};
 use crate::verbs::{
@@ -78,7 +80,7 @@ pub(super) fn epoch() -> Instant {
 #[derive(Debug, Default)]
 pub(super) struct Mail {
     /// Sockets, ways and payloads.
-    pub(super) sent: Vec<(usize, Transmit, Vec<u8>)>,
+    pub(super) sent: Vec<(SocketId, Transmit, Vec<u8>)>,
     /// Datagrams sent since the start.
     ever: u64,
     /// Questions that are open.
@@ -88,7 +90,11 @@ pub(super) struct Mail {
 }
 
 impl Outbox for Mail {
-    fn send(&mut self, via: usize, transmit: &Transmit, payload: &[u8]) {
+    fn clock(&self) -> Moment {
+        Moment::now()
+    }
+
+    fn send(&mut self, via: SocketId, transmit: &Transmit, payload: &[u8]) {
         self.sent.push((via, *transmit, payload.to_vec()));
         self.ever += 1;
     }
@@ -138,21 +144,21 @@ impl Run {
     fn deliver(&mut self, bytes: &mut Unstructured<'_>, engine: &mut impl Engine) -> Result<()> {
         let sent = std::mem::take(&mut self.mail.sent);
         for (via, transmit, payload) in &sent {
-            assert!(*via < self.sockets, "socket {via} of {}", self.sockets);
+            assert!(via.index() < self.sockets, "{via:?} of {}", self.sockets);
             let most = max_payload(transmit.destination.ip());
             assert!(!self.replies || payload.len() <= most, "a reply of {} bytes", payload.len());
         }
-        if let Some((_, transmit, _)) = sent.last()
+        if let Some((via, transmit, _)) = sent.last()
             && bytes.ratio(1, 6)?
         {
             let most = bytes.int_in_range(1..=sent.len())?;
-            let failed = sent.iter().rev().take(most).take_while(|(_, same, _)| same == transmit);
+            let failed = sent.iter().rev().take(most).take_while(|(by, same, _)| (by, same) == (via, transmit));
             let lengths: Vec<_> = failed.map(|(_, _, payload)| payload.len()).collect();
             let error = std::io::ErrorKind::HostUnreachable.into();
             let (count, bytes) = (lengths.len(), lengths.iter().sum());
             let place = self.mail.ever - count as u64;
             let failure = SendFailure { transmit: *transmit, place, count, bytes, error };
-            engine.failed(self.now, &failure, &mut self.mail);
+            engine.failed(self.now, *via, &failure, &mut self.mail);
         }
         self.recent = sent.into_iter().rev().take(8).map(|(_, _, payload)| payload).collect();
         Ok(())
@@ -173,7 +179,7 @@ impl Run {
                     unreachable = Unreachable::new(peer(), None, cause);
                     unreachable.payload = self.recent.first().cloned().unwrap_or_default();
                 }
-                engine.unreachable(self.now, &unreachable, &mut self.mail);
+                engine.unreachable(self.now, self.socket(bytes)?, &unreachable, &mut self.mail);
             }
             8 if engine.wants_input() => {
                 let input = self.input(bytes)?;
@@ -182,6 +188,10 @@ impl Run {
             _ => engine.interfaces(&made::interfaces(bytes.choose(&["eth0", "eth1"])?)),
         }
         Ok(())
+    }
+
+    fn socket(&self, bytes: &mut Unstructured<'_>) -> Result<SocketId> {
+        Ok(SocketId::first(bytes.int_in_range(0..=self.sockets - 1)?))
     }
 
     fn receive(&mut self, bytes: &mut Unstructured<'_>, engine: &mut impl Engine) -> Result<()> {
@@ -193,7 +203,7 @@ impl Run {
             Some(recent) if bytes.ratio(1, 4)? => recent.clone(),
             _ => made::payload(bytes)?,
         };
-        let via = bytes.int_in_range(0..=self.sockets - 1)?;
+        let via = self.socket(bytes)?;
         if bytes.ratio(1, 3)? {
             let wire_len = payload.len() + usize::from(bytes.arbitrary::<u8>()? / 128) * 9;
             engine.receive(self.now, via, &Datagram { payload: &payload, wire_len, meta: &meta }, &mut self.mail);

@@ -9,6 +9,7 @@ use super::made;
 use crate::datagram::Train;
 use crate::engine::Engine;
 use crate::event::Report;
+use crate::socket_id::SocketId;
 use crate::stats::Peers;
 use crate::verbs::{Listen, Serve};
 
@@ -50,9 +51,9 @@ fn feed<E: Engine>(whole: &mut E, pieces: &mut E, bytes: &mut Unstructured<'_>) 
             if bytes.ratio(1, 4)? { b"pong".repeat(bytes.int_in_range(1..=9)?) } else { made::payload(bytes)? };
         let train: Train<'_> = train(bytes, &meta, &payload)?;
         let via = bytes.int_in_range(0..=1usize)?;
-        whole.receive_train(now, via, train, &mut to_whole);
+        whole.receive_train(now, SocketId::first(via), train, &mut to_whole);
         for datagram in train.datagrams() {
-            pieces.receive(now, via, &datagram, &mut to_pieces);
+            pieces.receive(now, SocketId::first(via), &datagram, &mut to_pieces);
         }
         now += Duration::from_millis(bytes.int_in_range(0..=900)?);
         whole.tick(now, &mut to_whole);

@@ -13,7 +13,7 @@
 //! | `kernel_drops(socket)` | datagrams the kernel discarded at this socket, where it can tell |
 //! | `unsent(socket)` | bytes that were sent and have not left, where it can tell |
 //!
-//! Beside them stand `poll` (waiting), `timer_slack` (how late), `wake` (ending a wait), `interfaces` (what there is, and what changes)
+//! Beside them stand `waiting` (for many sockets: `epoll` on Linux), `poll` (for one), `timer_slack` (how late), `wake` (ending a wait), `interfaces` (what there is, and what changes)
 //! and `standard_output` (whether it was closed at the start).
 #![expect(unsafe_code, reason = "system calls; nothing outside this folder may contain any")]
 
@@ -50,6 +50,8 @@ pub(crate) mod wake;
 #[cfg(target_os = "linux")]
 pub(crate) mod address;
 #[cfg(target_os = "linux")]
+pub(crate) mod epoll;
+#[cfg(target_os = "linux")]
 pub(crate) mod linux;
 #[cfg(target_os = "linux")]
 mod linux_option;
@@ -65,3 +67,8 @@ pub(crate) use netlink as interfaces;
 pub(crate) mod interfaces;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable as native;
+
+#[cfg(target_os = "linux")]
+pub(crate) use epoll as waiting;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use poll as waiting;

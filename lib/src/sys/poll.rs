@@ -4,43 +4,71 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-/// A set of descriptors to wait for, in the order in which they were added.
+/// A set of descriptors to wait for, each with a number by which it is known. (On Linux `epoll.rs` has one that does not look at
+/// each descriptor at each wait.)
+#[cfg(not(target_os = "linux"))]
 #[derive(Debug, Default)]
 pub(crate) struct Poller {
     entries: Vec<libc::pollfd>,
+    tokens: Vec<u64>,
 }
 
+/// A descriptor that can be read, or has an error waiting.
+#[cfg(not(target_os = "linux"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ready {
+    pub(crate) token: u64,
+    /// Whether it has an error waiting.
+    pub(crate) failed: bool,
+}
+
+#[cfg(not(target_os = "linux"))]
 impl Poller {
-    /// Adds a descriptor that is waited for until it can be read (or has an error); returns its place.
+    /// The most that one wait tells of.
+    pub(crate) const MOST: usize = usize::MAX;
+
+    #[expect(clippy::unnecessary_wraps, reason = "epoll can fail")]
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self::default())
+    }
+
+    /// Adds a descriptor that is waited for until it can be read (or has an error).
     ///
-    /// The caller keeps it open for as long as it calls [`Poller::wait`].
-    pub(crate) fn add(&mut self, fd: BorrowedFd<'_>) -> usize {
+    /// The caller removes it before it closes it.
+    #[expect(clippy::unnecessary_wraps, reason = "epoll can fail")]
+    pub(crate) fn add(&mut self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
         self.entries.push(libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
-        self.entries.len() - 1
+        self.tokens.push(token);
+        Ok(())
     }
 
-    /// Waits until a descriptor is ready, the time is over or a signal arrives; true if one is ready.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
-        for entry in &mut self.entries {
-            entry.revents = 0;
-        }
-        let ready = poll(&mut self.entries, timeout);
-        match ready {
-            Ok(count) => Ok(count > 0),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-            Err(error) => Err(error),
+    /// Removes a descriptor.
+    pub(crate) fn remove(&mut self, fd: BorrowedFd<'_>) {
+        if let Some(place) = self.entries.iter().position(|entry| entry.fd == fd.as_raw_fd()) {
+            self.entries.swap_remove(place);
+            self.tokens.swap_remove(place);
         }
     }
 
-    /// Whether the descriptor at this place can be read or has something to say of errors.
-    pub(crate) fn ready(&self, place: usize) -> bool {
-        self.entries[place].revents != 0
+    /// Waits until a descriptor is ready, the time is over or a signal arrives; then, in `ready`, those that are.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        ready.clear();
+        match poll(&mut self.entries, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            waited => waited?,
+        };
+        let entries = self.entries.iter().zip(&self.tokens).filter(|(entry, _)| entry.revents != 0);
+        let failed = |entry: &libc::pollfd| entry.revents & libc::POLLERR != 0;
+        ready.extend(entries.map(|(entry, token)| Ready { token: *token, failed: failed(entry) }));
+        Ok(())
     }
+}
 
-    /// Whether the descriptor at this place has an error waiting.
-    pub(crate) fn failed(&self, place: usize) -> bool {
-        self.entries[place].revents & libc::POLLERR != 0
-    }
+/// Waits until this descriptor can be read; true if it can.
+#[cfg(target_os = "linux")]
+pub(crate) fn readable(fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+    let mut entry = [libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }];
+    poll(&mut entry, timeout).map(|count| count > 0)
 }
 
 /// Waits until one socket can be read (or, with `write`, written); true if it can.

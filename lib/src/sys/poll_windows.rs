@@ -6,34 +6,60 @@ use std::time::Duration;
 
 use windows_sys::Win32::Networking::WinSock::{POLLERR, POLLRDNORM, POLLWRNORM, WSAPOLLFD, WSAPoll};
 
-/// A set of sockets to wait for, in the order in which they were added.
+/// A set of sockets to wait for, each with a number by which it is known.
 #[derive(Default)]
 pub(crate) struct Poller {
     entries: Vec<WSAPOLLFD>,
+    tokens: Vec<u64>,
+}
+
+/// A socket that can be read, or has an error waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ready {
+    pub(crate) token: u64,
+    /// Whether it has an error waiting.
+    pub(crate) failed: bool,
 }
 
 impl Poller {
-    /// Adds a socket that is waited for until it can be read; returns its place.
+    /// The most that one wait tells of.
+    pub(crate) const MOST: usize = usize::MAX;
+
+    #[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self::default())
+    }
+
+    /// Adds a socket that is waited for until it can be read.
     ///
-    /// The caller keeps it open for as long as it calls [`Poller::wait`].
-    pub(crate) fn add(&mut self, socket: BorrowedSocket<'_>) -> usize {
+    /// The caller removes it before it closes it.
+    #[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
+    pub(crate) fn add(&mut self, socket: BorrowedSocket<'_>, token: u64) -> io::Result<()> {
         self.entries.push(WSAPOLLFD { fd: socket.as_raw_socket() as usize, events: POLLRDNORM, revents: 0 });
-        self.entries.len() - 1
+        self.tokens.push(token);
+        Ok(())
     }
 
-    /// Waits until a socket is ready or the time is over; true if one is ready.
-    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
-        poll(&mut self.entries, timeout).map(|count| count > 0)
+    /// Removes a socket.
+    pub(crate) fn remove(&mut self, socket: BorrowedSocket<'_>) {
+        if let Some(place) = self.entries.iter().position(|entry| entry.fd == socket.as_raw_socket() as usize) {
+            self.entries.swap_remove(place);
+            self.tokens.swap_remove(place);
+        }
     }
 
-    /// Whether the socket at this place can be read or has an error.
-    pub(crate) fn ready(&self, place: usize) -> bool {
-        self.entries[place].revents != 0
-    }
-
-    /// Whether the socket at this place has an error waiting.
-    pub(crate) fn failed(&self, place: usize) -> bool {
-        self.entries[place].revents & POLLERR != 0
+    /// Waits until a socket is ready or the time is over; then, in `ready`, those that are.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        ready.clear();
+        if self.entries.is_empty() {
+            // WSAPoll refuses an empty set.
+            pause(timeout.unwrap_or(Duration::from_secs(1)));
+            return Ok(());
+        }
+        poll(&mut self.entries, timeout)?;
+        let entries = self.entries.iter().zip(&self.tokens).filter(|(entry, _)| entry.revents != 0);
+        ready.extend(entries.map(|(entry, token)| Ready { token: *token, failed: entry.revents & POLLERR != 0 }));
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Reason, ReplyTo, Report};
 use crate::setters::setters;
+use crate::socket_id::SocketId;
 use crate::unreachable::Unreachable;
 
 /// One network that is asked, through the socket of the same place.
@@ -125,8 +126,8 @@ impl Broadcast {
     fn round(&mut self, now: Instant, payload: &[u8], out: &mut impl Outbox) {
         self.rounds += 1;
         self.last_round = Some(now);
-        for (via, target) in self.options.targets.iter().enumerate() {
-            out.send(via, &target.transmit, payload);
+        for (place, target) in self.options.targets.iter().enumerate() {
+            out.send(SocketId::first(place), &target.transmit, payload);
             self.report.sent.add(1, payload.len());
             if self.options.verbose {
                 let transmit = target.transmit;
@@ -155,7 +156,7 @@ impl Broadcast {
 }
 
 impl Engine for Broadcast {
-    fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+    fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.report.received.add(1, datagram.wire_len);
         self.report.truncated += u64::from(datagram.is_truncated());
         if let Some(reason) = self.unwanted(datagram.meta, datagram.payload) {
@@ -204,12 +205,12 @@ impl Engine for Broadcast {
         self.schedule.input(now, input);
     }
 
-    fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
+    fn unreachable(&mut self, _now: Instant, _via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
         out.emit(Event::Unreachable { unreachable, request: None, copy: false });
     }
 
-    fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {
+    fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.send_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;

@@ -7,6 +7,7 @@ use crate::datagram::{InterfaceIndex, Meta};
 use crate::engine::Next;
 use crate::interface::Interfaces;
 use crate::setters::setters;
+use crate::socket_id::SocketId;
 
 /// The longest that anything is waited for: for ever to people, and no overflow to a moment.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -67,8 +68,8 @@ impl Ending {
 }
 
 /// Whether a datagram was addressed to something else than the only destination wanted at its socket.
-pub(super) fn is_other_destination(only: &[Option<IpAddr>], via: usize, meta: &Meta) -> bool {
-    match (only.get(via).copied().flatten(), meta.destination) {
+pub(super) fn is_other_destination(only: &[Option<IpAddr>], via: SocketId, meta: &Meta) -> bool {
+    match (only.get(via.index()).copied().flatten(), meta.destination) {
         (Some(only), Some(destination)) => only != destination,
         _ => false,
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Instant;
 
 use crate::datagram::{Meta, Transmit};
+use crate::socket_id::SocketId;
 
 /// Replies that are held back at once.
 const MOST_DELAYED: usize = 16_384;
@@ -14,7 +15,7 @@ const MOST_BYTES: usize = 16 << 20;
 /// A datagram whose reply does not go out at once.
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) via: usize,
+    pub(super) via: SocketId,
     pub(super) transmit: Transmit,
     pub(super) meta: Meta,
     pub(super) request_len: usize,

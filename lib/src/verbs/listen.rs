@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::common::{Ending, Gate, Limits, is_other_destination};
 use crate::datagram::{Datagram, Meta, SendFailure, Train};
-use crate::engine::{Engine, Next, Outbox};
+use crate::engine::{Closed, Engine, Next, Outbox};
+use crate::error::Error;
 use crate::event::{Event, Reason, Report};
 use crate::interface::Interfaces;
 use crate::network::Network;
 use crate::rules::PayloadMatch;
 use crate::setters::setters;
+use crate::socket_id::SocketId;
 use crate::unreachable::Unreachable;
 
 /// How long datagrams may gather: the smallest usual buffer, of 256 short datagrams, lasts longer at 2 million a second.
@@ -65,7 +67,7 @@ impl Listen {
     }
 
     /// Why no datagram with these headers is wanted.
-    fn unwanted(&self, via: usize, meta: &Meta) -> Option<Reason> {
+    fn unwanted(&self, via: SocketId, meta: &Meta) -> Option<Reason> {
         let from = &self.options.from;
         if self.ending.over {
             Some(Reason::AfterEnd)
@@ -86,7 +88,7 @@ impl Listen {
     }
 
     /// Decides on datagrams that have one fate.
-    fn decide(&mut self, via: usize, train: Train<'_>, out: &mut impl Outbox) {
+    fn decide(&mut self, via: SocketId, train: Train<'_>, out: &mut impl Outbox) {
         let (meta, count) = (train.meta(), train.count());
         self.report.received.add(count, train.wire_len());
         self.report.truncated += u64::from(train.is_truncated());
@@ -103,11 +105,11 @@ impl Listen {
 }
 
 impl Engine for Listen {
-    fn receive(&mut self, _now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+    fn receive(&mut self, _now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.decide(via, Train::one(datagram), out);
     }
 
-    fn receive_train(&mut self, _now: Instant, via: usize, train: Train<'_>, out: &mut impl Outbox) {
+    fn receive_train(&mut self, _now: Instant, via: SocketId, train: Train<'_>, out: &mut impl Outbox) {
         // Of a train that was cut off, several datagrams may be truncated: each counts.
         if self.is_each_its_own() || train.is_truncated() {
             for datagram in train.datagrams() {
@@ -130,12 +132,16 @@ impl Engine for Listen {
         REST
     }
 
-    fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
+    fn unreachable(&mut self, _now: Instant, _via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
         out.emit(Event::Unreachable { unreachable, request: None, copy: false });
     }
 
-    fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {
+    fn closed(&mut self, _now: Instant, _via: SocketId, _error: &Error, _out: &mut impl Outbox) -> Closed {
+        Closed::Reopen
+    }
+
+    fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.send_failed += failure.count as u64;
         out.emit(Event::SendFailed { failure });
     }

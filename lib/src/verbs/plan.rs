@@ -12,6 +12,7 @@ use crate::datagram::Transmit;
 use crate::error::Result;
 use crate::event::Report;
 use crate::setters::setters;
+use crate::socket_id::SocketId;
 
 /// What a datagram keeps of the destination that it had in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,8 +115,8 @@ pub struct PlannedDatagram {
     pub number: u64,
     /// When it is due, after the first of all.
     pub due: Duration,
-    /// The place of the socket that it leaves by.
-    pub via: usize,
+    /// The socket that it leaves by.
+    pub via: SocketId,
     /// Whether the socket is that of another source.
     pub is_shared: bool,
     /// Where it goes.
@@ -281,7 +282,8 @@ where
                 planned.due = planned.due.saturating_sub(sooner.by);
             }
         });
-        let (via, is_shared) = self.sources.place(source);
+        let (place, is_shared) = self.sources.place(source);
+        let via = SocketId::first(place);
         let mut transmit = self.transmit;
         match self.keeps {
             Keeps::Nothing => {}

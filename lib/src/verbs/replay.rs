@@ -11,6 +11,7 @@ use crate::datagram::{Datagram, Meta, SendFailure};
 use crate::engine::{Engine, Next, Outbox};
 use crate::error::Result;
 use crate::event::{Event, Reason, ReplyTo, Report};
+use crate::socket_id::SocketId;
 use crate::unreachable::Unreachable;
 
 /// How long after there was nothing to read yet it is tried again; twice as long each time that there is still nothing, up to
@@ -175,7 +176,7 @@ where
     F: FnMut() -> Result<R>,
     R: Recording,
 {
-    fn receive(&mut self, _now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+    fn receive(&mut self, _now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.report.received.add(1, datagram.wire_len);
         self.report.truncated += u64::from(datagram.is_truncated());
         if let Some(reason) = self.unwanted(datagram.meta) {
@@ -221,12 +222,12 @@ where
         (self.options.pace != ReplayPace::Unpaced).then_some(self.options.busy_wait)
     }
 
-    fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
+    fn unreachable(&mut self, _now: Instant, _via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
         out.emit(Event::Unreachable { unreachable, request: None, copy: false });
     }
 
-    fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {
+    fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.send_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;

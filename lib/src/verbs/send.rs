@@ -10,6 +10,7 @@ use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Reason, ReplyTo, Report};
 use crate::setters::setters;
+use crate::socket_id::SocketId;
 use crate::unreachable::{Cause, Unreachable};
 
 /// What `send` is asked for.
@@ -155,7 +156,7 @@ impl Sender {
     }
 
     fn transmit(&mut self, payload: &[u8], request: u64, retry: u32, out: &mut impl Outbox) {
-        out.send(0, &self.options.transmit, payload);
+        out.send(SocketId::first(0), &self.options.transmit, payload);
         self.handed_out += 1;
         self.report.sent.add(1, payload.len());
         if self.options.verbose {
@@ -228,7 +229,7 @@ impl Sender {
 }
 
 impl Engine for Sender {
-    fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+    fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.report.received.add(1, datagram.wire_len);
         self.report.truncated += u64::from(datagram.is_truncated());
         if let Some(reason) = self.unwanted(datagram.meta) {
@@ -272,7 +273,7 @@ impl Engine for Sender {
         }
     }
 
-    fn unreachable(&mut self, now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
+    fn unreachable(&mut self, now: Instant, _via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
         // One that was too big may get through in fragments when it is sent again.
         let hopeless = !matches!(unreachable.cause, Cause::TooBig { .. }) || self.options.retries == 0;
@@ -290,7 +291,7 @@ impl Engine for Sender {
         out.emit(Event::Unreachable { unreachable, request, copy });
     }
 
-    fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {
+    fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.send_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;
@@ -321,7 +322,11 @@ mod tests {
     struct Counted(u64);
 
     impl Outbox for Counted {
-        fn send(&mut self, _via: usize, _transmit: &Transmit, _payload: &[u8]) {
+        fn clock(&self) -> crate::Moment {
+            crate::Moment::now()
+        }
+
+        fn send(&mut self, _via: SocketId, _transmit: &Transmit, _payload: &[u8]) {
             self.0 += 1;
         }
 

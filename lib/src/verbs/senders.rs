@@ -1,6 +1,5 @@
 //! Several senders as one engine: requests to several destinations, each with a socket and with answers of its own.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::requests::Requests;
@@ -8,6 +7,8 @@ use super::send::{SendOptions, Sender};
 use crate::datagram::{Datagram, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Report};
+use crate::moment::Moment;
+use crate::socket_id::SocketId;
 use crate::unreachable::Unreachable;
 
 /// The engine of `send` where one host is asked at several ports: every destination gets every request.
@@ -32,22 +33,21 @@ impl Senders {
         };
         Self { senders: destinations.iter().map(sender).collect(), count: options.count }
     }
-
-    /// The place of the sender to a destination.
-    fn place(&self, destination: SocketAddr) -> Option<usize> {
-        self.senders.iter().position(|sender| sender.destination() == destination)
-    }
 }
 
 /// The outbox of one of them.
 struct Own<'a, O> {
     out: &'a mut O,
-    via: usize,
+    via: SocketId,
 }
 
 impl<O: Outbox> Outbox for Own<'_, O> {
-    fn send(&mut self, _via: usize, transmit: &Transmit, payload: &[u8]) {
+    fn send(&mut self, _via: SocketId, transmit: &Transmit, payload: &[u8]) {
         self.out.send(self.via, transmit, payload);
+    }
+
+    fn clock(&self) -> Moment {
+        self.out.clock()
     }
 
     fn emit(&mut self, event: Event<'_>) {
@@ -56,8 +56,8 @@ impl<O: Outbox> Outbox for Own<'_, O> {
 }
 
 impl Engine for Senders {
-    fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
-        self.senders[via].receive(now, via, datagram, out);
+    fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+        self.senders[via.index()].receive(now, via, datagram, out);
         let delivered: u64 = self.senders.iter().map(Sender::delivered).sum();
         if self.count.is_some_and(|most| delivered >= most) {
             self.senders.iter_mut().for_each(Sender::end);
@@ -65,8 +65,8 @@ impl Engine for Senders {
     }
 
     fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
-        for (via, sender) in self.senders.iter_mut().enumerate() {
-            sender.tick(now, &mut Own { out, via });
+        for (place, sender) in self.senders.iter_mut().enumerate() {
+            sender.tick(now, &mut Own { out, via: SocketId::first(place) });
         }
     }
 
@@ -87,16 +87,12 @@ impl Engine for Senders {
         next
     }
 
-    fn unreachable(&mut self, now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
-        // A refusal of none of them is counted all the same.
-        let via = self.place(unreachable.destination).unwrap_or(0);
-        self.senders[via].unreachable(now, unreachable, &mut Own { out, via });
+    fn unreachable(&mut self, now: Instant, via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
+        self.senders[via.index()].unreachable(now, via, unreachable, &mut Own { out, via });
     }
 
-    fn failed(&mut self, now: Instant, failure: &SendFailure, out: &mut impl Outbox) {
-        if let Some(via) = self.place(failure.transmit.destination) {
-            self.senders[via].failed(now, failure, &mut Own { out, via });
-        }
+    fn failed(&mut self, now: Instant, via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
+        self.senders[via.index()].failed(now, via, failure, &mut Own { out, via });
     }
 
     fn wants_input(&self) -> bool {
@@ -104,8 +100,8 @@ impl Engine for Senders {
     }
 
     fn input(&mut self, now: Instant, input: Input, out: &mut impl Outbox) {
-        for (via, sender) in self.senders.iter_mut().enumerate() {
-            sender.input(now, input.clone(), &mut Own { out, via });
+        for (place, sender) in self.senders.iter_mut().enumerate() {
+            sender.input(now, input.clone(), &mut Own { out, via: SocketId::first(place) });
         }
     }
 
@@ -121,6 +117,7 @@ impl Engine for Senders {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     use super::super::requests::Pace;
@@ -138,14 +135,18 @@ mod tests {
     }
 
     impl Outbox for Mail {
-        fn send(&mut self, via: usize, transmit: &Transmit, payload: &[u8]) {
-            self.sent.push((via, transmit.destination.port(), payload.to_vec()));
+        fn clock(&self) -> Moment {
+            Moment::now()
+        }
+
+        fn send(&mut self, via: SocketId, transmit: &Transmit, payload: &[u8]) {
+            self.sent.push((via.index(), transmit.destination.port(), payload.to_vec()));
         }
 
         fn emit(&mut self, event: Event<'_>) {
             self.said.push(match event {
                 Event::Reply { via, datagram, to: ReplyTo::Request { number, rtt: Some(rtt) } } => {
-                    format!("{via}: port {} answers #{number} in {rtt:?}", datagram.meta.source.port())
+                    format!("{}: port {} answers #{number} in {rtt:?}", via.index(), datagram.meta.source.port())
                 }
                 Event::Unanswered { destination, first, last } if first == last => {
                     format!("port {}: no answer to #{first}", destination.port())
@@ -171,7 +172,7 @@ mod tests {
 
     fn answer(senders: &mut Senders, now: Instant, via: usize, port: u16, mail: &mut Mail) {
         let meta = Meta::new(address(port));
-        senders.receive(now, via, &Datagram { payload: b"same", wire_len: 4, meta: &meta }, mail);
+        senders.receive(now, SocketId::first(via), &Datagram { payload: b"same", wire_len: 4, meta: &meta }, mail);
     }
 
     #[test]
@@ -187,7 +188,7 @@ mod tests {
         answer(&mut senders, start + 7 * MS, 0, 1, &mut mail);
         let mut refused = Unreachable::new(address(2), None, Cause::Port);
         refused.payload = b"hi".to_vec();
-        senders.unreachable(start + 8 * MS, &refused, &mut mail);
+        senders.unreachable(start + 8 * MS, SocketId::first(1), &refused, &mut mail);
         assert_eq!(senders.next(), Next::At(start + 1000 * MS));
         senders.tick(start + 1000 * MS, &mut mail);
         assert_eq!(mail.sent.len(), 6);
@@ -235,7 +236,7 @@ mod tests {
         assert_eq!(mail.sent, [(0, 1, b"line".to_vec()), (1, 2, b"line".to_vec())]);
         let error = std::io::ErrorKind::HostUnreachable.into();
         let failure = SendFailure { transmit: Transmit::to(address(2)), place: 0, count: 1, bytes: 4, error };
-        senders.failed(now, &failure, &mut mail);
+        senders.failed(now, SocketId::first(1), &failure, &mut mail);
         answer(&mut senders, now, 0, 1, &mut mail);
         assert_eq!(senders.next(), Next::Done);
         let report = senders.report();

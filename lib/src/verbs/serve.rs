@@ -11,11 +11,13 @@ use super::later::{Later, Pending};
 use crate::answer::Answer;
 use crate::conduct::{Conduct, Guard};
 use crate::datagram::{Datagram, Delivery, Meta, SendFailure, Train, Transmit, max_payload};
-use crate::engine::{Engine, Input, Next, Outbox};
+use crate::engine::{Closed, Engine, Input, Next, Outbox};
+use crate::error::Error;
 use crate::event::{Event, Reason, Report};
 use crate::interface::Interfaces;
 use crate::rules::Reply;
 use crate::setters::setters;
+use crate::socket_id::SocketId;
 use crate::template::Known;
 use crate::unreachable::Unreachable;
 
@@ -150,7 +152,7 @@ impl Serve {
     }
 
     /// Whether what a datagram came to is what is answered here.
-    fn admit(&self, via: usize, meta: &Meta) -> Result<(), Reason> {
+    fn admit(&self, via: SocketId, meta: &Meta) -> Result<(), Reason> {
         if !self.gate.admits(meta) {
             return Err(Reason::OtherInterface);
         }
@@ -165,7 +167,7 @@ impl Serve {
     fn judge(
         &self,
         now: Instant,
-        via: usize,
+        via: SocketId,
         meta: &Meta,
         (request, request_len): (&[u8], usize),
         count: usize,
@@ -227,7 +229,7 @@ impl Serve {
     fn answer_plainly(
         &mut self,
         now: Instant,
-        via: usize,
+        via: SocketId,
         datagram: &Datagram<'_>,
         out: &mut impl Outbox,
     ) -> Result<(), Reason> {
@@ -255,7 +257,7 @@ impl Serve {
     fn answer_one(
         &mut self,
         now: Instant,
-        via: usize,
+        via: SocketId,
         datagram: &Datagram<'_>,
         out: &mut impl Outbox,
     ) -> Result<(), Reason> {
@@ -387,7 +389,7 @@ impl Serve {
 }
 
 impl Engine for Serve {
-    fn receive(&mut self, now: Instant, via: usize, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+    fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         if !self.take(datagram.meta, 1, datagram.wire_len) {
             return;
         }
@@ -404,7 +406,7 @@ impl Engine for Serve {
         }
     }
 
-    fn receive_train(&mut self, now: Instant, via: usize, train: Train<'_>, out: &mut impl Outbox) {
+    fn receive_train(&mut self, now: Instant, via: SocketId, train: Train<'_>, out: &mut impl Outbox) {
         let count = train.count();
         if count == 1 || self.ending.over || !self.as_one(&train) {
             for datagram in train.datagrams() {
@@ -452,12 +454,16 @@ impl Engine for Serve {
         }
     }
 
-    fn unreachable(&mut self, _now: Instant, unreachable: &Unreachable, out: &mut impl Outbox) {
+    fn unreachable(&mut self, _now: Instant, _via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
         out.emit(Event::Unreachable { unreachable, request: None, copy: false });
     }
 
-    fn failed(&mut self, _now: Instant, failure: &SendFailure, out: &mut impl Outbox) {
+    fn closed(&mut self, _now: Instant, _via: SocketId, _error: &Error, _out: &mut impl Outbox) -> Closed {
+        Closed::Reopen
+    }
+
+    fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.answered -= failure.count as u64;
         if self.options.limits.count.is_some() {
             self.common.claimed.fetch_sub(failure.count as u64, Ordering::Relaxed);

@@ -174,7 +174,7 @@ fn engines_know_neither_sockets_nor_clocks() {
 #[test]
 fn printers_see_events_and_reports_and_never_sockets() {
     for path in sources(&cli().join("output")) {
-        assert_names_none(&path, &["udpkit::Socket", "Socket::", "drive("]);
+        assert_names_none(&path, &["udpkit::Socket;", " Socket,", "Socket::", "&Socket", "drive("]);
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use udpkit::verbs::{Listen, ListenOptions, ServeOptions};
 use udpkit::{
     Answer, Conduct, Drive, End, Event, Group, Input, Memberships, Options, Reason, ReceiveBatch, Rule, Rules, Server,
-    Sink, Socket, Transmit, Wait, any_address, control, drive_mending,
+    Sink, Socket, SocketId, Transmit, Wait, any_address, control,
 };
 
 use crate::common::{V4, V6, bind, bind_to, interface, is_over, patience, receive_one, send_run};
@@ -144,7 +144,7 @@ fn a_group_is_joined_again_with_a_socket_that_was_destroyed() {
     for (group, workers) in [("239.255.1.2", 1), ("239.255.1.2", 2), ("ff15::99", 1), ("ff15::99", 2)] {
         let group: IpAddr = group.parse().expect("an address");
         let options = ServeOptions::new(Answer::Echo, vec![SocketAddr::new(any_address(group), PORT)]);
-        let groups = vec![Group { via: 0, address: group, source: None, interface: None }];
+        let groups = vec![Group { via: SocketId::first(0), address: group, source: None, interface: None }];
         let (server, said) = launch(options, Memberships::new(groups, vec!["eth1".to_owned()]), workers);
         for round in 0..3 {
             let client = bind(any_address(group), &Options::default());
@@ -177,7 +177,7 @@ fn a_group_that_nobody_can_join_for_now_keeps_no_destroyed_socket_from_answering
     }
     let group = IpAddr::from([239, 255, 1, 2]);
     let options = ServeOptions::new(Answer::Echo, vec![SocketAddr::new(any_address(V4), PORT)]);
-    let groups = vec![Group { via: 0, address: group, source: None, interface: None }];
+    let groups = vec![Group { via: SocketId::first(0), address: group, source: None, interface: None }];
     let (server, said) = launch(options, Memberships::new(groups, vec!["eth1".to_owned()]), 1);
     let run = |script: &str| assert!(Command::new("sh").args(["-ec", script]).status().expect("it runs").success());
     run("ip link delete eth1");
@@ -432,7 +432,7 @@ fn a_run_of_any_engine_can_outlast_its_sockets() {
     let socket = bind(V4, &Options::default());
     let address = socket.local_address();
     let run = std::thread::spawn(move || {
-        let drive = Drive { control, memberships: Memberships::default() };
+        let drive = Drive::new(control);
         let mut sink = |event: Event<'_>| {
             let said = match event {
                 Event::Received { .. } => "received".to_owned(),
@@ -443,7 +443,7 @@ fn a_run_of_any_engine_can_outlast_its_sockets() {
             let _ = say.send(said);
             ControlFlow::Continue(())
         };
-        drive_mending(vec![socket], &mut Listen::new(ListenOptions::default()), drive, &mut sink)
+        udpkit::drive(vec![socket], &mut Listen::new(ListenOptions::default()), drive, &mut sink)
     });
     let client = bind(V4, &Options::default());
     let hears = || said.recv_timeout(PATIENCE).expect("the run has something to say");

@@ -21,7 +21,7 @@ use load::Load;
 use udpkit::verbs::{Limits, ServeOptions};
 use udpkit::{
     Answer, Cause, Conduct, End, Event, Group, Input, Memberships, Options, Reason, ReceiveBatch, Remote, Report, Rule,
-    Rules, Server, Socket, Template, Transmit, Wait, any_address,
+    Rules, Server, Socket, SocketId, Template, Transmit, Wait, any_address,
 };
 
 /// Ports are free in a namespace of one's own.
@@ -273,7 +273,7 @@ fn questions_are_answered_by_whoever_hears_them_at_the_worker_that_asked() {
     assert!(clients.iter().all(is_silent));
 }
 
-fn group_at(via: usize, address: IpAddr) -> Group {
+fn group_at(via: SocketId, address: IpAddr) -> Group {
     Group { via, address, source: None, interface: None }
 }
 
@@ -307,7 +307,8 @@ fn a_broadcast_is_answered_once_by_two_workers_from_the_address_of_its_network()
     // A socket with a group is the first worker's alone; the other address is everybody's.
     for (addresses, copies) in [(&[[10, 1, 0, 1], GROUP][..], 0), (&[[0; 4]], 2 * ROUNDS)] {
         let at = addresses.iter().map(|ip| SocketAddr::from((*ip, PORT))).collect();
-        let groups = addresses.iter().position(|ip| *ip == GROUP).map(|via| group_at(via, GROUP.into()));
+        let groups =
+            addresses.iter().position(|ip| *ip == GROUP).map(|place| group_at(SocketId::first(place), GROUP.into()));
         let memberships = Memberships::new(groups.into_iter().collect(), vec!["eth0".to_owned()]);
         let (server, _said) = launch(ServeOptions::new(Answer::Echo, at), memberships, 2);
         let asked = if addresses.len() == 1 { "asker of broadcasts" } else { "asker of a group" };
@@ -421,7 +422,7 @@ fn a_group_that_can_be_joined_nowhere_keeps_a_server_from_starting() {
         return;
     }
     let socket = bind_to(SocketAddr::new(any_address(V4), PORT), &Options::default());
-    let group = Group { via: 0, address: [239, 255, 1, 2].into(), source: None, interface: None };
+    let group = Group { via: SocketId::first(0), address: [239, 255, 1, 2].into(), source: None, interface: None };
     let options = ServeOptions::new(Answer::Echo, vec![socket.local_address()]);
     let sink = |_: usize, _: &Remote| |_: Event<'_>| ControlFlow::Continue(());
     let refused = Server::launch(vec![socket], options, Memberships::new(vec![group], Vec::new()), 2, sink);

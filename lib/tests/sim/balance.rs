@@ -12,7 +12,7 @@ use udpkit::{
 };
 
 use crate::network::{Flying, Host, Link, Mail, Network, Said, random};
-use crate::{CLIENT, SERVER, address, fixed};
+use crate::{CLIENT, ONE, SERVER, address, fixed};
 
 /// A worker, with those who answer its questions and those who change their mind about what it answers.
 struct Office {
@@ -177,10 +177,10 @@ proptest! {
         let now = Network::new(Link::PERFECT, 0).now;
 
         let (mut whole, mut whole_mail) = (Serve::new(options.clone()), Mail::default());
-        whole.receive_train(now, 0, train, &mut whole_mail);
+        whole.receive_train(now, ONE, train, &mut whole_mail);
         let (mut single, mut single_mail) = (Serve::new(options), Mail::default());
         for datagram in train.datagrams() {
-            Engine::receive(&mut single, now, 0, &datagram, &mut single_mail);
+            Engine::receive(&mut single, now, ONE, &datagram, &mut single_mail);
         }
         for (serve, mail) in [(&mut whole, &mut whole_mail), (&mut single, &mut single_mail)] {
             Engine::tick(serve, now + Duration::from_secs(1), mail);

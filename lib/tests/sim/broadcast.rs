@@ -6,7 +6,7 @@ use udpkit::verbs::{Broadcast, BroadcastOptions, BroadcastTarget, Pace, Requests
 use udpkit::{Datagram, Engine, Meta, Next, Reason, ReplyTo, Report, Transmit};
 
 use crate::network::{Link, Mail, Network, Said};
-use crate::{CLIENT, OTHER, SERVER, address, repeated};
+use crate::{CLIENT, ONE, OTHER, SERVER, address, repeated};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -65,7 +65,7 @@ impl Asker {
     fn answer(&mut self, source: &str, payload: &str) -> Said {
         let meta = Meta::new(address(source));
         let datagram = Datagram { payload: payload.as_bytes(), wire_len: payload.len(), meta: &meta };
-        self.broadcast.receive(self.now, 0, &datagram, &mut self.mail);
+        self.broadcast.receive(self.now, ONE, &datagram, &mut self.mail);
         self.mail.said.pop().expect("each is told")
     }
 

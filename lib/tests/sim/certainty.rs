@@ -8,7 +8,7 @@ use udpkit::verbs::{Pace, Requests, SendOptions, Sender};
 use udpkit::{Cause, Datagram, Engine, Meta, Next, ReplyTo, Unreachable};
 
 use crate::network::{Link, Mail, Network, Said, random};
-use crate::{SERVER, address};
+use crate::{ONE, SERVER, address};
 
 const RUNS: u64 = 10_000;
 /// A request that leaves late by less than a tenth of it is waited for as much less.
@@ -255,7 +255,7 @@ impl Run {
                 Mailed::Refusal(quote) => {
                     let mut unreachable = Unreachable::new(address(SERVER), None, Cause::Port);
                     unreachable.payload = quote;
-                    self.sender.unreachable(self.now, &unreachable, &mut self.mail);
+                    self.sender.unreachable(self.now, ONE, &unreachable, &mut self.mail);
                 }
             }
         }
@@ -265,7 +265,7 @@ impl Run {
     fn answer(&mut self, at: Instant, request: u64, payload: &[u8]) {
         *self.answered.entry(request).or_default() += 1;
         let meta = Meta::new(address(SERVER));
-        self.sender.receive(at, 0, &Datagram { payload, wire_len: payload.len(), meta: &meta }, &mut self.mail);
+        self.sender.receive(at, ONE, &Datagram { payload, wire_len: payload.len(), meta: &meta }, &mut self.mail);
         let Some(Said::Reply { to, .. }) = self.mail.said.pop() else { panic!("each answer is reported") };
         let setting = self.setting;
         match to {

@@ -10,7 +10,7 @@ use udpkit::verbs::{
 use udpkit::{Answer, Cause, Count, Datagram, Engine, Meta, SendFailure, Transmit, Unreachable};
 
 use crate::network::{Link, Mail, Network, Said};
-use crate::{CLIENT, SERVER, address};
+use crate::{CLIENT, ONE, SERVER, address};
 
 /// Lets an engine send its first datagrams, if it has any; then two answers come, of which the first is cut off, something of
 /// five bytes has failed, and something was refused.
@@ -21,7 +21,7 @@ fn assert_counted_alike(name: &str, mut engine: impl Engine) {
     }
     let meta = Meta::new(address(SERVER));
     for (payload, wire_len) in [(&b"cut"[..], 100), (b"whole", 5)] {
-        engine.receive(now, 0, &Datagram { payload, wire_len, meta: &meta }, &mut mail);
+        engine.receive(now, ONE, &Datagram { payload, wire_len, meta: &meta }, &mut mail);
     }
     let before = engine.report();
     assert!(before.is_balanced(), "{name}: {before:?}");
@@ -31,8 +31,8 @@ fn assert_counted_alike(name: &str, mut engine: impl Engine) {
     mail.said.clear();
     let error = io::ErrorKind::NetworkUnreachable.into();
     let failure = SendFailure { transmit: Transmit::to(address(SERVER)), place: 0, count: 1, bytes: 5, error };
-    engine.failed(now, &failure, &mut mail);
-    engine.unreachable(now, &Unreachable::new(address(SERVER), None, Cause::Host), &mut mail);
+    engine.failed(now, ONE, &failure, &mut mail);
+    engine.unreachable(now, ONE, &Unreachable::new(address(SERVER), None, Cause::Host), &mut mail);
     let report = engine.report();
     assert!(report.is_balanced(), "{name}: {report:?}");
     // A listener sends nothing; that something of it fails is not expected, and told all the same.

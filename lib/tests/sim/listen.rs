@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use udpkit::verbs::{Limits, Listen, ListenOptions, PayloadMatch};
-use udpkit::{Engine, Event, InterfaceIndex, Meta, Next, Outbox, Reason, Report, Train, Transmit};
+use udpkit::{Engine, Event, InterfaceIndex, Meta, Moment, Next, Outbox, Reason, Report, SocketId, Train, Transmit};
 
 use crate::network::{Link, Mail, Network, Said};
-use crate::{CLIENT, SERVER, address, interfaces};
+use crate::{CLIENT, ONE, SERVER, address, interfaces};
 
 fn counted(count: u64) -> Limits {
     Limits { count: Some(count), duration: None }
@@ -26,9 +26,9 @@ fn hear(options: ListenOptions, train: Train<'_>, as_one: bool) -> (Report, Vec<
     let now = Network::new(Link::PERFECT, 0).now;
     listen.tick(now, &mut mail);
     if as_one {
-        listen.receive_train(now, 0, train, &mut mail);
+        listen.receive_train(now, ONE, train, &mut mail);
     } else {
-        train.datagrams().for_each(|datagram| Engine::receive(&mut listen, now, 0, &datagram, &mut mail));
+        train.datagrams().for_each(|datagram| Engine::receive(&mut listen, now, ONE, &datagram, &mut mail));
     }
     let report = listen.report();
     assert!(report.is_balanced(), "{report:?}");
@@ -52,7 +52,11 @@ fn a_train_that_passes_the_count_is_handed_on_up_to_it() {
 struct Trains(Vec<usize>);
 
 impl Outbox for Trains {
-    fn send(&mut self, _via: usize, _transmit: &Transmit, _payload: &[u8]) {
+    fn clock(&self) -> Moment {
+        Moment::now()
+    }
+
+    fn send(&mut self, _via: SocketId, _transmit: &Transmit, _payload: &[u8]) {
         panic!("a listener sends nothing");
     }
 
@@ -74,7 +78,7 @@ fn a_train_is_handed_on_as_one_unless_each_datagram_is_decided_on() {
     for (options, handed_on) in cases {
         let (mut listen, mut trains) = (Listen::new(options), Trains::default());
         let now = Network::new(Link::PERFECT, 0).now;
-        listen.receive_train(now, 0, Train::new(&meta, b"one two 3", 4), &mut trains);
+        listen.receive_train(now, ONE, Train::new(&meta, b"one two 3", 4), &mut trains);
         assert_eq!(trains.0, handed_on);
     }
 }
@@ -128,13 +132,13 @@ fn only_what_was_asked_for_is_handed_on() {
         }
     };
     for (via, source, destination, interface, reason) in cases {
-        let heard = hear(&mut listen, via, source, destination, interface);
+        let heard = hear(&mut listen, SocketId::first(via), source, destination, interface);
         assert_eq!(heard, reason, "{source} to {destination:?} on {interface:?} by socket {via}");
     }
     // An interface that comes again has another number.
     listen.interfaces(&interfaces(&[("lo", 1), ("eth1", 3), ("eth0", 4)]));
-    assert_eq!(hear(&mut listen, 0, CLIENT, ours, Some(2)), Some(Reason::OtherInterface));
-    assert_eq!(hear(&mut listen, 0, CLIENT, ours, Some(4)), None);
+    assert_eq!(hear(&mut listen, ONE, CLIENT, ours, Some(2)), Some(Reason::OtherInterface));
+    assert_eq!(hear(&mut listen, ONE, CLIENT, ours, Some(4)), None);
     let report = listen.report();
     assert_eq!((report.received.datagrams, report.delivered, report.ignored.total()), (12, 6, 6));
 }

@@ -23,8 +23,11 @@ use udpkit::verbs::{
 };
 use udpkit::{
     Answer, Conduct, Engine, Interface, InterfaceIndex, Interfaces, REPLY_HOP_LIMIT, RateLimit, Reason, ReplyTo, Rule,
-    Rules, Template, Transmit,
+    Rules, SocketId, Template, Transmit,
 };
+
+/// The only socket of a host.
+const ONE: SocketId = SocketId::first(0);
 
 const CLIENT: &str = "10.0.0.1:40000";
 const SERVER: &str = "10.0.0.2:10000";

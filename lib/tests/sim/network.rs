@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use udpkit::{Cause, Datagram, Delivery, Engine, Event, Meta, Next, Outbox, Reason, ReplyTo, Train, Transmit};
+use crate::ONE;
+use udpkit::{
+    Cause, Datagram, Delivery, Engine, Event, Meta, Moment, Next, Outbox, Reason, ReplyTo, SocketId, Train, Transmit,
+};
 
 /// What the network does to what crosses it.
 #[derive(Clone, Copy, Debug)]
@@ -68,11 +71,15 @@ pub(crate) struct Mail {
 }
 
 impl Outbox for Mail {
-    fn send(&mut self, _via: usize, transmit: &Transmit, payload: &[u8]) {
+    fn clock(&self) -> Moment {
+        Moment::now()
+    }
+
+    fn send(&mut self, _via: SocketId, transmit: &Transmit, payload: &[u8]) {
         self.sent.push((*transmit, payload.to_vec()));
     }
 
-    fn send_train(&mut self, via: usize, transmit: &Transmit, payload: &[u8], segment: usize) {
+    fn send_train(&mut self, via: SocketId, transmit: &Transmit, payload: &[u8], segment: usize) {
         self.trains.push(payload.len().div_ceil(segment));
         payload.chunks(segment).for_each(|piece| self.send(via, transmit, piece));
     }
@@ -107,7 +114,7 @@ pub(crate) trait Host {
 
 impl<E: Engine> Host for E {
     fn receive(&mut self, now: Instant, meta: &Meta, payload: &[u8], mail: &mut Mail) {
-        self.receive_train(now, 0, Train::new(meta, payload, payload.len()), mail);
+        self.receive_train(now, ONE, Train::new(meta, payload, payload.len()), mail);
     }
 
     fn tick(&mut self, now: Instant, mail: &mut Mail) {

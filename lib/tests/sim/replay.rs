@@ -10,10 +10,12 @@ use udpkit::verbs::{
     Keeps, Limits, Listen, ListenOptions, Pace, Reading, Recording, Replay, ReplayDatagram, ReplayOptions,
 };
 use udpkit::verbs::{ReplayPace, Sources};
-use udpkit::{Delivery, Engine, Error, Event, Meta, Next, Outbox, Reason, Report, Result, Train, Transmit};
+use udpkit::{
+    Delivery, Engine, Error, Event, Meta, Moment, Next, Outbox, Reason, Report, Result, SocketId, Train, Transmit,
+};
 
 use crate::network::{Link, Mail, Network, Said};
-use crate::{CLIENT, SERVER, address};
+use crate::{CLIENT, ONE, SERVER, address};
 
 const OTHER_CLIENT: &str = "10.0.0.1:40001";
 
@@ -21,7 +23,7 @@ const OTHER_CLIENT: &str = "10.0.0.1:40001";
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sent {
     pub(crate) after: Duration,
-    via: usize,
+    via: SocketId,
     to: SocketAddr,
     payload: Vec<u8>,
 }
@@ -31,18 +33,22 @@ pub(crate) struct Records {
     after: Duration,
     /// The socket that something was sent by since the last turn, which is flushed, or since it was settled: another would
     /// not keep the order.
-    via: Option<usize>,
+    via: Option<SocketId>,
     pub(crate) sent: Vec<Sent>,
     told: Vec<(u64, Vec<u8>)>,
 }
 
 impl Outbox for Records {
-    fn send(&mut self, via: usize, transmit: &Transmit, payload: &[u8]) {
+    fn clock(&self) -> Moment {
+        Moment::now()
+    }
+
+    fn send(&mut self, via: SocketId, transmit: &Transmit, payload: &[u8]) {
         assert_eq!(*self.via.get_or_insert(via), via, "two sockets at once");
         self.sent.push(Sent { after: self.after, via, to: transmit.destination, payload: payload.to_vec() });
     }
 
-    fn settle(&mut self, via: usize) {
+    fn settle(&mut self, via: SocketId) {
         assert_eq!(self.via.take(), Some(via), "nothing was sent there");
     }
 
@@ -401,7 +407,7 @@ fn each_source_has_a_socket_while_there_are_any_and_order_is_kept() {
         let (records, _) = run(&mut replay, Duration::ZERO, 1000);
         assert_eq!(records.sent.iter().map(|sent| sent.payload[0]).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
         let expected = if shares { vias.clone() } else { vec![0, 1, 0, 2, 2, 1] };
-        assert_eq!(records.sent.iter().map(|sent| sent.via).collect::<Vec<_>>(), expected);
+        assert_eq!(records.sent.iter().map(|sent| sent.via.index()).collect::<Vec<_>>(), expected);
         assert_eq!(replay.report().sources_shared, if shares { 2 } else { 0 });
     }
 }
@@ -453,7 +459,7 @@ fn what_a_listener_hears_is_the_capture() {
 fn answer(replay: &mut impl Engine, now: Instant, from: &str, mail: &mut Mail) {
     let mut meta = Meta::new(address(from));
     meta.delivery = Delivery::Unicast;
-    replay.receive_train(now, 0, Train::new(&meta, b"answer", 6), mail);
+    replay.receive_train(now, ONE, Train::new(&meta, b"answer", 6), mail);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use udpkit::verbs::{Pace, Requests, SendOptions, Sender};
 use udpkit::{Cause, Datagram, Engine, Input, Meta, Next, Reason, ReplyTo, Report, SendFailure, Transmit, Unreachable};
 
 use crate::network::{Link, Mail, Network, Said};
-use crate::{OTHER, SERVER, address, repeated};
+use crate::{ONE, OTHER, SERVER, address, repeated};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -38,14 +38,14 @@ impl Client {
     fn refuse(&mut self, destination: &str, cause: Cause, payload: &str) {
         let mut unreachable = Unreachable::new(address(destination), None, cause);
         unreachable.payload = payload.as_bytes().to_vec();
-        self.sender.unreachable(self.now, &unreachable, &mut self.mail);
+        self.sender.unreachable(self.now, ONE, &unreachable, &mut self.mail);
     }
 
     fn fail(&mut self, count: usize, bytes: usize) {
         let error = io::ErrorKind::NetworkUnreachable.into();
         let place = self.mail.sent.len() as u64 - count as u64;
         let failure = SendFailure { transmit: Transmit::to(address(SERVER)), place, count, bytes, error };
-        self.sender.failed(self.now, &failure, &mut self.mail);
+        self.sender.failed(self.now, ONE, &failure, &mut self.mail);
     }
 
     /// The server answers; returns the number of the request that it is credited to, if that is certain.
@@ -59,7 +59,7 @@ impl Client {
     /// A datagram comes; returns what is said of it.
     fn hear(&mut self, meta: &Meta, payload: &str) -> Said {
         let datagram = Datagram { payload: payload.as_bytes(), wire_len: payload.len(), meta };
-        self.sender.receive(self.now, 0, &datagram, &mut self.mail);
+        self.sender.receive(self.now, ONE, &datagram, &mut self.mail);
         self.mail.said.pop().expect("each is told")
     }
 
@@ -369,7 +369,7 @@ fn a_client_that_was_held_up_takes_what_arrived_before_it_gives_up() {
     assert_eq!((client.sender.next(), client.mail.said.len()), (Next::At(sent_at + 1000 * MS), 0));
     let meta = Meta::new(source);
     let datagram = Datagram { payload: b"y", wire_len: 1, meta: &meta };
-    client.sender.receive(sent_at + MS, 0, &datagram, &mut client.mail);
+    client.sender.receive(sent_at + MS, ONE, &datagram, &mut client.mail);
     client.sender.heard(client.now);
     let to = ReplyTo::Request { number: 1, rtt: Some(MS) };
     assert_eq!(client.mail.said, [Said::Reply { source, payload: b"y".to_vec(), to }]);

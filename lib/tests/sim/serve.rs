@@ -10,7 +10,7 @@ use udpkit::{
 };
 
 use crate::network::{Link, Mail, Network, Said};
-use crate::{CLIENT, OTHER, SERVER, address, fixed, interfaces};
+use crate::{CLIENT, ONE, OTHER, SERVER, address, fixed, interfaces};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -43,7 +43,7 @@ impl Desk {
     fn hear_of(&mut self, meta: &Meta, payload: impl AsRef<[u8]>) {
         let payload = payload.as_ref();
         let datagram = Datagram { payload, wire_len: payload.len(), meta };
-        self.serve.receive(self.now, 0, &datagram, &mut self.mail);
+        self.serve.receive(self.now, ONE, &datagram, &mut self.mail);
     }
 
     fn say(&mut self, input: Input) {
@@ -449,7 +449,7 @@ fn a_train_that_passes_the_count_is_answered_up_to_it() {
         let limits = Limits { count: Some(3), duration: None };
         let mut desk = Desk::with(ServeOptions { limits, ..unguarded(answer.clone()) });
         desk.hear("one more");
-        desk.serve.receive_train(desk.now, 0, Train::new(&meta, b"a few at once...", 4), &mut desk.mail);
+        desk.serve.receive_train(desk.now, ONE, Train::new(&meta, b"a few at once...", 4), &mut desk.mail);
         let report = desk.report();
         assert_eq!((report.answered + report.sunk, report.ignored.of(Reason::AfterEnd)), (3, 2), "{answer:?}");
         assert_eq!(report.sent.datagrams, desk.sent().len() as u64);
@@ -484,7 +484,7 @@ fn a_run_of_requests_is_answered_as_one_where_each_would_be_answered_alike() {
         let name = format!("{:.40}", format!("{:?}", options.answer));
         let told = if options.verbose { train.count() } else { 0 };
         let mut desk = Desk::with(options);
-        desk.serve.receive_train(desk.now, 0, train, &mut desk.mail);
+        desk.serve.receive_train(desk.now, ONE, train, &mut desk.mail);
         assert_eq!(desk.mail.trains, trains, "{name}");
         let report = desk.report();
         let used = report.answered + report.sunk + report.ignored.of(Reason::RateLimit);
@@ -554,7 +554,12 @@ fn a_reply_that_could_not_be_sent_is_counted_as_failed_and_not_as_sent() {
     let error = || io::ErrorKind::NetworkUnreachable.into();
     let transmit = Transmit::to(address(CLIENT));
     for (count, bytes) in [(1, 11), (2, 4)] {
-        desk.serve.failed(desk.now, &SendFailure { transmit, place: 0, count, bytes, error: error() }, &mut desk.mail);
+        desk.serve.failed(
+            desk.now,
+            ONE,
+            &SendFailure { transmit, place: 0, count, bytes, error: error() },
+            &mut desk.mail,
+        );
     }
     let report = desk.report();
     assert_eq!((report.answered, report.reply_failed, report.send_failed), (1, 3, 0));
@@ -603,7 +608,7 @@ fn what_looks_at_a_datagram_does_not_answer_a_truncated_one() {
     for (answer, used) in answers {
         let mut desk = Desk::new(answer.clone());
         let datagram = Datagram { payload: b"cut", wire_len: 100, meta: &Meta::new(address(CLIENT)) };
-        desk.serve.receive(desk.now, 0, &datagram, &mut desk.mail);
+        desk.serve.receive(desk.now, ONE, &datagram, &mut desk.mail);
         let report = desk.report();
         assert_eq!((report.truncated, report.received.bytes), (1, 100));
         assert_eq!(report.ignored.of(Reason::Truncated), u64::from(!used), "{answer:?}");
@@ -635,7 +640,7 @@ fn only_the_first_worker_answers_broadcasts_and_multicasts_and_the_others_count_
             for desk in [&mut first, &mut second, &mut third] {
                 desk.hear_of(&meta, "who?");
                 let train = Train::new(&meta, b"who?who?who?", 4);
-                desk.serve.receive_train(desk.now, 0, train, &mut desk.mail);
+                desk.serve.receive_train(desk.now, ONE, train, &mut desk.mail);
             }
         }
         for delivery in [Delivery::Unicast, Delivery::Unknown] {

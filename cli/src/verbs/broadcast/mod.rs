@@ -47,7 +47,7 @@ pub(crate) fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
     printer.set_interfaces(&interfaces);
     let mut engine = Broadcast::new(options::engine(args, targets), requests);
     let input = payloads.input().map(|parts| (parts, rounds(&args.pace, &args.common)));
-    let exchanged = exchange(&sockets, &mut engine, &mut printer, input)?;
+    let exchanged = exchange(sockets, &mut engine, &mut printer, input)?;
     let (report, buffer) = (&exchanged.report, exchanged.receive_buffer);
     printer.conclude(&notices::summary(report, !args.wait.is_zero(), buffer));
     finish(&printer, exit(args, &exchanged))

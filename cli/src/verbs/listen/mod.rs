@@ -12,7 +12,7 @@ mod table;
 
 use anyhow::Result;
 use udpkit::verbs::Listen;
-use udpkit::{Drive, End, Interfaces, Memberships, Remote, control, drive_mending};
+use udpkit::{Drive, End, Interfaces, Memberships, Remote, control, drive};
 
 use crate::args::ListenArgs;
 use crate::output::{self, Remark, StdPrinter};
@@ -48,7 +48,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let open = || sink.open_table(&mut recorder, &listening, &interfaces, &remote);
     let tui = args.tui.then(open).transpose()?;
     let recording = recorder.start(&queue, remote)?;
-    let driven = drive_mending(listening.sockets, &mut engine, ready, &mut sink);
+    let driven = drive(listening.sockets, &mut engine, ready, &mut sink);
     queue.end();
     let is_stopped = matches!(driven, Ok((_, End::Stopped)));
     let mut recorder = recording.end(is_stopped && args.capture.write.as_deref().is_some_and(capture::may_stall))?;
@@ -74,5 +74,5 @@ fn ready(listening: &Listening, args: &ListenArgs, interfaces: &Interfaces) -> R
     let (remote, control) = control()?;
     let stop = remote.clone();
     signals::handle(move || stop.stop(), signals::NO_HANGUP)?;
-    Ok((Drive { control, memberships }, remote))
+    Ok((Drive::new(control).memberships(memberships), remote))
 }

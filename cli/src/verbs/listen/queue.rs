@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use udpkit::{Datagram, Error, Event, Interfaces, Meta, Reason, Sink, Train};
+use udpkit::{Datagram, Error, Event, Interfaces, Meta, Reason, Sink, SocketId, Train};
 
 use crate::output::{News, Refusals, Repeated};
 
@@ -177,7 +177,7 @@ pub(super) struct Chunk {
 
 enum Item {
     Received {
-        via: usize,
+        via: SocketId,
         meta: Meta,
         /// Bytes of payload that are held.
         held: usize,
@@ -341,10 +341,10 @@ mod tests {
         let (one, two) = (meta(1), meta(2));
         let cut = Datagram { payload: b"cut", wire_len: 9, meta: &two };
         let events = [
-            Event::Received { via: 0, train: Train::new(&one, b"aabbc", 2) },
+            Event::Received { via: SocketId::first(0), train: Train::new(&one, b"aabbc", 2) },
             Event::Dropped { new: 3, total: 3 },
-            Event::Received { via: 1, train: Train::new(&two, b"", 1) },
-            Event::Received { via: 1, train: Train::one(&cut) },
+            Event::Received { via: SocketId::first(1), train: Train::new(&two, b"", 1) },
+            Event::Received { via: SocketId::first(1), train: Train::one(&cut) },
         ];
         for event in events {
             assert!(sink.event(event).is_continue());
@@ -368,13 +368,13 @@ mod tests {
         let train = Train::new(&source, &payload, 1000);
         let trains = 2 * LIMIT / payload.len();
         for _ in 0..trains {
-            assert!(sink.event(Event::Received { via: 0, train }).is_continue());
+            assert!(sink.event(Event::Received { via: SocketId::first(0), train }).is_continue());
         }
         // What is left of the room takes datagrams without payload.
         let empty = Train::new(&source, b"", 1);
         let empties = payload.len();
         for _ in 0..empties {
-            let _ = sink.event(Event::Received { via: 0, train: empty });
+            let _ = sink.event(Event::Received { via: SocketId::first(0), train: empty });
         }
         let _ = sink.event(Event::Dropped { new: 2, total: 2 });
         let _ = sink.event(Event::Dropped { new: 3, total: 5 });
@@ -386,7 +386,7 @@ mod tests {
         assert!(part.len() <= LIMIT && part.not_shown() == 1);
         assert_eq!(part.overflow(), overflow);
         // What was taken counts until the next is.
-        let _ = sink.event(Event::Received { via: 0, train });
+        let _ = sink.event(Event::Received { via: SocketId::first(0), train });
         assert_eq!(queue.overflow(), overflow + 60);
         let told = told(&part);
         let datagrams = told.iter().filter(|(port, ..)| *port == 1).count() as u64;

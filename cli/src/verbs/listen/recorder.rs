@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use udpkit::{Event, Remote, Report, Sink, Train};
+use udpkit::{Event, Remote, Report, Sink, SocketId, Train};
 
 use super::notices::QueueFull;
 use super::queue::{Chunk, Queue};
@@ -172,7 +172,7 @@ impl Recorder {
             let told = self.printer.event(event);
             return self.unless_muted(told);
         };
-        let dropped = self.drops[via].before(train.meta());
+        let dropped = self.drops[via.index()].before(train.meta());
         self.write(via, train, dropped)?;
         if self.prints {
             let printed = self.printer.received(via, train, dropped);
@@ -196,11 +196,11 @@ impl Recorder {
     }
 
     /// Writes datagrams into the capture, as long as it takes any.
-    fn write(&mut self, via: usize, train: Train<'_>, dropped: u32) -> ControlFlow<()> {
+    fn write(&mut self, via: SocketId, train: Train<'_>, dropped: u32) -> ControlFlow<()> {
         let Some(capture) = self.capture.as_mut().filter(|_| self.failure.is_none()) else {
             return ControlFlow::Continue(());
         };
-        match capture.train(train, self.ports[via], dropped) {
+        match capture.train(train, self.ports[via.index()], dropped) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => self.fail(&error),
         }

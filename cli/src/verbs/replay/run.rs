@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use udpkit::verbs::{Plan, Replay, Sources};
-use udpkit::{Control, Drive, End, Event, Memberships, Options, Remote, Report, Sink, Socket, drive};
+use udpkit::{Control, Drive, End, Options, Remote, Report, Socket, drive};
 
 use super::notices::{Replayed, SourceSocket, long_pause};
 use super::options::{self, Destination};
@@ -52,8 +51,6 @@ const REVERSE_PATH: &str = "answers go to the sources of the capture, not to her
 
 /// How long what was sent may wait for a neighbour: the system asks three times, a second apart.
 const LINGER: Duration = Duration::from_millis(3500);
-/// Between two looks whether it still does.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// What a run came to.
 struct Outcome {
@@ -175,8 +172,10 @@ impl Run<'_> {
         self.printer.lock().set_ports(own.iter().map(SocketAddr::port).collect());
         let mut engine = self.engine(origin, sources, own, clock_starts);
         let mut sink = ReplaySink { printer: &self.printer, verbose: self.args.common.verbose };
-        let drive_with = Drive { control, memberships: Memberships::default() };
-        let run = || drive(&sockets, &mut engine, drive_with, &mut sink);
+        let linger = if self.args.wait.is_zero() { Duration::ZERO } else { LINGER };
+        let drive_with = Drive::new(control).linger(linger);
+        let receive_buffer = buffer_of(&sockets);
+        let run = || drive(sockets, &mut engine, drive_with, &mut sink);
         let driven = match options::shows_progress(self.args) {
             true => with_progress(remote, &self.printer, self.total, run),
             false => run(),
@@ -184,31 +183,8 @@ impl Run<'_> {
         let failure = engine.failure().cloned();
         // What was read ahead is counted when it is dropped.
         drop(engine);
-        let (mut report, end) = driven?;
-        if end == End::Done && !self.args.wait.is_zero() {
-            self.linger(&sockets, &mut report);
-        }
-        self.conclude(&Outcome { report, end, receive_buffer: buffer_of(&sockets), failure })
-    }
-
-    /// Waits while something that was sent waits in this host for a neighbour: if there is none, that is reported now.
-    #[expect(clippy::disallowed_methods, reason = "the time that is waited")]
-    fn linger(&self, sockets: &[Socket], report: &mut Report) {
-        let begun = Instant::now();
-        while sockets.iter().any(Socket::holds_unsent) && begun.elapsed() < LINGER && !self.context.is_stopped() {
-            thread::sleep(LOOK);
-            for socket in sockets {
-                socket.errors(|unreachable| {
-                    report.unreachable += 1;
-                    // A printer that has failed says so at the end.
-                    let _ = self.printer.lock().event(Event::Unreachable {
-                        unreachable: &unreachable,
-                        request: None,
-                        copy: false,
-                    });
-                });
-            }
-        }
+        let (report, end) = driven?;
+        self.conclude(&Outcome { report, end, receive_buffer, failure })
     }
 
     /// Lists what would be sent.

@@ -61,7 +61,7 @@ fn send_to(
     }
     let mut engine = Senders::new(&options::engine(args, &sending), &sending.transmits, &requests);
     let input = payloads.input().map(|parts| (parts, rounds(&args.pace, &args.common)));
-    let exchanged = exchange(&sending.sockets, &mut engine, &mut printer, input)?;
+    let exchanged = exchange(sending.sockets, &mut engine, &mut printer, input)?;
     let Exchanged { report, end, receive_buffer, .. } = &exchanged;
     if report.delivered == 0 && report.unreachable > 0 && !last && *end == End::Done {
         return Ok(None);

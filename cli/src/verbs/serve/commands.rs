@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use udpkit::{Datagram, Event, Input, Interfaces, MAX_PAYLOAD_V6, Reason, Remote};
+use udpkit::{Datagram, Event, Input, Interfaces, MAX_PAYLOAD_V6, Reason, Remote, SocketId};
 
 use super::exec::{Failure, Job, Pool};
 use super::notices::CommandFailed;
@@ -100,11 +100,11 @@ impl WorkerCommands {
     }
 
     /// Has a command make the reply to a datagram.
-    fn run(&self, ticket: u64, via: usize, datagram: &Datagram<'_>) {
+    fn run(&self, ticket: u64, via: SocketId, datagram: &Datagram<'_>) {
         let Commands { pool, failures, ports } = &self.commands;
         let meta = datagram.meta;
         let interface = meta.interface.and_then(|index| self.interfaces.numbered(index)).map(|it| it.name.clone());
-        let port = ports.get(via).copied().unwrap_or(0);
+        let port = ports.get(via.index()).copied().unwrap_or(0);
         let destination = meta.destination.map(|ip| Endpoint(on_interface(SocketAddr::new(ip, port), meta.interface)));
         let environment = vec![
             ("UDP_SOURCE", Endpoint(meta.source).to_string()),

@@ -407,7 +407,11 @@ reply = "what is '{payload}'?"
     struct Sent(Vec<Vec<u8>>);
 
     impl Outbox for Sent {
-        fn send(&mut self, _via: usize, _transmit: &Transmit, payload: &[u8]) {
+        fn clock(&self) -> udpkit::Moment {
+            udpkit::Moment::now()
+        }
+
+        fn send(&mut self, _via: udpkit::SocketId, _transmit: &Transmit, payload: &[u8]) {
             self.0.push(payload.to_vec());
         }
 
@@ -426,7 +430,7 @@ reply = "what is '{payload}'?"
         let meta = Meta::new(format!("{source}:40000").parse().unwrap());
         let datagram = Datagram { payload, wire_len: payload.len(), meta: &meta };
         #[expect(clippy::disallowed_methods, reason = "some moment; no time passes")]
-        Serve::new(options).receive(Instant::now(), 0, &datagram, &mut sent);
+        Serve::new(options).receive(Instant::now(), udpkit::SocketId::first(0), &datagram, &mut sent);
         sent.0.pop()
     }
 

@@ -1,0 +1,42 @@
+//! The one loop: waits for sockets and deadlines, hands datagrams to an engine, sends what it wants sent.
+
+mod run;
+mod sockets;
+mod wire;
+
+pub(crate) use run::Run;
+pub use run::{Drive, End};
+pub(crate) use sockets::Sockets;
+
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::event::Report;
+use crate::interface::Interfaces;
+use crate::sink::Sink;
+use crate::socket::Socket;
+
+/// Runs an engine on sockets until it has finished, is stopped, or the sink wants no more. What waits in the sockets when it has
+/// finished or is stopped is received too: at most some tens of thousands of datagrams from each, and for a tenth of a second.
+///
+/// The sockets are the run's own; their ids are [`SocketId::first`](crate::SocketId::first), in this order. The engine may open more, and close
+/// any. One that is lost (somebody destroyed it, or its address went) is the engine's to decide on:
+/// [`Engine::closed`].
+///
+/// # Errors
+///
+/// A group cannot be joined anywhere, a socket is lost that the engine cannot do without, or the system has no descriptor
+/// left. What goes wrong with single datagrams is told as events.
+pub fn drive<E: Engine, S: Sink>(
+    sockets: impl Into<Vec<Socket>>,
+    engine: &mut E,
+    mut drive: Drive,
+    sink: &mut S,
+) -> Result<(Report, End)> {
+    let sockets = sockets.into();
+    if !drive.memberships.is_empty() {
+        drive.memberships.update(&sockets, &Interfaces::list()?)?;
+    }
+    let mut run = Run::new(Sockets::new(sockets)?, engine, drive, sink);
+    let end = run.go()?;
+    Ok((run.report(), end))
+}

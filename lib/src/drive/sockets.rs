@@ -1,0 +1,323 @@
+//! The sockets of a run: those that it began with, those that its engine opens and closes, and those that are lost and opened again.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::clock::now;
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::socket::Socket;
+use crate::socket_id::SocketId;
+use crate::sys::waiting::{Poller, Ready};
+
+/// The first and the longest wait before a socket that was lost is opened again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
+
+/// All sockets of a run, each known by its [`SocketId`].
+pub(crate) struct Sockets {
+    slots: Vec<Slot>,
+    /// What the free slots' next sockets are called.
+    free: Vec<SocketId>,
+    /// Those that the engine closed, and that are not emptied yet.
+    closing: Vec<SocketId>,
+    /// Those that are to be opened again.
+    lost: Vec<SocketId>,
+    /// Those that received something since the kernel was asked for their drops.
+    heard: Vec<SocketId>,
+    /// Of sockets that are gone.
+    gone: Drops,
+    pub(super) poller: Poller,
+}
+
+/// What the kernel dropped.
+#[derive(Clone, Copy, Debug, Default)]
+struct Drops {
+    count: u64,
+    /// Whether a train that was dropped may have been counted as one.
+    coalesced: bool,
+}
+
+/// A place for a socket.
+struct Slot {
+    /// The socket that has it.
+    id: SocketId,
+    state: State,
+    /// Datagrams that were put into batches for it, ever.
+    put: u64,
+    /// Its place among the batches, while something waits to be sent.
+    batch: Option<usize>,
+    /// What the kernel dropped, as far as it was told.
+    drops: u64,
+    is_heard: bool,
+    /// When it was lost, or could not be opened again, and how long is waited then.
+    broken: Option<(Instant, Duration)>,
+}
+
+enum State {
+    Open(Socket),
+    /// Closed by the engine, to be emptied.
+    Closing(Socket),
+    /// Of no use any more.
+    Lost(Box<Lost>),
+    Free,
+}
+
+/// What to open in the place of a socket.
+struct Lost {
+    local: SocketAddr,
+    options: Options,
+    /// Whether it was reported that it cannot be opened.
+    is_reported: bool,
+}
+
+/// The wait after one that did not help, or did not for long.
+fn next_pause(broken: Option<(Instant, Duration)>, moment: Instant) -> Duration {
+    match broken {
+        Some((when, pause)) if moment.saturating_duration_since(when) < 2 * PAUSES.1 => (pause * 2).min(PAUSES.1),
+        _ => PAUSES.0,
+    }
+}
+
+impl Sockets {
+    /// The sockets that a run begins with.
+    ///
+    /// # Errors
+    ///
+    /// The system has no descriptor or memory left for waiting.
+    pub(crate) fn new(sockets: Vec<Socket>) -> Result<Self> {
+        let poller = Poller::new().map_err(|cause| Error::new("wait for datagrams", "", cause))?;
+        let (free, closing, lost, heard) = Default::default();
+        let mut all = Self { slots: Vec::new(), free, closing, lost, heard, gone: Drops::default(), poller };
+        sockets.into_iter().try_for_each(|socket| all.add(socket).map(drop))?;
+        Ok(all)
+    }
+
+    /// Takes a socket, from which datagrams are received from now on.
+    pub(super) fn add(&mut self, socket: Socket) -> Result<SocketId> {
+        let id = self.free.last().copied().unwrap_or_else(|| SocketId::first(self.slots.len()));
+        self.watch(id, &socket)?;
+        let slot =
+            Slot { id, state: State::Open(socket), put: 0, batch: None, drops: 0, is_heard: false, broken: None };
+        match self.free.pop() {
+            Some(_) => self.slots[id.index()] = slot,
+            None => self.slots.push(slot),
+        }
+        Ok(id)
+    }
+
+    fn watch(&mut self, id: SocketId, socket: &Socket) -> Result<()> {
+        let watched = self.poller.add(borrow(socket), id.token());
+        watched.map_err(|cause| Error::new("wait for", socket.local_address(), cause))
+    }
+
+    /// A socket that is open.
+    pub(super) fn get(&self, id: SocketId) -> Option<&Socket> {
+        match self.slots.get(id.index()) {
+            Some(Slot { id: has, state: State::Open(socket), .. }) if *has == id => Some(socket),
+            _ => None,
+        }
+    }
+
+    fn slot(&mut self, id: SocketId) -> Option<&mut Slot> {
+        self.slots.get_mut(id.index()).filter(|slot| slot.id == id && !matches!(slot.state, State::Free))
+    }
+
+    /// Those that are open.
+    pub(super) fn open(&self) -> impl Iterator<Item = (SocketId, &Socket)> {
+        self.slots.iter().filter_map(|slot| match &slot.state {
+            State::Open(socket) => Some((slot.id, socket)),
+            State::Closing(_) | State::Lost(_) | State::Free => None,
+        })
+    }
+
+    /// The batch of a socket that is open, if something waits in it.
+    pub(super) fn batch(&self, id: SocketId) -> Option<usize> {
+        self.slots.get(id.index()).filter(|slot| slot.id == id)?.batch
+    }
+
+    /// Gives a socket a batch; returns how many datagrams were put into batches for it before.
+    pub(super) fn give(&mut self, id: SocketId, batch: usize) -> u64 {
+        let slot = &mut self.slots[id.index()];
+        slot.batch = Some(batch);
+        slot.put
+    }
+
+    /// Takes the batch of a socket, into which so many datagrams were put, those of all batches before it included.
+    pub(super) fn take_batch(&mut self, id: SocketId, put: u64) {
+        if let Some(slot) = self.slot(id) {
+            (slot.batch, slot.put) = (None, put);
+        }
+    }
+
+    /// Counts datagrams as put into a batch that are not; returns how many were put in before.
+    pub(super) fn pass_over(&mut self, id: SocketId, count: usize) -> u64 {
+        let Some(slot) = self.slot(id) else { return 0 };
+        let place = slot.put;
+        slot.put += count as u64;
+        place
+    }
+
+    /// Remembers that a socket received something, so that something may have been dropped.
+    pub(super) fn hear(&mut self, id: SocketId) {
+        let slot = &mut self.slots[id.index()];
+        if !std::mem::replace(&mut slot.is_heard, true) {
+            self.heard.push(id);
+        }
+    }
+
+    /// Closes a socket that is open, which is emptied later.
+    pub(super) fn close(&mut self, id: SocketId) {
+        let Some(slot) = self.slot(id) else { return };
+        match std::mem::replace(&mut slot.state, State::Free) {
+            State::Open(socket) => {
+                slot.state = State::Closing(socket);
+                self.closing.push(id);
+            }
+            other => slot.state = other,
+        }
+    }
+
+    /// Whether there are sockets that the engine closed, and that are not emptied yet.
+    pub(super) fn has_closing(&self) -> bool {
+        !self.closing.is_empty()
+    }
+
+    /// A socket that the engine closed, to be emptied, and what was told of its drops; its place is free from now on.
+    pub(super) fn take_closing(&mut self) -> Option<(Socket, u64)> {
+        let id = self.closing.pop()?;
+        let slot = &mut self.slots[id.index()];
+        let State::Closing(socket) = std::mem::replace(&mut slot.state, State::Free) else { return None };
+        let told = slot.drops;
+        self.poller.remove(borrow(&socket));
+        self.vacate(id);
+        Some((socket, told))
+    }
+
+    fn vacate(&mut self, id: SocketId) {
+        let next = id.successor();
+        let slot = &mut self.slots[id.index()];
+        (slot.id, slot.state) = (next, State::Free);
+        self.free.push(next);
+    }
+
+    /// Keeps in mind what the kernel dropped at a socket that is about to be gone; returns what of it was not told.
+    pub(super) fn keep_drops(&mut self, socket: &Socket, told: u64) -> u64 {
+        let count = socket.kernel_drops().unwrap_or(0);
+        self.gone.count += count;
+        self.gone.coalesced |= count > 0 && socket.capabilities().coalesce;
+        count.saturating_sub(told)
+    }
+
+    /// Takes a socket that is of no use any more out of the run; returns what of its drops was not told.
+    pub(super) fn lose(&mut self, id: SocketId) -> Option<u64> {
+        self.get(id)?;
+        let slot = &mut self.slots[id.index()];
+        let told = std::mem::take(&mut slot.drops);
+        let State::Open(socket) = std::mem::replace(&mut slot.state, State::Free) else { return None };
+        let (local, options) = (socket.local_address(), socket.options().clone());
+        slot.state = State::Lost(Box::new(Lost { local, options, is_reported: false }));
+        self.poller.remove(borrow(&socket));
+        Some(self.keep_drops(&socket, told))
+    }
+
+    /// Gives up a socket that was lost.
+    pub(super) fn forget(&mut self, id: SocketId) {
+        if self.slot(id).is_some_and(|slot| matches!(slot.state, State::Lost(_))) {
+            self.vacate(id);
+        }
+    }
+
+    /// Lets a socket that was lost be opened again.
+    pub(super) fn reopen(&mut self, id: SocketId, moment: Instant) {
+        if let Some(slot) = self.slot(id).filter(|slot| matches!(slot.state, State::Lost(_))) {
+            slot.broken = Some((moment, next_pause(slot.broken, moment)));
+            self.lost.push(id);
+        }
+    }
+
+    /// When a socket is to be opened again next.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let due = |id: &SocketId| self.slots[id.index()].broken.map(|(when, pause)| when + pause);
+        self.lost.iter().filter_map(due).min()
+    }
+
+    /// Opens a lost socket whose time has come: its address, or why it still cannot be opened, where that is worth a word.
+    pub(super) fn open_again(&mut self, moment: Instant) -> Option<(SocketId, Result<SocketAddr>)> {
+        let is_due = |slot: &Slot| slot.broken.is_none_or(|(when, pause)| when + pause <= moment);
+        loop {
+            let place = self.lost.iter().position(|id| is_due(&self.slots[id.index()]))?;
+            let id = self.lost[place];
+            let State::Lost(lost) = &mut self.slots[id.index()].state else {
+                self.lost.swap_remove(place);
+                continue;
+            };
+            let local = lost.local;
+            let opened = Socket::bind(local, &lost.options);
+            let opened = opened.and_then(|socket| self.watch(id, &socket).map(|()| socket));
+            let slot = &mut self.slots[id.index()];
+            match opened {
+                Ok(socket) => {
+                    (slot.state, slot.drops) = (State::Open(socket), 0);
+                    self.lost.swap_remove(place);
+                    return Some((id, Ok(local)));
+                }
+                Err(error) => {
+                    let pause = next_pause(slot.broken, moment);
+                    // Later than the moment of this call, so that the next call does not find it due.
+                    slot.broken = Some((now().max(moment), pause));
+                    let State::Lost(lost) = &mut slot.state else { continue };
+                    if pause == PAUSES.1 && !std::mem::replace(&mut lost.is_reported, true) {
+                        return Some((id, Err(error)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the kernel dropped and was not told yet: at sockets that received something, or, at the end, at any.
+    pub(super) fn new_drops(&mut self, all: bool) -> u64 {
+        let mut new = 0;
+        for id in std::mem::take(&mut self.heard) {
+            if let Some(slot) = self.slot(id) {
+                slot.is_heard = false;
+                new += slot.new_drops();
+            }
+        }
+        if all {
+            new += self.slots.iter_mut().map(Slot::new_drops).sum::<u64>();
+        }
+        new
+    }
+
+    /// What the kernel dropped, at all sockets that there were; `None` where it cannot tell. And whether that may be too few, since
+    /// trains were counted as one.
+    pub(crate) fn drops(&self) -> (Option<u64>, bool) {
+        let open = self.open().map(|(_, socket)| socket.kernel_drops()).sum::<Option<u64>>();
+        let coalesced = open > Some(0) && self.open().any(|(_, socket)| socket.capabilities().coalesce);
+        (open.map(|open| open + self.gone.count), self.gone.coalesced || coalesced)
+    }
+
+    /// Waits until a socket can be read, or the time is over.
+    pub(super) fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        self.poller.wait(timeout, ready)
+    }
+}
+
+impl Slot {
+    fn new_drops(&mut self) -> u64 {
+        let State::Open(socket) = &self.state else { return 0 };
+        let total = socket.kernel_drops().unwrap_or(0);
+        total.saturating_sub(std::mem::replace(&mut self.drops, total))
+    }
+}
+
+#[cfg(unix)]
+fn borrow(socket: &Socket) -> std::os::fd::BorrowedFd<'_> {
+    std::os::fd::AsFd::as_fd(socket)
+}
+
+#[cfg(windows)]
+fn borrow(socket: &Socket) -> std::os::windows::io::BorrowedSocket<'_> {
+    std::os::windows::io::AsSocket::as_socket(socket)
+}

@@ -1,0 +1,262 @@
+//! The engine's outbox on real sockets: batches from a pool, sent in few system calls.
+
+use std::io;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::sockets::Sockets;
+use crate::batch::SendBatch;
+use crate::clock::now;
+use crate::datagram::{Meta, SendFailure, Transmit};
+use crate::engine::{Engine, Outbox};
+use crate::error::{Error, Result};
+use crate::event::{Count, Event, Ignored, Reason, Report};
+use crate::moment::Moment;
+use crate::options::Options;
+use crate::sink::Sink;
+use crate::socket::Socket;
+use crate::socket_id::SocketId;
+
+/// How often, at most, the kernel is asked for its drops, and they are told.
+const DROPS_INTERVAL: Duration = Duration::from_secs(1);
+/// Sockets that have a batch at the same time: what they have to send goes before another gets one.
+const MAX_BATCHES: usize = 64;
+/// How often what an engine sends because of failures is sent at once, before other things have their turn.
+const ROUNDS: usize = 4;
+
+/// What an engine wants sent and said, on its way.
+pub(super) struct Wire<'a, S> {
+    pub(super) sockets: Sockets,
+    batches: Vec<SendBatch>,
+    /// Places of batches that are free.
+    free: Vec<usize>,
+    /// Sockets that have a batch.
+    filled: Vec<SocketId>,
+    /// What the engine has not been told yet.
+    failures: Vec<(SocketId, SendFailure)>,
+    /// Sockets that turned out to be destroyed when something was to be sent.
+    pub(super) broken: Vec<(SocketId, Error)>,
+    sink: &'a mut S,
+    pub(super) flow: ControlFlow<()>,
+    drops_asked: Instant,
+    drops_told: u64,
+    /// Whether anything was received since then, so that something may have been dropped.
+    received: bool,
+    /// Whether anything was received since the last rest.
+    pub(super) rests: bool,
+    /// What came through sockets that were closed when it was to be handed on.
+    late: Count,
+    ignored: Ignored,
+    /// Refusals of what sockets sent that are closed.
+    pub(super) unreachable: u64,
+}
+
+impl<'a, S: Sink> Wire<'a, S> {
+    pub(super) fn new(sockets: Sockets, sink: &'a mut S) -> Self {
+        Self {
+            sockets,
+            batches: Vec::new(),
+            free: Vec::new(),
+            filled: Vec::new(),
+            failures: Vec::new(),
+            broken: Vec::new(),
+            sink,
+            flow: ControlFlow::Continue(()),
+            drops_asked: now(),
+            drops_told: 0,
+            received: false,
+            rests: false,
+            late: Count::default(),
+            ignored: Ignored::default(),
+            unreachable: 0,
+        }
+    }
+
+    /// The place of the batch of a socket; `None` where the socket is closed.
+    fn batch(&mut self, via: SocketId) -> Option<usize> {
+        let batch = self.sockets.batch(via);
+        if batch.is_some() {
+            return batch;
+        }
+        self.sockets.get(via)?;
+        if self.free.is_empty() && self.batches.len() == MAX_BATCHES {
+            self.send_all();
+        }
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.batches.push(SendBatch::default());
+            self.batches.len() - 1
+        });
+        let put = self.sockets.give(via, place);
+        self.batches[place].set_pushed(put);
+        self.filled.push(via);
+        Some(place)
+    }
+
+    /// Sends what waits, and tells the engine what could not be sent.
+    pub(super) fn flush<E: Engine>(&mut self, engine: &mut E, moment: Instant) {
+        for _ in 0..ROUNDS {
+            if self.filled.is_empty() && self.failures.is_empty() {
+                return;
+            }
+            self.send_all();
+            for (via, failure) in std::mem::take(&mut self.failures) {
+                engine.failed(moment, via, &failure, self);
+            }
+        }
+    }
+
+    /// Sends what waits at any socket.
+    fn send_all(&mut self) {
+        for place in 0..self.filled.len() {
+            let via = self.filled[place];
+            self.send_batch(via);
+            if let Some(batch) = self.sockets.batch(via) {
+                self.sockets.take_batch(via, self.batches[batch].pushed());
+                self.free.push(batch);
+            }
+        }
+        self.filled.clear();
+    }
+
+    /// Sends what waits at a socket, which keeps its batch.
+    fn send_batch(&mut self, via: SocketId) {
+        let Some(place) = self.sockets.batch(via) else { return };
+        let Some(socket) = self.sockets.get(via) else { return };
+        let batch = &mut self.batches[place];
+        // What could not be sent is among its failures.
+        let _ = socket.send(batch);
+        // The system says only once that it destroyed a socket, to whichever call comes next.
+        let destroyed = |failure: &SendFailure| failure.error.kind() == io::ErrorKind::ConnectionAborted;
+        if batch.failures.iter().any(destroyed) {
+            let error = Error::new("send on", socket.local_address(), io::ErrorKind::ConnectionAborted.into());
+            self.broken.push((via, error));
+        }
+        self.failures.extend(batch.failures.drain(..).map(|failure| (via, failure)));
+    }
+
+    /// Tells the engine which datagrams were refused.
+    pub(super) fn errors<E: Engine>(&mut self, engine: &mut E, via: SocketId, moment: Instant) {
+        let mut refused = Vec::new();
+        if let Some(socket) = self.sockets.get(via) {
+            socket.errors(|unreachable| refused.push(unreachable));
+        }
+        for unreachable in refused {
+            engine.unreachable(moment, via, &unreachable, self);
+        }
+    }
+
+    /// Remembers that a socket received something.
+    pub(super) fn hear(&mut self, via: SocketId) {
+        (self.received, self.rests) = (true, true);
+        self.sockets.hear(via);
+    }
+
+    /// Counts datagrams that came through a socket that is closed.
+    pub(super) fn ignore_late(&mut self, meta: &Meta, count: usize, bytes: usize) {
+        let reason = Reason::SocketClosed;
+        self.late.add(count, bytes);
+        self.ignored.add(reason, count);
+        self.emit(Event::Ignored { meta, reason, count });
+    }
+
+    /// Adds what became of what the engine does not know of.
+    pub(super) fn add_to(&self, report: &mut Report) {
+        report.received.datagrams += self.late.datagrams;
+        report.received.bytes += self.late.bytes;
+        report.ignored.merge(&self.ignored);
+        report.unreachable += self.unreachable;
+    }
+
+    /// How long until the kernel is to be asked for its drops; `None`: not until something is received.
+    pub(super) fn drops_due(&self, moment: Instant) -> Option<Duration> {
+        let since = moment.saturating_duration_since(self.drops_asked);
+        self.received.then(|| DROPS_INTERVAL.saturating_sub(since))
+    }
+
+    /// Tells of drops since the last time, once that is due.
+    pub(super) fn ask_drops(&mut self, moment: Instant) {
+        if self.drops_due(moment).is_some_and(|due| due.is_zero()) {
+            (self.drops_asked, self.received) = (moment, false);
+            let new = self.sockets.new_drops(false);
+            self.tell_drops(new);
+        }
+    }
+
+    /// Tells of drops.
+    pub(super) fn tell_drops(&mut self, new: u64) {
+        if new > 0 {
+            self.drops_told += new;
+            self.emit(Event::Dropped { new, total: self.drops_told });
+        }
+    }
+
+    pub(super) fn idle(&mut self) {
+        if self.flow.is_continue() {
+            self.flow = self.sink.idle();
+        }
+    }
+
+    /// What was to be sent through a closed socket fails.
+    fn fail(&mut self, via: SocketId, transmit: &Transmit, count: usize, bytes: usize) {
+        let error = io::Error::new(io::ErrorKind::NotConnected, "the socket is closed");
+        let place = self.sockets.pass_over(via, count);
+        self.failures.push((via, SendFailure { transmit: *transmit, place, count, bytes, error }));
+    }
+}
+
+impl<S: Sink> Outbox for Wire<'_, S> {
+    fn send(&mut self, via: SocketId, transmit: &Transmit, payload: &[u8]) {
+        let Some(place) = self.batch(via) else { return self.fail(via, transmit, 1, payload.len()) };
+        if !self.batches[place].push(transmit, payload) {
+            self.send_batch(via);
+            let pushed = self.batches[place].push(transmit, payload);
+            debug_assert!(pushed, "an empty batch takes any datagram");
+        }
+    }
+
+    fn send_train(&mut self, via: SocketId, transmit: &Transmit, payload: &[u8], segment: usize) {
+        let Some(place) = self.batch(via) else {
+            return self.fail(via, transmit, payload.len().div_ceil(segment.max(1)), payload.len());
+        };
+        for run in payload.chunks(SendBatch::max_train(segment)) {
+            if !self.batches[place].push_train(transmit, run, segment) {
+                self.send_batch(via);
+                let pushed = self.batches[place].push_train(transmit, run, segment);
+                debug_assert!(pushed, "an empty batch takes any train");
+            }
+        }
+    }
+
+    fn settle(&mut self, via: SocketId) {
+        self.send_batch(via);
+    }
+
+    fn open(&mut self, local: SocketAddr, options: &Options) -> Result<SocketId> {
+        self.sockets.add(Socket::bind(local, options)?)
+    }
+
+    fn local_address(&self, via: SocketId) -> Option<SocketAddr> {
+        self.sockets.get(via).map(Socket::local_address)
+    }
+
+    fn close(&mut self, via: SocketId) {
+        if let Some(batch) = self.sockets.batch(via) {
+            self.send_batch(via);
+            self.sockets.take_batch(via, self.batches[batch].pushed());
+            self.free.push(batch);
+            self.filled.retain(|filled| *filled != via);
+        }
+        self.sockets.close(via);
+    }
+
+    fn clock(&self) -> Moment {
+        Moment::now()
+    }
+
+    fn emit(&mut self, event: Event<'_>) {
+        if self.flow.is_continue() {
+            self.flow = self.sink.event(event);
+        }
+    }
+}

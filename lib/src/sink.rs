@@ -1,0 +1,22 @@
+//! What takes what a run has to say.
+
+use std::ops::ControlFlow;
+
+use crate::event::Event;
+
+/// Takes what a run has to say.
+pub trait Sink {
+    /// Takes an event; `Break` ends the run.
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()>;
+
+    /// Nothing more has arrived: what is buffered may be written now.
+    fn idle(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+impl<F: FnMut(Event<'_>) -> ControlFlow<()>> Sink for F {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        self(event)
+    }
+}
