@@ -173,6 +173,7 @@ udp_serve_ignored_datagrams_total{reason="own_copy"} 0
 udp_serve_ignored_datagrams_total{reason="duplicate"} 0
 udp_serve_ignored_datagrams_total{reason="queue_full"} 0
 udp_serve_ignored_datagrams_total{reason="after_end"} 0
+udp_serve_ignored_datagrams_total{reason="socket_closed"} 0
 # HELP udp_serve_truncated_datagrams_total Datagrams cut off on receipt; counted elsewhere, too.
 # TYPE udp_serve_truncated_datagrams_total counter
 udp_serve_truncated_datagrams_total 0

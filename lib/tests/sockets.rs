@@ -1,0 +1,392 @@
+//! The sockets of a run come and go: engines open and close them, and lose them, and no datagram comes to another's.
+#![cfg(target_os = "linux")]
+
+mod common;
+mod netns;
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use common::{V4, V6, bind, now, patience, receive, receive_one};
+use udpkit::{
+    Closed, Datagram, Drive, End, Engine, Error, Event, Next, Options, Outbox, Reason, ReceiveBatch, Report,
+    SendFailure, Socket, SocketId, Transmit, Unreachable, control, drive,
+};
+
+/// What happens to an engine.
+#[derive(Debug)]
+enum Call<'a> {
+    Tick,
+    Received(SocketId, &'a Datagram<'a>),
+    Failed(SocketId, &'a SendFailure),
+    Closed(SocketId, &'a Error),
+}
+
+/// An engine that does what a function says, and has finished when that returns true. It must be called within seconds.
+struct Script<F> {
+    on: F,
+    is_done: bool,
+    until: Instant,
+    closed: Closed,
+    report: Report,
+}
+
+impl<F: FnMut(Call<'_>, &mut dyn Outbox) -> bool> Script<F> {
+    fn new(on: F) -> Self {
+        Self { on, is_done: false, until: patience(), closed: Closed::GoOn, report: Report::default() }
+    }
+
+    fn call(&mut self, call: Call<'_>, out: &mut impl Outbox) {
+        self.is_done |= (self.on)(call, out);
+    }
+
+    /// Runs it until it has finished.
+    fn run(mut self, sockets: impl Into<Vec<Socket>>) -> Report {
+        let (report, end) = self.drive(sockets).expect("it goes on");
+        assert_eq!(end, End::Done);
+        assert!(self.is_done, "it waited for something that did not happen");
+        assert!(report.is_balanced(), "{report:?}");
+        report
+    }
+
+    fn drive(&mut self, sockets: impl Into<Vec<Socket>>) -> udpkit::Result<(Report, End)> {
+        let (_remote, control) = control()?;
+        drive(sockets, self, Drive::new(control), &mut |_: Event<'_>| ControlFlow::Continue(()))
+    }
+}
+
+impl<F: FnMut(Call<'_>, &mut dyn Outbox) -> bool> Engine for Script<F> {
+    fn receive(&mut self, _now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+        self.report.received.add(1, datagram.wire_len);
+        self.report.delivered += 1;
+        self.call(Call::Received(via, datagram), out);
+    }
+
+    fn tick(&mut self, _now: Instant, out: &mut impl Outbox) {
+        self.call(Call::Tick, out);
+    }
+
+    fn next(&self) -> Next {
+        let soon = now() + Duration::from_millis(1);
+        if self.is_done || soon >= self.until { Next::Done } else { Next::At(soon) }
+    }
+
+    fn unreachable(&mut self, _now: Instant, _via: SocketId, _unreachable: &Unreachable, _out: &mut impl Outbox) {}
+
+    fn failed(&mut self, _now: Instant, via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
+        self.call(Call::Failed(via, failure), out);
+    }
+
+    fn closed(&mut self, _now: Instant, via: SocketId, error: &Error, out: &mut impl Outbox) -> Closed {
+        self.call(Call::Closed(via, error), out);
+        self.closed
+    }
+
+    fn report(&self) -> Report {
+        self.report.clone()
+    }
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::new(V4, 0)
+}
+
+fn open(out: &mut dyn Outbox) -> SocketId {
+    out.open(any_port(), &Options::default()).expect("there are descriptors and ports")
+}
+
+/// The address of a socket that is open.
+fn address(out: &dyn Outbox, via: SocketId) -> SocketAddr {
+    out.local_address(via).expect("it is open")
+}
+
+#[test]
+fn ten_thousand_sockets_are_opened_and_closed_and_none_is_taken_for_another() {
+    const ALL: usize = 10_000;
+    const AT_ONCE: usize = 100;
+    // Each sends its number to the socket that was there first, which sends it back. It must come to who sent it.
+    let meeting = bind(V4, &Options::default());
+    let meeting_at = meeting.local_address();
+    let mut waiting: Vec<(SocketId, u32)> = Vec::new();
+    let (mut ever, mut back) = (HashSet::new(), 0);
+    let report = Script::new(move |call, out| {
+        match call {
+            Call::Received(via, datagram) if via == SocketId::first(0) => {
+                out.send(via, &Transmit::to(datagram.meta.source), datagram.payload);
+            }
+            Call::Received(via, datagram) => {
+                let number = u32::from_be_bytes(datagram.payload.try_into().expect("a number"));
+                let place = waiting.iter().position(|open| *open == (via, number)).expect("the socket that sent it");
+                waiting.swap_remove(place);
+                out.close(via);
+                assert_eq!(out.local_address(via), None);
+                back += 1;
+            }
+            Call::Tick => {}
+            other => panic!("{other:?}"),
+        }
+        while waiting.len() < AT_ONCE && ever.len() < ALL {
+            let via = open(out);
+            assert!(ever.insert(via), "{via:?} was there before");
+            // Those that are closed in one batch have their places until it is over.
+            assert!(via.index() <= 2 * AT_ONCE, "{via:?}: places are used again");
+            let number = u32::try_from(ever.len()).expect("some thousand");
+            waiting.push((via, number));
+            out.send(via, &Transmit::to(meeting_at), &number.to_be_bytes());
+        }
+        back == ALL
+    })
+    .run([meeting]);
+    assert_eq!((report.delivered, report.ignored.total()), (2 * ALL as u64, 0));
+}
+
+#[test]
+fn what_a_closed_socket_had_received_is_counted_and_comes_to_nobody() {
+    const COUNT: usize = 3 * ReceiveBatch::SLOTS;
+    let sender = bind(V4, &Options::default());
+    let socket = bind(V4, &Options::default());
+    let to = socket.local_address();
+    for number in 0..COUNT {
+        sender.send_to(&[u8::try_from(number).expect("some hundred")], to).expect("loopback takes it");
+    }
+    let mut next = None;
+    let report = Script::new(move |call, out| match call {
+        Call::Received(via, datagram) if next.is_none() => {
+            assert_eq!((via, datagram.payload), (SocketId::first(0), &[0][..]));
+            out.close(via);
+            // Its successor, to which one more is sent.
+            let successor = open(out);
+            assert_ne!(successor, via);
+            sender.send_to(b"yours", address(out, successor)).expect("loopback takes it");
+            next = Some(successor);
+            false
+        }
+        Call::Received(via, datagram) => {
+            assert_eq!((Some(via), datagram.payload), (next, &b"yours"[..]));
+            true
+        }
+        Call::Tick => false,
+        other => panic!("{other:?}"),
+    })
+    .run([socket]);
+    let left = COUNT as u64 - 1;
+    assert_eq!((report.received.datagrams, report.delivered), (left + 2, 2));
+    assert_eq!(report.ignored.of(Reason::SocketClosed), left);
+    assert_eq!(report.received.bytes, COUNT as u64 + 5);
+}
+
+#[test]
+fn what_waits_to_be_sent_leaves_before_its_socket_is_closed_and_nothing_after() {
+    let receiver = bind(V4, &Options::default());
+    let to = Transmit::to(receiver.local_address());
+    let mut closed = None;
+    let report = Script::new(|call, out| match call {
+        Call::Tick if closed.is_none() => {
+            let via = open(out);
+            for payload in [b"one", b"two"] {
+                out.send(via, &to, payload);
+            }
+            out.close(via);
+            out.close(via);
+            out.send(via, &to, b"three");
+            out.send_train(via, &to, b"fourfive", 4);
+            out.settle(via);
+            closed = Some((via, 0));
+            false
+        }
+        Call::Failed(via, failure) => {
+            let (closed, failed) = closed.as_mut().expect("it was closed");
+            assert_eq!((via, failure.transmit), (*closed, to));
+            assert_eq!(failure.error.kind(), std::io::ErrorKind::NotConnected);
+            *failed += failure.count;
+            *failed == 3
+        }
+        Call::Tick => false,
+        other => panic!("{other:?}"),
+    })
+    .run([]);
+    assert_eq!(report.received.datagrams, 0);
+    let received: Vec<_> = receive(&receiver, 2).into_iter().map(|received| received.payload).collect();
+    assert_eq!(received, [b"one", b"two"]);
+    receiver.send_to(b"last", receiver.local_address()).expect("loopback takes it");
+    assert_eq!(receive_one(&receiver).payload, b"last");
+}
+
+#[test]
+fn more_sockets_than_there_are_batches_send_in_one_turn() {
+    const SOCKETS: usize = 300;
+    let receiver = bind(V4, &Options::default().receive_buffer(1 << 22));
+    let to = Transmit::to(receiver.local_address());
+    let mut sent = false;
+    Script::new(|call, out| match call {
+        Call::Tick if !sent => {
+            let opened: Vec<_> = (0..SOCKETS).map(|_| open(out)).collect();
+            for round in 0..3u8 {
+                opened.iter().for_each(|via| out.send(*via, &to, &[round]));
+            }
+            sent = true;
+            false
+        }
+        Call::Tick => sent,
+        other => panic!("{other:?}"),
+    })
+    .run([]);
+    let mut rounds = std::collections::HashMap::<_, Vec<u8>>::new();
+    for received in receive(&receiver, 3 * SOCKETS) {
+        rounds.entry(received.meta.source).or_default().push(received.payload[0]);
+    }
+    assert_eq!(rounds.len(), SOCKETS);
+    assert!(rounds.values().all(|rounds| rounds == &[0, 1, 2]), "each socket keeps its order");
+}
+
+#[test]
+fn a_socket_that_cannot_be_opened_is_an_error_and_the_run_goes_on() {
+    const NAME: &str = "a_socket_that_cannot_be_opened_is_an_error_and_the_run_goes_on";
+    if std::env::var_os("FEW_DESCRIPTORS").is_none() {
+        let this = std::env::current_exe().expect("it is there");
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\""]).arg(this).args(["--exact", NAME, "--nocapture"]);
+        assert!(limited.env("FEW_DESCRIPTORS", "1").status().expect("there is a shell").success());
+        return;
+    }
+    let (mut opened, mut refused, mut again) = (Vec::new(), None, None);
+    Script::new(|call, out| match call {
+        Call::Tick if refused.is_none() => {
+            while refused.is_none() && opened.len() < 40 {
+                match out.open(any_port(), &Options::default()) {
+                    Ok(via) => opened.push(via),
+                    Err(error) => refused = Some(error.to_string()),
+                }
+            }
+            out.close(opened[0]);
+            false
+        }
+        Call::Tick if again.is_none() => {
+            // The one that was closed has left its descriptor to another.
+            let via = open(out);
+            out.send(via, &Transmit::to(address(out, opened[1])), b"x");
+            again = Some(via);
+            false
+        }
+        Call::Tick => false,
+        Call::Received(via, _) => via == opened[1],
+        other => panic!("{other:?}"),
+    })
+    .run([]);
+    let refused = refused.expect("there are but 40 descriptors");
+    assert!(refused.starts_with("cannot bind 127.0.0.1:0: "), "{refused}");
+}
+
+#[test]
+fn a_socket_that_is_destroyed_is_the_engines_to_decide_on() {
+    const NAME: &str = "a_socket_that_is_destroyed_is_the_engines_to_decide_on";
+    if !netns::require("ss") || !netns::enter(NAME, "") {
+        return;
+    }
+    for closed in [Closed::GoOn, Closed::EndRun] {
+        let mut lost = None;
+        let mut script = Script::new(|call, out| match call {
+            Call::Tick if lost.is_none() => {
+                let via = open(out);
+                let filter = format!("sport = :{}", address(out, via).port());
+                let ss = Command::new("ss").args(["-K", "-H", "-n", "-u", "-a", &filter]).output().expect("ss runs");
+                if ss.stdout.trim_ascii().is_empty() {
+                    netns::skip("this kernel destroys no sockets (CONFIG_INET_DIAG_DESTROY)");
+                    return true;
+                }
+                lost = Some(via);
+                false
+            }
+            Call::Closed(via, error) => {
+                assert_eq!(Some(via), lost);
+                assert!(error.to_string().starts_with("cannot receive on 127.0.0.1:"), "{error}");
+                assert_eq!(out.local_address(via), None);
+                let (next, other) = (open(out), open(out));
+                assert_ne!(next, via);
+                out.send(next, &Transmit::to(address(out, other)), b"x");
+                false
+            }
+            Call::Received(..) => true,
+            Call::Tick => false,
+            other => panic!("{other:?}"),
+        });
+        script.closed = closed;
+        match (script.drive([]), closed) {
+            (Ok((_, end)), Closed::GoOn) => assert_eq!((end, script.is_done), (End::Done, true)),
+            (Err(error), Closed::EndRun) => assert!(error.to_string().starts_with("cannot receive"), "{error}"),
+            (Ok(_), _) if script.is_done => return,
+            (ran, _) => panic!("{closed:?}: {ran:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_precision_of_a_run_is_asked_for_each_turn() {
+    /// Wants to be called in 5 ms, again and again, the second half of the times exactly.
+    struct Changing {
+        due: Vec<Instant>,
+        lateness: Vec<Duration>,
+    }
+    impl Engine for Changing {
+        fn receive(&mut self, _: Instant, _: SocketId, _: &Datagram<'_>, _: &mut impl Outbox) {}
+        fn tick(&mut self, now: Instant, _: &mut impl Outbox) {
+            match self.due.last() {
+                Some(due) if now < *due => return,
+                Some(due) => self.lateness.push(now - *due),
+                None => {}
+            }
+            self.due.push(now + Duration::from_millis(5));
+        }
+        fn next(&self) -> Next {
+            if self.lateness.len() < 40 { Next::At(self.due[self.due.len() - 1]) } else { Next::Done }
+        }
+        fn precision(&self) -> Option<Duration> {
+            (self.lateness.len() >= 20).then_some(Duration::from_millis(4))
+        }
+        fn unreachable(&mut self, _: Instant, _: SocketId, _: &Unreachable, _: &mut impl Outbox) {}
+        fn failed(&mut self, _: Instant, _: SocketId, _: &SendFailure, _: &mut impl Outbox) {}
+        fn report(&self) -> Report {
+            Report::default()
+        }
+    }
+    let mut engine = Changing { due: Vec::new(), lateness: Vec::new() };
+    let (_remote, control) = control().expect("there are descriptors");
+    drive([], &mut engine, Drive::new(control), &mut |_: Event<'_>| ControlFlow::Continue(())).expect("it goes on");
+    let (slept, watched) = engine.lateness.split_at(20);
+    // The best of each: a busy machine is late anyhow. Nobody is woken in less than 2 µs.
+    let best = |lateness: &[Duration]| *lateness.iter().min().expect("some");
+    assert!(best(watched) < best(slept), "{slept:?} {watched:?}");
+}
+
+#[test]
+fn sockets_of_both_families_and_backends_can_be_opened_in_one_run() {
+    let locals = [V4, V6].map(|ip| SocketAddr::new(ip, 0));
+    let mut opened = Vec::new();
+    let mut heard = HashSet::new();
+    Script::new(|call, out| match call {
+        Call::Tick if opened.is_empty() => {
+            for local in locals {
+                for portable in [false, true] {
+                    let Ok(via) = out.open(local, &Options::default().portable(portable)) else {
+                        netns::skip("no IPv6");
+                        continue;
+                    };
+                    out.send(via, &Transmit::to(address(out, via)), b"to myself");
+                    opened.push(via);
+                }
+            }
+            false
+        }
+        Call::Received(via, datagram) => {
+            assert_eq!(datagram.meta.source, address(out, via));
+            heard.insert(via);
+            heard.len() == opened.len()
+        }
+        Call::Tick => false,
+        other => panic!("{other:?}"),
+    })
+    .run([]);
+}
