@@ -15,14 +15,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (port, mut left): (u16, usize) = (port.parse()?, count.parse()?);
 
     // All that a capture can tell: a socket has no option that was not asked for.
-    let options = Options {
-        destination: true,
-        timestamps: true,
-        hop_limits: true,
-        traffic_classes: true,
-        drops: true,
-        ..Options::default()
-    };
+    let options =
+        Options::default().destination(true).timestamps(true).hop_limits(true).traffic_classes(true).drops(true);
     let socket = Socket::bind(([0, 0, 0, 0], port).into(), &options)?;
     let port = socket.local_address().port();
     println!("capturing {count} datagrams to port {port} in {file}");

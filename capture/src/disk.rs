@@ -230,7 +230,7 @@ mod tests {
         let finished = |packets: u64, received| {
             let mut writer = Writer::new(Vec::new(), WriteOptions { application: "udp".to_owned(), ..options() });
             let meta = meta("10.0.0.1:40000", "10.0.0.2", 0);
-            let datagram = Datagram { payload: b"", wire_len: 0, meta: &meta };
+            let datagram = Datagram::new(b"", &meta);
             (0..packets).for_each(|_| writer.datagram(&datagram, 1, 0).unwrap());
             writer.finish(received, 0).unwrap();
             writer.into_inner()

@@ -197,7 +197,7 @@ mod tests {
 
     fn bytes(meta: &Meta, payload: &[u8], wire_len: usize) -> Vec<u8> {
         let mut out = Vec::new();
-        let datagram = Datagram { payload, wire_len, meta };
+        let datagram = Datagram::new(payload, meta).wire_len(wire_len);
         let frame = Frame::new(&datagram, 53);
         frame.append(&mut out);
         assert_eq!(out.len(), frame.captured_len());
@@ -248,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_truncated_datagram_keeps_its_true_lengths() {
-        let datagram = Datagram { payload: b"head", wire_len: 1000, meta: &meta("10.1.0.1:1", Some("10.1.0.2")) };
+        let meta_v4 = meta("10.1.0.1:1", Some("10.1.0.2"));
+        let datagram = Datagram::new(b"head", &meta_v4).wire_len(1000);
         let frame = Frame::new(&datagram, 53);
         assert_eq!((frame.captured_len(), frame.wire_len()), (46, 1042));
         let v4 = bytes(datagram.meta, b"head", 1000);

@@ -15,7 +15,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // The capture has what the socket was asked for; systems other than Linux report less of it.
-//! let options = Options { destination: true, timestamps: true, drops: true, ..Options::default() };
+//! let options = Options::default().destination(true).timestamps(true).drops(true);
 //! let socket = Socket::bind("127.0.0.1:0".parse()?, &options)?;
 //! let port = socket.local_address().port();
 //! socket.send_to(b"Halo Dunia!", socket.local_address())?;

@@ -35,23 +35,19 @@ pub(crate) fn index(number: u32) -> InterfaceIndex {
 
 /// Two interfaces, `lan0` and `lan1`.
 pub(crate) fn interfaces() -> Interfaces {
-    let address =
-        |ip: IpAddr, prefix_len| InterfaceAddress { ip, prefix_len, broadcast: None, peer: None, tentative: false };
-    let interface = |number: u8| Interface {
-        name: format!("lan{number}"),
-        index: Some(index(number.into())),
-        up: true,
-        running: true,
-        broadcast: true,
-        loopback: false,
-        point_to_point: false,
-        multicast: true,
-        mtu: Some(1500),
-        hardware: Some([2, 0, 0, 0, 0, number]),
-        addresses: vec![
-            address([10, number, 0, 2].into(), 24),
-            address([0xfd01, 0, 0, 0, 0, 0, 0, number.into()].into(), 64),
-        ],
+    let interface = |number: u8| {
+        Interface::new(format!("lan{number}"))
+            .index(index(number.into()))
+            .up(true)
+            .running(true)
+            .broadcast(true)
+            .multicast(true)
+            .mtu(1500)
+            .hardware([2, 0, 0, 0, 0, number])
+            .addresses([
+                InterfaceAddress::new([10, number, 0, 2].into(), 24),
+                InterfaceAddress::new([0xfd01, 0, 0, 0, 0, 0, 0, number.into()].into(), 64),
+            ])
     };
     (0..2).map(interface).collect()
 }
@@ -152,6 +148,6 @@ pub(crate) fn statistics(capture: &[u8]) -> Vec<[u64; 3]> {
 pub(crate) fn frame(source: &str, destination: &str, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let meta = meta(source, destination, 0);
-    Frame::new(&Datagram { payload, wire_len: payload.len(), meta: &meta }, 5000).append(&mut out);
+    Frame::new(&Datagram::new(payload, &meta), 5000).append(&mut out);
     out
 }

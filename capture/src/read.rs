@@ -389,7 +389,7 @@ mod tests {
         for (number, ([source, destination], payload)) in (0..).zip(datagrams) {
             let mut meta = meta(source, destination, 0);
             (meta.hop_limit, meta.traffic_class) = (Some(7), Some(0xb9));
-            let datagram = Datagram { payload, wire_len: payload.len(), meta: &meta };
+            let datagram = Datagram::new(payload, &meta);
             writer.write(&datagram, 5000, at(START + 1001 * number), 2).unwrap();
         }
         writer.finish(datagrams.len() as u64, 0).unwrap();
@@ -478,7 +478,7 @@ mod tests {
         for [source, destination] in [V4, V6] {
             let mut writer = Writer::begin(Vec::new(), options(), at(START));
             let meta = meta(source, destination, 0);
-            writer.datagram(&Datagram { payload: b"head", wire_len: 9, meta: &meta }, 5000, 0).unwrap();
+            writer.datagram(&Datagram::new(b"head", &meta).wire_len(9), 5000, 0).unwrap();
             writer.finish(1, 0).unwrap();
             let (datagrams, counts, error) = read(&writer.into_inner());
             assert!(datagrams.is_empty() && error.is_none());

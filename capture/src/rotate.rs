@@ -323,7 +323,7 @@ mod tests {
             payload[..4].copy_from_slice(&number.to_be_bytes());
             let mut meta = meta("10.0.0.1:40000", "10.0.0.2", number % 2);
             meta.received = Some(at(START + u64::from(number) * 1_000_000_000));
-            files.datagram(&Datagram { payload: &payload, wire_len: 1000, meta: &meta }, 50_000, number % 2).unwrap();
+            files.datagram(&Datagram::new(&payload, &meta).wire_len(1000), 50_000, number % 2).unwrap();
         }
     }
 
@@ -382,7 +382,7 @@ mod tests {
             let mut files = create(&scratch.file(name), rotation);
             for interface in [0, 1, 0] {
                 let meta = meta("10.0.0.1:40000", "10.0.0.2", interface);
-                files.datagram(&Datagram { payload: b"", wire_len: 0, meta: &meta }, 50_000, 1).unwrap();
+                files.datagram(&Datagram::new(b"", &meta), 50_000, 1).unwrap();
             }
             files.finish(3, 3).unwrap();
             files.files()
@@ -616,7 +616,7 @@ mod tests {
         let mut moved = meta("10.0.0.1:40000", "10.0.0.2", 0);
         for seconds in [0, 3, 4] {
             moved.received = Some(at(START / 2 + seconds * 1_000_000_000));
-            files.datagram(&Datagram { payload: &[0xff; 4], wire_len: 4, meta: &moved }, 50_000, 0).unwrap();
+            files.datagram(&Datagram::new(&[0xff; 4], &moved).wire_len(4), 50_000, 0).unwrap();
         }
         files.finish(13, 0).unwrap();
         let all: Vec<_> = names(&scratch).iter().map(|name| read(&scratch.file(name))).collect();
@@ -708,7 +708,7 @@ mod tests {
         write(&mut files, 1);
         fs::remove_dir_all(scratch.file("no")).unwrap();
         let meta = meta("10.0.0.1:40000", "10.0.0.2", 0);
-        let datagram = Datagram { payload: b"", wire_len: 0, meta: &meta };
+        let datagram = Datagram::new(b"", &meta);
         let error = files.datagram(&datagram, 1, 0).unwrap_err();
         let expected = format!("cannot create '{}': no such file or directory", scratch.file("no/a-00002").display());
         assert_eq!(error.to_string(), expected);
@@ -730,7 +730,7 @@ mod tests {
             let file = File::options().append(true).open(path).unwrap();
             let mut files = CaptureFiles::in_file(file, path, options());
             let (payload, meta) = ([0; 1000], meta("10.0.0.1:40000", "10.0.0.2", 0));
-            let datagram = Datagram { payload: &payload, wire_len: 1000, meta: &meta };
+            let datagram = Datagram::new(&payload, &meta).wire_len(1000);
             let results: Vec<_> = (0..2000).map(|_| files.datagram(&datagram, 50_000, 0)).collect();
             let errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();
             assert_eq!(errors.len(), 1);

@@ -461,7 +461,7 @@ mod tests {
 
     fn whole(payload: &[u8], meta: &Meta) -> Datagram<'static> {
         let (payload, meta) = (payload.to_vec().leak(), Box::leak(Box::new(*meta)));
-        Datagram { payload, wire_len: payload.len(), meta }
+        Datagram::new(payload, meta)
     }
 
     fn finished(mut writer: Writer<Vec<u8>>, received: u64, dropped: u64) -> Vec<u8> {
@@ -614,7 +614,7 @@ mod tests {
         for (source, destination, header) in [("10.0.0.1:1", "10.0.0.2", 42), ("[fd01::1]:1", "fd01::2", 62)] {
             let meta = meta(source, destination, 0);
             let mut writer = writer();
-            let datagram = Datagram { payload: &[7; 100], wire_len: 9000, meta: &meta };
+            let datagram = Datagram::new(&[7; 100], &meta).wire_len(9000);
             writer.write(&datagram, 5000, at(START), 0).unwrap();
             let scratch = Scratch::new("truncated");
             let file = scratch.with("capture.pcapng", &finished(writer, 1, 0));

@@ -20,17 +20,15 @@ fn patience() -> Wait {
 
 /// A socket with every option that reports something, and one that sends to it.
 fn sockets(ip: IpAddr) -> Option<(Socket, Socket, SocketAddr)> {
-    let options = Options {
-        destination: true,
-        timestamps: true,
-        hop_limits: true,
-        traffic_classes: true,
-        drops: true,
-        coalesce: true,
-        receive_buffer: Some(256 * 1024),
-        ..Options::default()
-    };
-    let sends = Options { hop_limit: Some(7), traffic_class: Some(0xb8), ..Options::default() };
+    let options = Options::default()
+        .destination(true)
+        .timestamps(true)
+        .hop_limits(true)
+        .traffic_classes(true)
+        .drops(true)
+        .coalesce(true)
+        .receive_buffer(256 * 1024);
+    let sends = Options::default().hop_limit(7).traffic_class(0xb8);
     match Socket::bind(SocketAddr::new(ip, 0), &sends) {
         Ok(sender) => {
             let receiver = Socket::bind(SocketAddr::new(any_address(ip), 0), &options).unwrap();

@@ -67,16 +67,14 @@ fn system() -> String {
 }
 
 fn everything() -> Options {
-    Options {
-        destination: true,
-        timestamps: true,
-        hop_limits: true,
-        traffic_classes: true,
-        drops: true,
-        errors: true,
-        coalesce: true,
-        ..Options::default()
-    }
+    Options::default()
+        .destination(true)
+        .timestamps(true)
+        .hop_limits(true)
+        .traffic_classes(true)
+        .drops(true)
+        .errors(true)
+        .coalesce(true)
 }
 
 fn offered(capabilities: &Capabilities) -> [(bool, &'static str); 10] {

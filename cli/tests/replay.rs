@@ -85,7 +85,7 @@ struct Target(Socket, RefCell<VecDeque<Vec<u8>>>);
 impl Target {
     fn new(ip: &str) -> Self {
         let address = SocketAddr::new(ip.parse().expect("an address"), 0);
-        let options = Options { receive_buffer: Some(4 << 20), ..Options::default() };
+        let options = Options::default().receive_buffer(4 << 20);
         Self(Socket::bind(address, &options).expect("loopback is ours"), RefCell::default())
     }
 

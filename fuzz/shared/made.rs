@@ -110,18 +110,16 @@ pub(crate) fn payload(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 
 /// Two interfaces: a network of ours, by this name, and loopback.
 pub(crate) fn interfaces(name: &str) -> Interfaces {
-    let interface = |name: &str, index: u32, ip: IpAddr, prefix_len: u8, broadcast: Option<Ipv4Addr>| Interface {
-        name: name.to_owned(),
-        index: InterfaceIndex::new(index),
-        up: true,
-        running: true,
-        broadcast: broadcast.is_some(),
-        loopback: ip.is_loopback(),
-        point_to_point: false,
-        multicast: broadcast.is_some(),
-        mtu: Some(1500),
-        hardware: None,
-        addresses: vec![InterfaceAddress { ip, prefix_len, broadcast, peer: None, tentative: false }],
+    let interface = |name: &str, index: u32, ip: IpAddr, prefix_len: u8, broadcast: Option<Ipv4Addr>| {
+        Interface::new(name)
+            .index(InterfaceIndex::new(index))
+            .up(true)
+            .running(true)
+            .broadcast(broadcast.is_some())
+            .loopback(ip.is_loopback())
+            .multicast(broadcast.is_some())
+            .mtu(1500)
+            .addresses([InterfaceAddress::new(ip, prefix_len).broadcast(broadcast)])
     };
     let broadcast = Some(Ipv4Addr::new(10, 0, 0, 255));
     Interfaces::from_iter([

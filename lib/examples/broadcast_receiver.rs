@@ -7,7 +7,7 @@
 use udpkit::{Options, ReceiveBatch, Socket, Wait};
 
 fn main() -> udpkit::Result<()> {
-    let options = Options { reuse_address: true, destination: true, ..Options::default() };
+    let options = Options::default().reuse_address(true).destination(true);
     let socket = Socket::bind(([0, 0, 0, 0], 10000).into(), &options)?;
     let mut batch = ReceiveBatch::default();
     loop {

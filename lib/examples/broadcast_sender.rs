@@ -7,7 +7,7 @@
 use udpkit::{Interfaces, Options, Socket};
 
 fn main() -> udpkit::Result<()> {
-    let options = Options { broadcast: true, ..Options::default() };
+    let options = Options::default().broadcast(true);
     for interface in Interfaces::list()?.iter().filter(|interface| interface.running) {
         for address in &interface.addresses {
             let Some(broadcast) = address.broadcast else { continue };

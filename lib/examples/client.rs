@@ -11,7 +11,7 @@ use udpkit::{Options, ReceiveBatch, Socket, Wait};
 
 fn main() -> udpkit::Result<()> {
     let server = SocketAddr::from(([127, 0, 0, 1], 10000));
-    let socket = Socket::bind(([0, 0, 0, 0], 0).into(), &Options { errors: true, ..Options::default() })?;
+    let socket = Socket::bind(([0, 0, 0, 0], 0).into(), &Options::default().errors(true))?;
     socket.send_to(b"Hello World", server)?;
     let mut answers = ReceiveBatch::default();
     while socket.receive(&mut answers, Wait::For(Duration::from_secs(1)))? > 0 {

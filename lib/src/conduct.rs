@@ -13,6 +13,7 @@ use crate::setters::setters;
 
 /// Which guards are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Conduct {
     /// Refuse the source ports of well-known responders, which may answer the answer (CVE-2024-2169).
     pub refuse_responder_ports: bool,
@@ -36,6 +37,7 @@ setters! { Conduct {
 
 /// The limit on answers per second to one source network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RateLimit {
     /// [`RateLimit::DEFAULT_PER_SECOND`], loopback exempt.
     Default,

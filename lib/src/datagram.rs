@@ -29,6 +29,8 @@ pub fn header_len(address: IpAddr) -> usize {
 }
 
 /// To whom a datagram was addressed.
+///
+/// Exhaustive: IP has no other way, and what a program does with one kind is seldom right for another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Delivery {
     /// To this host alone.
@@ -133,6 +135,7 @@ impl Meta {
 
 /// One datagram: its payload, its true length, and what the kernel told of it.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Datagram<'a> {
     /// The payload, or as much of it as the slot took. May be empty: that is data, not an end.
     pub payload: &'a [u8],
@@ -244,6 +247,7 @@ pub(crate) struct Message {
 
 /// Where a datagram goes and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transmit {
     /// Address and port it goes to.
     pub destination: SocketAddr,
@@ -284,6 +288,7 @@ pub(crate) struct Entry {
 
 /// Datagrams that could not be sent.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct SendFailure {
     /// Where they should have gone.
     pub transmit: Transmit,

@@ -62,6 +62,8 @@ pub trait Outbox {
 }
 
 /// When an engine wants to be called again.
+///
+/// Exhaustive: what drives an engine must heed each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// [`Engine::tick`] at this moment, or before that with a datagram.

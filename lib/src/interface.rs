@@ -9,6 +9,7 @@ use crate::setters::setters;
 /// A network interface and its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the system's flags")]
+#[non_exhaustive]
 pub struct Interface {
     /// Its name, such as `eth0`.
     pub name: String,
@@ -50,6 +51,7 @@ setters! { Interface {
 
 /// An address of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InterfaceAddress {
     /// Our address.
     pub ip: IpAddr,

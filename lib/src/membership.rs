@@ -13,6 +13,7 @@ use crate::socket_id::SocketId;
 
 /// A group that a socket wants to hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Group {
     /// The socket.
     pub via: SocketId,

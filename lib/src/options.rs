@@ -8,6 +8,7 @@ use crate::setters::setters;
 ///
 /// An IPv6 socket is always IPv6 alone (`IPV6_V6ONLY`), on every system: both families take two sockets.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Options {
     /// Share the port with others that allow it (`SO_REUSEADDR`): each gets every broadcast and multicast.
     pub reuse_address: bool,

@@ -18,6 +18,7 @@ use crate::unreachable::Unreachable;
 
 /// How long a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Wait {
     /// Return at once.
     No,

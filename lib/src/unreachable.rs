@@ -7,6 +7,7 @@ use crate::setters::setters;
 
 /// Why a datagram of ours was not delivered, as an ICMP message or our own kernel said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Cause {
     /// Nobody listens on the port.
     Port,
@@ -17,19 +18,36 @@ pub enum Cause {
     /// A filter on the way forbids it.
     Prohibited,
     /// Too long for a link on the way, which takes at most this many bytes of IP datagram (0: it did not say).
+    /// Exhaustive: ICMP says no more.
     TooBig {
         /// The link's MTU in bytes.
         mtu: u32,
     },
     /// The hop limit was used up on the way.
     HopLimit,
-    /// Anything else: ICMP type and code.
+    /// Anything else: ICMP type and code. Exhaustive: ICMP says no more.
     Other {
         /// ICMP type.
         kind: u8,
         /// ICMP code.
         code: u8,
     },
+}
+
+impl Cause {
+    /// The cause as a key of JSON and the like: `too_big`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Port => "port",
+            Self::Host => "host",
+            Self::Network => "network",
+            Self::Prohibited => "prohibited",
+            Self::TooBig { .. } => "too_big",
+            Self::HopLimit => "hop_limit",
+            Self::Other { .. } => "other",
+        }
+    }
 }
 
 impl fmt::Display for Cause {

@@ -293,7 +293,7 @@ fn a_socket_that_is_never_empty_keeps_no_run_from_ending() {
 fn a_sink_that_wants_no_more_ends_a_run_that_never_waits() {
     let end = in_time(|| {
         let socket = sending_to_itself(0);
-        let options = SendOptions { wait: Duration::ZERO, verbose: true, ..SendOptions::new(socket.local_address()) };
+        let options = SendOptions::new(socket.local_address()).wait(Duration::ZERO).verbose(true);
         let mut sender = Sender::new(options, Requests::Fixed { payloads: vec![b"x".to_vec()], repeat: None });
         let (_remote, control) = control().expect("there are descriptors");
         let drive_with = Drive::new(control);
@@ -323,7 +323,7 @@ fn a_sink_that_wants_no_more_when_nothing_comes_ends_the_run() {
 
 /// A socket that has dropped some of what came to it, and how many.
 fn overrun(options: &Options) -> (Socket, u64) {
-    let socket = bind(V4, &Options { receive_buffer: Some(4096), ..options.clone() });
+    let socket = bind(V4, &options.clone().receive_buffer(4096));
     while socket.kernel_drops().expect("Linux counts them") == 0 {
         send(&socket, socket.local_address());
     }
@@ -352,7 +352,7 @@ fn drops_of_all_sockets_are_told_once_and_reported() {
 
 #[test]
 fn drops_are_at_least_a_number_only_where_trains_may_have_been_dropped() {
-    let coalesce = Options { coalesce: true, ..Options::default() };
+    let coalesce = Options::default().coalesce(true);
     let cases = [
         (vec![overrun(&coalesce).0, sending_to_itself(0)], true),
         (vec![overrun(&Options::default()).0, sending_to_itself(0)], false),
@@ -365,7 +365,7 @@ fn drops_are_at_least_a_number_only_where_trains_may_have_been_dropped() {
         assert_eq!(report.kernel_drops_at_least, at_least);
     }
     let (_, report, _) = run_with(
-        [sending_to_itself(0), bind(V4, &Options { portable: true, ..Options::default() })],
+        [sending_to_itself(0), bind(V4, &Options::default().portable(true))],
         Probe { lasts: Some(Duration::from_millis(5)), ..Probe::default() },
         Memberships::default(),
         &mut Idle(|| ()),
@@ -403,7 +403,7 @@ fn drops_are_told_a_second_after_those_before_though_nothing_comes_any_more() {
 
 #[test]
 fn a_group_that_can_be_joined_nowhere_ends_a_run_before_it_begins() {
-    let group = Group { via: SocketId::first(0), address: [239, 255, 1, 2].into(), source: None, interface: None };
+    let group = Group::new(SocketId::first(0), [239, 255, 1, 2].into());
     let nowhere = Memberships::new(vec![group], vec!["gone".to_owned()]);
     let probe = Probe { lasts: Some(Duration::ZERO), ..Probe::default() };
     let refused = run_with([sending_to_itself(0)], probe, nowhere, &mut Idle(|| ()));
@@ -430,7 +430,7 @@ impl Sink for Changing {
             assert_eq!(eth0.addresses.len(), 1);
             self.told += 1;
             let group = SocketAddr::from((GROUP, self.to.port()));
-            let transmit = Transmit { interface: eth0.index, ..Transmit::to(group) };
+            let transmit = Transmit::to(group).interface(eth0.index);
             send_run(&self.sender, &transmit, &[b"group".to_vec()]);
         }
         ControlFlow::Continue(())
@@ -461,8 +461,8 @@ fn an_interface_that_changes_is_told_and_its_groups_are_joined() {
     if !netns::enter(TEST, SCRIPT) {
         return;
     }
-    let socket = bind(any_address(V4), &Options { destination: true, ..Options::default() });
-    let group = Group { via: SocketId::first(0), address: GROUP.into(), source: None, interface: None };
+    let socket = bind(any_address(V4), &Options::default().destination(true));
+    let group = Group::new(SocketId::first(0), GROUP.into());
     let sender = bind(any_address(V4), &Options::default());
     let to = SocketAddr::new(V4, socket.local_address().port());
     let mut sink = Changing { sender, to, changed: false, told: 0 };

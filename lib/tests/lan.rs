@@ -45,7 +45,7 @@ fn v6(text: &str) -> IpAddr {
 }
 
 fn via(interface: &str, destination: IpAddr) -> Transmit {
-    Transmit { interface: common::interface(interface).index, ..Transmit::to(SocketAddr::new(destination, PORT)) }
+    Transmit::to(SocketAddr::new(destination, PORT)).interface(common::interface(interface).index)
 }
 
 /// Runs another copy of the test on host h2, does this once that copy is ready, and asserts that it ends well.
@@ -81,7 +81,7 @@ fn hosts_of_a_lan_reach_each_other() {
     if netns::role() == "asker" {
         // It refuses a closed port, so it is there.
         let neighbour: IpAddr = std::env::var("NEIGHBOUR").unwrap().parse().unwrap();
-        let socket = bind(any_address(V4), &Options { errors: true, ..Options::default() });
+        let socket = bind(any_address(V4), &Options::default().errors(true));
         socket.send_to(b"anyone?", SocketAddr::new(neighbour, PORT)).expect("there is a route");
         let report = common::reports(&socket, 1).remove(0);
         assert_eq!((report.cause, report.reporter), (udpkit::Cause::Port, Some(neighbour)));
@@ -107,8 +107,8 @@ fn trains_over_the_mtu_fall_back_and_nothing_is_lost_or_doubled() {
         return;
     }
     for ip in [V4, V6] {
-        let receiver = bind(ip, &Options { hop_limits: true, ..Options::default() });
-        let sender = bind(ip, &Options { errors: true, ..Options::default() });
+        let receiver = bind(ip, &Options::default().hop_limits(true));
+        let sender = bind(ip, &Options::default().errors(true));
         let fits = 1500 - udpkit::header_len(ip);
         assert_eq!(path_mtu(receiver.local_address(), None), Some(1500));
         // A run that fits between two that do not, then one that fits again, all in one batch.
@@ -185,7 +185,7 @@ fn a_slow_link_is_waited_for_as_long_as_asked_and_no_longer() {
     }
     for (send_wait, all) in [(Duration::ZERO, false), (Duration::from_secs(3600), true)] {
         // Without the error queue the kernel does not tell what its queue refused.
-        let options = Options { errors: true, send_wait, ..Options::default() };
+        let options = Options::default().errors(true).send_wait(send_wait);
         let sender = bind(v4([10, 7, 0, 1]), &options);
         let mut batch = SendBatch::default();
         for port in 1..=64 {
@@ -214,7 +214,7 @@ fn destinations_without_a_way_fail_alone() {
     for portable in BACKENDS {
         for (index, ip) in [V4, V6].into_iter().enumerate() {
             let receiver = bind(ip, &Options::default());
-            let sender = bind(any_address(ip), &Options { portable, errors: true, ..Options::default() });
+            let sender = bind(any_address(ip), &Options::default().portable(portable).errors(true));
             let mut batch = SendBatch::default();
             for network in 0..4 {
                 assert!(batch.push(&Transmit::to(receiver.local_address()), &[network]));
@@ -249,7 +249,7 @@ fn reply_leaves_from_the_address_that_was_asked_in_both_families() {
         return;
     }
     for (ip, second) in [(V4, v4([10, 9, 0, 2])), (V6, v6("fd09::2"))] {
-        let server = bind(any_address(ip), &Options { destination: true, ..Options::default() });
+        let server = bind(any_address(ip), &Options::default().destination(true));
         for (asked, from) in [(second, ip), (ip, second), (second, second), (ip, ip)] {
             let client = bind(from, &Options::default());
             let asked = SocketAddr::new(asked, server.local_address().port());
@@ -278,7 +278,7 @@ fn whatever_another_host_asks_of_many_is_answered_from_our_own_address() {
         (v6("ff02::1"), Delivery::Multicast),
     ];
     if netns::role() == "asker" {
-        let options = Options { broadcast: true, ..Options::default() };
+        let options = Options::default().broadcast(true);
         say_ready();
         for (asked, _) in questions {
             let client = bind(any_address(asked), &options);
@@ -355,7 +355,7 @@ fn a_group_is_heard_on_the_interfaces_where_it_was_joined() {
     }
     for portable in BACKENDS {
         for group in [v4([239, 255, 1, 2]), v4([224, 0, 0, 200]), v6("ff15::99"), v6("ff02::1:99")] {
-            let options = Options { portable, destination: true, ..Options::default() };
+            let options = Options::default().portable(portable).destination(true);
             let receiver = bind_to(SocketAddr::new(any_address(group), PORT), &options);
             let joined = [interface("eth1"), interface("eth2")];
             for interface in &joined {
@@ -385,12 +385,12 @@ fn a_socket_hears_groups_that_others_joined_unless_it_asked_not_to() {
     }
     for group in [v4([239, 255, 1, 2]), v6("ff15::99"), v6("ff02::1:99")] {
         // Separate sockets at one port: a marker reaches only one of those that share it, so they do not.
-        let shared = Options { reuse_address: true, ..Options::default() };
+        let shared = Options::default().reuse_address(true);
         let joined = bind_to(SocketAddr::new(any_address(group), PORT), &shared);
         joined.join(group, &interface("eth1"), None).expect("it can multicast");
         let sender = bind(any_address(group), &Options::default());
         for (only_joined_groups, expected) in [(false, vec!["eth1"]), (true, vec![])] {
-            let options = Options { only_joined_groups, ..shared.clone() };
+            let options = shared.clone().only_joined_groups(only_joined_groups);
             // The latest of several gets what is sent to one host.
             let stranger = bind_to(SocketAddr::new(any_address(group), PORT), &options);
             let received = heard(&sender, group, &[&stranger]).remove(0);
@@ -411,8 +411,7 @@ fn a_join_for_one_source_hears_only_that_source() {
             (v4([232, 1, 1, 1]), v4([10, 2, 0, 7]), v4([10, 2, 0, 1])),
             (v6("ff3e::1234"), v6("fd02::7"), v6("fd02::1")),
         ] {
-            let receiver =
-                bind_to(SocketAddr::new(any_address(group), PORT), &Options { portable, ..Options::default() });
+            let receiver = bind_to(SocketAddr::new(any_address(group), PORT), &Options::default().portable(portable));
             if let Err(error) = receiver.join(group, &eth2, Some(wanted)) {
                 assert!(portable && group.is_ipv6(), "{error}");
                 assert_eq!(error.cause().kind(), std::io::ErrorKind::Unsupported, "{error}");
@@ -420,7 +419,7 @@ fn a_join_for_one_source_hears_only_that_source() {
             }
             let sender = bind(any_address(group), &Options::default());
             for (source, payload) in [(other, b"other"), (wanted, b"heard"), (other, b"again")] {
-                let transmit = Transmit { local: Some(source), ..via("eth2", group) };
+                let transmit = via("eth2", group).local(source);
                 send_run(&sender, &transmit, &[payload.to_vec()]);
             }
             let received = until_marked(&sender, &receiver);
@@ -437,7 +436,7 @@ fn both_families_share_a_port_and_receivers_share_a_broadcast() {
         return;
     }
     for portable in BACKENDS {
-        let plain = Options { portable, ..Options::default() };
+        let plain = Options::default().portable(portable);
         let both = [V6, V4].map(|ip| bind_to(SocketAddr::new(any_address(ip), PORT), &plain));
         let taken = Socket::bind(SocketAddr::new(any_address(V4), PORT), &plain).expect_err("it is taken");
         assert!(taken.is_in_use(), "{taken}");
@@ -449,9 +448,9 @@ fn both_families_share_a_port_and_receivers_share_a_broadcast() {
         }
         drop(both);
 
-        let shared = Options { reuse_address: true, ..plain.clone() };
+        let shared = plain.clone().reuse_address(true);
         let receivers = [(); 3].map(|()| bind_to(SocketAddr::new(any_address(V4), PORT), &shared));
-        let sender = bind(any_address(V4), &Options { broadcast: true, ..Options::default() });
+        let sender = bind(any_address(V4), &Options::default().broadcast(true));
         for (to, from) in [
             (via("eth1", v4([10, 1, 0, 255])), v4([10, 1, 0, 1])),
             (via("eth2", v4([10, 2, 0, 255])), v4([10, 2, 0, 1])),

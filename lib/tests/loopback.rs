@@ -23,15 +23,10 @@ use udpkit::{
 /// Sends 100,000 datagrams, twenty at a time, in trains and singly by turns; compares each with what was sent.
 fn exchange(ip: IpAddr, sender_portable: bool, receiver_portable: bool) {
     const TOLD_CLASS: u8 = 0xb9;
-    let options = Options { coalesce: true, portable: receiver_portable, ..told_all() };
+    let options = told_all().coalesce(true).portable(receiver_portable);
     let receiver = bind(any_address(ip), &options);
     let port = receiver.local_address().port();
-    let options = Options {
-        hop_limit: Some(77),
-        traffic_class: Some(TOLD_CLASS),
-        portable: sender_portable,
-        ..Options::default()
-    };
+    let options = Options::default().hop_limit(77).traffic_class(TOLD_CLASS).portable(sender_portable);
     let sender = bind(ip, &options);
     let interface = loopback().index;
     let mut batch = ReceiveBatch::default();
@@ -47,7 +42,7 @@ fn exchange(ip: IpAddr, sender_portable: bool, receiver_portable: bool) {
         });
         let payloads: Vec<_> = (round * 20..).zip(lens).map(|(number, len)| numbered(number, len)).collect();
         let (train, singles) = payloads.split_at(16);
-        let to_train = Transmit { hop_limit: Some(9), ..Transmit::to(SocketAddr::new(ip, port)) };
+        let to_train = Transmit::to(SocketAddr::new(ip, port)).hop_limit(9);
         let other = if ip == V4 { IpAddr::from([127, 0, 0, 2]) } else { ip };
         send_run(&sender, &to_train, train);
         for payload in singles {
@@ -101,7 +96,7 @@ fn every_datagram_of_an_overrun_is_received_or_counted_as_dropped() {
     const SENT: u64 = 60;
     for ip in families() {
         for round in 0..20 {
-            let receiver = bind(ip, &Options { receive_buffer: Some(4096), drops: true, ..Options::default() });
+            let receiver = bind(ip, &Options::default().receive_buffer(4096).drops(true));
             let sender = bind(ip, &Options::default());
             for number in 0..SENT {
                 sender.send_to(&numbered(number, 100), receiver.local_address()).expect("sending is not the problem");
@@ -135,7 +130,7 @@ fn every_datagram_of_an_overrun_is_received_or_counted_as_dropped() {
 #[test]
 fn two_threads_that_ask_for_drops_at_once_are_told_no_more_than_there_were() {
     const DROPS: u64 = 20_000;
-    let receiver = bind(V4, &Options { receive_buffer: Some(4096), ..Options::default() });
+    let receiver = bind(V4, &Options::default().receive_buffer(4096));
     let sender = bind(V4, &Options::default());
     let (done, deadline) = (AtomicBool::new(false), patience());
     let ask_until_enough = || loop {
@@ -165,7 +160,7 @@ fn two_threads_that_ask_for_drops_at_once_are_told_no_more_than_there_were() {
 fn a_datagram_longer_than_its_slot_is_told_as_truncated() {
     for ip in families() {
         for portable in BACKENDS {
-            let receiver = bind(ip, &Options { portable, ..Options::default() });
+            let receiver = bind(ip, &Options::default().portable(portable));
             let sender = bind(ip, &Options::default());
             let payload = numbered(1, 3000);
             for payload in [payload.as_slice(), &payload[..1001], &payload[..1000], b"next"] {
@@ -186,7 +181,7 @@ fn a_datagram_longer_than_its_slot_is_told_as_truncated() {
 #[test]
 fn a_train_longer_than_its_slot_is_told_datagram_by_datagram() {
     for ip in families() {
-        let receiver = bind(ip, &Options { coalesce: true, ..Options::default() });
+        let receiver = bind(ip, &Options::default().coalesce(true));
         let sender = bind(ip, &Options::default());
         if !receiver.capabilities().coalesce || !sender.capabilities().segmentation {
             netns::skip("this kernel has no trains");
@@ -207,7 +202,7 @@ fn one_bad_destination_fails_alone_and_the_rest_is_sent_once() {
     for ip in families() {
         for portable in BACKENDS {
             let receiver = bind(ip, &Options::default());
-            let sender = bind(ip, &Options { portable, errors: true, ..Options::default() });
+            let sender = bind(ip, &Options::default().portable(portable).errors(true));
             let good = Transmit::to(receiver.local_address());
             let mut bad = vec![("port zero", SocketAddr::new(ip, 0)), ("family", SocketAddr::new(other_family(ip), 9))];
             if ip == V4 {
@@ -250,8 +245,8 @@ fn a_run_longer_than_any_train_arrives_once_and_in_order() {
     for ip in families() {
         for portable in BACKENDS {
             for coalesce in [false, true] {
-                let receiver = bind(ip, &Options { coalesce, ..Options::default() });
-                let sender = bind(ip, &Options { portable, ..Options::default() });
+                let receiver = bind(ip, &Options::default().coalesce(coalesce));
+                let sender = bind(ip, &Options::default().portable(portable));
                 // Twice the 64 of the smallest limit and more; then as many bytes as a train ever holds.
                 for (count, len) in [(130, 20), (11, 11_000), (2, 32_743), (2, 32_744)] {
                     let payloads: Vec<_> = (0..count).map(|number| numbered(number, len)).collect();
@@ -271,8 +266,8 @@ fn a_run_longer_than_any_train_arrives_once_and_in_order() {
 fn every_payload_from_empty_to_the_largest_arrives_whole() {
     for ip in families() {
         for portable in BACKENDS {
-            let receiver = bind(ip, &Options { portable, ..Options::default() });
-            let sender = bind(ip, &Options { portable, ..Options::default() });
+            let receiver = bind(ip, &Options::default().portable(portable));
+            let sender = bind(ip, &Options::default().portable(portable));
             let largest = max_payload(ip);
             for len in [0, 1, 1472, 1473, largest] {
                 let payload = [numbered(7, len.max(8)), vec![]].concat()[..len].to_vec();
@@ -288,7 +283,7 @@ fn every_payload_from_empty_to_the_largest_arrives_whole() {
 
 #[test]
 fn reply_leaves_from_the_address_that_was_asked() {
-    let server = bind(any_address(V4), &Options { destination: true, ..Options::default() });
+    let server = bind(any_address(V4), &Options::default().destination(true));
     let client = bind(V4, &Options::default());
     for asked in [[127, 0, 0, 1], [127, 0, 0, 2], [127, 9, 8, 7]] {
         let asked = SocketAddr::from((asked, server.local_address().port()));
@@ -301,8 +296,8 @@ fn reply_leaves_from_the_address_that_was_asked() {
 
 #[test]
 fn delivery_is_told_and_a_broadcast_is_answered_from_our_own_address() {
-    let server = bind(any_address(V4), &Options { destination: true, ..Options::default() });
-    let client = bind(V4, &Options { broadcast: true, ..Options::default() });
+    let server = bind(any_address(V4), &Options::default().destination(true));
+    let client = bind(V4, &Options::default().broadcast(true));
     for (asked, delivery) in
         [(IpAddr::from([127, 0, 0, 1]), Delivery::Unicast), (IpAddr::from([127, 255, 255, 255]), Delivery::Broadcast)]
     {
@@ -329,7 +324,7 @@ fn a_closed_port_among_open_ones_is_reported_and_nothing_is_lost() {
         let open: Vec<_> = (0..10).map(|_| bind(ip, &Options::default())).collect();
         let closed = closed_port(ip);
         let closed_address = closed.local_addr().unwrap();
-        let sender = bind(ip, &Options { errors: true, ..Options::default() });
+        let sender = bind(ip, &Options::default().errors(true));
         assert!(sender.capabilities().errors);
         for round in 0..100 {
             let payload = format!("round {round}");
@@ -359,7 +354,7 @@ fn a_closed_port_among_open_ones_is_reported_and_nothing_is_lost() {
 fn a_report_ends_the_wait_for_datagrams() {
     for ip in families() {
         let closed = closed_port(ip);
-        let sender = bind(ip, &Options { errors: true, ..Options::default() });
+        let sender = bind(ip, &Options::default().errors(true));
         sender.send_to(b"anyone?", closed.local_addr().unwrap()).expect("loopback takes it");
         // Nothing else will ever arrive, and the reports could not be asked for while it waits.
         let received = sender.receive(&mut ReceiveBatch::default(), Wait::Forever).expect("receiving does not fail");
@@ -415,7 +410,7 @@ fn a_refused_datagram_does_not_stop_the_next_one() {
     for ip in families() {
         let open = bind(ip, &Options::default());
         let closed = closed_port(ip);
-        let sender = bind(ip, &Options { errors: true, ..Options::default() });
+        let sender = bind(ip, &Options::default().errors(true));
         let mut batch = SendBatch::default();
         for number in 0..60 {
             let to = if number % 4 == 3 { open.local_address() } else { closed.local_addr().unwrap() };
@@ -458,18 +453,15 @@ fn nothing_is_told_or_switched_on_that_was_not_asked_for() {
     type Change = fn(&mut Capabilities);
     let rows: [(&str, Options, &[&str], Change); 8] = [
         ("nothing", off(), &[], |_| {}),
-        (
-            "destination",
-            Options { destination: true, ..off() },
-            &["destination", "local", "interface", "delivery"],
-            |capabilities| capabilities.destination = true,
-        ),
-        ("timestamps", Options { timestamps: true, ..off() }, &["received"], |c| c.timestamps = true),
-        ("hop limits", Options { hop_limits: true, ..off() }, &["hop_limit"], |c| c.hop_limits = true),
-        ("classes", Options { traffic_classes: true, ..off() }, &["traffic_class"], |c| c.traffic_classes = true),
-        ("drops", Options { drops: true, ..off() }, &[], |c| c.drops = true),
-        ("errors", Options { errors: true, ..off() }, &[], |c| c.errors = true),
-        ("coalesce", Options { coalesce: true, ..off() }, &[], |c| c.coalesce = true),
+        ("destination", off().destination(true), &["destination", "local", "interface", "delivery"], |capabilities| {
+            capabilities.destination = true
+        }),
+        ("timestamps", off().timestamps(true), &["received"], |c| c.timestamps = true),
+        ("hop limits", off().hop_limits(true), &["hop_limit"], |c| c.hop_limits = true),
+        ("classes", off().traffic_classes(true), &["traffic_class"], |c| c.traffic_classes = true),
+        ("drops", off().drops(true), &[], |c| c.drops = true),
+        ("errors", off().errors(true), &[], |c| c.errors = true),
+        ("coalesce", off().coalesce(true), &[], |c| c.coalesce = true),
     ];
     for ip in families() {
         for (name, options, fields, change) in rows.clone() {
@@ -483,10 +475,10 @@ fn nothing_is_told_or_switched_on_that_was_not_asked_for() {
             sender.send_to(b"x", SocketAddr::new(ip, receiver.local_address().port())).expect("loopback takes it");
             assert_eq!(told(&receive_one(&receiver).meta), fields, "{name}");
         }
-        let receiver = bind(any_address(ip), &Options { portable: true, coalesce: true, ..told_all() });
+        let receiver = bind(any_address(ip), &told_all().portable(true).coalesce(true));
         assert_eq!(receiver.capabilities(), nothing());
         assert_eq!(receiver.kernel_drops(), None);
-        let receiver = bind(ip, &Options { portable: true, ..Options::default() });
+        let receiver = bind(ip, &Options::default().portable(true));
         bind(ip, &off()).send_to(b"x", receiver.local_address()).expect("loopback takes it");
         let meta = receive_one(&receiver).meta;
         assert_eq!(told(&meta), ["destination", "local", "delivery"], "a socket at one address knows them");
@@ -499,7 +491,7 @@ fn nothing_is_told_or_switched_on_that_was_not_asked_for() {
 fn times_of_the_kernel_are_of_now_and_never_go_back() {
     const TOLERANCE: Duration = Duration::from_secs(1);
     for ip in families() {
-        let receiver = bind(ip, &Options { timestamps: true, ..Options::default() });
+        let receiver = bind(ip, &Options::default().timestamps(true));
         let silent = bind(ip, &Options::default());
         let sender = bind(ip, &Options::default());
         let mut batch = ReceiveBatch::default();
@@ -528,7 +520,7 @@ fn times_of_the_kernel_are_of_now_and_never_go_back() {
 fn nothing_there_is_not_an_error() {
     for ip in families() {
         for portable in BACKENDS {
-            let socket = bind(ip, &Options { portable, ..Options::default() });
+            let socket = bind(ip, &Options::default().portable(portable));
             assert_eq!(socket.receive(&mut ReceiveBatch::default(), Wait::No).unwrap(), 0);
             assert!(socket.send(&mut SendBatch::default()).is_empty());
         }
@@ -539,8 +531,8 @@ fn nothing_there_is_not_an_error() {
 fn a_taken_port_is_refused_unless_both_share_it() {
     for ip in families() {
         for portable in BACKENDS {
-            let alone = Options { portable, ..Options::default() };
-            let shared = Options { reuse_address: true, ..alone.clone() };
+            let alone = Options::default().portable(portable);
+            let shared = alone.clone().reuse_address(true);
             for (first, second) in [(&alone, &alone), (&alone, &shared), (&shared, &alone)] {
                 let first = bind(ip, first);
                 let error = Socket::bind(first.local_address(), second).expect_err("the port is taken");
@@ -555,10 +547,10 @@ fn a_taken_port_is_refused_unless_both_share_it() {
 #[test]
 fn receivers_that_share_a_port_all_get_a_broadcast() {
     for portable in BACKENDS {
-        let options = Options { reuse_address: true, portable, ..Options::default() };
+        let options = Options::default().reuse_address(true).portable(portable);
         let first = bind(Ipv4Addr::UNSPECIFIED.into(), &options);
         let second = bind_to(first.local_address(), &options);
-        let sender = bind(V4, &Options { broadcast: true, portable, ..Options::default() });
+        let sender = bind(V4, &Options::default().broadcast(true).portable(portable));
         let everyone = SocketAddr::from(([127, 255, 255, 255], first.local_address().port()));
         sender.send_to(b"all", everyone).expect("broadcasts were allowed");
         for receiver in [&first, &second] {
@@ -577,9 +569,9 @@ fn an_address_of_another_host_is_bound_to_where_that_is_asked_for_and_permitted(
             continue;
         }
         assert!(refused.is_not_ours(), "{refused}");
-        let portable = bind(Options { transparent: true, portable: true, ..Options::default() }).unwrap_err();
+        let portable = bind(Options::default().transparent(true).portable(true)).unwrap_err();
         assert_eq!(portable.cause().kind(), std::io::ErrorKind::Unsupported);
-        match bind(Options { transparent: true, ..Options::default() }) {
+        match bind(Options::default().transparent(true)) {
             Ok(socket) => assert_eq!(socket.local_address().ip(), foreign.ip()),
             // Without the right to.
             Err(error) => assert!(error.is_permission() || !cfg!(target_os = "linux"), "{error}"),
@@ -630,7 +622,7 @@ fn an_option_that_only_informs_is_a_capability_that_is_off_where_it_is_refused()
         }
         return;
     }
-    let options = Options { coalesce: true, only_joined_groups: true, receive_buffer: Some(100_000), ..told_all() };
+    let options = told_all().coalesce(true).only_joined_groups(true).receive_buffer(100_000);
     for ip in families() {
         let (receiver, sender) = (bind(ip, &options), bind(ip, &Options::default()));
         let had = format!("{:?}", receiver.capabilities());

@@ -46,17 +46,14 @@ fn shell(script: &str) {
 /// A group on the interfaces that are named, or on the one that it names itself.
 fn group(address: &str, interface: Option<&str>) -> Group {
     let interface = interface.and_then(|name| common::interface(name).index);
-    Group { via: udpkit::SocketId::first(0), address: address.parse().expect("an address"), source: None, interface }
+    Group::new(udpkit::SocketId::first(0), address.parse().expect("an address")).interface(interface)
 }
 
 /// Answers at these groups, each with a socket of its own; what goes wrong comes by the channel.
 fn serve(groups: &[Group], names: &[&str]) -> (Server, Receiver<String>) {
-    let groups: Vec<_> = groups
-        .iter()
-        .enumerate()
-        .map(|(place, group)| Group { via: udpkit::SocketId::first(place), ..*group })
-        .collect();
-    let options = Options { destination: true, reuse_address: true, ..Options::default() };
+    let groups: Vec<_> =
+        groups.iter().enumerate().map(|(place, group)| (*group).via(udpkit::SocketId::first(place))).collect();
+    let options = Options::default().destination(true).reuse_address(true);
     let socket = |group: &Group| bind_to(SocketAddr::new(any_address(group.address), PORT), &options);
     let sockets: Vec<_> = groups.iter().map(socket).collect();
     let engine = ServeOptions::new(Answer::Echo, sockets.iter().map(Socket::local_address).collect());
@@ -79,7 +76,7 @@ fn serve(groups: &[Group], names: &[&str]) -> (Server, Receiver<String>) {
 fn is_heard(group: IpAddr, when: &str) {
     let client = bind(any_address(group), &Options::default());
     let (deadline, mut replies, mut batch) = (patience(), ReceiveBatch::default(), SendBatch::default());
-    let via = Transmit { interface: interface("vb").index, ..Transmit::to(SocketAddr::new(group, PORT)) };
+    let via = Transmit::to(SocketAddr::new(group, PORT)).interface(interface("vb").index);
     loop {
         assert!(batch.push(&via, b"who?"));
         // It fails until the interface has its address.

@@ -18,7 +18,7 @@ use udpkit::{Drive, End, Event, Options, Quantiles, Report, Socket, control, dri
 fn from(source: u16, at: Duration, payload: Vec<u8>) -> ReplayDatagram {
     let source = SocketAddr::from(([192, 0, 2, 1], source));
     let destination = SocketAddr::from(([192, 0, 2, 2], 9));
-    ReplayDatagram { number: 1, at: Some(at), source, destination, payload }
+    ReplayDatagram::new(source, destination, payload).number(1).at(at)
 }
 
 /// Replays these from so many sockets in this thread.
@@ -55,7 +55,7 @@ fn schedule_errors(received: &[Received], interval: Duration) -> Quantiles {
 #[expect(clippy::print_stdout, reason = "what was measured, for who asks")]
 fn keep_time(name: &str, count: u32, interval: Duration, busy_wait: Duration) {
     let receiver = bind(V4, &told_all());
-    let options = ReplayOptions { busy_wait, ..ReplayOptions::new(receiver.local_address()) };
+    let options = ReplayOptions::new(receiver.local_address()).busy_wait(busy_wait);
     let capture: Vec<_> = (0..count).map(|number| from(1, interval * number, numbered(number.into(), 32))).collect();
     let expected = usize::try_from(count).unwrap();
     let received = thread::spawn(move || receive(&receiver, expected));
@@ -98,7 +98,7 @@ fn lateness_by_interval_and_busy_wait() {
 fn order_is_kept_among_sockets_and_payloads_are_whole() {
     for ip in families() {
         let receiver = bind(ip, &told_all());
-        let options = ReplayOptions { pace: ReplayPace::Unpaced, ..ReplayOptions::new(receiver.local_address()) };
+        let options = ReplayOptions::new(receiver.local_address()).pace(ReplayPace::Unpaced);
         let sockets = [0; 3].map(|_| bind(ip, &Options::default()));
         // One of the largest: no more of them is sure to fit the receiver's buffer.
         let lens = [0, 1, 1472, 1473, 32, 32, 32].into_iter().cycle().take(39).chain([65_507]);

@@ -34,7 +34,7 @@ pub(super) struct Case {
 
 impl Case {
     pub(super) fn datagram(&self) -> Datagram<'_> {
-        Datagram { payload: &self.payload, wire_len: self.wire_len, meta: &self.meta }
+        Datagram::new(&self.payload, &self.meta).wire_len(self.wire_len)
     }
 
     fn received(&self) -> SystemTime {

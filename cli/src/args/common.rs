@@ -196,7 +196,7 @@ impl CommonArgs {
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        Limits { count: self.count, duration: self.duration }
+        Limits::default().count(self.count).duration(self.duration)
     }
 
     pub(crate) fn families(&self) -> Families {

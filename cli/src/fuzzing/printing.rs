@@ -195,7 +195,7 @@ impl Look {
 
 impl Case {
     fn tell(&self, printer: &mut Printer<&mut Vec<u8>, Vec<u8>>) -> ControlFlow<()> {
-        let datagram = Datagram { payload: &self.payload, wire_len: self.wire_len, meta: &self.meta };
+        let datagram = Datagram::new(&self.payload, &self.meta).wire_len(self.wire_len);
         match self.role {
             0 => printer.tell(Event::Answered { via: self.via, datagram, reply: b"\x1b[0m" }),
             1 => printer.tell(Event::Reply {

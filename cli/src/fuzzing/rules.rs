@@ -65,7 +65,7 @@ fn answer(rules: Rules, bytes: &mut Unstructured<'_>) -> Result<()> {
         let meta = made::meta(bytes)?;
         let payload = made::payload(bytes)?;
         let wire_len = payload.len() + usize::from(bytes.ratio(1, 8)?);
-        serve.receive(now, SocketId::first(0), &Datagram { payload: &payload, wire_len, meta: &meta }, &mut Replies);
+        serve.receive(now, SocketId::first(0), &Datagram::new(&payload, &meta).wire_len(wire_len), &mut Replies);
         now += Duration::from_millis(bytes.int_in_range(0..=99)?);
         serve.tick(now, &mut Replies);
         assert!(serve.report().is_balanced(), "{:?}", serve.report());

@@ -269,14 +269,9 @@ impl Refused {
     /// With advice, if it is the only thing that there is to say.
     pub(super) fn new(unreachable: &Unreachable, request: Option<u64>, copy: bool, is_advised: bool) -> Self {
         let Unreachable { destination, reporter, cause, .. } = *unreachable;
-        let (reason, mtu_bytes) = match cause {
-            Cause::Port => ("port", None),
-            Cause::Host => ("host", None),
-            Cause::Network => ("network", None),
-            Cause::Prohibited => ("prohibited", None),
-            Cause::TooBig { mtu } => ("too_big", Some(mtu).filter(|mtu| *mtu > 0)),
-            Cause::HopLimit => ("hop_limit", None),
-            Cause::Other { .. } => ("other", None),
+        let mtu_bytes = match cause {
+            Cause::TooBig { mtu } if mtu > 0 => Some(mtu),
+            _ => None,
         };
         let hint = match mtu_bytes {
             Some(mtu) => Some(hint::of_mtu(destination.ip(), mtu)),
@@ -285,7 +280,7 @@ impl Refused {
                 .then(|| format!("nothing listens on UDP port {} there", destination.port())),
         };
         let destination = Endpoint(destination);
-        let cause = cause.to_string();
+        let (reason, cause) = (cause.key(), cause.to_string());
         Self { destination, reporter, request, copy, reason, mtu_bytes, cause, count: 1, span: None, hint }
     }
 

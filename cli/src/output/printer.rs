@@ -454,7 +454,7 @@ mod tests {
             let mut print = |port, nanoseconds, payload: &[u8]| {
                 let mut meta = received(1_700_000_000, nanoseconds);
                 meta.source.set_port(port);
-                let datagram = Datagram { payload, wire_len: payload.len(), meta: &meta };
+                let datagram = Datagram::new(payload, &meta);
                 assert!(
                     printer
                         .event(Event::Received { via: SocketId::first(0), train: Train::one(&datagram) })
@@ -565,7 +565,7 @@ mod tests {
     fn an_object_has_the_kernels_time_where_there_is_one() {
         let mut meta = Meta::new("192.0.2.1:40000".parse().unwrap());
         meta.received = Some(SystemTime::UNIX_EPOCH);
-        let datagram = Datagram { payload: b"hi", wire_len: 2, meta: &meta };
+        let datagram = Datagram::new(b"hi", &meta);
         for event in [
             Event::Received { via: SocketId::first(0), train: Train::one(&datagram) },
             Event::Answered { via: SocketId::first(0), datagram, reply: b"ok" },
@@ -601,7 +601,7 @@ mod tests {
     fn a_destination_whose_port_is_not_known_is_left_out() {
         let mut meta = received(1_700_000_000, 0);
         meta.received = None;
-        let datagram = Datagram { payload: b"hi", wire_len: 2, meta: &meta };
+        let datagram = Datagram::new(b"hi", &meta);
         let mut printer = Printer::new(Settings::plain(Format::Json), Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
         for _ in 0..2 {
             assert!(
@@ -633,13 +633,8 @@ mod tests {
         let meta = Meta::new("192.0.2.1:53".parse().unwrap());
         let destination = "192.0.2.1:9".parse().unwrap();
         let unreachable = Unreachable::new(destination, None, Cause::Port);
-        let failure = udpkit::SendFailure {
-            place: 0,
-            transmit: udpkit::Transmit::to(destination),
-            count: 1,
-            bytes: 2,
-            error: io::ErrorKind::BrokenPipe.into(),
-        };
+        let failure =
+            udpkit::SendFailure::new(udpkit::Transmit::to(destination), io::ErrorKind::BrokenPipe.into()).bytes(2);
         let events = [
             Event::Ignored { meta: &meta, reason: udpkit::Reason::ResponderPort, count: 1 },
             Event::SendFailed { failure: &failure },
@@ -709,7 +704,7 @@ mod tests {
             let printed = |format| {
                 let settings = Settings { numbered: true, ..Settings::plain(format) };
                 let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
-                let datagram = Datagram { payload: b"y", wire_len: 1, meta: &meta };
+                let datagram = Datagram::new(b"y", &meta);
                 assert!(printer.tell(Event::Reply { via: SocketId::first(0), datagram, to }).is_continue());
                 printer.flush();
                 String::from_utf8(printer.out).unwrap()

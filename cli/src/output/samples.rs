@@ -12,23 +12,16 @@ use udpkit::{Transmit, Unreachable};
 pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
     let source = "192.0.2.1:40000".parse().unwrap();
     let meta = Meta::new(source);
-    let datagram = Datagram { payload: b"hi", wire_len: 2, meta: &meta };
+    let datagram = Datagram::new(b"hi", &meta);
     let transmit = Transmit::to(source);
     let unreachable = Unreachable::new(source, None, Cause::Port);
-    let failure = SendFailure { transmit, place: 0, count: 1, bytes: 2, error: io::ErrorKind::PermissionDenied.into() };
-    let interfaces = Interfaces::from_iter([Interface {
-        name: "eth0".to_owned(),
-        index: InterfaceIndex::new(2),
-        up: true,
-        running: true,
-        broadcast: true,
-        loopback: false,
-        point_to_point: false,
-        multicast: true,
-        mtu: None,
-        hardware: None,
-        addresses: Vec::new(),
-    }]);
+    let failure = SendFailure::new(transmit, io::ErrorKind::PermissionDenied.into()).bytes(2);
+    let interfaces = Interfaces::from_iter([Interface::new("eth0")
+        .index(InterfaceIndex::new(2))
+        .up(true)
+        .running(true)
+        .broadcast(true)
+        .multicast(true)]);
     let error = Error::new("join", "239.1.2.3", io::ErrorKind::NotFound.into());
     let events = [
         Event::Received { via: SocketId::first(0), train: Train::one(&datagram) },

@@ -70,19 +70,8 @@ fn samples() -> Vec<Sample> {
 }
 
 fn interfaces(name: &str) -> Interfaces {
-    let interface = Interface {
-        name: name.to_owned(),
-        index: InterfaceIndex::new(2),
-        up: true,
-        running: true,
-        broadcast: true,
-        loopback: false,
-        point_to_point: false,
-        multicast: true,
-        mtu: None,
-        hardware: None,
-        addresses: Vec::new(),
-    };
+    let interface =
+        Interface::new(name).index(InterfaceIndex::new(2)).up(true).running(true).broadcast(true).multicast(true);
     Interfaces::from_iter([interface])
 }
 
@@ -97,7 +86,7 @@ fn printer(args: &PrintArgs, format: Format, color: bool) -> Printer<Vec<u8>, Ve
 
 fn print(printer: &mut Printer<Vec<u8>, Vec<u8>>, via: SocketId, sample: &Sample) {
     let Sample { meta, payload, wire_len } = sample;
-    let train = Train::one(&Datagram { payload, wire_len: *wire_len, meta });
+    let train = Train::one(&Datagram::new(payload, meta).wire_len(*wire_len));
     let event = Event::Received { via, train };
     assert!(printer.event(event).is_continue());
 }

@@ -22,7 +22,7 @@ const SEND_WAIT: Duration = Duration::from_secs(1);
 /// Options of every socket.
 pub(crate) fn socket_options(common: &CommonArgs) -> Options {
     let receive_buffer = Some(common.recv_buffer.unwrap_or(RECEIVE_BUFFER));
-    Options { receive_buffer, destination: true, ..Options::default() }
+    Options::default().receive_buffer(receive_buffer).destination(true)
 }
 
 /// The interfaces that were named; an unknown one is an error.
@@ -47,12 +47,7 @@ pub(crate) fn one_interface(common: &CommonArgs, interfaces: &Interfaces) -> Res
 
 /// Options of a socket that sends: these, and what all sockets have.
 pub(crate) fn sending_options(sending: &SendingArgs, common: &CommonArgs) -> Options {
-    Options {
-        hop_limit: sending.ttl,
-        traffic_class: sending.dscp.map(|dscp| dscp << 2),
-        send_wait: SEND_WAIT,
-        ..socket_options(common)
-    }
+    socket_options(common).hop_limit(sending.ttl).traffic_class(sending.dscp.map(|dscp| dscp << 2)).send_wait(SEND_WAIT)
 }
 
 /// An error where fragments are to be forbidden (--df) and this system cannot.
@@ -213,9 +208,9 @@ fn one_address(
     // Multicasts go to every socket, however its port is shared; unicasts, which SO_REUSEPORT would split, come to none
     // that is bound to a group.
     let reuse_port = options.reuse_address && bound_to_group;
-    let options = Options { only_joined_groups: true, reuse_port, ..options.clone() };
+    let options = options.clone().only_joined_groups(true).reuse_port(reuse_port);
     let interface = Endpoint(address).interface();
-    listening.groups.push(Group { via: SocketId::first(listening.sockets.len()), address: ip, source, interface });
+    listening.groups.push(Group::new(SocketId::first(listening.sockets.len()), ip).source(source).interface(interface));
     listening.sockets.push(bind(at, &options)?);
     listening.destinations.push((!bound_to_group).then_some(ip));
     Ok(())
@@ -293,7 +288,7 @@ mod tests {
         let [one, two, three, four] = sockets.each_ref().map(Socket::local_address);
         let group = |via, last| {
             let address = IpAddr::from([239, 1, 2, last]);
-            (Group { via, address, source: None, interface: None }, Some(address))
+            (Group::new(via, address), Some(address))
         };
         let ((first, first_only), (second, second_only)) = (group(SocketId::first(0), 1), group(SocketId::first(2), 3));
         let mut listening = Listening {

@@ -409,7 +409,7 @@ mod tests {
 
     fn take(senders: &mut Senders, source: SocketAddr, payload: &[u8], wire_len: usize, at: Instant) {
         let meta = Meta::new(source);
-        senders.take(&Datagram { payload, wire_len, meta: &meta }, 10_000, at);
+        senders.take(&Datagram::new(payload, &meta).wire_len(wire_len), 10_000, at);
     }
 
     /// All that rows and others hold together.

@@ -390,7 +390,7 @@ mod tests {
             let mut meta = Meta::new(source.parse().unwrap());
             (meta.delivery, meta.interface, meta.hop_limit) = (delivery, 2.try_into().ok(), Some(64));
             meta.destination = Some([192, 0, 2, 1].into());
-            let datagram = Datagram { payload, wire_len, meta: &meta };
+            let datagram = Datagram::new(payload, &meta).wire_len(wire_len);
             senders.take(&datagram, 10_000, epoch + Duration::from_millis(milliseconds));
         };
         let hostile = b"\x1b]0;title\x07\x1b[2J\r\nsecond line \xff\xe2\x80\xae \xe4\xbd\xa0\xe5\xa5\xbd";
@@ -527,7 +527,7 @@ mod tests {
         for number in 0..300_u16 {
             let meta = Meta::new(SocketAddr::from(([10, 0, 0, 1], 1000 + number)));
             for _ in 0..=number {
-                many.take(&Datagram { payload: b"x", wire_len: 1, meta: &meta }, 9, epoch);
+                many.take(&Datagram::new(b"x", &meta), 9, epoch);
             }
         }
         let mut state = State { place: 150, ..State::default() };

@@ -16,6 +16,7 @@ use crate::unreachable::Unreachable;
 
 /// One network that is asked, through the socket of the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BroadcastTarget {
     /// Where the datagram goes, and by which interface.
     pub transmit: Transmit,
@@ -38,6 +39,7 @@ impl BroadcastTarget {
 
 /// What `broadcast` is asked for.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct BroadcastOptions {
     /// The networks, in the order of the sockets.
     pub targets: Vec<BroadcastTarget>,

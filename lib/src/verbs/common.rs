@@ -19,6 +19,7 @@ pub(super) fn later(moment: Instant, wait: Duration) -> Instant {
 
 /// When a verb that would run for ever ends by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// After this many datagrams; of several workers of one server, all together.
     pub count: Option<u64>,

@@ -21,6 +21,7 @@ const REST: Duration = Duration::from_micros(100);
 
 /// What `listen` is asked for.
 #[derive(Default)]
+#[non_exhaustive]
 pub struct ListenOptions {
     /// Networks whose datagrams are wanted; all where there are none.
     pub from: Vec<Network>,

@@ -16,6 +16,7 @@ use crate::socket_id::SocketId;
 
 /// What a datagram keeps of the destination that it had in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Keeps {
     /// Nothing: all go to one address and port.
     #[default]
@@ -28,6 +29,7 @@ pub enum Keeps {
 
 /// What `replay` is asked for.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ReplayOptions {
     /// Where everything goes, but for what each keeps.
     pub transmit: Transmit,
@@ -110,6 +112,7 @@ pub(super) const AHEAD: usize = 64;
 
 /// A datagram that waits for its time.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PlannedDatagram {
     /// The number that it was read with.
     pub number: u64,

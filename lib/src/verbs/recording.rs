@@ -8,6 +8,7 @@ use crate::setters::setters;
 
 /// A datagram that was captured, and is to be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReplayDatagram {
     /// Its number, which comes back when it is sent ([`Event::Sent`](crate::Event::Sent)): whoever reads the
     /// capture knows by it which one was.
@@ -40,6 +41,8 @@ impl ReplayDatagram {
 }
 
 /// What reading a capture yields.
+///
+/// Exhaustive: who reads must know what to do next, as with [`Poll`](std::task::Poll).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading<T> {
     /// The next datagram.

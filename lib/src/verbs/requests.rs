@@ -11,6 +11,7 @@ use crate::template::Template;
 
 /// What is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Requests {
     /// These payloads, in order, as often as said.
     Fixed {
@@ -42,6 +43,7 @@ impl Requests {
 
 /// How fast requests follow one another, on an absolute schedule.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Pace {
     /// One each interval.
     Interval(Duration),

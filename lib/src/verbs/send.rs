@@ -15,6 +15,7 @@ use crate::unreachable::{Cause, Unreachable};
 
 /// What `send` is asked for.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SendOptions {
     /// Where the requests go.
     pub transmit: Transmit,

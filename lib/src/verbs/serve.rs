@@ -23,6 +23,7 @@ use crate::unreachable::Unreachable;
 
 /// What `serve` is asked for.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ServeOptions {
     /// The reply to each datagram.
     pub answer: Answer,

@@ -7,6 +7,7 @@ use super::requests::Pace;
 
 /// How fast datagrams of a capture follow one another; always on an absolute schedule.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum ReplayPace {
     /// As they were recorded, so many times as fast: 2 halves every pause. Finite, and more than zero.
     Recorded {

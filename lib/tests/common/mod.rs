@@ -36,15 +36,13 @@ pub(crate) fn bind_to(address: SocketAddr, options: &Options) -> Socket {
 
 /// Everything that can be known of a datagram; trains apart.
 pub(crate) fn told_all() -> Options {
-    Options {
-        destination: true,
-        timestamps: true,
-        hop_limits: true,
-        traffic_classes: true,
-        drops: true,
-        errors: true,
-        ..Options::default()
-    }
+    Options::default()
+        .destination(true)
+        .timestamps(true)
+        .hop_limits(true)
+        .traffic_classes(true)
+        .drops(true)
+        .errors(true)
 }
 
 /// Long enough for anything that happens at all.

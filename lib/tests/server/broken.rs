@@ -144,11 +144,11 @@ fn a_group_is_joined_again_with_a_socket_that_was_destroyed() {
     for (group, workers) in [("239.255.1.2", 1), ("239.255.1.2", 2), ("ff15::99", 1), ("ff15::99", 2)] {
         let group: IpAddr = group.parse().expect("an address");
         let options = ServeOptions::new(Answer::Echo, vec![SocketAddr::new(any_address(group), PORT)]);
-        let groups = vec![Group { via: SocketId::first(0), address: group, source: None, interface: None }];
+        let groups = vec![Group::new(SocketId::first(0), group)];
         let (server, said) = launch(options, Memberships::new(groups, vec!["eth1".to_owned()]), workers);
         for round in 0..3 {
             let client = bind(any_address(group), &Options::default());
-            let via = Transmit { interface: interface("eth1").index, ..Transmit::to(SocketAddr::new(group, PORT)) };
+            let via = Transmit::to(SocketAddr::new(group, PORT)).interface(interface("eth1").index);
             send_run(&client, &via, &[b"who?".to_vec()]);
             assert_eq!(receive_one(&client).payload, b"who?", "{group}, {workers} workers, round {round}");
             let destroyed = destroy(PORT);
@@ -177,7 +177,7 @@ fn a_group_that_nobody_can_join_for_now_keeps_no_destroyed_socket_from_answering
     }
     let group = IpAddr::from([239, 255, 1, 2]);
     let options = ServeOptions::new(Answer::Echo, vec![SocketAddr::new(any_address(V4), PORT)]);
-    let groups = vec![Group { via: SocketId::first(0), address: group, source: None, interface: None }];
+    let groups = vec![Group::new(SocketId::first(0), group)];
     let (server, said) = launch(options, Memberships::new(groups, vec!["eth1".to_owned()]), 1);
     let run = |script: &str| assert!(Command::new("sh").args(["-ec", script]).status().expect("it runs").success());
     run("ip link delete eth1");
@@ -192,7 +192,7 @@ fn a_group_that_nobody_can_join_for_now_keeps_no_destroyed_socket_from_answering
     // The interface comes back with another number.
     run(LINK);
     let client = bind(any_address(V4), &Options::default());
-    let via = Transmit { interface: interface("eth1").index, ..Transmit::to(SocketAddr::new(group, PORT)) };
+    let via = Transmit::to(SocketAddr::new(group, PORT)).interface(interface("eth1").index);
     let (deadline, mut replies) = (patience(), ReceiveBatch::default());
     loop {
         send_run(&client, &via, &[b"who?".to_vec()]);
@@ -473,7 +473,7 @@ fn drops_at_a_destroyed_socket_are_told_once_and_stay_in_the_report() {
         }
         Some(datagram.payload.to_vec())
     });
-    let small = Options { receive_buffer: Some(4096), ..Conduct::default().socket_options() };
+    let small = Conduct::default().socket_options().receive_buffer(4096);
     let (say, said) = channel();
     let socket = bind_to(SocketAddr::new(V4, 0), &small);
     let server = Server::launch(vec![socket], at(V4, answer), Memberships::default(), 1, |_, _| {

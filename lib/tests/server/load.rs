@@ -52,7 +52,7 @@ pub(crate) struct Tally {
 
 impl Peer {
     pub(crate) fn new(number: u64, server: SocketAddr, check: Check) -> Self {
-        let socket = bind(server.ip(), &Options { coalesce: true, ..Options::default() });
+        let socket = bind(server.ip(), &Options::default().coalesce(true));
         Self {
             number,
             socket,

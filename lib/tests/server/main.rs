@@ -59,7 +59,7 @@ impl Said {
 /// A server with the sockets that its conduct asks for, and what its workers say, each with its number.
 fn launch(options: ServeOptions, memberships: Memberships, workers: usize) -> (Server, Receiver<(usize, Said)>) {
     let sockets = options.own.iter().map(|own| bind_to(*own, &options.conduct.socket_options())).collect::<Vec<_>>();
-    let options = ServeOptions { own: sockets.iter().map(Socket::local_address).collect(), ..options };
+    let options = options.own(sockets.iter().map(Socket::local_address).collect::<Vec<_>>());
     let (say, said) = channel();
     let server = Server::launch(sockets, options, memberships, workers, |number, _| {
         let say = say.clone();
@@ -102,7 +102,7 @@ fn a_server_answers_until_it_is_stopped_and_its_port_is_free_then() {
     for ip in families() {
         let server = Server::start(SocketAddr::new(ip, 0), Answer::Echo).expect("there are free ports");
         let address = server.addresses()[0];
-        let client = bind(ip, &Options { errors: true, ..Options::default() });
+        let client = bind(ip, &Options::default().errors(true));
         for number in 0..100 {
             assert_eq!(ask(&client, address, number.to_string()), number.to_string().as_bytes());
         }
@@ -133,7 +133,7 @@ fn a_port_that_workers_share_is_refused_to_another_server() {
         let refused = Server::start(address, Answer::Echo).expect_err("the port is taken");
         assert!(refused.is_in_use(), "{refused}");
         // One that asks for nothing but to share the address does not get it either.
-        let refused = Socket::bind(address, &Options { reuse_address: true, ..Options::default() });
+        let refused = Socket::bind(address, &Options::default().reuse_address(true));
         assert!(refused.expect_err("the port is taken").is_in_use());
     }
 }
@@ -205,7 +205,7 @@ fn each_peer_is_answered_once_with_its_own_data_by_one_of_two_workers() {
     const ROUNDS: usize = 5;
     for ip in families() {
         let rules = Rules::from_iter([Rule::any().reply(text("{source} {payload}"))]);
-        let (server, said) = launch(ServeOptions { verbose: true, ..at(ip, rules) }, Memberships::default(), 2);
+        let (server, said) = launch(at(ip, rules).verbose(true), Memberships::default(), 2);
         let address = server.addresses()[0];
         let clients: Vec<_> = (0..PEERS).map(|_| bind(ip, &Options::default())).collect();
         for round in 0..ROUNDS {
@@ -274,7 +274,7 @@ fn questions_are_answered_by_whoever_hears_them_at_the_worker_that_asked() {
 }
 
 fn group_at(via: SocketId, address: IpAddr) -> Group {
-    Group { via, address, source: None, interface: None }
+    Group::new(via, address)
 }
 
 #[test]
@@ -289,8 +289,8 @@ fn a_broadcast_is_answered_once_by_two_workers_from_the_address_of_its_network()
         let eth0 = common::interface("eth0").index;
         for round in 0..ROUNDS {
             for ip in asked.into_iter().filter(is_asked) {
-                let client = bind(any_address(V4), &Options { broadcast: true, ..Options::default() });
-                let to = Transmit { interface: eth0, ..Transmit::to(SocketAddr::new(ip, PORT)) };
+                let client = bind(any_address(V4), &Options::default().broadcast(true));
+                let to = Transmit::to(SocketAddr::new(ip, PORT)).interface(eth0);
                 let question = format!("{ip} {round}");
                 send_run(&client, &to, &[question.clone().into_bytes()]);
                 let reply = receive_one(&client);
@@ -370,7 +370,7 @@ fn every_reply_that_a_server_stopped_under_load_has_counted_was_sent() {
 #[test]
 fn a_worker_whose_sink_wants_no_more_ends_and_the_other_goes_on() {
     let sockets = vec![bind(V4, &Conduct::default().socket_options())];
-    let options = ServeOptions { verbose: true, ..at(V4, Answer::Echo) };
+    let options = at(V4, Answer::Echo).verbose(true);
     let (answer, answered) = channel();
     let server = Server::launch(sockets, options, Memberships::default(), 2, |number, _| {
         let answer = answer.clone();
@@ -405,8 +405,8 @@ fn a_worker_whose_sink_wants_no_more_ends_and_the_other_goes_on() {
 
 #[test]
 fn a_server_that_ends_by_itself_says_so_and_keeps_its_report() {
-    let limits = Limits { count: Some(3), duration: None };
-    let (server, _said) = launch(ServeOptions { limits, ..at(V4, Answer::Echo) }, Memberships::default(), 1);
+    let limits = Limits::default().count(3);
+    let (server, _said) = launch(at(V4, Answer::Echo).limits(limits), Memberships::default(), 1);
     let client = bind(V4, &Options::default());
     for _ in 0..3 {
         ask(&client, server.addresses()[0], "?");
@@ -422,7 +422,7 @@ fn a_group_that_can_be_joined_nowhere_keeps_a_server_from_starting() {
         return;
     }
     let socket = bind_to(SocketAddr::new(any_address(V4), PORT), &Options::default());
-    let group = Group { via: SocketId::first(0), address: [239, 255, 1, 2].into(), source: None, interface: None };
+    let group = Group::new(SocketId::first(0), [239, 255, 1, 2].into());
     let options = ServeOptions::new(Answer::Echo, vec![socket.local_address()]);
     let sink = |_: usize, _: &Remote| |_: Event<'_>| ControlFlow::Continue(());
     let refused = Server::launch(vec![socket], options, Memberships::new(vec![group], Vec::new()), 2, sink);

@@ -165,8 +165,8 @@ proptest! {
         rate in 1u32..40,
         source in prop_oneof![Just(CLIENT), Just("10.0.0.1:53"), Just(SERVER)],
     ) {
-        let conduct = Conduct { rate_limit: RateLimit::PerSecond(rate), ..Conduct::default() };
-        let options = ServeOptions { conduct, ..ServeOptions::new(answer, vec![address(SERVER)]) };
+        let conduct = Conduct::default().rate_limit(RateLimit::PerSecond(rate));
+        let options = ServeOptions::new(answer, vec![address(SERVER)]).conduct(conduct);
         let mut payload = vec![b'x'; len];
         if holds_own_reply && segment_len == 16 && len >= 48 {
             payload[16..32].copy_from_slice(b"Get off my lawn!");
@@ -217,18 +217,16 @@ proptest! {
         payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 1..4),
         spoofed in prop::collection::vec((any::<u32>(), any::<u16>(), any::<u8>(), any::<bool>()), 0..20),
     ) {
-        let options = SendOptions {
-            retries,
-            replies,
-            any_source,
-            pace: Some(Pace::Interval(Duration::from_millis(3))),
-            wait: Duration::from_millis(30),
-            ..SendOptions::new(address(SERVER))
-        };
+        let options = SendOptions::new(address(SERVER))
+            .retries(retries)
+            .replies(replies)
+            .any_source(any_source)
+            .pace(Pace::Interval(Duration::from_millis(3)))
+            .wait(Duration::from_millis(30));
         let mut client = Sender::new(options, Requests::Fixed { payloads, repeat: Some(20) });
-        let conduct = Conduct { rate_limit: RateLimit::PerSecond(rate), ..Conduct::default() };
-        let limits = Limits { count, duration: None };
-        let options = ServeOptions { conduct, limits, verbose, ..ServeOptions::new(first, vec![address(SERVER)]) };
+        let conduct = Conduct::default().rate_limit(RateLimit::PerSecond(rate));
+        let limits = Limits::default().count(count);
+        let options = ServeOptions::new(first, vec![address(SERVER)]).conduct(conduct).limits(limits).verbose(verbose);
         let serve = Serve::new(options);
         let mut engines: Vec<_> = (1..workers).map(|_| serve.worker()).collect();
         engines.insert(0, serve);

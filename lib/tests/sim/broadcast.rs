@@ -11,21 +11,12 @@ use crate::{CLIENT, ONE, OTHER, SERVER, address, repeated};
 const MS: Duration = Duration::from_millis(1);
 
 fn target(network: &str, own: &str) -> BroadcastTarget {
-    BroadcastTarget { transmit: Transmit::to(address(network)), own: address(own) }
+    BroadcastTarget::new(Transmit::to(address(network)), address(own))
 }
 
 /// One network, asked as fast as it goes; answers are awaited for a second.
 fn options() -> BroadcastOptions {
-    BroadcastOptions {
-        targets: vec![target("10.0.0.255:10000", CLIENT)],
-        wait: 1000 * MS,
-        pace: None,
-        most_rounds: None,
-        size: None,
-        duration: None,
-        count: None,
-        verbose: false,
-    }
+    BroadcastOptions::new([target("10.0.0.255:10000", CLIENT)]).wait(1000 * MS)
 }
 
 /// Somebody who asks every network, and is answered by hand.
@@ -64,7 +55,7 @@ impl Asker {
     /// An answer comes; returns what is said of it.
     fn answer(&mut self, source: &str, payload: &str) -> Said {
         let meta = Meta::new(address(source));
-        let datagram = Datagram { payload: payload.as_bytes(), wire_len: payload.len(), meta: &meta };
+        let datagram = Datagram::new(payload.as_bytes(), &meta).wire_len(payload.len());
         self.broadcast.receive(self.now, ONE, &datagram, &mut self.mail);
         self.mail.said.pop().expect("each is told")
     }
@@ -87,7 +78,7 @@ fn reply(source: &str, payload: &str, of_first: Option<Duration>) -> Said {
 #[test]
 fn each_round_goes_to_every_network() {
     let targets = vec![target("10.0.0.255:10000", CLIENT), target("10.1.255.255:10000", "10.1.0.1:40000")];
-    let options = BroadcastOptions { targets, verbose: true, pace: Some(Pace::Interval(10 * MS)), ..options() };
+    let options = options().targets(targets).verbose(true).pace(Pace::Interval(10 * MS));
     let mut asker = Asker::new(options, repeated(&["one", "two"], 1));
     assert_eq!(asker.finish(), 1010 * MS);
     let to = |network: &str, payload: &str| (Transmit::to(address(network)), payload.as_bytes().to_vec());
@@ -100,8 +91,7 @@ fn each_round_goes_to_every_network() {
 
 #[test]
 fn answers_are_credited_while_there_was_one_round() {
-    let mut asker =
-        Asker::new(BroadcastOptions { pace: Some(Pace::Interval(10 * MS)), ..options() }, repeated(&["?"], 2));
+    let mut asker = Asker::new(options().pace(Pace::Interval(10 * MS)), repeated(&["?"], 2));
     asker.wait(3 * MS);
     assert_eq!(asker.answer(SERVER, "here"), reply(SERVER, "here", Some(3 * MS)));
     assert_eq!(asker.answer(SERVER, "here"), Said::Ignored(Reason::Duplicate, 1));
@@ -116,7 +106,7 @@ fn answers_are_credited_while_there_was_one_round() {
 
 #[test]
 fn enough_answers_end_it_and_what_follows_is_after_the_end() {
-    let mut asker = Asker::new(BroadcastOptions { count: Some(2), ..options() }, Requests::one("?"));
+    let mut asker = Asker::new(options().count(2), Requests::one("?"));
     assert_eq!(asker.answer(SERVER, "here"), reply(SERVER, "here", Some(Duration::ZERO)));
     assert_ne!(asker.broadcast.next(), Next::Done);
     assert_eq!(asker.answer(OTHER, "here"), reply(OTHER, "here", Some(Duration::ZERO)));
@@ -136,8 +126,7 @@ fn answers_are_awaited_after_the_last_round_and_rounds_end_with_their_time() {
     ] {
         let duration = duration.map(|milliseconds| milliseconds * MS);
         let pace = Some(Pace::Interval(10 * MS));
-        let mut asker =
-            Asker::new(BroadcastOptions { wait: wait * MS, duration, pace, ..options() }, repeated(&["?"], times));
+        let mut asker = Asker::new(options().wait(wait * MS).duration(duration).pace(pace), repeated(&["?"], times));
         assert_eq!(asker.finish(), took * MS, "{wait} {duration:?} {times}");
         assert_eq!(asker.report().sent.datagrams, rounds, "{wait} {duration:?} {times}");
         assert_eq!(asker.answer(SERVER, "late"), Said::Ignored(Reason::AfterEnd, 1));

@@ -128,16 +128,14 @@ impl Run {
         let setting = Setting::random(&mut dice);
         let payloads =
             (0..setting.requests).map(|number| format!("payload {}", number % setting.payloads).into_bytes());
-        let options = SendOptions {
-            wait: WAIT,
-            pace: setting.interval.map(Pace::Interval),
-            retries: setting.retries,
-            replies: setting.replies,
-            any_source: setting.peers > 1,
-            dialogue: setting.dialogue,
-            verbose: true,
-            ..SendOptions::new(address(SERVER))
-        };
+        let options = SendOptions::new(address(SERVER))
+            .wait(WAIT)
+            .pace(setting.interval.map(Pace::Interval))
+            .retries(setting.retries)
+            .replies(setting.replies)
+            .any_source(setting.peers > 1)
+            .dialogue(setting.dialogue)
+            .verbose(true);
         let requests = Requests::Fixed { payloads: payloads.collect(), repeat: Some(1) };
         Self {
             setting,
@@ -265,7 +263,7 @@ impl Run {
     fn answer(&mut self, at: Instant, request: u64, payload: &[u8]) {
         *self.answered.entry(request).or_default() += 1;
         let meta = Meta::new(address(SERVER));
-        self.sender.receive(at, ONE, &Datagram { payload, wire_len: payload.len(), meta: &meta }, &mut self.mail);
+        self.sender.receive(at, ONE, &Datagram::new(payload, &meta), &mut self.mail);
         let Some(Said::Reply { to, .. }) = self.mail.said.pop() else { panic!("each answer is reported") };
         let setting = self.setting;
         match to {

@@ -21,7 +21,7 @@ fn assert_counted_alike(name: &str, mut engine: impl Engine) {
     }
     let meta = Meta::new(address(SERVER));
     for (payload, wire_len) in [(&b"cut"[..], 100), (b"whole", 5)] {
-        engine.receive(now, ONE, &Datagram { payload, wire_len, meta: &meta }, &mut mail);
+        engine.receive(now, ONE, &Datagram::new(payload, &meta).wire_len(wire_len), &mut mail);
     }
     let before = engine.report();
     assert!(before.is_balanced(), "{name}: {before:?}");
@@ -30,7 +30,7 @@ fn assert_counted_alike(name: &str, mut engine: impl Engine) {
 
     mail.said.clear();
     let error = io::ErrorKind::NetworkUnreachable.into();
-    let failure = SendFailure { transmit: Transmit::to(address(SERVER)), place: 0, count: 1, bytes: 5, error };
+    let failure = SendFailure::new(Transmit::to(address(SERVER)), error).bytes(5);
     engine.failed(now, ONE, &failure, &mut mail);
     engine.unreachable(now, ONE, &Unreachable::new(address(SERVER), None, Cause::Host), &mut mail);
     let report = engine.report();
@@ -51,20 +51,10 @@ fn every_verb_counts_what_is_cut_off_fails_or_is_refused() {
     assert_counted_alike("send", Sender::new(SendOptions::new(address(SERVER)), once()));
     assert_counted_alike("serve", Serve::new(ServeOptions::new(Answer::Echo, vec![address("10.0.0.9:9")])));
     assert_counted_alike("listen", Listen::new(ListenOptions::default()));
-    let options = BroadcastOptions {
-        targets: vec![BroadcastTarget { transmit: Transmit::to(address("10.0.0.255:9")), own: address(CLIENT) }],
-        wait: Duration::from_secs(1),
-        pace: None,
-        most_rounds: None,
-        size: None,
-        duration: None,
-        count: None,
-        verbose: false,
-    };
+    let options = BroadcastOptions::new([BroadcastTarget::new(Transmit::to(address("10.0.0.255:9")), address(CLIENT))]);
     assert_counted_alike("broadcast", Broadcast::new(options, once()));
-    let options = ReplayOptions { wait: Duration::from_secs(1), ..ReplayOptions::new(address(SERVER)) };
+    let options = ReplayOptions::new(address(SERVER)).wait(Duration::from_secs(1));
     let (source, destination) = (address(CLIENT), address(SERVER));
-    let captured =
-        ReplayDatagram { number: 1, at: Some(Duration::ZERO), source, destination, payload: b"12345".to_vec() };
+    let captured = ReplayDatagram::new(source, destination, b"12345".to_vec()).number(1).at(Duration::ZERO);
     assert_counted_alike("replay", Replay::new(options, Sources::new(1), || Ok([Ok(captured.clone())].into_iter())));
 }

@@ -12,7 +12,7 @@ use crate::network::{Link, Mail, Network, Said};
 use crate::{CLIENT, ONE, SERVER, address, interfaces};
 
 fn counted(count: u64) -> Limits {
-    Limits { count: Some(count), duration: None }
+    Limits::default().count(count)
 }
 
 /// Payloads without an `x`.
@@ -40,7 +40,7 @@ fn a_train_that_passes_the_count_is_handed_on_up_to_it() {
     let meta = Meta::new(address(CLIENT));
     let train = Train::new(&meta, b"one two 3", 4);
     for (count, handed_on) in [(1, 1), (2, 2), (3, 3), (4, 3)] {
-        let (report, said) = hear(ListenOptions { limits: counted(count), ..ListenOptions::default() }, train, true);
+        let (report, said) = hear(ListenOptions::default().limits(counted(count)), train, true);
         assert_eq!((report.delivered, report.ignored.of(Reason::AfterEnd)), (handed_on, 3 - handed_on), "{count}");
         let received = said.iter().filter(|said| matches!(said, Said::Received(..))).count();
         assert_eq!(received as u64, handed_on, "{count}");
@@ -71,9 +71,9 @@ fn a_train_is_handed_on_as_one_unless_each_datagram_is_decided_on() {
     let meta = Meta::new(address(CLIENT));
     let from = vec!["10.0.0.0/24".parse().unwrap()];
     let cases = [
-        (ListenOptions { from, ..ListenOptions::default() }, vec![3]),
-        (ListenOptions { limits: counted(9), ..ListenOptions::default() }, vec![1, 1, 1]),
-        (ListenOptions { matching: Some(without_x()), ..ListenOptions::default() }, vec![1, 1, 1]),
+        (ListenOptions::default().from(from), vec![3]),
+        (ListenOptions::default().limits(counted(9)), vec![1, 1, 1]),
+        (ListenOptions::default().matching(without_x()), vec![1, 1, 1]),
     ];
     for (options, handed_on) in cases {
         let (mut listen, mut trains) = (Listen::new(options), Trains::default());
@@ -86,7 +86,7 @@ fn a_train_is_handed_on_as_one_unless_each_datagram_is_decided_on() {
 #[test]
 fn each_datagram_of_a_train_is_matched_by_itself() {
     let meta = Meta::new(address(CLIENT));
-    let options = ListenOptions { matching: Some(without_x()), ..ListenOptions::default() };
+    let options = ListenOptions::default().matching(without_x());
     let (report, said) = hear(options, Train::new(&meta, b"abcxdefgx", 3), true);
     assert_eq!((report.delivered, report.ignored.of(Reason::NoMatch)), (1, 2));
     let received = Said::Received(address(CLIENT), b"abc".to_vec());
@@ -95,12 +95,10 @@ fn each_datagram_of_a_train_is_matched_by_itself() {
 
 #[test]
 fn only_what_was_asked_for_is_handed_on() {
-    let options = ListenOptions {
-        from: vec!["10.0.0.0/24".parse().unwrap(), "192.0.2.7".parse().unwrap()],
-        interfaces: vec!["eth0".to_owned(), "eth9".to_owned()],
-        destinations: vec![Some(address(SERVER).ip()), None],
-        ..ListenOptions::default()
-    };
+    let options = ListenOptions::default()
+        .from(["10.0.0.0/24".parse().unwrap(), "192.0.2.7".parse().unwrap()])
+        .interfaces(["eth0".to_owned(), "eth9".to_owned()])
+        .destinations([Some(address(SERVER).ip()), None]);
     let mut listen = Listen::new(options);
     listen.interfaces(&interfaces(&[("lo", 1), ("eth0", 2), ("eth1", 3)]));
     let (ours, group) = (Some(SERVER), Some("239.1.1.1:1"));
@@ -152,8 +150,8 @@ fn a_listener_lets_datagrams_gather() {
 fn a_century_is_waited_for_and_for_ever_is_no_longer() {
     const DAY: Duration = Duration::from_secs(86_400);
     for (duration, ends) in [(99 * 365 * DAY, 99 * 365 * DAY), (Duration::MAX, 100 * 365 * DAY)] {
-        let limits = Limits { count: None, duration: Some(duration) };
-        let mut listen = Listen::new(ListenOptions { limits, ..ListenOptions::default() });
+        let limits = Limits::default().duration(duration);
+        let mut listen = Listen::new(ListenOptions::default().limits(limits));
         let now = Network::new(Link::PERFECT, 0).now;
         listen.tick(now, &mut Mail::default());
         assert_eq!(Engine::next(&listen), Next::At(now + ends));
@@ -162,8 +160,8 @@ fn a_century_is_waited_for_and_for_ever_is_no_longer() {
 
 #[test]
 fn a_listener_ends_after_its_time() {
-    let limits = Limits { count: None, duration: Some(Duration::from_secs(3)) };
-    let mut listen = Listen::new(ListenOptions { limits, ..ListenOptions::default() });
+    let limits = Limits::default().duration(Duration::from_secs(3));
+    let mut listen = Listen::new(ListenOptions::default().limits(limits));
     let mut net = Network::new(Link::PERFECT, 1);
     let ends = net.now + Duration::from_secs(3);
     net.add(SERVER, 64, &mut listen);
@@ -185,12 +183,10 @@ proptest! {
         let mut meta = Meta::new(address(CLIENT));
         meta.destination = Some(address(SERVER).ip());
         let only = |at: &str| -> Option<IpAddr> { Some(address(at).ip()) };
-        let options = || ListenOptions {
-            limits: Limits { count, duration: None },
-            matching: matching.then(without_x),
-            from: from.map(|from| from.parse().unwrap()).into_iter().collect(),
-            destinations: vec![destination.and_then(only)],
-            ..ListenOptions::default()
+        let from: Vec<_> = from.iter().map(|from| from.parse().unwrap()).collect();
+        let options = || {
+            let options = ListenOptions::default().limits(Limits::default().count(count)).matching(matching.then(without_x));
+            options.from(from.clone()).destinations([destination.and_then(only)])
         };
         let train = Train::new(&meta, &payload, segment_len);
         let (whole, _) = hear(options(), train, true);

@@ -52,24 +52,14 @@ fn repeated(payloads: &[&str], times: u64) -> Requests {
 
 /// Interfaces of these names and numbers, without addresses.
 fn interfaces(named: &[(&str, u32)]) -> Interfaces {
-    let interface = |(name, index): &(&str, u32)| Interface {
-        name: (*name).to_owned(),
-        index: InterfaceIndex::new(*index),
-        up: true,
-        running: true,
-        broadcast: true,
-        loopback: false,
-        point_to_point: false,
-        multicast: true,
-        mtu: None,
-        hardware: None,
-        addresses: Vec::new(),
+    let interface = |(name, index): &(&str, u32)| {
+        Interface::new(*name).index(InterfaceIndex::new(*index)).up(true).running(true).broadcast(true).multicast(true)
     };
     named.iter().map(interface).collect()
 }
 
 fn every(interval: Duration) -> SendOptions {
-    SendOptions { pace: Some(Pace::Interval(interval)), ..SendOptions::new(address(SERVER)) }
+    SendOptions::new(address(SERVER)).pace(Pace::Interval(interval))
 }
 
 #[test]
@@ -87,7 +77,7 @@ fn a_request_is_answered_and_its_round_trip_is_twice_the_delay() {
 
 #[test]
 fn silence_ends_after_the_wait_and_its_doubled_retries() {
-    let options = SendOptions { retries: 2, ..SendOptions::new(address(SERVER)) };
+    let options = SendOptions::new(address(SERVER)).retries(2);
     let mut client = Sender::new(options, Requests::one("x"));
     let mut net = Network::new(Link::PERFECT, 1);
     let started = net.now;
@@ -102,7 +92,7 @@ fn silence_ends_after_the_wait_and_its_doubled_retries() {
 
 #[test]
 fn retries_get_through_a_network_that_loses_half() {
-    let options = SendOptions { retries: 20, wait: Duration::from_millis(10), ..every(Duration::from_secs(1)) };
+    let options = every(Duration::from_secs(1)).retries(20).wait(Duration::from_millis(10));
     let mut client = Sender::new(options, repeated(&["x"], 100));
     let mut serve = server(Answer::Echo, SERVER);
     let link = Link { loss_per_mille: 500, ..Link::PERFECT };
@@ -144,7 +134,7 @@ fn round_trip_times_are_claimed_only_where_they_are_certain() {
 
 #[test]
 fn a_stream_that_paused_keeps_its_pace_and_does_not_catch_up() {
-    let options = SendOptions { wait: Duration::ZERO, ..every(Duration::from_secs(1)) };
+    let options = every(Duration::from_secs(1)).wait(Duration::ZERO);
     let mut client = Sender::new(options, Requests::Stream);
     let (mut mail, mut now) = (network::Mail::default(), Network::new(Link::PERFECT, 0).now);
     let mut sent_after = Vec::new();
@@ -166,7 +156,7 @@ fn a_stream_that_paused_keeps_its_pace_and_does_not_catch_up() {
 
 #[test]
 fn echoes_of_different_payloads_are_told_apart() {
-    let options = SendOptions { pace: None, ..SendOptions::new(address(SERVER)) };
+    let options = SendOptions::new(address(SERVER)).pace(None);
     let mut client = Sender::new(options, repeated(&["one", "two", "three"], 1));
     let mut serve = server(Answer::Echo, SERVER);
     let link = Link { jitter: Duration::from_millis(50), ..Link::PERFECT };
@@ -190,13 +180,11 @@ fn echoes_of_different_payloads_are_told_apart() {
 
 #[test]
 fn no_wait_and_no_pace_is_too_long() {
-    let options = SendOptions {
-        wait: Duration::MAX,
-        pace: Some(Pace::Interval(Duration::MAX)),
-        retries: u32::MAX,
-        duration: Some(Duration::MAX),
-        ..SendOptions::new(address(SERVER))
-    };
+    let options = SendOptions::new(address(SERVER))
+        .wait(Duration::MAX)
+        .pace(Pace::Interval(Duration::MAX))
+        .retries(u32::MAX)
+        .duration(Duration::MAX);
     let mut client = Sender::new(options, repeated(&["x"], u64::MAX));
     let mut net = Network::new(Link::PERFECT, 1);
     net.add(CLIENT, 64, &mut client);
@@ -237,7 +225,7 @@ fn hides_no_loss(seed: u64) {
 
 #[test]
 fn requests_keep_to_an_absolute_schedule() {
-    let options = SendOptions { wait: Duration::ZERO, ..every(Duration::from_millis(3)) };
+    let options = every(Duration::from_millis(3)).wait(Duration::ZERO);
     let mut client = Sender::new(options, repeated(&["x"], 1000));
     let mut net = Network::new(Link { delay: Duration::ZERO, ..Link::PERFECT }, 1);
     let started = net.now;
@@ -248,8 +236,7 @@ fn requests_keep_to_an_absolute_schedule() {
 
 #[test]
 fn a_bitrate_counts_the_bytes_of_each_payload() {
-    let options =
-        SendOptions { wait: Duration::ZERO, pace: Some(Pace::Bitrate(8000.0)), ..SendOptions::new(address(SERVER)) };
+    let options = SendOptions::new(address(SERVER)).wait(Duration::ZERO).pace(Pace::Bitrate(8000.0));
     let payloads = vec![vec![0; 10], vec![0; 1000]];
     let mut client = Sender::new(options, Requests::Fixed { payloads, repeat: Some(3) });
     let mut net = Network::new(Link { delay: Duration::ZERO, ..Link::PERFECT }, 1);
@@ -263,7 +250,7 @@ fn a_bitrate_counts_the_bytes_of_each_payload() {
 #[test]
 fn answers_of_others_are_not_ours_unless_asked_for() {
     for any_source in [false, true] {
-        let options = SendOptions { any_source, ..SendOptions::new(address(SERVER)) };
+        let options = SendOptions::new(address(SERVER)).any_source(any_source);
         let mut client = Sender::new(options, Requests::one("x"));
         let mut net = Network::new(Link::PERFECT, 1);
         net.add(CLIENT, 64, &mut client);
@@ -281,7 +268,7 @@ fn answers_of_others_are_not_ours_unless_asked_for() {
 /// Two servers, and a datagram to one that says it is from the other. Returns how many datagrams there were, and
 /// whether they ended within 3000 steps.
 fn face_to_face(one: Answer, other: Answer, conduct: Conduct, payload: &str, hops: u8) -> (u64, bool) {
-    let options = |answer, at| ServeOptions { conduct, ..ServeOptions::new(answer, vec![address(at)]) };
+    let options = |answer, at| ServeOptions::new(answer, vec![address(at)]).conduct(conduct);
     let mut one = Serve::new(options(one, SERVER));
     let mut other = Serve::new(options(other, OTHER));
     let mut net = Network::new(Link { hops, ..Link::PERFECT }, 1);
@@ -315,12 +302,11 @@ fn two_servers_facing_each_other_fall_silent_in_every_mode() {
     for one in &modes {
         for other in &modes {
             for hops in [0, 5] {
-                let guarded = Conduct { rate_limit: off, ..Conduct::default() };
+                let guarded = Conduct::default().rate_limit(off);
                 let (sent, rest) = face_to_face(one.clone(), other.clone(), guarded, "spoofed", hops);
                 assert!(rest && sent <= 66, "{one:?} and {other:?}, {hops} hops apart: {sent}");
             }
-            let unguarded =
-                Conduct { rate_limit: off, break_loops: false, max_amplification: None, ..Conduct::default() };
+            let unguarded = Conduct::default().rate_limit(off).break_loops(false).max_amplification(None);
             let (sent, rest) = face_to_face(one.clone(), other.clone(), unguarded, "spoofed", 0);
             assert!(!rest && sent > 1000, "the test must see a loop where there is no guard: {one:?} and {other:?}");
         }
@@ -330,8 +316,8 @@ fn two_servers_facing_each_other_fall_silent_in_every_mode() {
 #[test]
 fn a_client_that_repeats_itself_is_answered_every_time() {
     let mut client = Sender::new(every(Duration::from_millis(2)), repeated(&["same"], 5000));
-    let conduct = Conduct { rate_limit: RateLimit::Off, ..Conduct::default() };
-    let mut serve = Serve::new(ServeOptions { conduct, ..ServeOptions::new(Answer::Echo, vec![address(SERVER)]) });
+    let conduct = Conduct::default().rate_limit(RateLimit::Off);
+    let mut serve = Serve::new(ServeOptions::new(Answer::Echo, vec![address(SERVER)]).conduct(conduct));
     let mut net = Network::new(Link { hops: 20, ..Link::PERFECT }, 1);
     net.add(CLIENT, 64, &mut client);
     net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
@@ -341,7 +327,7 @@ fn a_client_that_repeats_itself_is_answered_every_time() {
 
 #[test]
 fn a_network_gets_no_more_than_its_rate() {
-    let options = SendOptions { wait: Duration::from_millis(3), ..every(Duration::from_micros(100)) };
+    let options = every(Duration::from_micros(100)).wait(Duration::from_millis(3));
     let mut client = Sender::new(options, repeated(&["x"], 30_000));
     let mut serve = server(Answer::Echo, SERVER);
     let mut net = Network::new(Link::PERFECT, 1);
@@ -383,16 +369,8 @@ fn forged_and_harmful_sources_are_not_answered_and_counted_by_reason() {
 fn a_broadcast_finds_every_host_once_and_not_itself() {
     let own = "10.0.0.1:10000";
     let to = address("10.0.0.255:10000");
-    let options = BroadcastOptions {
-        targets: vec![BroadcastTarget { transmit: Transmit::to(to), own: address(own) }],
-        wait: Duration::from_secs(1),
-        pace: Some(Pace::Interval(Duration::from_millis(100))),
-        most_rounds: None,
-        size: None,
-        duration: None,
-        count: None,
-        verbose: false,
-    };
+    let options = BroadcastOptions::new([BroadcastTarget::new(Transmit::to(to), address(own))])
+        .pace(Pace::Interval(Duration::from_millis(100)));
     let mut broadcast = Broadcast::new(options, repeated(&["who?"], 3));
     let mut hosts: Vec<Serve> = (2..22).map(|host| server(fixed("here"), &format!("10.0.0.{host}:10000"))).collect();
     let mut net = Network::new(Link { duplicate_per_mille: 200, ..Link::PERFECT }, 5);
@@ -419,9 +397,9 @@ fn a_broadcast_finds_every_host_once_and_not_itself() {
 
 #[test]
 fn listening_ends_after_the_count_and_counts_the_rest() {
-    let limits = Limits { count: Some(3), duration: None };
+    let limits = Limits::default().count(3);
     let from = vec!["10.0.0.0/24".parse().unwrap()];
-    let mut listen = Listen::new(ListenOptions { limits, from, ..ListenOptions::default() });
+    let mut listen = Listen::new(ListenOptions::default().limits(limits).from(from));
     let mut net = Network::new(Link::PERFECT, 1);
     net.add(SERVER, 64, &mut listen);
     for source in ["10.0.0.9:1", "10.9.0.9:1", "10.0.0.9:2", "10.0.0.9:3", "10.0.0.9:4"] {

@@ -81,15 +81,14 @@ pub(crate) fn run(engine: &mut impl Engine, late: Duration, turns: usize) -> (Re
 
 pub(crate) fn captured(at: Duration, payload: impl Into<Vec<u8>>) -> ReplayDatagram {
     let (source, destination) = (address(CLIENT), address("10.9.9.9:53"));
-    ReplayDatagram { number: 1, at: Some(at), source, destination, payload: payload.into() }
+    ReplayDatagram::new(source, destination, payload).number(1).at(at)
 }
 
 /// A capture of these times in milliseconds; each payload is the number of its datagram.
 pub(crate) fn at(milliseconds: &[u64]) -> Vec<ReplayDatagram> {
     let numbered = milliseconds.iter().enumerate();
-    let datagram = |(number, at): (usize, &u64)| ReplayDatagram {
-        number: number as u64 + 1,
-        ..captured(Duration::from_millis(*at), number.to_string())
+    let datagram = |(number, at): (usize, &u64)| {
+        captured(Duration::from_millis(*at), number.to_string()).number(number as u64 + 1)
     };
     numbered.map(datagram).collect()
 }
@@ -99,7 +98,7 @@ pub(crate) fn options() -> ReplayOptions {
 }
 
 pub(crate) fn recorded(speed: f64) -> ReplayOptions {
-    ReplayOptions { pace: ReplayPace::Recorded { speed }, ..options() }
+    options().pace(ReplayPace::Recorded { speed })
 }
 
 pub(crate) type Capture = std::vec::IntoIter<Result<ReplayDatagram>>;
@@ -141,7 +140,7 @@ fn speed_divides_every_pause() {
 
 #[test]
 fn a_rate_and_a_bitrate_ignore_the_recorded_times() {
-    let paced = |pace| ReplayOptions { pace: ReplayPace::Fixed(pace), ..options() };
+    let paced = |pace| options().pace(ReplayPace::Fixed(pace));
     let capture = at(&[0, 500, 2, 900]);
     let (rate, report) = times(paced(Pace::Interval(Duration::from_millis(3))), capture.clone());
     assert_eq!(rate, [0, 3, 6, 9]);
@@ -152,7 +151,7 @@ fn a_rate_and_a_bitrate_ignore_the_recorded_times() {
 
 #[test]
 fn unpaced_sends_all_at_once_and_has_no_schedule_to_be_late_for() {
-    let unpaced = ReplayOptions { pace: ReplayPace::Unpaced, ..options() };
+    let unpaced = options().pace(ReplayPace::Unpaced);
     let (times, report) = times(unpaced, at(&[0, 500, 900_000].repeat(1000)));
     assert_eq!(times, [0; 3000]);
     assert_eq!(report.lateness.count(), 0);
@@ -177,10 +176,10 @@ fn what_is_late_is_sent_at_once_and_nothing_adds_up() {
 fn long_gaps_are_shortened_and_counted() {
     let longest_gap = Some(Duration::from_millis(100));
     let capture = at(&[0, 100, 201, 210, 86_400_000, 86_400_001]);
-    let (paused, report) = times(ReplayOptions { longest_gap, ..options() }, capture.clone());
+    let (paused, report) = times(options().longest_gap(longest_gap), capture.clone());
     assert_eq!((paused, report.gaps_shortened), (vec![0, 100, 200, 209, 309, 310], 2));
     // As it would be at this pace.
-    let (paused, report) = times(ReplayOptions { longest_gap, ..recorded(10.0) }, capture);
+    let (paused, report) = times(recorded(10.0).longest_gap(longest_gap), capture);
     assert_eq!((paused, report.gaps_shortened), (vec![0, 10, 20, 21, 121, 121], 1));
 }
 
@@ -198,11 +197,11 @@ fn decreasing_times_are_sent_at_once_in_order_and_counted() {
 
 #[test]
 fn a_loop_sends_the_capture_again_right_after_its_end() {
-    let rounds = |rounds, count| ReplayOptions { rounds, limits: Limits { count, duration: None }, ..options() };
+    let rounds = |rounds, count| options().rounds(rounds).limits(Limits::default().count(count));
     let capture = at(&[5, 6, 9]);
     assert_eq!(times(rounds(Some(3), None), capture.clone()).0, [0, 1, 4, 4, 5, 8, 8, 9, 12]);
     assert_eq!(times(rounds(None, Some(7)), capture.clone()).0, [0, 1, 4, 4, 5, 8, 8]);
-    let delayed = |pace| ReplayOptions { pace, loop_delay: Duration::from_millis(50), ..rounds(Some(3), None) };
+    let delayed = |pace| rounds(Some(3), None).pace(pace).loop_delay(Duration::from_millis(50));
     let recorded = ReplayPace::Recorded { speed: 1.0 };
     assert_eq!(times(delayed(recorded), capture.clone()).0, [0, 1, 4, 54, 55, 58, 108, 109, 112]);
     assert_eq!(times(delayed(ReplayPace::Unpaced), capture.clone()).0, [0, 0, 0, 50, 50, 50, 100, 100, 100]);
@@ -215,7 +214,7 @@ fn a_loop_sends_the_capture_again_right_after_its_end() {
 
 #[test]
 fn limits_end_it() {
-    let limited = |count, duration| ReplayOptions { limits: Limits { count, duration }, ..options() };
+    let limited = |count, duration| options().limits(Limits::default().count(count).duration(duration));
     assert_eq!(times(limited(Some(2), None), at(&[0, 1, 2])).0, [0, 1]);
     assert!(times(limited(Some(0), None), at(&[0, 1, 2])).0.is_empty());
     let half_a_second = Some(Duration::from_millis(500));
@@ -227,9 +226,8 @@ fn limits_end_it() {
 #[test]
 fn a_capture_that_breaks_off_is_sent_as_far_as_it_goes() {
     let capture = || at(&[0, 10, 20]).into_iter().map(Ok).chain([Err(broken())]).chain(at(&[30]).into_iter().map(Ok));
-    let mut replay = Replay::new(ReplayOptions { rounds: None, ..options() }, Sources::new(1), || {
-        Ok(capture().collect::<Vec<_>>().into_iter())
-    });
+    let mut replay =
+        Replay::new(options().rounds(None), Sources::new(1), || Ok(capture().collect::<Vec<_>>().into_iter()));
     let (records, took) = run(&mut replay, Duration::ZERO, 1000);
     assert_eq!((records.sent.len(), took), (3, Duration::from_millis(20)));
     assert_eq!(replay.failure().unwrap().to_string(), "cannot read capture.pcap: unexpected end of file");
@@ -240,7 +238,7 @@ fn a_capture_that_breaks_off_is_sent_as_far_as_it_goes() {
         opened += 1;
         if opened > 2 { Err(broken()) } else { opens(at(&[0, 1]))() }
     };
-    let mut replay = Replay::new(ReplayOptions { rounds: Some(5), ..options() }, Sources::new(1), again);
+    let mut replay = Replay::new(options().rounds(5), Sources::new(1), again);
     let (records, _) = run(&mut replay, Duration::ZERO, 1000);
     assert_eq!(records.sent.len(), 4);
     assert!(replay.failure().is_some());
@@ -281,9 +279,9 @@ impl Recording for Slow {
 
 #[test]
 fn what_is_sent_has_the_number_that_it_was_read_with() {
-    let numbered = |number, at| ReplayDatagram { number, ..captured(Duration::from_millis(at), [0]) };
+    let numbered = |number, at| captured(Duration::from_millis(at), [0]).number(number);
     let capture = vec![numbered(7, 0), numbered(3, 1), numbered(u64::MAX, 1)];
-    let options = ReplayOptions { verbose: true, rounds: Some(2), ..options() };
+    let options = options().verbose(true).rounds(2);
     let mut replay = Replay::new(options, Sources::new(1), opens(capture));
     let (records, _) = run(&mut replay, Duration::ZERO, 1000);
     let numbers: Vec<_> = records.told.iter().map(|(number, _)| *number).collect();
@@ -294,8 +292,7 @@ fn what_is_sent_has_the_number_that_it_was_read_with() {
 fn what_is_not_there_yet_is_asked_for_again_and_delays_nothing_that_is() {
     for pace in [ReplayPace::Recorded { speed: 1.0 }, ReplayPace::Unpaced] {
         let mut capture = Some(Slow { asked: 0 });
-        let mut replay =
-            Replay::new(ReplayOptions { pace, ..options() }, Sources::new(1), || Ok(capture.take().unwrap()));
+        let mut replay = Replay::new(options().pace(pace), Sources::new(1), || Ok(capture.take().unwrap()));
         let (records, _) = run(&mut replay, Duration::ZERO, 1000);
         assert!(replay.failure().is_none());
         let sent: Vec<_> = records.sent.iter().map(|sent| (sent.payload[0], sent.after)).collect();
@@ -321,7 +318,7 @@ fn what_is_not_there_yet_is_asked_for_less_and_less_often() {
     }
 
     let asked = Cell::new(0);
-    let unpaced = ReplayOptions { pace: ReplayPace::Unpaced, ..options() };
+    let unpaced = options().pace(ReplayPace::Unpaced);
     let mut replay = Replay::new(unpaced, Sources::new(1), || Ok(Late(&asked)));
     let (mut now, mut mail) = (Network::new(Link::PERFECT, 0).now, Mail::default());
     let mut gaps = Vec::new();
@@ -368,9 +365,8 @@ fn some_are_read_at_once_and_the_first_leaves_before_more_are() {
 #[test]
 fn the_clock_is_watched_where_there_is_a_schedule() {
     let busy_wait = Duration::from_micros(70);
-    let precision = |pace| {
-        Replay::new(ReplayOptions { pace, busy_wait, ..options() }, Sources::new(1), opens(Vec::new())).precision()
-    };
+    let precision =
+        |pace| Replay::new(options().pace(pace).busy_wait(busy_wait), Sources::new(1), opens(Vec::new())).precision();
     assert_eq!(precision(ReplayPace::Recorded { speed: 1.0 }), Some(busy_wait));
     assert_eq!(precision(ReplayPace::Fixed(Pace::Interval(Duration::from_secs(1)))), Some(busy_wait));
     assert_eq!(precision(ReplayPace::Unpaced), None);
@@ -378,8 +374,7 @@ fn the_clock_is_watched_where_there_is_a_schedule() {
 
 #[test]
 fn each_source_has_a_socket_while_there_are_any_and_order_is_kept() {
-    let from =
-        |source: &str, number: u8| ReplayDatagram { source: address(source), ..captured(Duration::ZERO, [number]) };
+    let from = |source: &str, number: u8| captured(Duration::ZERO, [number]).source(address(source));
     let third = "10.0.0.7:1";
     let capture = vec![
         from(CLIENT, 0),
@@ -395,7 +390,7 @@ fn each_source_has_a_socket_while_there_are_any_and_order_is_kept() {
     assert_eq!((vias[0], vias[1], vias[2], vias[5]), (0, 1, 0, 1));
     assert!(vias[3] == vias[4] && vias[3] < 2);
 
-    let unpaced = ReplayOptions { pace: ReplayPace::Unpaced, ..options() };
+    let unpaced = options().pace(ReplayPace::Unpaced);
     for (sources, options) in [
         (sources.clone(), options()),
         (sources, unpaced.clone()),
@@ -414,11 +409,11 @@ fn each_source_has_a_socket_while_there_are_any_and_order_is_kept() {
 
 #[test]
 fn what_another_socket_sends_has_a_time_of_its_own_where_lateness_is_told() {
-    let from = |source: &str| ReplayDatagram { source: address(source), ..captured(Duration::ZERO, "x") };
+    let from = |source: &str| captured(Duration::ZERO, "x").source(address(source));
     let capture = vec![from(CLIENT), from(CLIENT), from(OTHER_CLIENT), from(CLIENT)];
     for (pace, at_once) in [(ReplayPace::Recorded { speed: 1.0 }, vec![2, 3, 4]), (ReplayPace::Unpaced, vec![4, 4, 4])]
     {
-        let mut replay = Replay::new(ReplayOptions { pace, ..options() }, Sources::new(2), opens(capture.clone()));
+        let mut replay = Replay::new(options().pace(pace), Sources::new(2), opens(capture.clone()));
         let (now, mut mail) = (Network::new(Link::PERFECT, 0).now, Mail::default());
         // The first call reads.
         replay.tick(now, &mut mail);
@@ -434,7 +429,7 @@ fn what_another_socket_sends_has_a_time_of_its_own_where_lateness_is_told() {
 #[test]
 fn everything_goes_to_one_address_and_keeps_of_its_own_what_is_asked() {
     for (keeps, to) in [(Keeps::Nothing, SERVER), (Keeps::Port, "10.0.0.2:53"), (Keeps::Destination, "10.9.9.9:53")] {
-        let options = ReplayOptions { keeps, verbose: true, ..options() };
+        let options = options().keeps(keeps).verbose(true);
         let mut replay = Replay::new(options, Sources::new(1), opens(at(&[0, 1])));
         let (records, _) = run(&mut replay, Duration::ZERO, 1000);
         assert!(records.sent.iter().all(|sent| sent.to == address(to)), "{:?}", records.sent);
@@ -464,7 +459,7 @@ fn answer(replay: &mut impl Engine, now: Instant, from: &str, mail: &mut Mail) {
 
 #[test]
 fn answers_are_told_while_they_are_awaited_and_counted_always() {
-    let options = ReplayOptions { wait: Duration::from_secs(1), own: vec![address(CLIENT)], ..options() };
+    let options = options().wait(Duration::from_secs(1)).own([address(CLIENT)]);
     let mut replay = Replay::new(options, Sources::new(1), opens(at(&[0])));
     let (mut mail, mut now) = (Mail::default(), Network::new(Link::PERFECT, 0).now);
     for from in [SERVER, "10.0.0.2:10001", CLIENT] {
@@ -494,13 +489,12 @@ proptest! {
         late in 0u64..10_000_000,
     ) {
         let source = |host: u16| SocketAddr::from(([10, 0, 0, 1], host));
-        let capture: Vec<_> = (0..).zip(&times).map(|(number, &(bits, shift, nanoseconds, host))| ReplayDatagram {
-            at: Some(Duration::new(bits >> shift, nanoseconds % 1_000_000_000)),
-            source: source(host),
-            ..captured(Duration::ZERO, u32::to_be_bytes(number))
+        let capture: Vec<_> = (0..).zip(&times).map(|(number, &(bits, shift, nanoseconds, host))| {
+            let at = Duration::new(bits >> shift, nanoseconds % 1_000_000_000);
+            captured(at, u32::to_be_bytes(number)).source(source(host))
         }).collect();
         let longest_gap = longest_gap.map(Duration::from_nanos);
-        let options = ReplayOptions { longest_gap, rounds: Some(rounds), ..recorded(speed) };
+        let options = recorded(speed).longest_gap(longest_gap).rounds(rounds);
         let mut replay = Replay::new(options, Sources::new(sockets), opens(capture.clone()));
         let (records, _) = run(&mut replay, Duration::from_nanos(late), 10_000);
         let expected: Vec<_> = capture.iter().cycle().take(capture.len() * usize::try_from(rounds).unwrap()).collect();

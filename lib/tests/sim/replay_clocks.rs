@@ -23,7 +23,7 @@ fn previewed(options: ReplayOptions, capture: Vec<ReplayDatagram>) -> (Vec<u64>,
     capture.iter().for_each(|datagram| preview.add(datagram.at, datagram.payload.len()));
     let takes = preview.takes();
     let clock_starts = preview.into_clock_starts();
-    let (times, report) = times(ReplayOptions { clock_starts, ..options }, capture);
+    let (times, report) = times(options.clock_starts(clock_starts), capture);
     assert_eq!(u128::from(*times.last().unwrap()), takes.as_millis());
     (times, report)
 }
@@ -101,11 +101,11 @@ fn a_clock_that_returns_after_many_is_known_where_the_capture_was_read_through()
 #[test]
 fn each_round_begins_with_no_clock_and_knows_the_same_beginnings() {
     let capture = at(&interleaved(&[0, DECADES], 100, 10));
-    let looped = ReplayOptions { rounds: Some(3), loop_delay: Duration::from_secs(1), ..options() };
+    let looped = options().rounds(3).loop_delay(Duration::from_secs(1));
     let mut preview = Preview::new(&looped);
     capture.iter().for_each(|datagram| preview.add(datagram.at, 1));
     let clock_starts = preview.into_clock_starts();
-    let (times, report) = times(ReplayOptions { clock_starts, ..looped }, capture);
+    let (times, report) = times(looped.clock_starts(clock_starts), capture);
     assert_eq!((times[0], times[199], times[200], times[599]), (0, 990, 1990, 990 * 3 + 2000));
     assert_eq!(report.clocks, 2);
 }
@@ -113,7 +113,7 @@ fn each_round_begins_with_no_clock_and_knows_the_same_beginnings() {
 #[test]
 fn what_is_made_shorter_is_so_for_all_clocks_and_what_was_none_is_not_counted() {
     let longest_gap = Some(Duration::from_secs(1));
-    let options = ReplayOptions { longest_gap, ..options() };
+    let options = options().longest_gap(longest_gap);
     // Both are silent for a minute.
     let capture = [0, DECADES, 100, DECADES + 100, 60_100, DECADES + 60_100, 60_200];
     for times in [times, previewed] {
@@ -140,7 +140,7 @@ fn what_a_preview_tells_is_when_the_last_is_due_and_the_longest_pause() {
 fn a_datagram_without_a_time_is_due_with_the_one_before_it_or_with_the_first_that_has_one() {
     let capture: Vec<_> = [None, None, Some(DECADES), None, Some(DECADES + 100), None, None]
         .into_iter()
-        .map(|at| ReplayDatagram { at: at.map(Duration::from_millis), ..captured(Duration::ZERO, "x") })
+        .map(|at| captured(Duration::ZERO, "x").at(at.map(Duration::from_millis)))
         .collect();
     let mut preview = Preview::new(&options());
     capture.iter().for_each(|datagram| preview.add(datagram.at, 1));

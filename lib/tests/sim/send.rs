@@ -44,7 +44,7 @@ impl Client {
     fn fail(&mut self, count: usize, bytes: usize) {
         let error = io::ErrorKind::NetworkUnreachable.into();
         let place = self.mail.sent.len() as u64 - count as u64;
-        let failure = SendFailure { transmit: Transmit::to(address(SERVER)), place, count, bytes, error };
+        let failure = SendFailure::new(Transmit::to(address(SERVER)), error).place(place).count(count).bytes(bytes);
         self.sender.failed(self.now, ONE, &failure, &mut self.mail);
     }
 
@@ -58,7 +58,7 @@ impl Client {
 
     /// A datagram comes; returns what is said of it.
     fn hear(&mut self, meta: &Meta, payload: &str) -> Said {
-        let datagram = Datagram { payload: payload.as_bytes(), wire_len: payload.len(), meta };
+        let datagram = Datagram::new(payload.as_bytes(), meta).wire_len(payload.len());
         self.sender.receive(self.now, ONE, &datagram, &mut self.mail);
         self.mail.said.pop().expect("each is told")
     }
@@ -87,7 +87,7 @@ fn at_once() -> SendOptions {
 #[test]
 fn what_was_too_big_stays_open_and_is_sent_again() {
     for mtu in [0, 1400] {
-        let options = SendOptions { retries: 1, ..at_once() };
+        let options = at_once().retries(1);
         let mut client = Client::new(options, Requests::one("large"));
         client.refuse(SERVER, Cause::TooBig { mtu }, "large");
         assert_eq!(client.mail.said, [Said::Unreachable(Cause::TooBig { mtu }, None, false)]);
@@ -171,7 +171,7 @@ fn what_could_not_be_sent_is_not_waited_for_and_not_counted_as_sent() {
 #[test]
 fn a_request_is_done_after_as_many_answers_as_it_wants_or_when_its_time_is_over() {
     for (replies, done_after) in [(1, Some(1)), (2, Some(2)), (0, None)] {
-        let mut client = Client::new(SendOptions { replies, ..at_once() }, Requests::one("x"));
+        let mut client = Client::new(at_once().replies(replies), Requests::one("x"));
         for number in 1..=3u64 {
             client.wait(MS);
             if done_after.is_none_or(|done_after| number <= done_after) {
@@ -196,7 +196,7 @@ fn a_request_is_done_after_as_many_answers_as_it_wants_or_when_its_time_is_over(
 
 #[test]
 fn enough_answers_to_any_request_end_it() {
-    let mut client = Client::new(SendOptions { count: Some(2), ..at_once() }, repeated(&["one", "two", "three"], 1));
+    let mut client = Client::new(at_once().count(2), repeated(&["one", "two", "three"], 1));
     // The first echo might be chance.
     assert_eq!(client.answer("two"), None);
     assert_ne!(client.sender.next(), Next::Done);
@@ -217,7 +217,7 @@ fn our_own_datagrams_are_no_answers() {
         ("0.0.0.0:40000", Some("10.0.0.9:0"), 40000, true),
         ("0.0.0.0:40000", None, 40000, true),
     ] {
-        let options = SendOptions { own: vec![address(own)], any_source: true, ..at_once() };
+        let options = at_once().own([address(own)]).any_source(true);
         let mut client = Client::new(options, Requests::one("x"));
         let mut meta = Meta::new(([10, 0, 0, 2], port).into());
         meta.local = local.map(|local| address(local).ip());
@@ -239,7 +239,7 @@ fn an_answer_of_another_port_or_address_is_another_source() {
 
 #[test]
 fn each_sending_is_told_if_asked_for() {
-    let options = SendOptions { verbose: true, retries: 1, wait: 10 * MS, ..at_once() };
+    let options = at_once().verbose(true).retries(1).wait(10 * MS);
     let mut client = Client::new(options, repeated(&["one", "two"], 1));
     assert_eq!(client.finish(), 30 * MS);
     let told = [(1, 0), (2, 0), (1, 1), (2, 1)].map(|(request, retry)| Said::Sent(request, retry));
@@ -251,7 +251,7 @@ fn each_sending_is_told_if_asked_for() {
 
 #[test]
 fn what_was_answered_is_not_sent_again() {
-    let options = SendOptions { retries: 3, replies: 2, wait: 10 * MS, ..at_once() };
+    let options = at_once().retries(3).replies(2).wait(10 * MS);
     let mut client = Client::new(options, repeated(&["one", "two"], 1));
     assert_eq!(client.answer("one"), None, "it looks like an echo, but it may be chance");
     client.wait(10 * MS);
@@ -266,7 +266,7 @@ fn what_was_answered_is_not_sent_again() {
 
 #[test]
 fn requests_without_answers_are_not_waited_for_if_asked() {
-    let options = SendOptions { wait: Duration::ZERO, ..at_once() };
+    let options = at_once().wait(Duration::ZERO);
     let client = Client::new(options, repeated(&["one", "two"], 1));
     assert_eq!((client.sender.next(), client.mail.sent.len()), (Next::Done, 2));
     assert!(client.mail.said.is_empty(), "nobody was asked for an answer");
@@ -330,7 +330,7 @@ fn an_answer_that_is_always_the_same_is_no_echo_though_it_equals_a_request() {
 #[test]
 fn an_answer_after_the_wait_is_late() {
     let pace = Some(Pace::Interval(2000 * MS));
-    let mut client = Client::new(SendOptions { pace, ..at_once() }, repeated(&["x"], 2));
+    let mut client = Client::new(at_once().pace(pace), repeated(&["x"], 2));
     client.wait(1000 * MS);
     assert_eq!(client.mail.said, [Said::Unanswered(1, 1)]);
     let late = client.hear(&Meta::new(address(SERVER)), "y");
@@ -343,7 +343,7 @@ fn an_answer_after_the_wait_is_late() {
 #[test]
 fn a_server_that_answers_twice_makes_nothing_certain_from_then_on() {
     let pace = Some(Pace::Interval(100 * MS));
-    let mut client = Client::new(SendOptions { pace, ..at_once() }, repeated(&["x"], 4));
+    let mut client = Client::new(at_once().pace(pace), repeated(&["x"], 4));
     let hear = |client: &mut Client, payload: &str| match client.hear(&Meta::new(address(SERVER)), payload) {
         Said::Reply { to, .. } => to,
         said => panic!("no reply: {said:?}"),
@@ -368,7 +368,7 @@ fn a_client_that_was_held_up_takes_what_arrived_before_it_gives_up() {
     client.wait(5000 * MS);
     assert_eq!((client.sender.next(), client.mail.said.len()), (Next::At(sent_at + 1000 * MS), 0));
     let meta = Meta::new(source);
-    let datagram = Datagram { payload: b"y", wire_len: 1, meta: &meta };
+    let datagram = Datagram::new(b"y", &meta);
     client.sender.receive(sent_at + MS, ONE, &datagram, &mut client.mail);
     client.sender.heard(client.now);
     let to = ReplyTo::Request { number: 1, rtt: Some(MS) };
@@ -378,7 +378,7 @@ fn a_client_that_was_held_up_takes_what_arrived_before_it_gives_up() {
 
 #[test]
 fn in_a_dialogue_each_request_waits_for_the_answer_to_the_one_before() {
-    let options = SendOptions { dialogue: true, ..at_once() };
+    let options = at_once().dialogue(true);
     let mut client = Client::new(options, repeated(&["GET", "SET", "END"], 1));
     assert_eq!(client.mail.sent.len(), 1);
     assert_eq!(client.answer("21.5"), Some(1));
@@ -393,7 +393,7 @@ fn in_a_dialogue_each_request_waits_for_the_answer_to_the_one_before() {
 
     // Or until that is given up, or the time is over.
     for (duration, sent) in [(None, 3), (Some(1500 * MS), 2)] {
-        let options = SendOptions { dialogue: true, duration, ..at_once() };
+        let options = at_once().dialogue(true).duration(duration);
         let mut client = Client::new(options, repeated(&["GET"], 3));
         assert_eq!(client.finish(), u32::try_from(sent).unwrap() * 1000 * MS);
         assert_eq!(client.mail.sent.len(), sent);
@@ -404,13 +404,13 @@ fn in_a_dialogue_each_request_waits_for_the_answer_to_the_one_before() {
 fn requests_are_made_as_long_as_said_and_a_stream_waits_when_it_is_full() {
     let pace = Some(Pace::Interval(10 * MS));
     for (duration, made, took) in [(25, 3, 25 + 995), (20, 2, 20 + 990), (0, 0, 0)] {
-        let options = SendOptions { duration: Some(duration * MS), pace, ..at_once() };
+        let options = at_once().duration(duration * MS).pace(pace);
         let mut client = Client::new(options, repeated(&["x"], 100));
         let finished = client.finish();
         assert_eq!((client.report().requests, finished), (made, took * MS), "{duration} ms");
     }
 
-    let mut client = Client::new(SendOptions { pace, ..at_once() }, Requests::Stream);
+    let mut client = Client::new(at_once().pace(pace), Requests::Stream);
     assert_eq!(client.sender.next(), Next::Datagram);
     for number in 0..64 {
         assert!(client.sender.wants_input(), "{number}");
@@ -427,7 +427,7 @@ fn requests_are_made_as_long_as_said_and_a_stream_waits_when_it_is_full() {
 
 #[test]
 fn an_empty_payload_takes_the_time_of_a_byte() {
-    let options = SendOptions { pace: Some(Pace::Bitrate(8.0)), wait: Duration::ZERO, ..at_once() };
+    let options = at_once().pace(Pace::Bitrate(8.0)).wait(Duration::ZERO);
     let mut client = Client::new(options, repeated(&[""], 5));
     assert_eq!(client.finish(), 4000 * MS);
     let none = Client::new(at_once(), Requests::Fixed { payloads: vec![], repeat: None });
@@ -437,7 +437,7 @@ fn an_empty_payload_takes_the_time_of_a_byte() {
 #[test]
 fn what_is_sent_again_waits_longer_and_nothing_else_waits_for_it() {
     let pace = Some(Pace::Interval(15 * MS));
-    let options = SendOptions { retries: 1, wait: 10 * MS, pace, ..at_once() };
+    let options = at_once().retries(1).wait(10 * MS).pace(pace);
     let mut client = Client::new(options, repeated(&["one", "two"], 1));
     client.wait(10 * MS);
     client.wait(5 * MS);
@@ -451,7 +451,7 @@ fn what_is_sent_again_waits_longer_and_nothing_else_waits_for_it() {
 fn a_missing_answer_is_one_of_several_where_answers_are_alike() {
     // The server does not answer the second; every 300 ms, so that four are waited for at a time.
     let pace = Some(Pace::Interval(300 * MS));
-    let mut client = Client::new(SendOptions { pace, ..at_once() }, repeated(&["hi"], 6));
+    let mut client = Client::new(at_once().pace(pace), repeated(&["hi"], 6));
     let mut replies = Vec::new();
     for number in 1..=6 {
         client.wait(MS);

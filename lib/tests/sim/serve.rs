@@ -23,7 +23,7 @@ struct Desk {
 
 impl Desk {
     fn new(answer: impl Into<Answer>) -> Self {
-        Self::with(ServeOptions::new(answer.into(), vec![address(SERVER)]))
+        Self::with(ServeOptions::new(answer, vec![address(SERVER)]))
     }
 
     fn with(options: ServeOptions) -> Self {
@@ -42,7 +42,7 @@ impl Desk {
 
     fn hear_of(&mut self, meta: &Meta, payload: impl AsRef<[u8]>) {
         let payload = payload.as_ref();
-        let datagram = Datagram { payload, wire_len: payload.len(), meta };
+        let datagram = Datagram::new(payload, meta);
         self.serve.receive(self.now, ONE, &datagram, &mut self.mail);
     }
 
@@ -95,19 +95,17 @@ fn rules(rules: impl IntoIterator<Item = Rule>) -> Rules {
 
 /// Everything is answered, and no guard is on.
 fn unguarded(answer: impl Into<Answer>) -> ServeOptions {
-    let conduct = Conduct {
-        rate_limit: RateLimit::Off,
-        max_amplification: None,
-        break_loops: false,
-        refuse_responder_ports: false,
-        ..Conduct::default()
-    };
-    ServeOptions { conduct, ..ServeOptions::new(answer.into(), vec![address(SERVER)]) }
+    let conduct = Conduct::default()
+        .rate_limit(RateLimit::Off)
+        .max_amplification(None)
+        .break_loops(false)
+        .refuse_responder_ports(false);
+    ServeOptions::new(answer, vec![address(SERVER)]).conduct(conduct)
 }
 
 fn limited(answer: impl Into<Answer>, per_second: u32) -> ServeOptions {
-    let conduct = Conduct { rate_limit: RateLimit::PerSecond(per_second), ..Conduct::default() };
-    ServeOptions { conduct, ..ServeOptions::new(answer.into(), vec![address(SERVER)]) }
+    let conduct = Conduct::default().rate_limit(RateLimit::PerSecond(per_second));
+    ServeOptions::new(answer, vec![address(SERVER)]).conduct(conduct)
 }
 
 #[test]
@@ -170,7 +168,7 @@ fn what_is_held_back_has_a_bound_and_the_rest_is_busy() {
         (text("{length}"), 60_000, true, BYTES / 60_005),
     ];
     for (reply, len, verbose, most) in cases {
-        let mut desk = Desk::with(ServeOptions { verbose, ..unguarded(late(reply)) });
+        let mut desk = Desk::with(unguarded(late(reply)).verbose(verbose));
         let request = vec![b'x'; len];
         // When the first have left, there is room again.
         for round in 1..3 {
@@ -227,7 +225,7 @@ fn no_more_questions_are_open_than_may_be() {
         (1000, 60_000, true, (16 << 20) / 120_000),
     ];
     for (most, len, verbose, open) in cases {
-        let mut desk = Desk::with(ServeOptions { verbose, ..unguarded(Answer::Ask { most }) });
+        let mut desk = Desk::with(unguarded(Answer::Ask { most }).verbose(verbose));
         let request = vec![b'?'; len];
         for _ in 0..open + 3 {
             desk.hear(&request);
@@ -422,8 +420,8 @@ fn no_reply_is_delayed_that_is_lost() {
 #[test]
 fn the_end_after_a_count_leaves_what_is_held_back() {
     let late = rules([Rule::any().payload("at once").echo(), Rule::any().echo().delay(MS..=2 * MS)]).seed(1);
-    let limits = Limits { count: Some(3), duration: None };
-    let mut desk = Desk::with(ServeOptions { limits, ..unguarded(late) });
+    let limits = Limits::default().count(3);
+    let mut desk = Desk::with(unguarded(late).limits(limits));
     for number in 0..10 {
         desk.hear(number.to_string());
     }
@@ -446,8 +444,8 @@ fn the_end_after_a_count_leaves_what_is_held_back() {
 fn a_train_that_passes_the_count_is_answered_up_to_it() {
     let meta = Meta::new(address(CLIENT));
     for answer in [fixed("x"), Answer::Echo, Answer::Sink, Answer::Template(text("{payload}"))] {
-        let limits = Limits { count: Some(3), duration: None };
-        let mut desk = Desk::with(ServeOptions { limits, ..unguarded(answer.clone()) });
+        let limits = Limits::default().count(3);
+        let mut desk = Desk::with(unguarded(answer.clone()).limits(limits));
         desk.hear("one more");
         desk.serve.receive_train(desk.now, ONE, Train::new(&meta, b"a few at once...", 4), &mut desk.mail);
         let report = desk.report();
@@ -463,7 +461,7 @@ fn a_run_of_requests_is_answered_as_one_where_each_would_be_answered_alike() {
     let long = "x".repeat(1000);
     let train = Train::new(&meta, b"four more than....", 4);
     let even = Train::new(&meta, b"four more than..", 4);
-    let verbose = |answer| ServeOptions { verbose: true, ..unguarded(answer) };
+    let verbose = |answer| unguarded(answer).verbose(true);
     let cases = [
         (unguarded(Answer::Echo), even, vec![4]),
         (unguarded(fixed("!")), even, vec![4]),
@@ -501,7 +499,7 @@ fn only_what_came_by_interfaces_and_to_addresses_that_were_asked_for_is_answered
     for answer in [Answer::Echo, Answer::Template(text("{payload}")), Answer::Sink] {
         let destinations = vec![Some(address(SERVER).ip()), None];
         let (interfaces_of, wanted) = ([("eth0", 2), ("eth1", 3)], vec!["eth1".to_owned()]);
-        let options = ServeOptions { interfaces: wanted, destinations, ..unguarded(answer.clone()) };
+        let options = unguarded(answer.clone()).interfaces(wanted).destinations(destinations);
         let mut desk = Desk::with(options);
         desk.serve.interfaces(&interfaces(&interfaces_of));
         let cases = [
@@ -533,7 +531,7 @@ fn replies_tell_the_interface_and_the_time_of_arrival_or_that_of_the_reply() {
     assert_eq!(desk.sent(), ["- -"]);
     let started = desk.now;
     let options = unguarded(Answer::Template(text("{interface} {time}")));
-    let mut desk = Desk::with(ServeOptions { clock: Some((started, then)), ..options });
+    let mut desk = Desk::with(options.clock((started, then)));
     desk.serve.interfaces(&interfaces(&[("eth0", 2)]));
     desk.now = started + 5 * 1000 * MS;
     let mut meta = Meta::new(address(CLIENT));
@@ -557,7 +555,7 @@ fn a_reply_that_could_not_be_sent_is_counted_as_failed_and_not_as_sent() {
         desk.serve.failed(
             desk.now,
             ONE,
-            &SendFailure { transmit, place: 0, count, bytes, error: error() },
+            &SendFailure::new(transmit, error()).count(count).bytes(bytes),
             &mut desk.mail,
         );
     }
@@ -607,7 +605,8 @@ fn what_looks_at_a_datagram_does_not_answer_a_truncated_one() {
     ];
     for (answer, used) in answers {
         let mut desk = Desk::new(answer.clone());
-        let datagram = Datagram { payload: b"cut", wire_len: 100, meta: &Meta::new(address(CLIENT)) };
+        let meta = Meta::new(address(CLIENT));
+        let datagram = Datagram::new(b"cut", &meta).wire_len(100);
         desk.serve.receive(desk.now, ONE, &datagram, &mut desk.mail);
         let report = desk.report();
         assert_eq!((report.truncated, report.received.bytes), (1, 100));
@@ -619,7 +618,7 @@ fn what_looks_at_a_datagram_does_not_answer_a_truncated_one() {
 #[test]
 fn replies_that_were_held_back_are_told_with_what_was_asked() {
     for answer in [rules([Rule::any().reply(text("!")).delay(MS..=MS)]).into(), Answer::Ask { most: 1 }] {
-        let mut desk = Desk::with(ServeOptions { verbose: true, ..ServeOptions::new(answer, vec![address(SERVER)]) });
+        let mut desk = Desk::with(ServeOptions::new(answer, vec![address(SERVER)]).verbose(true));
         desk.hear("?");
         for ticket in desk.tickets() {
             desk.answer(ticket, Ok(b"!"));

@@ -1,8 +1,8 @@
 //! From the flags of `udp broadcast` to its sockets and its engine.
 
 use anyhow::{Result, bail};
+use udpkit::Socket;
 use udpkit::verbs::{BroadcastOptions, BroadcastTarget};
-use udpkit::{Options, Socket};
 
 use super::plan::Plans;
 use crate::args::BroadcastArgs;
@@ -16,19 +16,17 @@ pub(super) fn sockets(args: &BroadcastArgs, plans: &Plans) -> Result<(Vec<Socket
     if args.pace.local.as_ref().is_some_and(|local| local.host.is_some()) {
         bail!("--local takes a port alone here: each network is asked from our address in it");
     }
-    let options = Options {
-        broadcast: true,
-        errors: true,
-        timestamps: true,
-        reuse_address: args.pace.local.is_some(),
-        dont_fragment: args.pace.df,
-        ..sending_options(&args.sending, &args.common)
-    };
+    let options = sending_options(&args.sending, &args.common)
+        .broadcast(true)
+        .errors(true)
+        .timestamps(true)
+        .reuse_address(args.pace.local.is_some())
+        .dont_fragment(args.pace.df);
     let mut sockets = Vec::new();
     let mut targets = Vec::new();
     for plan in &plans.used {
         let socket = Socket::bind(plan.from, &options)?;
-        targets.push(BroadcastTarget { transmit: plan.transmit, own: socket.local_address() });
+        targets.push(BroadcastTarget::new(plan.transmit, socket.local_address()));
         sockets.push(socket);
     }
     check_df(args.pace.df, &sockets)?;
@@ -44,14 +42,12 @@ pub(super) fn settings(args: &BroadcastArgs, targets: &[BroadcastTarget]) -> Set
 
 /// What the engine is asked for.
 pub(super) fn engine(args: &BroadcastArgs, targets: Vec<BroadcastTarget>) -> BroadcastOptions {
-    BroadcastOptions {
-        targets,
-        wait: args.wait,
-        pace: pace(&args.pace, &args.common),
-        most_rounds: args.common.count,
-        size: args.payload.size,
-        duration: args.common.duration,
-        count: args.pace.until_replies,
-        verbose: args.common.verbose,
-    }
+    BroadcastOptions::new(targets)
+        .wait(args.wait)
+        .pace(pace(&args.pace, &args.common))
+        .most_rounds(args.common.count)
+        .size(args.payload.size)
+        .duration(args.common.duration)
+        .count(args.pace.until_replies)
+        .verbose(args.common.verbose)
 }

@@ -138,13 +138,13 @@ fn plan_from(args: &BroadcastArgs, interface: &Interface, from: SocketAddr, to: 
     let port = args.pace.local.as_ref().and_then(|local| local.port).unwrap_or(0);
     let mut from = from;
     from.set_port(port);
-    let transmit = Transmit { interface: interface.index, ..Transmit::to(to) };
+    let transmit = Transmit::to(to).interface(interface.index);
     Plan { name: interface.name.clone(), from, transmit }
 }
 
 /// Whether this is the broadcast address of one address of an interface: also where the system does not list it, as on
 /// loopback.
 fn is_broadcast_of(interface: &Interface, address: &InterfaceAddress, ip: IpAddr) -> bool {
-    let alone = Interface { addresses: vec![*address], ..interface.clone() };
+    let alone = interface.clone().addresses([*address]);
     Interfaces::from_iter([alone]).is_broadcast(ip)
 }

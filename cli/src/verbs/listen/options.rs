@@ -45,28 +45,25 @@ pub(super) fn settings(args: &ListenArgs, printing: Printing, ports: Vec<u16>) -
 /// The options of its sockets.
 pub(super) fn socket_options(args: &ListenArgs) -> Options {
     let buffer = if args.coalesce { FAST_RECEIVE_BUFFER } else { RECEIVE_BUFFER };
-    Options {
-        reuse_address: true,
-        timestamps: true,
-        hop_limits: true,
-        traffic_classes: true,
-        drops: true,
-        coalesce: args.coalesce,
-        receive_buffer: Some(args.common.recv_buffer.unwrap_or(buffer)),
-        ..sockets::socket_options(&args.common)
-    }
+    sockets::socket_options(&args.common)
+        .reuse_address(true)
+        .timestamps(true)
+        .hop_limits(true)
+        .traffic_classes(true)
+        .drops(true)
+        .coalesce(args.coalesce)
+        .receive_buffer(args.common.recv_buffer.unwrap_or(buffer))
 }
 
 /// What the engine is asked for.
 pub(super) fn engine(args: &ListenArgs, listening: &Listening) -> ListenOptions {
     let matching = args.matching.clone();
-    ListenOptions {
-        from: args.from.clone(),
-        matching: matching.map(|regex| -> PayloadMatch { Arc::new(move |bytes| regex.is_match(bytes)) }),
-        interfaces: args.common.interfaces.clone(),
-        destinations: listening.destinations.clone(),
-        limits: args.common.limits(),
-    }
+    ListenOptions::default()
+        .from(args.from.clone())
+        .matching(matching.map(|regex| -> PayloadMatch { Arc::new(move |bytes| regex.is_match(bytes)) }))
+        .interfaces(args.common.interfaces.clone())
+        .destinations(listening.destinations.clone())
+        .limits(args.common.limits())
 }
 
 /// Bytes of datagrams that may wait to be printed or written.

@@ -285,7 +285,7 @@ impl Chunk {
                     let (payload, rest) = payloads.split_at(*held);
                     payloads = rest;
                     // What was cut off comes one by one.
-                    let one = Train::one(&Datagram { payload, wire_len: *wire_len, meta });
+                    let one = Train::one(&Datagram::new(payload, meta).wire_len(*wire_len));
                     let train = if held < wire_len { one } else { Train::new(meta, payload, *segment_len) };
                     tell(Event::Received { via: *via, train })?;
                 }
@@ -339,7 +339,7 @@ mod tests {
         let queue = Queue::new(LIMIT);
         let mut sink = queue.sink(false);
         let (one, two) = (meta(1), meta(2));
-        let cut = Datagram { payload: b"cut", wire_len: 9, meta: &two };
+        let cut = Datagram::new(b"cut", &two).wire_len(9);
         let events = [
             Event::Received { via: SocketId::first(0), train: Train::new(&one, b"aabbc", 2) },
             Event::Dropped { new: 3, total: 3 },

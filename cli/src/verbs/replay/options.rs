@@ -54,10 +54,7 @@ pub(super) fn target(args: &ReplayArgs, address: Option<&Address>, interfaces: &
     let found = address.destinations(args.common.port.unwrap_or(0), args.common.families(), interfaces)?;
     let destination = scoped(found[0], interface, interfaces)?;
     Ok(Destination {
-        transmit: Transmit {
-            interface: interface.or_else(|| Endpoint(destination).interface()),
-            ..Transmit::to(destination)
-        },
+        transmit: Transmit::to(destination).interface(interface.or_else(|| Endpoint(destination).interface())),
         keeps: if destination.port() == 0 { Keeps::Port } else { Keeps::Nothing },
         broadcast: interfaces.is_broadcast(destination.ip()),
         locals: vec![local_address(args.local.as_ref(), udpkit::any_address(destination.ip()), interfaces)?],
@@ -83,7 +80,7 @@ fn as_recorded(args: &ReplayArgs, interface: Option<InterfaceIndex>, interfaces:
     };
     locals.dedup();
     Ok(Destination {
-        transmit: Transmit { interface, ..Transmit::to(SocketAddr::new(any[0], 0)) },
+        transmit: Transmit::to(SocketAddr::new(any[0], 0)).interface(interface),
         keeps: Keeps::Destination,
         broadcast: true,
         locals,
@@ -216,14 +213,12 @@ pub(super) fn is_alone(args: &ReplayArgs) -> bool {
 
 /// The options of its sockets.
 pub(super) fn socket_options(args: &ReplayArgs, target: &Destination) -> Options {
-    Options {
-        broadcast: target.broadcast,
-        transparent: args.preserve_source,
-        errors: true,
-        timestamps: args.common.verbose,
-        dont_fragment: args.df,
-        ..sending_options(&args.sending, &args.common)
-    }
+    sending_options(&args.sending, &args.common)
+        .broadcast(target.broadcast)
+        .transparent(args.preserve_source)
+        .errors(true)
+        .timestamps(args.common.verbose)
+        .dont_fragment(args.df)
 }
 
 /// What the engine is asked for, driven with sockets at these addresses.
@@ -233,22 +228,21 @@ pub(super) fn engine(
     own: Vec<SocketAddr>,
     clock_starts: Vec<u64>,
 ) -> ReplayOptions {
-    ReplayOptions {
-        transmit: target.transmit,
-        keeps: target.keeps,
-        keeps_source: args.preserve_source,
-        pace: pace(args),
-        longest_gap: args.pace.max_gap,
-        clock_starts,
-        rounds: Some(args.pace.rounds).filter(|rounds| *rounds > 0),
-        loop_delay: args.pace.loop_delay,
-        limits: args.common.limits(),
-        wait: args.wait,
-        any_source: target.is_shared(),
-        own,
-        busy_wait: args.pace.busy_wait,
-        verbose: args.common.verbose,
-    }
+    ReplayOptions::new(target.transmit.destination)
+        .transmit(target.transmit)
+        .keeps(target.keeps)
+        .keeps_source(args.preserve_source)
+        .pace(pace(args))
+        .longest_gap(args.pace.max_gap)
+        .clock_starts(clock_starts)
+        .rounds(Some(args.pace.rounds).filter(|rounds| *rounds > 0))
+        .loop_delay(args.pace.loop_delay)
+        .limits(args.common.limits())
+        .wait(args.wait)
+        .any_source(target.is_shared())
+        .own(own)
+        .busy_wait(args.pace.busy_wait)
+        .verbose(args.common.verbose)
 }
 
 fn pace(args: &ReplayArgs) -> ReplayPace {

@@ -190,7 +190,7 @@ impl Pass {
         }
         let Kept { time, source, destination, payload, .. } = kept;
         let destination = on_interface(destination, self.context.selection.interface);
-        ReplayDatagram { number, at: time, source, destination, payload }
+        ReplayDatagram::new(source, destination, payload).number(number).at(time)
     }
 
     fn leave_out(&self, entry: &CaptureEntry, why: Omission) {

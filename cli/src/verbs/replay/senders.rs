@@ -53,8 +53,7 @@ impl SourceSockets {
 
     /// One socket for everything at each of these addresses.
     pub(super) fn alone(locals: &[SocketAddr], options: &Options) -> udpkit::Result<Self> {
-        let bind =
-            |local: &SocketAddr| Socket::bind(*local, &Options { reuse_address: local.port() != 0, ..options.clone() });
+        let bind = |local: &SocketAddr| Socket::bind(*local, &options.clone().reuse_address(local.port() != 0));
         let sockets = locals.iter().map(bind).collect::<udpkit::Result<Vec<_>>>()?;
         Ok(Self { sockets, sources: unknown(locals.len() > 1, 1), elsewhere: Vec::new() })
     }

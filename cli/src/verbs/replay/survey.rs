@@ -43,9 +43,10 @@ pub(super) fn survey(
 ) -> udpkit::Result<Survey> {
     let most = options.limits.count.unwrap_or(u64::MAX);
     let mut supply = supply(files, context.reading, &context.stop).map_err(|error| context.error(error))?;
-    let mut sources = match options.keeps {
-        Keeps::Destination => Sources::by_family(MAX_SOCKETS, MAX_SOCKETS),
-        Keeps::Nothing | Keeps::Port => Sources::new(MAX_SOCKETS),
+    let mut sources = if options.keeps == Keeps::Destination {
+        Sources::by_family(MAX_SOCKETS, MAX_SOCKETS)
+    } else {
+        Sources::new(MAX_SOCKETS)
     };
     let mut preview = Preview::new(options);
     let (mut read, mut datagrams, mut ports, mut tally, mut error) = (0, 0, BTreeSet::new(), Tally::default(), None);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, bail};
 use udpkit::verbs::{Pace, SendOptions};
-use udpkit::{Interfaces, Options, Socket, Transmit};
+use udpkit::{Interfaces, Socket, Transmit};
 
 use crate::args::SendArgs;
 use crate::hint::{self, Hint};
@@ -60,21 +60,19 @@ pub(super) fn sending(args: &SendArgs, destination: SocketAddr, interfaces: &Int
     let destination = scoped(destination, interface, interfaces)?;
     let (ip, broadcast) = (destination.ip(), interfaces.is_broadcast(destination.ip()));
     let shared = broadcast || ip.is_multicast();
-    let options = Options {
-        broadcast,
-        errors: true,
-        timestamps: true,
-        reuse_address: args.pace.local.is_some(),
-        dont_fragment: args.pace.df,
-        ..sending_options(&args.sending, &args.common)
-    };
+    let options = sending_options(&args.sending, &args.common)
+        .broadcast(broadcast)
+        .errors(true)
+        .timestamps(true)
+        .reuse_address(args.pace.local.is_some())
+        .dont_fragment(args.pace.df);
     let local = local_address(args.pace.local.as_ref(), udpkit::any_address(ip), interfaces)?;
     let interface = interface.or_else(|| Endpoint(destination).interface());
     let (mut transmits, mut sockets) = (Vec::new(), Vec::new());
     for port in ports(args)? {
         let mut destination = destination;
         destination.set_port(port);
-        transmits.push(Transmit { interface, ..Transmit::to(destination) });
+        transmits.push(Transmit::to(destination).interface(interface));
         sockets.push(Socket::bind(local, &options).map_err(|error| match args.pace.local {
             Some(_) if error.is_in_use() => Hint::on(endpoint::of_error(&error), hint::in_use(&error, "--local")),
             _ => error.into(),
@@ -107,21 +105,21 @@ pub(super) fn settings(args: &SendArgs, sending: &Sending, single: bool) -> Sett
 
 /// What the engine is asked for. A rate is that of all ports together.
 pub(super) fn engine(args: &SendArgs, sending: &Sending) -> SendOptions {
-    SendOptions {
-        transmit: sending.transmits[0],
-        any_source: sending.any_source,
-        own: sending.sockets.iter().map(Socket::local_address).collect(),
-        wait: args.wait,
-        replies: replies_wanted(args, sending),
-        retries: args.retries,
-        pace: pace(&args.pace, &args.common).map(|pace| shared(pace, sending.sockets.len())),
-        most_requests: args.common.count,
-        size: args.payload.size,
-        duration: args.common.duration,
-        count: args.pace.until_replies,
-        dialogue: args.dialogue,
-        verbose: args.common.verbose,
-    }
+    let transmit = sending.transmits[0];
+    SendOptions::new(transmit.destination)
+        .transmit(transmit)
+        .any_source(sending.any_source)
+        .own(sending.sockets.iter().map(Socket::local_address).collect::<Vec<_>>())
+        .wait(args.wait)
+        .replies(replies_wanted(args, sending))
+        .retries(args.retries)
+        .pace(pace(&args.pace, &args.common).map(|pace| shared(pace, sending.sockets.len())))
+        .most_requests(args.common.count)
+        .size(args.payload.size)
+        .duration(args.common.duration)
+        .count(args.pace.until_replies)
+        .dialogue(args.dialogue)
+        .verbose(args.common.verbose)
 }
 
 /// The pace of each of so many, where a rate is that of all.
@@ -129,9 +127,9 @@ fn shared(pace: Pace, among: usize) -> Pace {
     #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]
     let share = among as f64;
     match pace {
-        Pace::Interval(interval) => Pace::Interval(interval),
         Pace::Rate(rate) => Pace::Rate(rate / share),
         Pace::Bitrate(rate) => Pace::Bitrate(rate / share),
+        interval => interval,
     }
 }
 

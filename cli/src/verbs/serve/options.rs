@@ -75,16 +75,15 @@ pub(super) fn socket_options(args: &ServeArgs, answer: &Answer) -> Options {
     let conduct = conduct(&args.conduct, args.sending.ttl);
     let guarded = conduct.socket_options();
     let sending = sockets::sending_options(&args.sending, &args.common);
-    Options {
-        hop_limit: guarded.hop_limit.or(args.sending.ttl),
-        send_wait: REPLY_WAIT,
+    let hop_limit = guarded.hop_limit.or(args.sending.ttl);
+    guarded
+        .hop_limit(hop_limit)
+        .send_wait(REPLY_WAIT)
         // Trains cost a reply's price each, not a datagram's; with -v each is received by itself.
-        coalesce: !args.common.verbose,
-        timestamps: args.common.verbose || answer.tells_time(),
-        traffic_class: sending.traffic_class,
-        receive_buffer: sending.receive_buffer,
-        ..guarded
-    }
+        .coalesce(!args.common.verbose)
+        .timestamps(args.common.verbose || answer.tells_time())
+        .traffic_class(sending.traffic_class)
+        .receive_buffer(sending.receive_buffer)
 }
 
 /// What the printer must know: strangers decide how much there is to print.
@@ -94,14 +93,12 @@ pub(super) fn settings(args: &ServeArgs, ports: Vec<u16>) -> Settings {
 
 /// What the engines of all workers are asked for.
 pub(super) fn engine(args: &ServeArgs, answer: Answer, listening: &Listening) -> ServeOptions {
-    ServeOptions {
-        conduct: conduct(&args.conduct, args.sending.ttl),
-        interfaces: args.common.interfaces.clone(),
-        destinations: listening.destinations.clone(),
-        limits: args.common.limits(),
-        verbose: args.common.verbose,
-        ..ServeOptions::new(answer, listening.addresses())
-    }
+    ServeOptions::new(answer, listening.addresses())
+        .conduct(conduct(&args.conduct, args.sending.ttl))
+        .interfaces(args.common.interfaces.clone())
+        .destinations(listening.destinations.clone())
+        .limits(args.common.limits())
+        .verbose(args.common.verbose)
 }
 
 /// How often the state is told, if at all.
@@ -144,18 +141,17 @@ pub(super) fn metrics_addresses(args: &ServeArgs, interfaces: &Interfaces) -> Re
 
 /// Whom the server answers.
 fn conduct(args: &ConductArgs, ttl: Option<u8>) -> Conduct {
-    Conduct {
-        refuse_responder_ports: !args.answer_any_port,
-        break_loops: !args.no_loop_guard,
-        max_amplification: match args.max_amplification {
+    Conduct::default()
+        .refuse_responder_ports(!args.answer_any_port)
+        .break_loops(!args.no_loop_guard)
+        .max_amplification(match args.max_amplification {
             NumberOrOff::Number(most) => Some(most),
             NumberOrOff::Off => None,
-        },
-        rate_limit: match args.rate_limit {
+        })
+        .rate_limit(match args.rate_limit {
             None => RateLimit::Default,
             Some(NumberOrOff::Number(rate)) => RateLimit::PerSecond(rate),
             Some(NumberOrOff::Off) => RateLimit::Off,
-        },
-        hop_limit: ttl.unwrap_or(REPLY_HOP_LIMIT).min(REPLY_HOP_LIMIT),
-    }
+        })
+        .hop_limit(ttl.unwrap_or(REPLY_HOP_LIMIT).min(REPLY_HOP_LIMIT))
 }

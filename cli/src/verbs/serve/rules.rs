@@ -424,11 +424,11 @@ reply = "what is '{payload}'?"
 
     /// The reply of a server with these rules, if there is one at once.
     fn reply(rules: &Rules, source: &str, payload: &[u8]) -> Option<Vec<u8>> {
-        let conduct = Conduct { max_amplification: None, ..Conduct::default() };
-        let options = ServeOptions { conduct, ..ServeOptions::new(Answer::from(rules.clone()), Vec::new()) };
+        let conduct = Conduct::default().max_amplification(None);
+        let options = ServeOptions::new(Answer::from(rules.clone()), Vec::new()).conduct(conduct);
         let mut sent = Sent(Vec::new());
         let meta = Meta::new(format!("{source}:40000").parse().unwrap());
-        let datagram = Datagram { payload, wire_len: payload.len(), meta: &meta };
+        let datagram = Datagram::new(payload, &meta);
         #[expect(clippy::disallowed_methods, reason = "some moment; no time passes")]
         Serve::new(options).receive(Instant::now(), udpkit::SocketId::first(0), &datagram, &mut sent);
         sent.0.pop()
