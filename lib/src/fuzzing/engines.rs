@@ -19,8 +19,8 @@ use crate::socket_id::SocketId;
 use crate::template::Template;
 use crate::unreachable::{Cause, Unreachable};
 use crate::verbs::{
-    Broadcast, BroadcastOptions, BroadcastTarget, Keeps, Limits, Listen, ListenOptions, Pace, Reading, Recording,
-    Replay, ReplayDatagram, ReplayOptions, ReplayPace, Requests, SendOptions, Sender, Serve, ServeOptions, Sources,
+    self, Broadcast, BroadcastOptions, BroadcastTarget, Keeps, Limits, Listen, ListenOptions, Pace, Reading, Recording,
+    Replay, ReplayDatagram, ReplayOptions, ReplayPace, Requests, SendOptions, Serve, ServeOptions, Sources,
 };
 
 /// Things that happen in a case.
@@ -46,7 +46,7 @@ fn run(bytes: &mut Unstructured<'_>) -> Result<()> {
             exercise(bytes, &mut serve, 3, true)
         }
         4 => {
-            let mut sender = Sender::new(send_options(bytes)?, requests(bytes)?);
+            let mut sender = verbs::Send::new(send_options(bytes)?, requests(bytes)?);
             exercise(bytes, &mut sender, 1, false)
         }
         5 => {
@@ -431,7 +431,7 @@ pub(super) fn listen_options(bytes: &mut Unstructured<'_>) -> Result<ListenOptio
     Ok(ListenOptions {
         from: from.flatten().into_iter().collect(),
         matching: maybe(bytes, |_| {
-            Ok(Arc::new(|payload: &[u8]| payload.len().is_multiple_of(2)) as crate::verbs::PayloadMatch)
+            Ok(Arc::new(|payload: &[u8]| payload.len().is_multiple_of(2)) as verbs::PayloadMatch)
         })?,
         interfaces: maybe(bytes, |_| Ok(vec!["eth0".to_owned()]))?.unwrap_or_default(),
         destinations: maybe(bytes, |_| Ok(vec![Some([10, 0, 0, 2].into())]))?.unwrap_or_default(),

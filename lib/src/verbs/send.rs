@@ -89,8 +89,10 @@ const BURST: usize = 64;
 const LATE_PART: u32 = 10;
 
 /// The engine of `send`.
+///
+/// Write it `verbs::Send`, so that nobody takes it for [`std::marker::Send`].
 #[derive(Debug)]
-pub struct Sender {
+pub struct Send {
     options: SendOptions,
     schedule: Schedule,
     matching: Matching,
@@ -103,7 +105,7 @@ pub struct Sender {
     report: Report,
 }
 
-impl Sender {
+impl Send {
     /// An engine with these options that makes these requests.
     #[must_use]
     pub fn new(options: SendOptions, requests: Requests) -> Self {
@@ -229,7 +231,7 @@ impl Sender {
     }
 }
 
-impl Engine for Sender {
+impl Engine for Send {
     fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.report.received.add(1, datagram.wire_len);
         self.report.truncated += u64::from(datagram.is_truncated());
@@ -340,7 +342,7 @@ mod tests {
         let wait = Duration::from_millis(20);
         let options = SendOptions { retries: 2, pace, wait, ..SendOptions::new("192.0.2.1:7".parse().unwrap()) };
         let requests = Requests::Fixed { payloads: (0..8).map(|byte| vec![byte]).collect(), repeat: Some(5) };
-        let (mut sender, mut out) = (Sender::new(options, requests), Counted::default());
+        let (mut sender, mut out) = (Send::new(options, requests), Counted::default());
         let (mut now, mut turns) = (crate::clock::now(), 1);
         sender.tick(now, &mut out);
         while let Next::At(moment) = sender.next() {

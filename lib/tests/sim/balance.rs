@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use udpkit::verbs::{Limits, Network as AddressNetwork, Pace, Requests, SendOptions, Sender, Serve, ServeOptions};
+use udpkit::verbs::{self, Limits, Network as AddressNetwork, Pace, Requests, SendOptions, Serve, ServeOptions};
 use udpkit::{
     Answer, Conduct, Engine, Input, Meta, Next, REPLY_HOP_LIMIT, RateLimit, Reason, Report, Rule, Rules, Template,
     Train,
@@ -223,7 +223,7 @@ proptest! {
             .any_source(any_source)
             .pace(Pace::Interval(Duration::from_millis(3)))
             .wait(Duration::from_millis(30));
-        let mut client = Sender::new(options, Requests::Fixed { payloads, repeat: Some(20) });
+        let mut client = verbs::Send::new(options, Requests::Fixed { payloads, repeat: Some(20) });
         let conduct = Conduct::default().rate_limit(RateLimit::PerSecond(rate));
         let limits = Limits::default().count(count);
         let options = ServeOptions::new(first, vec![address(SERVER)]).conduct(conduct).limits(limits).verbose(verbose);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use udpkit::verbs::{Pace, Requests, SendOptions, Sender};
+use udpkit::verbs::{self, Pace, Requests, SendOptions};
 use udpkit::{Cause, Datagram, Engine, Meta, Next, ReplyTo, Unreachable};
 
 use crate::network::{Link, Mail, Network, Said, random};
@@ -100,7 +100,7 @@ enum Mailed {
 struct Run {
     setting: Setting,
     dice: Dice,
-    sender: Sender,
+    sender: verbs::Send,
     mail: Mail,
     now: Instant,
     /// By time of arrival.
@@ -140,7 +140,7 @@ impl Run {
         Self {
             setting,
             dice,
-            sender: Sender::new(options, requests),
+            sender: verbs::Send::new(options, requests),
             mail: Mail::default(),
             now: Network::new(Link::PERFECT, 0).now,
             arriving: BTreeMap::new(),

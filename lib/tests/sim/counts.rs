@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use udpkit::verbs::{
-    Broadcast, BroadcastOptions, BroadcastTarget, Listen, ListenOptions, Replay, ReplayDatagram, ReplayOptions,
-    Requests, SendOptions, Sender, Serve, ServeOptions, Sources,
+    self, Broadcast, BroadcastOptions, BroadcastTarget, Listen, ListenOptions, Replay, ReplayDatagram, ReplayOptions,
+    Requests, SendOptions, Serve, ServeOptions, Sources,
 };
 use udpkit::{Answer, Cause, Count, Datagram, Engine, Meta, SendFailure, Transmit, Unreachable};
 
@@ -48,7 +48,7 @@ fn assert_counted_alike(name: &str, mut engine: impl Engine) {
 #[test]
 fn every_verb_counts_what_is_cut_off_fails_or_is_refused() {
     let once = || Requests::one("12345");
-    assert_counted_alike("send", Sender::new(SendOptions::new(address(SERVER)), once()));
+    assert_counted_alike("send", verbs::Send::new(SendOptions::new(address(SERVER)), once()));
     assert_counted_alike("serve", Serve::new(ServeOptions::new(Answer::Echo, vec![address("10.0.0.9:9")])));
     assert_counted_alike("listen", Listen::new(ListenOptions::default()));
     let options = BroadcastOptions::new([BroadcastTarget::new(Transmit::to(address("10.0.0.255:9")), address(CLIENT))]);

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use network::{Flying, Link, Network, Said};
 use udpkit::verbs::{
-    Broadcast, BroadcastOptions, BroadcastTarget, Limits, Listen, ListenOptions, Pace, Requests, SendOptions, Sender,
+    self, Broadcast, BroadcastOptions, BroadcastTarget, Limits, Listen, ListenOptions, Pace, Requests, SendOptions,
     Serve, ServeOptions,
 };
 use udpkit::{
@@ -64,7 +64,7 @@ fn every(interval: Duration) -> SendOptions {
 
 #[test]
 fn a_request_is_answered_and_its_round_trip_is_twice_the_delay() {
-    let mut client = Sender::new(SendOptions::new(address(SERVER)), Requests::one("Hello World"));
+    let mut client = verbs::Send::new(SendOptions::new(address(SERVER)), Requests::one("Hello World"));
     let mut serve = server(fixed("Get off my lawn!"), SERVER);
     let mut net = Network::new(Link::PERFECT, 1);
     net.add(CLIENT, 64, &mut client);
@@ -78,7 +78,7 @@ fn a_request_is_answered_and_its_round_trip_is_twice_the_delay() {
 #[test]
 fn silence_ends_after_the_wait_and_its_doubled_retries() {
     let options = SendOptions::new(address(SERVER)).retries(2);
-    let mut client = Sender::new(options, Requests::one("x"));
+    let mut client = verbs::Send::new(options, Requests::one("x"));
     let mut net = Network::new(Link::PERFECT, 1);
     let started = net.now;
     net.add(CLIENT, 64, &mut client);
@@ -93,7 +93,7 @@ fn silence_ends_after_the_wait_and_its_doubled_retries() {
 #[test]
 fn retries_get_through_a_network_that_loses_half() {
     let options = every(Duration::from_secs(1)).retries(20).wait(Duration::from_millis(10));
-    let mut client = Sender::new(options, repeated(&["x"], 100));
+    let mut client = verbs::Send::new(options, repeated(&["x"], 100));
     let mut serve = server(Answer::Echo, SERVER);
     let link = Link { loss_per_mille: 500, ..Link::PERFECT };
     let mut net = Network::new(link, 7);
@@ -108,7 +108,7 @@ fn retries_get_through_a_network_that_loses_half() {
 fn round_trip_times_are_claimed_only_where_they_are_certain() {
     // The interval is shorter and longer than the round trip, and there are losses: what is claimed is true.
     for (interval, loss_per_mille) in [(10, 0), (50, 0), (70, 0), (10, 50), (50, 50), (70, 50), (1000, 50)] {
-        let mut client = Sender::new(every(Duration::from_millis(interval)), repeated(&["x"], 200));
+        let mut client = verbs::Send::new(every(Duration::from_millis(interval)), repeated(&["x"], 200));
         let mut serve = server(fixed("same"), SERVER);
         let link = Link { delay: Duration::from_millis(30), loss_per_mille, ..Link::PERFECT };
         let mut net = Network::new(link, 11);
@@ -135,7 +135,7 @@ fn round_trip_times_are_claimed_only_where_they_are_certain() {
 #[test]
 fn a_stream_that_paused_keeps_its_pace_and_does_not_catch_up() {
     let options = every(Duration::from_secs(1)).wait(Duration::ZERO);
-    let mut client = Sender::new(options, Requests::Stream);
+    let mut client = verbs::Send::new(options, Requests::Stream);
     let (mut mail, mut now) = (network::Mail::default(), Network::new(Link::PERFECT, 0).now);
     let mut sent_after = Vec::new();
     for pause in [10_000, 0, 0, 60_000, 0] {
@@ -157,7 +157,7 @@ fn a_stream_that_paused_keeps_its_pace_and_does_not_catch_up() {
 #[test]
 fn echoes_of_different_payloads_are_told_apart() {
     let options = SendOptions::new(address(SERVER)).pace(None);
-    let mut client = Sender::new(options, repeated(&["one", "two", "three"], 1));
+    let mut client = verbs::Send::new(options, repeated(&["one", "two", "three"], 1));
     let mut serve = server(Answer::Echo, SERVER);
     let link = Link { jitter: Duration::from_millis(50), ..Link::PERFECT };
     let mut net = Network::new(link, 3);
@@ -185,7 +185,7 @@ fn no_wait_and_no_pace_is_too_long() {
         .pace(Pace::Interval(Duration::MAX))
         .retries(u32::MAX)
         .duration(Duration::MAX);
-    let mut client = Sender::new(options, repeated(&["x"], u64::MAX));
+    let mut client = verbs::Send::new(options, repeated(&["x"], u64::MAX));
     let mut net = Network::new(Link::PERFECT, 1);
     net.add(CLIENT, 64, &mut client);
     net.run(10);
@@ -200,7 +200,7 @@ fn a_copied_answer_does_not_hide_a_loss() {
 }
 
 fn hides_no_loss(seed: u64) {
-    let mut client = Sender::new(every(Duration::from_millis(10)), repeated(&["1", "2", "3", "4", "5", "6"], 1));
+    let mut client = verbs::Send::new(every(Duration::from_millis(10)), repeated(&["1", "2", "3", "4", "5", "6"], 1));
     let mut serve = server(Answer::Echo, SERVER);
     let link = Link { loss_per_mille: 200, duplicate_per_mille: 500, ..Link::PERFECT };
     let mut net = Network::new(link, seed);
@@ -226,7 +226,7 @@ fn hides_no_loss(seed: u64) {
 #[test]
 fn requests_keep_to_an_absolute_schedule() {
     let options = every(Duration::from_millis(3)).wait(Duration::ZERO);
-    let mut client = Sender::new(options, repeated(&["x"], 1000));
+    let mut client = verbs::Send::new(options, repeated(&["x"], 1000));
     let mut net = Network::new(Link { delay: Duration::ZERO, ..Link::PERFECT }, 1);
     let started = net.now;
     net.add(CLIENT, 64, &mut client);
@@ -238,7 +238,7 @@ fn requests_keep_to_an_absolute_schedule() {
 fn a_bitrate_counts_the_bytes_of_each_payload() {
     let options = SendOptions::new(address(SERVER)).wait(Duration::ZERO).pace(Pace::Bitrate(8000.0));
     let payloads = vec![vec![0; 10], vec![0; 1000]];
-    let mut client = Sender::new(options, Requests::Fixed { payloads, repeat: Some(3) });
+    let mut client = verbs::Send::new(options, Requests::Fixed { payloads, repeat: Some(3) });
     let mut net = Network::new(Link { delay: Duration::ZERO, ..Link::PERFECT }, 1);
     let started = net.now;
     net.add(CLIENT, 64, &mut client);
@@ -251,7 +251,7 @@ fn a_bitrate_counts_the_bytes_of_each_payload() {
 fn answers_of_others_are_not_ours_unless_asked_for() {
     for any_source in [false, true] {
         let options = SendOptions::new(address(SERVER)).any_source(any_source);
-        let mut client = Sender::new(options, Requests::one("x"));
+        let mut client = verbs::Send::new(options, Requests::one("x"));
         let mut net = Network::new(Link::PERFECT, 1);
         net.add(CLIENT, 64, &mut client);
         net.inject(Flying { from: address(OTHER), to: address(CLIENT), hop_limit: 64, payload: b"mine".to_vec() });
@@ -315,7 +315,7 @@ fn two_servers_facing_each_other_fall_silent_in_every_mode() {
 
 #[test]
 fn a_client_that_repeats_itself_is_answered_every_time() {
-    let mut client = Sender::new(every(Duration::from_millis(2)), repeated(&["same"], 5000));
+    let mut client = verbs::Send::new(every(Duration::from_millis(2)), repeated(&["same"], 5000));
     let conduct = Conduct::default().rate_limit(RateLimit::Off);
     let mut serve = Serve::new(ServeOptions::new(Answer::Echo, vec![address(SERVER)]).conduct(conduct));
     let mut net = Network::new(Link { hops: 20, ..Link::PERFECT }, 1);
@@ -328,7 +328,7 @@ fn a_client_that_repeats_itself_is_answered_every_time() {
 #[test]
 fn a_network_gets_no_more_than_its_rate() {
     let options = every(Duration::from_micros(100)).wait(Duration::from_millis(3));
-    let mut client = Sender::new(options, repeated(&["x"], 30_000));
+    let mut client = verbs::Send::new(options, repeated(&["x"], 30_000));
     let mut serve = server(Answer::Echo, SERVER);
     let mut net = Network::new(Link::PERFECT, 1);
     net.add(CLIENT, 64, &mut client);

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use udpkit::verbs::{Pace, Requests, SendOptions, Sender};
+use udpkit::verbs::{self, Pace, Requests, SendOptions};
 use udpkit::{Cause, Datagram, Engine, Input, Meta, Next, Reason, ReplyTo, Report, SendFailure, Transmit, Unreachable};
 
 use crate::network::{Link, Mail, Network, Said};
@@ -13,7 +13,7 @@ const MS: Duration = Duration::from_millis(1);
 
 /// A client whose network is played by hand, with the time.
 struct Client {
-    sender: Sender,
+    sender: verbs::Send,
     mail: Mail,
     now: Instant,
 }
@@ -22,7 +22,7 @@ impl Client {
     /// Makes these requests, as many of them as are due at once.
     fn new(options: SendOptions, requests: Requests) -> Self {
         let mut client = Self {
-            sender: Sender::new(options, requests),
+            sender: verbs::Send::new(options, requests),
             mail: Mail::default(),
             now: Network::new(Link::PERFECT, 0).now,
         };

@@ -7,7 +7,7 @@ mod outcome;
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use udpkit::verbs::Senders;
+use udpkit::verbs::SendToMany;
 use udpkit::{End, Interfaces, Reason};
 
 use crate::args::SendArgs;
@@ -59,7 +59,7 @@ fn send_to(
             .iter()
             .for_each(|note| printer.say(note));
     }
-    let mut engine = Senders::new(&options::engine(args, &sending), &sending.transmits, &requests);
+    let mut engine = SendToMany::new(&options::engine(args, &sending), &sending.transmits, &requests);
     let input = payloads.input().map(|parts| (parts, rounds(&args.pace, &args.common)));
     let exchanged = exchange(sending.sockets, &mut engine, &mut printer, input)?;
     let Exchanged { report, end, receive_buffer, .. } = &exchanged;

@@ -1,9 +1,9 @@
-//! Several senders as one engine: requests to several destinations, each with a socket and with answers of its own.
+//! `send` to many, as one engine: requests to several destinations, each with a socket and with answers of its own.
 
 use std::time::Instant;
 
 use super::requests::Requests;
-use super::send::{SendOptions, Sender};
+use super::send::{Send, SendOptions};
 use crate::datagram::{Datagram, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::{Event, Report};
@@ -16,20 +16,20 @@ use crate::unreachable::Unreachable;
 /// Each has the socket of its place, so that an answer or a refusal is known to be from there, even where it comes from
 /// another port. Requests are counted for each destination.
 #[derive(Debug)]
-pub struct Senders {
-    senders: Vec<Sender>,
+pub struct SendToMany {
+    senders: Vec<Send>,
     /// Answers, from any destination, after which to end.
     count: Option<u64>,
 }
 
-impl Senders {
+impl SendToMany {
     /// A sender to each of these destinations, in the order of the sockets, with these options but for their
     /// [`transmit`](SendOptions::transmit).
     #[must_use]
     pub fn new(options: &SendOptions, destinations: &[Transmit], requests: &Requests) -> Self {
         let sender = |transmit: &Transmit| {
             let options = SendOptions { transmit: *transmit, count: None, ..options.clone() };
-            Sender::new(options, requests.clone())
+            Send::new(options, requests.clone())
         };
         Self { senders: destinations.iter().map(sender).collect(), count: options.count }
     }
@@ -55,12 +55,12 @@ impl<O: Outbox> Outbox for Own<'_, O> {
     }
 }
 
-impl Engine for Senders {
+impl Engine for SendToMany {
     fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.senders[via.index()].receive(now, via, datagram, out);
-        let delivered: u64 = self.senders.iter().map(Sender::delivered).sum();
+        let delivered: u64 = self.senders.iter().map(Send::delivered).sum();
         if self.count.is_some_and(|most| delivered >= most) {
-            self.senders.iter_mut().for_each(Sender::end);
+            self.senders.iter_mut().for_each(Send::end);
         }
     }
 
@@ -96,7 +96,7 @@ impl Engine for Senders {
     }
 
     fn wants_input(&self) -> bool {
-        self.senders.iter().all(Sender::wants_input)
+        self.senders.iter().all(Send::wants_input)
     }
 
     fn input(&mut self, now: Instant, input: Input, out: &mut impl Outbox) {
@@ -106,7 +106,7 @@ impl Engine for Senders {
     }
 
     fn report(&self) -> Report {
-        let mut reports = self.senders.iter().map(Sender::report);
+        let mut reports = self.senders.iter().map(Send::report);
         let first = reports.next().unwrap_or_default();
         reports.fold(first, |mut all, report| {
             all.merge(&report);
@@ -165,12 +165,12 @@ mod tests {
         ([192, 0, 2, 1], port).into()
     }
 
-    fn to_ports(options: SendOptions, ports: &[u16], requests: &Requests) -> Senders {
+    fn to_ports(options: SendOptions, ports: &[u16], requests: &Requests) -> SendToMany {
         let destinations: Vec<_> = ports.iter().map(|port| Transmit::to(address(*port))).collect();
-        Senders::new(&options, &destinations, requests)
+        SendToMany::new(&options, &destinations, requests)
     }
 
-    fn answer(senders: &mut Senders, now: Instant, via: usize, port: u16, mail: &mut Mail) {
+    fn answer(senders: &mut SendToMany, now: Instant, via: usize, port: u16, mail: &mut Mail) {
         let meta = Meta::new(address(port));
         senders.receive(now, SocketId::first(via), &Datagram { payload: b"same", wire_len: 4, meta: &meta }, mail);
     }
