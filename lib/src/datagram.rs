@@ -124,12 +124,7 @@ impl Meta {
             IpAddr::V4(v4) => v4.is_link_local(),
             IpAddr::V6(v6) => v6.is_unicast_link_local(),
         };
-        Transmit {
-            destination: self.source,
-            local: self.local,
-            interface: self.interface.filter(|_| link_local),
-            hop_limit: None,
-        }
+        Transmit::to(self.source).local(self.local).interface(self.interface.filter(|_| link_local))
     }
 }
 
@@ -257,6 +252,10 @@ pub struct Transmit {
     pub interface: Option<InterfaceIndex>,
     /// Time to live or hop limit of this datagram; `None` is the socket's.
     pub hop_limit: Option<u8>,
+    /// Type of service (IPv4) or traffic class (IPv6) of this datagram: DSCP in the upper six bits, ECN in the lower two; `None`
+    /// is the socket's. Where the socket cannot set it, the datagram is a failure
+    /// ([`Capabilities::transmit_traffic_class`](crate::Capabilities::transmit_traffic_class)).
+    pub traffic_class: Option<u8>,
 }
 
 setters! { Transmit {
@@ -264,13 +263,14 @@ setters! { Transmit {
     into local: Option<IpAddr>,
     into interface: Option<InterfaceIndex>,
     into hop_limit: Option<u8>,
+    into traffic_class: Option<u8>,
 }}
 
 impl Transmit {
     /// To this address, all else as the socket and the routing table say.
     #[must_use]
     pub fn to(destination: SocketAddr) -> Self {
-        Self { destination, local: None, interface: None, hop_limit: None }
+        Self { destination, local: None, interface: None, hop_limit: None, traffic_class: None }
     }
 }
 

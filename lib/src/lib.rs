@@ -149,7 +149,7 @@ pub use interface::{Interface, InterfaceAddress, Interfaces, subnet_broadcast};
 pub use membership::{Group, Memberships};
 pub use moment::Moment;
 pub use network::Network;
-pub use options::{Capabilities, Options};
+pub use options::{Capabilities, DontFragment, Options};
 pub use rate_limit::{RateLimiter, source_network};
 pub use rules::{PayloadMatch, Rule, Rules};
 pub use server::Server;

@@ -40,10 +40,11 @@ pub struct Options {
     pub hop_limit: Option<u8>,
     /// Traffic class of what is sent: DSCP in the upper six bits.
     pub traffic_class: Option<u8>,
-    /// Never send in fragments, nor let routers make any (`IP_MTU_DISCOVER`, `IPV6_MTU_DISCOVER`, `IP_DONTFRAG`): a datagram
-    /// over the path's MTU is a failure ([`SendFailure::is_too_long`](crate::SendFailure::is_too_long)), once the path's MTU is
-    /// known; until then a router may refuse it ([`Cause::TooBig`](crate::Cause::TooBig)).
-    pub dont_fragment: bool,
+    /// Whether what is sent may be cut into fragments. `true` and `false` turn into it.
+    pub dont_fragment: DontFragment,
+    /// Send every datagram in a message of its own. Otherwise equal datagrams that follow each other are handed to the kernel
+    /// as one train (`UDP_SEGMENT`) where it can send trains: cheaper, and they leave as one burst.
+    pub singly: bool,
     /// How long one send call may wait, all together, for room in the send buffer or the device queue. What finds none
     /// by then is a failure: with zero, the default, at once.
     pub send_wait: Duration,
@@ -67,10 +68,33 @@ setters! { Options {
     into receive_buffer: Option<usize>,
     into hop_limit: Option<u8>,
     into traffic_class: Option<u8>,
-    dont_fragment: bool,
+    into dont_fragment: DontFragment,
+    singly: bool,
     send_wait: Duration,
     portable: bool,
 }}
+
+/// Whether what a socket sends may be cut into fragments (`IP_MTU_DISCOVER`, `IPV6_MTU_DISCOVER`, `IP_DONTFRAG`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DontFragment {
+    /// As the system does it by default: a datagram that is too long for its path arrives in fragments.
+    #[default]
+    No,
+    /// Neither this host nor routers make fragments. A datagram over the path's MTU is a failure
+    /// ([`SendFailure::is_too_long`](crate::SendFailure::is_too_long)) once the path's MTU is known; until then a router may refuse
+    /// it ([`Cause::TooBig`](crate::Cause::TooBig)).
+    Yes,
+    /// The same, but what is known of the path's MTU is not used: only a datagram over the MTU of the first link is a failure.
+    /// For measuring what a path takes (RFC 8899), where an old or forged report must not count. Outside of Linux, like `Yes`.
+    Probe,
+}
+
+impl From<bool> for DontFragment {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
 
 /// What a socket really has, of what was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,11 +110,14 @@ pub struct Capabilities {
     pub hop_limits: bool,
     /// Traffic classes of received datagrams.
     pub traffic_classes: bool,
+    /// A traffic class for each datagram sent ([`Transmit::traffic_class`](crate::Transmit::traffic_class)); without it, such a
+    /// datagram is a failure.
+    pub transmit_traffic_class: bool,
     /// What is sent is never fragmented.
     pub dont_fragment: bool,
     /// Trains on receipt (GRO).
     pub coalesce: bool,
-    /// Trains on sending (GSO); the first refusal by a device ends it.
+    /// Trains on sending (GSO): not with [`Options::singly`], and the first refusal by a device ends it.
     pub segmentation: bool,
     /// The exact number of datagrams that the kernel dropped at this socket.
     pub kernel_drops: bool,

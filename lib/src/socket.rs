@@ -60,7 +60,7 @@ impl Socket {
         inner.bind(&SockAddr::from(address)).map_err(error)?;
         let local = inner.local_addr().map_err(error)?.as_socket().unwrap_or(address);
         let receive_buffer = inner.recv_buffer_size().unwrap_or(0);
-        capabilities.segmentation &= !options.portable;
+        capabilities.segmentation &= !options.portable && !options.singly;
         let limits = Limits::new(&capabilities);
         Ok(Self {
             inner,

@@ -13,7 +13,7 @@ use common::{
     BACKENDS, Received, V4, V6, bind, bind_to, interface, is_over, loopback, numbered, patience, receive, receive_one,
     send_run, told_all,
 };
-use udpkit::{Delivery, InterfaceIndex, Options, SendBatch, Socket, Transmit, any_address, path_mtu};
+use udpkit::{Delivery, DontFragment, InterfaceIndex, Options, SendBatch, Socket, Transmit, any_address, path_mtu};
 
 /// Ports are free in a namespace of one's own.
 const PORT: u16 = 10_000;
@@ -130,6 +130,43 @@ fn trains_over_the_mtu_fall_back_and_nothing_is_lost_or_doubled() {
             assert!(received.iter().map(|one| &one.payload).eq(&sent));
             assert!(sender.capabilities().segmentation, "trains that fit are still sent");
         }
+    }
+}
+
+#[test]
+fn a_probe_is_as_long_as_its_link_takes_whatever_is_known_of_the_path() {
+    const TEST: &str = "a_probe_is_as_long_as_its_link_takes_whatever_is_known_of_the_path";
+    const SCRIPT: &str = "
+        ip link add near type veth peer name far
+        ip address add 10.7.0.1/24 dev near
+        ip address add fd07::1/64 dev near nodad
+        ip link set near up
+        ip link set far up
+        ip neighbour add 10.7.0.2 lladdr 02:00:00:00:00:02 dev near
+        ip neighbour add fd07::2 lladdr 02:00:00:00:00:02 dev near
+        usable - near
+        ip route add 10.7.0.2/32 dev near mtu 1300
+        ip route add fd07::2/128 dev near mtu 1300";
+    if !netns::enter(TEST, SCRIPT) {
+        return;
+    }
+    for there in [v4([10, 7, 0, 2]), v6("fd07::2")] {
+        let to = SocketAddr::new(there, PORT);
+        assert_eq!(path_mtu(to, None), Some(1300));
+        let headers = udpkit::header_len(there);
+        // What goes unfragmented: the longest payload of each kind, and one byte more fails.
+        for (fragments, longest) in [(DontFragment::Yes, 1300), (DontFragment::Probe, 1500)] {
+            let sender = bind(any_address(there), &Options::default().dont_fragment(fragments));
+            assert!(sender.capabilities().dont_fragment);
+            sender.send_to(&vec![0; longest - headers], to).expect("it is not too long");
+            let mut batch = SendBatch::default();
+            assert!(batch.push(&Transmit::to(to), &vec![0; longest - headers + 1]));
+            let failures = sender.send(&mut batch);
+            assert!(failures.len() == 1 && failures[0].is_too_long(), "{fragments:?}: {failures:?}");
+        }
+        let sender = bind(any_address(there), &Options::default().dont_fragment(false));
+        sender.send_to(&[0; 3000], to).expect("it goes in fragments");
+        assert!(!sender.capabilities().dont_fragment);
     }
 }
 

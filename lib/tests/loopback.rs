@@ -446,6 +446,52 @@ fn told(meta: &Meta) -> Vec<&'static str> {
 }
 
 #[test]
+fn a_datagram_has_the_traffic_class_that_it_was_given_or_fails() {
+    for ip in families() {
+        let receiver = bind(ip, &Options::default().traffic_classes(true));
+        let to = Transmit::to(receiver.local_address());
+        // The socket's own class is that of all datagrams without one; ECN is in the lower two bits.
+        let sender = bind(ip, &Options::default().traffic_class(0x28));
+        assert!(sender.capabilities().transmit_traffic_class);
+        let classes = [None, Some(0), Some(0xb8), Some(0xb8), Some(0xb9), Some(0x03), Some(0xff), None];
+        let mut batch = SendBatch::default();
+        for class in classes {
+            assert!(batch.push(&to.traffic_class(class).hop_limit(9).local(ip), b"x"));
+        }
+        assert!(sender.send(&mut batch).is_empty(), "{:?}", batch.failures());
+        let received = receive(&receiver, classes.len());
+        let arrived: Vec<_> = received.iter().map(|one| one.meta.traffic_class).collect();
+        assert_eq!(arrived, classes.map(|class| class.or(Some(0x28))));
+
+        let portable = bind(ip, &Options::default().portable(true));
+        assert!(!portable.capabilities().transmit_traffic_class);
+        assert!(batch.push(&to, b"sent") && batch.push(&to.traffic_class(0xb8), b"not sent"));
+        let failures = portable.send(&mut batch);
+        assert_eq!(failures.len(), 1);
+        let failure = &failures[0];
+        assert_eq!((failure.place, failure.count), (classes.len() as u64 + 1, 1));
+        assert_eq!(failure.error.kind(), std::io::ErrorKind::Unsupported);
+        assert_eq!(receive_one(&receiver).payload, b"sent");
+    }
+}
+
+#[test]
+fn datagrams_are_sent_singly_where_that_is_asked_for() {
+    for ip in families() {
+        for singly in [false, true] {
+            let receiver = bind(ip, &Options::default().coalesce(true));
+            let sender = bind(ip, &Options::default().singly(singly));
+            assert_eq!(sender.capabilities().segmentation, !singly);
+            let payloads: Vec<_> = (0..16).map(|number| numbered(number, 100)).collect();
+            send_run(&sender, &Transmit::to(receiver.local_address()), &payloads);
+            let received = receive(&receiver, 16);
+            assert!(received.iter().map(|one| &one.payload).eq(&payloads));
+            assert!(received.iter().all(|one| one.train == if singly { 1 } else { 16 }));
+        }
+    }
+}
+
+#[test]
 fn nothing_is_told_or_switched_on_that_was_not_asked_for() {
     let off = Options::default;
     let nothing = Capabilities::default;
@@ -467,8 +513,8 @@ fn nothing_is_told_or_switched_on_that_was_not_asked_for() {
         for (name, options, fields, change) in rows.clone() {
             let receiver = bind(any_address(ip), &options);
             let mut expected = nothing();
-            (expected.batches, expected.segmentation, expected.kernel_drops, expected.true_length) =
-                (true, true, true, true);
+            (expected.batches, expected.segmentation, expected.kernel_drops) = (true, true, true);
+            (expected.true_length, expected.transmit_traffic_class) = (true, true);
             change(&mut expected);
             assert_eq!(receiver.capabilities(), expected, "{name}");
             let sender = bind(ip, &off());

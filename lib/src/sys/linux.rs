@@ -23,8 +23,8 @@ const RECEIVE_CONTROL: usize = cmsg::space(12) // in_pktinfo
     + cmsg::space(16) // timespec
     + cmsg::space(4) * 7 // drops, segment size, and hop limit and traffic class of both families, one to spare
     + cmsg::space(64);
-/// Room for source and interface, segment size, and hop limit.
-const SEND_CONTROL: usize = cmsg::space(20) + cmsg::space(2) + cmsg::space(4);
+/// Room for source and interface, segment size, hop limit, and traffic class.
+const SEND_CONTROL: usize = cmsg::space(20) + cmsg::space(2) + cmsg::space(4) * 2;
 /// Room for `sock_extended_err` with the address of the reporter.
 const ERROR_CONTROL: usize = cmsg::space(16 + 28) + RECEIVE_CONTROL;
 
@@ -360,7 +360,7 @@ fn send_pieces(
 
 /// Writes the control messages of a piece; returns their length.
 fn encode(piece: &Entry, control: &mut [u8]) -> usize {
-    let Transmit { destination, local, interface, hop_limit } = piece.transmit;
+    let Transmit { destination, local, interface, hop_limit, traffic_class } = piece.transmit;
     let mut writer = cmsg::ControlWriter::new(control);
     if local.is_some() || interface.is_some() {
         let index = interface.map_or(0, InterfaceIndex::get);
@@ -389,6 +389,13 @@ fn encode(piece: &Entry, control: &mut [u8]) -> usize {
             SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT),
         };
         writer.push(level, kind, &i32::from(hops).to_ne_bytes());
+    }
+    if let Some(class) = traffic_class {
+        let (level, kind) = match destination {
+            SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_TOS),
+            SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
+        };
+        writer.push(level, kind, &i32::from(class).to_ne_bytes());
     }
     if piece.count > 1 {
         let segment = u16::try_from(piece.segment).expect("a run of two or more fits 65,535 bytes");

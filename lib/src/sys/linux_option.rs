@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use super::{address, calls};
 use crate::datagram::InterfaceIndex;
 use crate::interface::Interface;
-use crate::options::{Capabilities, Options};
+use crate::options::{Capabilities, DontFragment, Options};
 
 /// Not in the libc crate for every Linux target.
 const SK_MEMINFO_VARS: usize = 9;
@@ -56,10 +56,14 @@ pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Res
         let (level, name) = ip(IP_TRANSPARENT, IPV6_TRANSPARENT);
         set(socket, level, name, &1i32)?;
     }
-    if options.dont_fragment {
-        let (level, name) = ip(libc::IP_MTU_DISCOVER, libc::IPV6_MTU_DISCOVER);
-        let always = if v4 { libc::IP_PMTUDISC_DO } else { libc::IPV6_PMTUDISC_DO };
-        set(socket, level, name, &always)?;
+    let (level, name) = ip(libc::IP_MTU_DISCOVER, libc::IPV6_MTU_DISCOVER);
+    let discovery = match options.dont_fragment {
+        DontFragment::No => None,
+        DontFragment::Yes => Some(if v4 { libc::IP_PMTUDISC_DO } else { libc::IPV6_PMTUDISC_DO }),
+        DontFragment::Probe => Some(if v4 { libc::IP_PMTUDISC_PROBE } else { libc::IPV6_PMTUDISC_PROBE }),
+    };
+    if let Some(discovery) = discovery {
+        set(socket, level, name, &discovery)?;
     }
     // What informs alone, old kernels, emulators and sandboxes may refuse: the datagrams come nevertheless.
     let set_to = |value: i32, (level, name): (i32, i32)| set(socket, level, name, &value).is_ok();
@@ -71,7 +75,8 @@ pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Res
         timestamps: on(options.timestamps, (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS)),
         hop_limits: on(options.hop_limits, ip(libc::IP_RECVTTL, libc::IPV6_RECVHOPLIMIT)),
         traffic_classes: on(options.traffic_classes, ip(libc::IP_RECVTOS, libc::IPV6_RECVTCLASS)),
-        dont_fragment: options.dont_fragment,
+        transmit_traffic_class: true,
+        dont_fragment: options.dont_fragment != DontFragment::No,
         // Trains came with Linux 4.18 (GSO) and 5.0 (GRO); without them everything goes singly.
         coalesce: on(options.coalesce, (libc::SOL_UDP, libc::UDP_GRO)),
         segmentation: get::<i32>(socket, libc::SOL_UDP, libc::UDP_SEGMENT).is_ok(),

@@ -13,7 +13,7 @@ use super::patience::{Patience, QUEUE_PAUSE};
 use super::poll;
 use crate::datagram::{InterfaceIndex, Message, Meta, SendFailure};
 use crate::interface::Interface;
-use crate::options::{Capabilities, Options};
+use crate::options::{Capabilities, DontFragment, Options};
 
 /// Nothing is kept from one receive call to the next.
 #[cfg(not(target_os = "linux"))]
@@ -37,7 +37,7 @@ pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Res
         return Err(io::Error::new(io::ErrorKind::Unsupported, "this system sends from addresses of its own alone"));
     }
     let receive_buffer = options.receive_buffer.is_some_and(|size| set_receive_buffer(socket, size));
-    let dont_fragment = options.dont_fragment && super::dont_fragment::set(socket, v4)?;
+    let dont_fragment = options.dont_fragment != DontFragment::No && super::dont_fragment::set(socket, v4)?;
     Ok(Capabilities { receive_buffer, dont_fragment, ..Capabilities::default() })
 }
 
@@ -70,7 +70,13 @@ pub(crate) fn send<S>(socket: &Socket, outgoing: Outgoing<'_>, _scratch: &mut S,
         for index in 0..entry.count {
             let start = index * entry.segment;
             let payload = &train[start..(start + entry.segment).min(train.len())];
-            if let Err(error) = send_one(socket, payload, &destination, &mut patience) {
+            let sent = match entry.transmit.traffic_class {
+                Some(_) => {
+                    Err(io::Error::new(io::ErrorKind::Unsupported, "a traffic class of its own cannot be set here"))
+                }
+                None => send_one(socket, payload, &destination, &mut patience),
+            };
+            if let Err(error) = sent {
                 let (transmit, place) = (entry.transmit, entry.place + index as u64);
                 failures.push(SendFailure { transmit, place, count: 1, bytes: payload.len(), error });
             }
