@@ -114,6 +114,7 @@ mod event;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod impairment;
 mod interface;
 mod membership;
 mod moment;

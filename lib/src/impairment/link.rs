@@ -1,0 +1,219 @@
+//! A direction of a link: an impairment, and the datagrams that are under way.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::fate::{Departure, Fate, Fates, LostBy};
+use super::model::Impairment;
+use super::options::ImpairmentOptions;
+use crate::error::Result;
+
+/// A direction of a link, which holds datagrams from when they come until they leave.
+///
+/// It holds at most [`held_datagrams`](ImpairmentOptions::held_datagrams) with
+/// [`held_bytes`](ImpairmentOptions::held_bytes) of payload; what comes beyond that is lost, and counted
+/// ([`LostBy::Room`]). What `T` is, the link does not care; a datagram with what is known of it, most often.
+#[derive(Clone, Debug)]
+pub struct Link<T> {
+    impairment: Impairment,
+    /// By when they leave; among those that leave together, in the order that they were put in.
+    under_way: BTreeMap<Turn, Held<T>>,
+    /// Those that are still to be overtaken, by how many will have left before them ([`Link::followed`]).
+    overtaken: BTreeMap<(u64, u64), Turn>,
+    /// Datagrams that were not lost, nor overtaken.
+    followed: u64,
+    /// What has been put into `under_way` and `overtaken`, ever: no two have the same number.
+    order: u64,
+    /// Bytes of payload under way.
+    bytes: usize,
+    counts: LinkCounts,
+}
+
+/// When it leaves, and its place among those that leave then.
+type Turn = (Instant, u64);
+
+#[derive(Clone, Debug)]
+struct Held<T> {
+    number: u64,
+    is_copy: bool,
+    departure: Departure,
+    payload_len: usize,
+    /// Its place in `overtaken`.
+    overtaken: Option<(u64, u64)>,
+    datagram: T,
+}
+
+/// A datagram that leaves a [`Link`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Left<T> {
+    /// Which datagram of this direction it is, from 1.
+    pub number: u64,
+    /// Whether it is the copy.
+    pub is_copy: bool,
+    /// When it was to leave, and how it was decided.
+    pub at: Instant,
+    /// What was decided of it when it came; [`Departure::corrupt`] is still to be done.
+    pub departure: Departure,
+    /// What was put in.
+    pub datagram: T,
+}
+
+/// What a [`Link`] has done. `entered + duplicated` is what left, was lost and is under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkCounts {
+    /// Datagrams that came.
+    pub entered: u64,
+    /// Copies that were made.
+    pub duplicated: u64,
+    /// Datagrams that left, copies too.
+    pub left: u64,
+    /// Datagrams that are under way, copies too.
+    pub under_way: u64,
+    /// Of those that left or are under way: with a bit inverted.
+    pub corrupted: u64,
+    /// Of those that left or are under way: overtaken by others.
+    pub overtaken: u64,
+    /// Datagrams that were lost, copies too, in the order of [`LostBy::ALL`].
+    lost: [u64; LostBy::ALL.len()],
+}
+
+impl LinkCounts {
+    /// Datagrams that were lost by this, copies too.
+    #[must_use]
+    pub fn lost(&self, by: LostBy) -> u64 {
+        self.lost[by as usize]
+    }
+
+    /// Datagrams that were lost by anything, copies too.
+    #[must_use]
+    pub fn lost_in_all(&self) -> u64 {
+        self.lost.iter().sum()
+    }
+}
+
+impl<T> Link<T> {
+    /// A link on which nothing is under way yet; blackouts count from `start`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Impairment::new`].
+    pub fn new(options: ImpairmentOptions, seed: u64, start: Instant) -> Result<Self> {
+        Ok(Self {
+            impairment: Impairment::new(options, seed, start)?,
+            under_way: BTreeMap::new(),
+            overtaken: BTreeMap::new(),
+            followed: 0,
+            order: 0,
+            bytes: 0,
+            counts: LinkCounts::default(),
+        })
+    }
+
+    /// What the link does to datagrams.
+    #[must_use]
+    pub fn impairment(&self) -> &Impairment {
+        &self.impairment
+    }
+
+    /// Does something else to datagrams that come from now on; those that are under way leave as it was decided.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Impairment::change`].
+    pub fn change(&mut self, options: ImpairmentOptions) -> Result<()> {
+        self.impairment.change(options)
+    }
+
+    /// What the link has done so far.
+    #[must_use]
+    pub fn counts(&self) -> LinkCounts {
+        self.counts
+    }
+
+    /// When the next datagram leaves.
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
+        self.under_way.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// The next datagram that leaves by now.
+    pub fn pop(&mut self, now: Instant) -> Option<Left<T>> {
+        let entry = self.under_way.first_entry().filter(|entry| entry.key().0 <= now)?;
+        let ((at, _), Held { number, is_copy, departure, payload_len, overtaken, datagram }) = entry.remove_entry();
+        if let Some(place) = overtaken {
+            self.overtaken.remove(&place);
+        }
+        self.bytes -= payload_len;
+        self.counts.under_way -= 1;
+        self.counts.left += 1;
+        Some(Left { number, is_copy, at, departure, datagram })
+    }
+}
+
+impl<T: Clone> Link<T> {
+    /// Takes a datagram that comes now with this payload, and says what becomes of it. That of one which is overtaken can
+    /// become earlier: when those have come that overtake it.
+    pub fn push(&mut self, now: Instant, payload_len: usize, datagram: T) -> Fates {
+        let mut fates = self.impairment.datagram(now, payload_len);
+        self.counts.entered += 1;
+        self.counts.duplicated += u64::from(fates.copy.is_some());
+        if let Some(copy) = &mut fates.copy {
+            let twin = datagram.clone();
+            self.hold(fates.number, false, &mut fates.original, payload_len, datagram);
+            self.hold(fates.number, true, copy, payload_len, twin);
+        } else {
+            self.hold(fates.number, false, &mut fates.original, payload_len, datagram);
+        }
+        let follows = fates.iter().filter_map(Fate::departure).find(|departure| departure.overtaken.is_none());
+        if let Some(departure) = follows {
+            self.followed += 1;
+            self.overtake(departure.at);
+        }
+        fates
+    }
+
+    /// Holds a datagram, or its copy, until it leaves.
+    fn hold(&mut self, number: u64, is_copy: bool, fate: &mut Fate, payload_len: usize, datagram: T) {
+        let &mut Fate::Leaves(departure) = fate else { return self.lose(*fate) };
+        let ImpairmentOptions { held_datagrams, held_bytes, .. } = *self.impairment.options();
+        if self.under_way.len() >= held_datagrams || self.bytes.saturating_add(payload_len) > held_bytes {
+            *fate = Fate::Lost(LostBy::Room);
+            return self.lose(*fate);
+        }
+        self.order += 1;
+        let at = departure.overtaken.map_or(departure.at, |overtaken| overtaken.at_latest);
+        let turn = (at, self.order);
+        let overtaken = departure.overtaken.map(|it| (self.followed + u64::from(it.followers), self.order));
+        if let Some(place) = overtaken {
+            self.overtaken.insert(place, turn);
+        }
+        self.bytes += payload_len;
+        self.counts.under_way += 1;
+        self.counts.corrupted += u64::from(departure.flipped_bit.is_some());
+        self.counts.overtaken += u64::from(departure.overtaken.is_some());
+        self.under_way.insert(turn, Held { number, is_copy, departure, payload_len, overtaken, datagram });
+    }
+
+    fn lose(&mut self, fate: Fate) {
+        if let Fate::Lost(by) = fate {
+            self.counts.lost[by as usize] += 1;
+        }
+    }
+
+    /// Lets those leave, right behind the datagram that leaves at this moment, by which so many were overtaken now.
+    fn overtake(&mut self, at: Instant) {
+        while let Some(entry) = self.overtaken.first_entry()
+            && entry.key().0 <= self.followed
+        {
+            let turn = entry.remove();
+            let mut held = self.under_way.remove(&turn).expect("who is to be overtaken is under way");
+            held.overtaken = None;
+            self.order += 1;
+            // Where it has no time left, it leaves when it was to.
+            let turn = (turn.0.min(at.max(held.departure.at)), self.order);
+            self.under_way.insert(turn, held);
+        }
+    }
+}
