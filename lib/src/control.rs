@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_
 use std::time::Duration;
 
 use crate::engine::Input;
-use crate::event::Report;
+use crate::report::Report;
 use crate::sys::wake::{Waker, Wakeup};
 
 /// The program's end: can be cloned and used from any thread.

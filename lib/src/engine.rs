@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use crate::answer::Answer;
 use crate::datagram::{Datagram, SendFailure, Train, Transmit};
 use crate::error::{Error, Result};
-use crate::event::{Event, Reason, Report};
+use crate::event::{Event, Reason};
 use crate::interface::Interfaces;
 use crate::moment::Moment;
 use crate::options::Options;
+use crate::report::Report;
 use crate::socket_id::SocketId;
 use crate::unreachable::Unreachable;
 

@@ -110,7 +110,7 @@ mod datagram;
 mod drive;
 mod engine;
 mod error;
-mod event;
+pub mod event;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -121,6 +121,7 @@ mod moment;
 mod network;
 mod options;
 mod rate_limit;
+mod report;
 mod rules;
 mod server;
 mod setters;
@@ -145,13 +146,14 @@ pub use datagram::{
 pub use drive::{Drive, End, drive};
 pub use engine::{Closed, Engine, Input, Next, Outbox};
 pub use error::{Error, Result, reason};
-pub use event::{Count, Event, Ignored, Reason, ReplyTo, Report};
+pub use event::{Event, Reason, ReplyTo};
 pub use interface::{Interface, InterfaceAddress, Interfaces, subnet_broadcast};
 pub use membership::{Group, Memberships};
 pub use moment::Moment;
 pub use network::Network;
 pub use options::{Capabilities, DontFragment, Options};
 pub use rate_limit::{RateLimiter, source_network};
+pub use report::{Count, Ignored, Report};
 pub use rules::{PayloadMatch, Rule, Rules};
 pub use server::Server;
 pub use sink::Sink;

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{V4, bind, now, send_run};
+use udpkit::event::{Dropped, InterfacesChanged, Unanswered};
 use udpkit::verbs::{self, Requests, SendOptions};
 use udpkit::{
     Datagram, Drive, End, Engine, Event, Group, Input, Interface, Interfaces, Memberships, Next, Options, Outbox,
@@ -50,7 +51,7 @@ impl Engine for Probe {
         self.received.push((now, via.index()));
         self.destinations.push(datagram.meta.destination);
         let destination = datagram.meta.source;
-        out.emit(Event::Unanswered { destination, first: self.received.len() as u64, last: 0 });
+        out.emit(Event::Unanswered(Unanswered::new(destination, self.received.len() as u64, 0)));
         if self.echoes && via.index() == 0 {
             out.send(via, &Transmit::to(datagram.meta.source), datagram.payload);
         }
@@ -338,7 +339,7 @@ fn drops_of_all_sockets_are_told_once_and_reported() {
     for (sockets, expected) in [(vec![one.0, other.0], drops), (vec![sending_to_itself(1)], 0)] {
         let mut told = Vec::new();
         let mut sink = |event: Event<'_>| {
-            if let Event::Dropped { new, total } = event {
+            if let Event::Dropped(Dropped { new, total, .. }) = event {
                 told.push((new, total));
             }
             ControlFlow::Continue(())
@@ -383,7 +384,7 @@ fn drops_are_told_a_second_after_those_before_though_nothing_comes_any_more() {
         let (sender, to) = (bind(V4, &Options::default()), socket.local_address());
         let (started, mut told) = (now(), vec![(Duration::ZERO, 0, 0)]);
         let mut sink = |event: Event<'_>| {
-            let Event::Dropped { new, total } = event else { return ControlFlow::Continue(()) };
+            let Event::Dropped(Dropped { new, total, .. }) = event else { return ControlFlow::Continue(()) };
             told.push((now() - started, new, total));
             // More than there is room for.
             (0..200).for_each(|_| send(&sender, to));
@@ -425,7 +426,7 @@ struct Changing {
 
 impl Sink for Changing {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
-        if let Event::Interfaces { interfaces } = event {
+        if let Event::Interfaces(InterfacesChanged { interfaces, .. }) = event {
             let eth0 = interfaces.named("eth0").expect("the script made it");
             assert_eq!(eth0.addresses.len(), 1);
             self.told += 1;

@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use common::{bind, bind_to, interface, is_over, patience};
+use udpkit::event::Trouble;
 use udpkit::verbs::ServeOptions;
 use udpkit::{
     Answer, Event, Group, Memberships, Options, ReceiveBatch, SendBatch, Server, Socket, Transmit, Wait, any_address,
@@ -62,7 +63,7 @@ fn serve(groups: &[Group], names: &[&str]) -> (Server, Receiver<String>) {
     let server = Server::launch(sockets, engine, memberships, 1, |_, _| {
         let say = say.clone();
         move |event: Event<'_>| {
-            if let Event::Trouble { error } = event {
+            if let Event::Trouble(Trouble { error, .. }) = event {
                 // Tests that heard enough do not listen any more.
                 let _ = say.send(error.to_string());
             }

@@ -7,6 +7,7 @@ use arbitrary::{Result, Unstructured};
 use base64::Engine as _;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use udpkit::event::{Answered, OneOf, Reply};
 use udpkit::{Datagram, Event, Meta, ReplyTo, SocketId, Train};
 
 use super::escaping::assert_harmless;
@@ -197,12 +198,8 @@ impl Case {
     fn tell(&self, printer: &mut Printer<&mut Vec<u8>, Vec<u8>>) -> ControlFlow<()> {
         let datagram = Datagram::new(&self.payload, &self.meta).wire_len(self.wire_len);
         match self.role {
-            0 => printer.tell(Event::Answered { via: self.via, datagram, reply: b"\x1b[0m" }),
-            1 => printer.tell(Event::Reply {
-                via: self.via,
-                datagram,
-                to: ReplyTo::OneOf { first: 3, last: 5, likely: None },
-            }),
+            0 => printer.tell(Event::Answered(Answered::new(self.via, datagram, b"\x1b[0m"))),
+            1 => printer.tell(Event::Reply(Reply::new(self.via, datagram, ReplyTo::OneOf(OneOf::new(3, 5, None))))),
             _ => printer.received(self.via, Train::one(&datagram), self.dropped),
         }
     }

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
+use udpkit::event::OneOf;
 use udpkit::{Datagram, ReplyTo};
 
 use super::columns::Columns;
@@ -58,8 +59,8 @@ struct ReplyObject<'a> {
 impl<'a> ReplyObject<'a> {
     fn new(datagram: DatagramObject<'a>, to: ReplyTo) -> Self {
         let (requests, likely) = match to {
-            ReplyTo::OneOf { first, last, likely } => (Some([first, last]), likely),
-            ReplyTo::Request { .. } | ReplyTo::Copy | ReplyTo::Late | ReplyTo::Unmatched => (None, None),
+            ReplyTo::OneOf(OneOf { first, last, likely, .. }) => (Some([first, last]), likely),
+            _ => (None, None),
         };
         Self {
             datagram,

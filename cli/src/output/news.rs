@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
+use udpkit::event::{Refusal, SendFailed};
 use udpkit::{Cause, Event, Reason, Unreachable, source_network};
 
 use super::notices::NotSent;
@@ -183,11 +184,11 @@ impl Key {
     /// Of an event that may repeat.
     fn of(event: &Event<'_>) -> Option<Self> {
         match event {
-            Event::Ignored { meta, reason, .. } => Some(Self::Ignored(*reason, source_network(meta.source.ip()))),
-            Event::SendFailed { failure } => {
+            Event::Ignored(ignored) => Some(Self::Ignored(ignored.reason, source_network(ignored.meta.source.ip()))),
+            Event::SendFailed(SendFailed { failure, .. }) => {
                 Some(Self::SendFailed(number(&failure.error), source_network(failure.transmit.destination.ip())))
             }
-            Event::Unreachable { unreachable, .. } => {
+            Event::Unreachable(Refusal { unreachable, .. }) => {
                 Some(Self::Unreachable(unreachable.cause, unreachable.destination))
             }
             _ => None,
@@ -198,13 +199,13 @@ impl Key {
 impl Repeating {
     fn of(event: &Event<'_>) -> Option<Self> {
         match event {
-            Event::Ignored { meta, reason, .. } => Some(Self::Ignored { source: meta.source, reason: *reason }),
-            Event::SendFailed { failure } => Some(Self::SendFailed {
+            Event::Ignored(ignored) => Some(Self::Ignored { source: ignored.meta.source, reason: ignored.reason }),
+            Event::SendFailed(SendFailed { failure, .. }) => Some(Self::SendFailed {
                 destination: failure.transmit.destination,
                 number: number(&failure.error),
                 error: NotSent::new(failure).error(),
             }),
-            Event::Unreachable { unreachable, .. } => Some(Self::Unreachable((*unreachable).clone())),
+            Event::Unreachable(Refusal { unreachable, .. }) => Some(Self::Unreachable((*unreachable).clone())),
             _ => None,
         }
     }
@@ -252,8 +253,8 @@ fn number(error: &io::Error) -> i32 {
 /// How many datagrams an event is about.
 fn count(event: &Event<'_>) -> u64 {
     match event {
-        Event::Ignored { count, .. } => *count as u64,
-        Event::SendFailed { failure } => failure.count as u64,
+        Event::Ignored(ignored) => ignored.count as u64,
+        Event::SendFailed(failed) => failed.failure.count as u64,
         _ => 1,
     }
 }
@@ -307,6 +308,7 @@ impl Bound {
 #[cfg(test)]
 mod tests {
     use udpkit::Meta;
+    use udpkit::event::IgnoredDatagrams;
 
     use super::*;
 
@@ -316,7 +318,7 @@ mod tests {
     /// counted. Then, what is left for the end.
     fn refusals(refusals: Refusals, milliseconds: &[u64]) -> (Vec<Vec<u64>>, Vec<u64>) {
         let unreachable = Unreachable::new("192.0.2.1:9".parse().unwrap(), None, Cause::Port);
-        let event = Event::Unreachable { unreachable: &unreachable, request: None, copy: false };
+        let event = Event::Unreachable(Refusal::new(&unreachable, None, false));
         printed(&mut News::new(false, refusals), &event, milliseconds)
     }
 
@@ -365,7 +367,7 @@ mod tests {
     #[test]
     fn what_strangers_do_has_one_line_however_slowly_they_do_it() {
         let meta = Meta::new("192.0.2.1:53".parse().unwrap());
-        let event = Event::Ignored { meta: &meta, reason: Reason::ResponderPort, count: 2 };
+        let event = Event::Ignored(IgnoredDatagrams::new(&meta, Reason::ResponderPort, 2));
         let (lines, rest) = printed(&mut News::new(false, Refusals::Counted), &event, &[0, 1000, 2000]);
         assert_eq!((lines, rest), (vec![vec![1], vec![], vec![]], vec![4]));
     }
@@ -391,7 +393,7 @@ mod tests {
         let mut lines = 0;
         for network in 0..10_000_u32 {
             let meta = Meta::new(SocketAddr::new(std::net::Ipv4Addr::from_bits(network << 8 | 1).into(), 53));
-            let event = Event::Ignored { meta: &meta, reason: Reason::ResponderPort, count: 1 };
+            let event = Event::Ignored(IgnoredDatagrams::new(&meta, Reason::ResponderPort, 1));
             lines += usize::from(news.passes(&event));
         }
         assert_eq!((lines, news.entries.len()), (MAX_TOLD, MAX_TOLD));

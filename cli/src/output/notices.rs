@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
+use udpkit::event::{self, Refusal};
 use udpkit::{Cause, Meta, Reason, SendFailure, Transmit, Unreachable};
 
 use super::json;
@@ -168,7 +169,8 @@ pub(super) struct Unanswered {
 }
 
 impl Unanswered {
-    pub(super) fn new(destination: SocketAddr, first: u64, last: u64, telling: Telling, is_named: bool) -> Self {
+    pub(super) fn new(unanswered: event::Unanswered, telling: Telling, is_named: bool) -> Self {
+        let event::Unanswered { destination, first, last, .. } = unanswered;
         let is_certain = first == last;
         Self {
             destination: Endpoint(destination),
@@ -267,8 +269,9 @@ pub(super) struct Refused {
 
 impl Refused {
     /// With advice, if it is the only thing that there is to say.
-    pub(super) fn new(unreachable: &Unreachable, request: Option<u64>, copy: bool, is_advised: bool) -> Self {
-        let Unreachable { destination, reporter, cause, .. } = *unreachable;
+    pub(super) fn new(refusal: Refusal<'_>, is_advised: bool) -> Self {
+        let Refusal { request, copy, .. } = refusal;
+        let Unreachable { destination, reporter, cause, .. } = *refusal.unreachable;
         let mtu_bytes = match cause {
             Cause::TooBig { mtu } if mtu > 0 => Some(mtu),
             _ => None,
@@ -286,7 +289,7 @@ impl Refused {
 
     /// So many more.
     pub(super) fn again(unreachable: &Unreachable, count: u64, span: Span) -> Self {
-        Self { count, span: Some(span), ..Self::new(unreachable, None, false, false) }
+        Self { count, span: Some(span), ..Self::new(Refusal::new(unreachable, None, false), false) }
     }
 }
 

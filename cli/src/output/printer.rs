@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-use udpkit::{Datagram, Event, Interfaces, Sink, SocketId, Train};
+use udpkit::{Datagram, Event, Interfaces, Sink, SocketId, Train, event};
 
 use super::aside::{Aside, COMPLAINT, HINT};
 use super::backlog::Output;
@@ -358,41 +358,41 @@ impl<W: Write, N: Write> Printer<W, N> {
     /// Tells an event, news or not.
     pub(crate) fn tell(&mut self, event: Event<'_>) -> ControlFlow<()> {
         match event {
-            Event::Received { via, train } => return self.received(via, train, 0),
-            Event::Answered { via, datagram, reply } => self.datagram(via, datagram, &Role::Answered { reply }),
-            Event::Reply { via, datagram, to } => self.datagram(via, datagram, &Role::Reply { to }),
-            Event::Sent { transmit, payload, request, retry } => {
+            Event::Received(received) => return self.received(received.via, received.train, 0),
+            Event::Answered(event::Answered { via, datagram, reply, .. }) => {
+                self.datagram(via, datagram, &Role::Answered { reply });
+            }
+            Event::Reply(event::Reply { via, datagram, to, .. }) => self.datagram(via, datagram, &Role::Reply { to }),
+            Event::Sent(event::Sent { transmit, payload, request, retry, .. }) => {
                 let name = transmit.interface.and_then(|index| self.heads.interface(index)).map(str::to_owned);
                 self.say(&Sent::new(&transmit, name.as_deref(), payload.len(), request, retry));
             }
-            Event::Unanswered { destination, first, last } if self.settings.numbered || self.is_json() => {
+            Event::Unanswered(unanswered) if self.settings.numbered || self.is_json() => {
                 let telling = telling(&mut self.unanswered);
                 if self.is_json() || telling != Telling::TooLate {
                     let named = self.settings.name_destinations;
-                    self.say(&Unanswered::new(destination, first, last, telling, named));
+                    self.say(&Unanswered::new(unanswered, telling, named));
                 }
             }
             // Of a single request, the end says so.
-            Event::Unanswered { .. } => {}
-            Event::Ignored { .. } | Event::SendFailed { .. } | Event::Unreachable { .. } if self.is_held() => {}
-            Event::Ignored { meta, reason, count } => self.say(&Ignored::new(meta, reason, count)),
-            Event::Unreachable { unreachable, request, copy } => {
-                self.say(&Refused::new(unreachable, request, copy, !self.settings.numbered));
-            }
-            Event::SendFailed { failure } => self.say(&NotSent::new(failure)),
+            Event::Unanswered(_) => {}
+            Event::Ignored(_) | Event::SendFailed(_) | Event::Unreachable(_) if self.is_held() => {}
+            Event::Ignored(ignored) => self.say(&Ignored::new(ignored.meta, ignored.reason, ignored.count)),
+            Event::Unreachable(refusal) => self.say(&Refused::new(refusal, !self.settings.numbered)),
+            Event::SendFailed(failed) => self.say(&NotSent::new(failed.failure)),
             // The total is that of one worker; here they come together.
-            Event::Dropped { new, total: _ } => {
-                self.drops += new;
-                self.say(&Dropped { new, total: self.drops });
+            Event::Dropped(dropped) => {
+                self.drops += dropped.new;
+                self.say(&Dropped { new: dropped.new, total: self.drops });
             }
-            Event::Interfaces { interfaces } => {
+            Event::Interfaces(event::InterfacesChanged { interfaces, .. }) => {
                 if self.settings.verbose && self.interfaces != *interfaces {
                     self.say(&Remark::note("interfaces changed"));
                 }
                 self.set_interfaces(interfaces);
             }
-            Event::Reopened { local } => self.say(&Reopened { address: Endpoint(local) }),
-            Event::Trouble { error } => self.say(&Trouble::new(error)),
+            Event::Reopened(reopened) => self.say(&Reopened { address: Endpoint(reopened.local) }),
+            Event::Trouble(trouble) => self.say(&Trouble::new(trouble.error)),
             // `Event::Question` is no news but a question. Any other is of a later library: the tests below fail then.
             _ => {}
         }
@@ -428,6 +428,7 @@ impl<W: Write, N: Write> Sink for Printer<W, N> {
 mod tests {
     use std::time::{Duration, SystemTime};
 
+    use udpkit::event::{Answered, IgnoredDatagrams, OneOf, Received, Refusal, Reply, Request, SendFailed};
     use udpkit::{Cause, Delivery, InterfaceIndex, Meta, ReplyTo, Unreachable};
 
     use super::super::news::Refusals;
@@ -457,7 +458,7 @@ mod tests {
                 let datagram = Datagram::new(payload, &meta);
                 assert!(
                     printer
-                        .event(Event::Received { via: SocketId::first(0), train: Train::one(&datagram) })
+                        .event(Event::Received(Received::new(SocketId::first(0), Train::one(&datagram))))
                         .is_continue()
                 );
             };
@@ -567,10 +568,10 @@ mod tests {
         meta.received = Some(SystemTime::UNIX_EPOCH);
         let datagram = Datagram::new(b"hi", &meta);
         for event in [
-            Event::Received { via: SocketId::first(0), train: Train::one(&datagram) },
-            Event::Answered { via: SocketId::first(0), datagram, reply: b"ok" },
-            Event::Reply { via: SocketId::first(0), datagram, to: ReplyTo::Unmatched },
-            Event::Ignored { meta: &meta, reason: udpkit::Reason::RateLimit, count: 1 },
+            Event::Received(Received::new(SocketId::first(0), Train::one(&datagram))),
+            Event::Answered(Answered::new(SocketId::first(0), datagram, b"ok")),
+            Event::Reply(Reply::new(SocketId::first(0), datagram, ReplyTo::Unmatched)),
+            Event::Ignored(IgnoredDatagrams::new(&meta, udpkit::Reason::RateLimit, 1)),
         ] {
             let (data, _) = told(Format::Json, event);
             assert!(data.contains(r#","time":"1970-01-01T00:00:00.000000000Z","#), "{data}");
@@ -605,7 +606,7 @@ mod tests {
         let mut printer = Printer::new(Settings::plain(Format::Json), Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
         for _ in 0..2 {
             assert!(
-                printer.tell(Event::Reply { via: SocketId::first(0), datagram, to: ReplyTo::Unmatched }).is_continue()
+                printer.tell(Event::Reply(Reply::new(SocketId::first(0), datagram, ReplyTo::Unmatched))).is_continue()
             );
             printer.set_ports(vec![9]);
         }
@@ -636,9 +637,9 @@ mod tests {
         let failure =
             udpkit::SendFailure::new(udpkit::Transmit::to(destination), io::ErrorKind::BrokenPipe.into()).bytes(2);
         let events = [
-            Event::Ignored { meta: &meta, reason: udpkit::Reason::ResponderPort, count: 1 },
-            Event::SendFailed { failure: &failure },
-            Event::Unreachable { unreachable: &unreachable, request: None, copy: false },
+            Event::Ignored(IgnoredDatagrams::new(&meta, udpkit::Reason::ResponderPort, 1)),
+            Event::SendFailed(SendFailed::new(&failure)),
+            Event::Unreachable(Refusal::new(&unreachable, None, false)),
         ];
         let last_words = |format, quiet| {
             let settings = Settings { refusals: Refusals::Reported, quiet, ..Settings::plain(format) };
@@ -673,7 +674,7 @@ mod tests {
     fn drops_add_up_over_all_workers() {
         let mut printer = Printer::new(Settings::plain(Format::Text), Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
         for (new, total) in [(3, 3), (2, 2), (4, 7)] {
-            assert!(printer.event(Event::Dropped { new, total }).is_continue());
+            assert!(printer.event(Event::Dropped(event::Dropped::new(new, total))).is_continue());
         }
         let told = String::from_utf8(printer.aside.out).unwrap();
         let counts: Vec<_> = told.lines().map(|line| line.split(": ").nth(1).unwrap()).collect();
@@ -684,15 +685,15 @@ mod tests {
     fn what_is_not_certain_of_an_answer_is_marked() {
         let (meta, ms) = (Meta::new("192.0.2.1:7".parse().unwrap()), Duration::from_millis(2));
         let cases = [
-            (ReplyTo::Request { number: 3, rtt: Some(ms) }, "#3  2.000 ms", r#""request":3,"rtt_ns":2000000}"#),
-            (ReplyTo::Request { number: 3, rtt: None }, "#3  - ms", r#""request":3,"rtt_ns":null}"#),
+            (ReplyTo::Request(Request::new(3, Some(ms))), "#3  2.000 ms", r#""request":3,"rtt_ns":2000000}"#),
+            (ReplyTo::Request(Request::new(3, None)), "#3  - ms", r#""request":3,"rtt_ns":null}"#),
             (
-                ReplyTo::OneOf { first: 2, last: 5, likely: Some((4, ms)) },
+                ReplyTo::OneOf(OneOf::new(2, 5, Some((4, ms)))),
                 "#4?  ~2.000 ms",
                 r#""request":null,"rtt_ns":null,"requests":[2,5],"request_likely":4,"rtt_likely_ns":2000000}"#,
             ),
             (
-                ReplyTo::OneOf { first: 2, last: 5, likely: None },
+                ReplyTo::OneOf(OneOf::new(2, 5, None)),
                 "to one of #2 to #5",
                 r#""request":null,"rtt_ns":null,"requests":[2,5]}"#,
             ),
@@ -705,7 +706,7 @@ mod tests {
                 let settings = Settings { numbered: true, ..Settings::plain(format) };
                 let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
                 let datagram = Datagram::new(b"y", &meta);
-                assert!(printer.tell(Event::Reply { via: SocketId::first(0), datagram, to }).is_continue());
+                assert!(printer.tell(Event::Reply(Reply::new(SocketId::first(0), datagram, to))).is_continue());
                 printer.flush();
                 String::from_utf8(printer.out).unwrap()
             };
@@ -720,7 +721,9 @@ mod tests {
         let mut printer = Printer::new(settings, Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
         let destination = "192.0.2.1:9".parse().unwrap();
         for request in 1..=2 * MAX_TOLD as u64 {
-            assert!(printer.event(Event::Unanswered { destination, first: request, last: request }).is_continue());
+            assert!(
+                printer.event(Event::Unanswered(event::Unanswered::new(destination, request, request))).is_continue()
+            );
         }
         let told = String::from_utf8(printer.aside.out).unwrap();
         assert_eq!(told.lines().count(), MAX_TOLD);

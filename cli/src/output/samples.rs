@@ -2,6 +2,10 @@
 
 use std::io;
 
+use udpkit::event::{
+    Answered, Dropped, IgnoredDatagrams, InterfacesChanged, Question, Received, Refusal, Reopened, Reply, Request,
+    SendFailed, Sent, Trouble, Unanswered,
+};
 use udpkit::{
     Cause, Datagram, Error, Event, Interface, InterfaceIndex, Interfaces, Meta, Reason, ReplyTo, SendFailure, SocketId,
     Train,
@@ -24,19 +28,19 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
         .multicast(true)]);
     let error = Error::new("join", "239.1.2.3", io::ErrorKind::NotFound.into());
     let events = [
-        Event::Received { via: SocketId::first(0), train: Train::one(&datagram) },
-        Event::Answered { via: SocketId::first(0), datagram, reply: b"ok" },
-        Event::Question { ticket: 1, via: SocketId::first(0), datagram },
-        Event::Sent { transmit, payload: b"hi", request: 7, retry: 0 },
-        Event::Reply { via: SocketId::first(0), datagram, to: ReplyTo::Request { number: 7, rtt: None } },
-        Event::Unanswered { destination: source, first: 7, last: 7 },
-        Event::Ignored { meta: &meta, reason: Reason::RateLimit, count: 3 },
-        Event::Unreachable { unreachable: &unreachable, request: Some(7), copy: false },
-        Event::SendFailed { failure: &failure },
-        Event::Dropped { new: 5, total: 9 },
-        Event::Interfaces { interfaces: &interfaces },
-        Event::Reopened { local: source },
-        Event::Trouble { error: &error },
+        Event::Received(Received::new(SocketId::first(0), Train::one(&datagram))),
+        Event::Answered(Answered::new(SocketId::first(0), datagram, b"ok")),
+        Event::Question(Question::new(1, SocketId::first(0), datagram)),
+        Event::Sent(Sent::new(transmit, b"hi", 7, 0)),
+        Event::Reply(Reply::new(SocketId::first(0), datagram, ReplyTo::Request(Request::new(7, None)))),
+        Event::Unanswered(Unanswered::new(source, 7, 7)),
+        Event::Ignored(IgnoredDatagrams::new(&meta, Reason::RateLimit, 3)),
+        Event::Unreachable(Refusal::new(&unreachable, Some(7), false)),
+        Event::SendFailed(SendFailed::new(&failure)),
+        Event::Dropped(Dropped::new(5, 9)),
+        Event::Interfaces(InterfacesChanged::new(&interfaces)),
+        Event::Reopened(Reopened::new(source)),
+        Event::Trouble(Trouble::new(&error)),
     ];
     let names: Vec<_> = events.iter().map(Event::name).collect();
     assert_eq!(names, Event::NAMES, "a sample for each event, in their order");

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::ops::Range;
 use udpkit::ReplyTo;
+use udpkit::event::{OneOf, Request};
 
 use super::palette::Palette;
 use super::role::Role;
@@ -60,17 +61,18 @@ fn answer(
         out.write_all(b"  ")?;
     }
     match to {
-        ReplyTo::Request { number, .. } if is_numbered => write!(out, "#{number}  ")?,
-        ReplyTo::OneOf { likely: Some((number, _)), .. } if is_numbered => write!(out, "#{number}?  ")?,
+        ReplyTo::Request(Request { number, .. }) if is_numbered => write!(out, "#{number}  ")?,
+        ReplyTo::OneOf(OneOf { likely: Some((number, _)), .. }) if is_numbered => write!(out, "#{number}?  ")?,
         _ => {}
     }
     match to {
-        ReplyTo::Request { rtt: Some(rtt), .. } => write!(out, "{:.3} ms  ", milliseconds(rtt))?,
-        ReplyTo::OneOf { likely: Some((_, rtt)), .. } => write!(out, "~{:.3} ms  ", milliseconds(rtt))?,
-        ReplyTo::OneOf { first, last, .. } => write!(out, "to one of #{first} to #{last}  ")?,
-        ReplyTo::Request { rtt: None, .. } | ReplyTo::Unmatched => out.write_all(b"- ms  ")?,
+        ReplyTo::Request(Request { rtt: Some(rtt), .. }) => write!(out, "{:.3} ms  ", milliseconds(rtt))?,
+        ReplyTo::OneOf(OneOf { likely: Some((_, rtt)), .. }) => write!(out, "~{:.3} ms  ", milliseconds(rtt))?,
+        ReplyTo::OneOf(OneOf { first, last, .. }) => write!(out, "to one of #{first} to #{last}  ")?,
         ReplyTo::Copy => out.write_all(b"copy  ")?,
         ReplyTo::Late => out.write_all(b"late  ")?,
+        // Neither matched nor timed.
+        _ => out.write_all(b"- ms  ")?,
     }
     columns::length(out, &shown.datagram)
 }

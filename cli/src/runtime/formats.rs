@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use serde_json::Value;
 use snapbox::{Data, assert_data_eq};
+use udpkit::event::{InterfacesChanged, Received};
 use udpkit::{Datagram, Delivery, Event, Interface, InterfaceIndex, Interfaces, Meta, Sink, SocketId, Train};
 
 use super::*;
@@ -87,7 +88,7 @@ fn printer(args: &PrintArgs, format: Format, color: bool) -> Printer<Vec<u8>, Ve
 fn print(printer: &mut Printer<Vec<u8>, Vec<u8>>, via: SocketId, sample: &Sample) {
     let Sample { meta, payload, wire_len } = sample;
     let train = Train::one(&Datagram::new(payload, meta).wire_len(*wire_len));
-    let event = Event::Received { via, train };
+    let event = Event::Received(Received::new(via, train));
     assert!(printer.event(event).is_continue());
 }
 
@@ -196,7 +197,7 @@ fn a_renamed_interface_has_its_new_name_at_once() {
     let mut printer = printer(&PrintArgs::default(), Format::Text, false);
     print(&mut printer, SocketId::first(0), &sample(0, b"hi"));
     let renamed = interfaces("lan\x1b0");
-    assert!(printer.event(Event::Interfaces { interfaces: &renamed }).is_continue());
+    assert!(printer.event(Event::Interfaces(InterfacesChanged::new(&renamed))).is_continue());
     print(&mut printer, SocketId::first(0), &sample(0, b"hi"));
     let lines = String::from_utf8(printer.into_out()).unwrap();
     assert!(lines.contains("unicast@eth0  2 B") && lines.contains("unicast@lan\\x1b0  2 B"), "{lines}");

@@ -84,12 +84,13 @@ impl Troubles {
 impl Sink for Feed {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         match event {
-            Event::Received { via, train } => self.take(via, train),
-            Event::Interfaces { interfaces } => self.set_interfaces(interfaces),
-            Event::Trouble { error } => self.troubles().tell(endpoint::of_error(error)),
+            Event::Received(received) => self.take(received.via, received.train),
+            Event::Interfaces(changed) => self.set_interfaces(changed.interfaces),
+            Event::Trouble(trouble) => self.troubles().tell(endpoint::of_error(trouble.error)),
             // Else the trouble before it would seem to last.
-            Event::Reopened { local } => {
-                Reopened { address: Endpoint(local) }.words().into_iter().for_each(|words| self.troubles().tell(words));
+            Event::Reopened(reopened) => {
+                let notice = Reopened { address: Endpoint(reopened.local) };
+                notice.words().into_iter().for_each(|words| self.troubles().tell(words));
             }
             // All that a receiver may have to say besides is in its report, which is always in sight.
             _ => {}

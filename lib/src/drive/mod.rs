@@ -10,8 +10,8 @@ pub(crate) use sockets::Sockets;
 
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::event::Report;
 use crate::interface::Interfaces;
+use crate::report::Report;
 use crate::sink::Sink;
 use crate::socket::Socket;
 

@@ -11,9 +11,10 @@ use crate::clock::now;
 use crate::control::Control;
 use crate::engine::{Closed, Engine, Next, Outbox};
 use crate::error::{Error, Result};
-use crate::event::{Event, Report};
+use crate::event::{Event, InterfacesChanged, Reopened, Trouble};
 use crate::interface::{Changes, Interfaces};
 use crate::membership::Memberships;
+use crate::report::Report;
 use crate::sink::Sink;
 use crate::socket::{Socket, Wait};
 use crate::socket_id::SocketId;
@@ -176,7 +177,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
     fn begin(&mut self) {
         let interfaces = Interfaces::list().unwrap_or_else(|error| {
             if !self.memberships.is_empty() {
-                self.wire.emit(Event::Trouble { error: &error });
+                self.wire.emit(Event::Trouble(Trouble { error: &error }));
             }
             Interfaces::default()
         });
@@ -238,7 +239,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         self.looked = Some(asked);
         if let Err(cause) = self.wire.sockets.wait(timeout, &mut self.ready) {
             let error = Error::new("wait for datagrams", "", cause);
-            self.wire.emit(Event::Trouble { error: &error });
+            self.wire.emit(Event::Trouble(Trouble { error: &error }));
             pause(earlier(Some(TROUBLE_PAUSE), asleep));
         }
         Some(asked)
@@ -339,10 +340,10 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
                     // Before it is said to be open.
                     let refused = Interfaces::list().map(|interfaces| self.joining(&interfaces, &Changes::default()));
                     debug_assert!(self.wire.sockets.get(via).is_some(), "it was opened");
-                    self.wire.emit(Event::Reopened { local });
-                    refused.iter().flatten().for_each(|error| self.wire.emit(Event::Trouble { error }));
+                    self.wire.emit(Event::Reopened(Reopened { local }));
+                    refused.iter().flatten().for_each(|error| self.wire.emit(Event::Trouble(Trouble { error })));
                 }
-                Err(error) => self.wire.emit(Event::Trouble { error: &error }),
+                Err(error) => self.wire.emit(Event::Trouble(Trouble { error: &error })),
             }
         }
         Ok(())
@@ -359,7 +360,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
             Closed::GoOn => self.wire.sockets.forget(via),
         }
         self.memberships.forget(via);
-        self.wire.emit(Event::Trouble { error });
+        self.wire.emit(Event::Trouble(Trouble { error }));
         Ok(())
     }
 
@@ -456,18 +457,18 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         };
         let interfaces = match Interfaces::list() {
             Ok(interfaces) => interfaces,
-            Err(error) => return self.wire.emit(Event::Trouble { error: &error }),
+            Err(error) => return self.wire.emit(Event::Trouble(Trouble { error: &error })),
         };
         self.join(&interfaces, &changes);
         self.engine.interfaces(&interfaces);
-        self.wire.emit(Event::Interfaces { interfaces: &interfaces });
+        self.wire.emit(Event::Interfaces(InterfacesChanged { interfaces: &interfaces }));
     }
 
     /// Joins groups, and reports what is refused. A group that is joined nowhere now may be joined later: the interface may
     /// come back.
     fn join(&mut self, interfaces: &Interfaces, changes: &Changes) {
         for error in self.joining(interfaces, changes) {
-            self.wire.emit(Event::Trouble { error: &error });
+            self.wire.emit(Event::Trouble(Trouble { error: &error }));
         }
     }
 

@@ -11,9 +11,10 @@ use crate::clock::now;
 use crate::datagram::{Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Outbox};
 use crate::error::{Error, Result};
-use crate::event::{Count, Event, Ignored, Reason, Report};
+use crate::event::{Dropped, Event, IgnoredDatagrams, Reason};
 use crate::moment::Moment;
 use crate::options::Options;
+use crate::report::{Count, Ignored, Report};
 use crate::sink::Sink;
 use crate::socket::Socket;
 use crate::socket_id::SocketId;
@@ -157,7 +158,7 @@ impl<'a, S: Sink> Wire<'a, S> {
         let reason = Reason::SocketClosed;
         self.late.add(count, bytes);
         self.ignored.add(reason, count);
-        self.emit(Event::Ignored { meta, reason, count });
+        self.emit(Event::Ignored(IgnoredDatagrams { meta, reason, count }));
     }
 
     /// Adds what became of what the engine does not know of.
@@ -187,7 +188,7 @@ impl<'a, S: Sink> Wire<'a, S> {
     pub(super) fn tell_drops(&mut self, new: u64) {
         if new > 0 {
             self.drops_told += new;
-            self.emit(Event::Dropped { new, total: self.drops_told });
+            self.emit(Event::Dropped(Dropped { new, total: self.drops_told }));
         }
     }
 

@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::conduct::RateLimit;
 use crate::datagram::{Datagram, SendFailure, Train, Transmit, max_payload};
 use crate::engine::{Engine, Input, Next, Outbox};
-use crate::event::{Event, Reason};
+use crate::event::{Event, IgnoredDatagrams, Question, Reason, Received};
 use crate::moment::Moment;
 use crate::network::Network;
 use crate::rules::{Rule, Rules};
@@ -101,9 +101,9 @@ impl Outbox for Mail {
 
     fn emit(&mut self, event: Event<'_>) {
         match event {
-            Event::Question { ticket, .. } => self.tickets.push(ticket),
-            Event::Ignored { count, .. } => self.told[0] += count as u64,
-            Event::Received { train, .. } => self.told[1] += train.count() as u64,
+            Event::Question(Question { ticket, .. }) => self.tickets.push(ticket),
+            Event::Ignored(IgnoredDatagrams { count, .. }) => self.told[0] += count as u64,
+            Event::Received(Received { train, .. }) => self.told[1] += train.count() as u64,
             _ => {}
         }
     }

@@ -8,7 +8,7 @@ use super::engines::{Mail, epoch, listen_options, serve_options, train};
 use super::made;
 use crate::datagram::Train;
 use crate::engine::Engine;
-use crate::event::Report;
+use crate::report::Report;
 use crate::socket_id::SocketId;
 use crate::stats::Peers;
 use crate::verbs::{Listen, Serve};

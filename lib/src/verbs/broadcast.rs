@@ -9,7 +9,8 @@ use super::common::{is_from, later};
 use super::requests::{Pace, Requests, Schedule};
 use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
-use crate::event::{Event, Reason, ReplyTo, Report};
+use crate::event::{Event, IgnoredDatagrams, OneOf, Reason, Refusal, Reply, ReplyTo, Request, SendFailed, Sent};
+use crate::report::Report;
 use crate::setters::setters;
 use crate::socket_id::SocketId;
 use crate::unreachable::Unreachable;
@@ -133,7 +134,7 @@ impl Broadcast {
             self.report.sent.add(1, payload.len());
             if self.options.verbose {
                 let transmit = target.transmit;
-                out.emit(Event::Sent { transmit, payload, request: self.rounds, retry: 0 });
+                out.emit(Event::Sent(Sent { transmit, payload, request: self.rounds, retry: 0 }));
             }
         }
     }
@@ -163,7 +164,7 @@ impl Engine for Broadcast {
         self.report.truncated += u64::from(datagram.is_truncated());
         if let Some(reason) = self.unwanted(datagram.meta, datagram.payload) {
             self.report.ignored.add(reason, 1);
-            out.emit(Event::Ignored { meta: datagram.meta, reason, count: 1 });
+            out.emit(Event::Ignored(IgnoredDatagrams { meta: datagram.meta, reason, count: 1 }));
             return;
         }
         self.report.delivered += 1;
@@ -174,10 +175,10 @@ impl Engine for Broadcast {
         }
         self.done |= self.options.count.is_some_and(|most| self.report.delivered >= most);
         let to = match self.rounds {
-            1 => ReplyTo::Request { number: 1, rtt },
-            last => ReplyTo::OneOf { first: 1, last, likely: None },
+            1 => ReplyTo::Request(Request { number: 1, rtt }),
+            last => ReplyTo::OneOf(OneOf { first: 1, last, likely: None }),
         };
-        out.emit(Event::Reply { via, datagram: *datagram, to });
+        out.emit(Event::Reply(Reply { via, datagram: *datagram, to }));
     }
 
     fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
@@ -209,14 +210,14 @@ impl Engine for Broadcast {
 
     fn unreachable(&mut self, _now: Instant, _via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
-        out.emit(Event::Unreachable { unreachable, request: None, copy: false });
+        out.emit(Event::Unreachable(Refusal { unreachable, request: None, copy: false }));
     }
 
     fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.send_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;
-        out.emit(Event::SendFailed { failure });
+        out.emit(Event::SendFailed(SendFailed { failure }));
     }
 
     fn report(&self) -> Report {

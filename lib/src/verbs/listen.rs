@@ -8,9 +8,10 @@ use super::common::{Ending, Gate, Limits, is_other_destination};
 use crate::datagram::{Datagram, Meta, SendFailure, Train};
 use crate::engine::{Closed, Engine, Next, Outbox};
 use crate::error::Error;
-use crate::event::{Event, Reason, Report};
+use crate::event::{Event, IgnoredDatagrams, Reason, Received, Refusal, SendFailed};
 use crate::interface::Interfaces;
 use crate::network::Network;
+use crate::report::Report;
 use crate::rules::PayloadMatch;
 use crate::setters::setters;
 use crate::socket_id::SocketId;
@@ -97,11 +98,11 @@ impl Listen {
         let no_match = || matching.is_some_and(|matches| !matches(train.payload())).then_some(Reason::NoMatch);
         if let Some(reason) = self.unwanted(via, meta).or_else(no_match) {
             self.report.ignored.add(reason, count);
-            return out.emit(Event::Ignored { meta, reason, count });
+            return out.emit(Event::Ignored(IgnoredDatagrams { meta, reason, count }));
         }
         self.report.delivered += count as u64;
         self.ending.count(self.report.delivered);
-        out.emit(Event::Received { via, train });
+        out.emit(Event::Received(Received { via, train }));
     }
 }
 
@@ -135,7 +136,7 @@ impl Engine for Listen {
 
     fn unreachable(&mut self, _now: Instant, _via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
-        out.emit(Event::Unreachable { unreachable, request: None, copy: false });
+        out.emit(Event::Unreachable(Refusal { unreachable, request: None, copy: false }));
     }
 
     fn closed(&mut self, _now: Instant, _via: SocketId, _error: &Error, _out: &mut impl Outbox) -> Closed {
@@ -144,7 +145,7 @@ impl Engine for Listen {
 
     fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.send_failed += failure.count as u64;
-        out.emit(Event::SendFailed { failure });
+        out.emit(Event::SendFailed(SendFailed { failure }));
     }
 
     fn interfaces(&mut self, interfaces: &Interfaces) {

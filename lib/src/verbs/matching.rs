@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::window::{Line, MAX_COMPARED, Open, Pool, State, Window};
-use crate::event::ReplyTo;
+use crate::event::{OneOf, ReplyTo, Request};
 
 /// The most requests that are remembered; the oldest is forgotten for one more.
 pub(super) const MAX_OPEN: usize = 65_536;
@@ -68,7 +68,7 @@ struct Forgotten {
 
 /// What is known of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum Refused {
     /// It is about this request.
     Of(u64),
     /// It came before.
@@ -188,7 +188,7 @@ impl Matching {
             None if is_doubted && self.forgotten.unmatched > 0 => {
                 self.forgotten.unmatched -= 1;
                 self.answered += 1;
-                ReplyTo::OneOf { first: self.forgotten.first, last: self.window.first - 1, likely: None }
+                ReplyTo::OneOf(OneOf { first: self.forgotten.first, last: self.window.first - 1, likely: None })
             }
             None if self.missed > 0 => {
                 self.missed -= 1;
@@ -216,7 +216,7 @@ impl Matching {
     }
 
     /// Takes a refusal that quotes the beginning of a payload, and that arrived after this moment: exactly when is not known.
-    pub(super) fn refused(&mut self, since: Instant, quote: &[u8]) -> Refusal {
+    pub(super) fn refused(&mut self, since: Instant, quote: &[u8]) -> Refused {
         let passed_over = self.window.open.len().saturating_sub(MAX_COMPARED);
         let (mut fits, mut unrefused, mut is_copy) = (Vec::new(), None, false);
         for (place, open) in self.window.open.iter().enumerate().skip(passed_over) {
@@ -234,15 +234,15 @@ impl Matching {
             [place] if passed_over == 0 && !is_copy => {
                 self.waiting -= usize::from(self.window.open[place].wants(self.wanted));
                 self.window.open[place].state = State::Refused;
-                Refusal::Of(self.window.first + place as u64)
+                Refused::Of(self.window.first + place as u64)
             }
-            [] if is_copy && passed_over == 0 => Refusal::Copy,
+            [] if is_copy && passed_over == 0 => Refused::Copy,
             _ => {
                 // The newest is the likely one, as with answers.
                 if let Some(place) = unrefused {
                     self.window.open[place].state = State::Unknown { perhaps_refused: true };
                 }
-                Refusal::Unclear
+                Refused::Unclear
             }
         }
     }
@@ -461,7 +461,7 @@ impl Matching {
             }
             Some(_) => {}
         }
-        ReplyTo::Request { number, rtt }
+        ReplyTo::Request(Request { number, rtt })
     }
 
     /// Credits one of several requests: the oldest for the number of those that were answered, which makes it as large as
@@ -481,7 +481,7 @@ impl Matching {
         if is_surplus && self.is_exclusive {
             return ReplyTo::Copy;
         }
-        ReplyTo::OneOf { first, last, likely: likely.flatten().filter(|_| !is_doubted) }
+        ReplyTo::OneOf(OneOf { first, last, likely: likely.flatten().filter(|_| !is_doubted) })
     }
 
     /// Credits the likeliest request that wants an answer; `None` if none does. Returns it if there is no other.
@@ -573,7 +573,7 @@ mod tests {
             matching.again(number, now, now + 4 * WAIT);
         }
         for after in [WAIT / 2, 2 * WAIT] {
-            assert!(matches!(matching.answer(now + after, b"y"), ReplyTo::OneOf { .. }));
+            assert!(matches!(matching.answer(now + after, b"y"), ReplyTo::OneOf(_)));
         }
         assert_eq!(matching.give_up(3), Some((1, 3)), "the first answer may be to it");
     }

@@ -10,7 +10,7 @@ use super::sources::Sources;
 use super::timetable::{ReplayPace, Timetable};
 use crate::datagram::Transmit;
 use crate::error::Result;
-use crate::event::Report;
+use crate::report::Report;
 use crate::setters::setters;
 use crate::socket_id::SocketId;
 

@@ -10,7 +10,8 @@ use super::timetable::ReplayPace;
 use crate::datagram::{Datagram, Meta, SendFailure};
 use crate::engine::{Engine, Next, Outbox};
 use crate::error::Result;
-use crate::event::{Event, Reason, ReplyTo, Report};
+use crate::event::{Event, IgnoredDatagrams, Reason, Refusal, Reply, ReplyTo, SendFailed, Sent};
+use crate::report::Report;
 use crate::socket_id::SocketId;
 use crate::unreachable::Unreachable;
 
@@ -106,7 +107,7 @@ where
         self.report.sent.add(1, payload.len());
         self.report.sources_shared += u64::from(*is_shared);
         if self.options.verbose {
-            out.emit(Event::Sent { transmit: *transmit, payload, request: *number, retry: 0 });
+            out.emit(Event::Sent(Sent { transmit: *transmit, payload, request: *number, retry: 0 }));
         }
     }
 
@@ -181,11 +182,11 @@ where
         self.report.truncated += u64::from(datagram.is_truncated());
         if let Some(reason) = self.unwanted(datagram.meta) {
             self.report.ignored.add(reason, 1);
-            out.emit(Event::Ignored { meta: datagram.meta, reason, count: 1 });
+            out.emit(Event::Ignored(IgnoredDatagrams { meta: datagram.meta, reason, count: 1 }));
             return;
         }
         self.report.delivered += 1;
-        out.emit(Event::Reply { via, datagram: *datagram, to: ReplyTo::Unmatched });
+        out.emit(Event::Reply(Reply { via, datagram: *datagram, to: ReplyTo::Unmatched }));
     }
 
     fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
@@ -224,14 +225,14 @@ where
 
     fn unreachable(&mut self, _now: Instant, _via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
-        out.emit(Event::Unreachable { unreachable, request: None, copy: false });
+        out.emit(Event::Unreachable(Refusal { unreachable, request: None, copy: false }));
     }
 
     fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.send_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;
-        out.emit(Event::SendFailed { failure });
+        out.emit(Event::SendFailed(SendFailed { failure }));
     }
 
     fn report(&self) -> Report {

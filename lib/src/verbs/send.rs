@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::common::{is_from, later};
-use super::matching::{Matching, Refusal};
+use super::matching::{Matching, Refused};
 use super::requests::{Pace, Requests, Schedule};
 use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
-use crate::event::{Event, Reason, ReplyTo, Report};
+use crate::event::{
+    Event, IgnoredDatagrams, OneOf, Reason, Refusal, Reply, ReplyTo, Request, SendFailed, Sent, Unanswered,
+};
+use crate::report::Report;
 use crate::setters::setters;
 use crate::socket_id::SocketId;
 use crate::unreachable::{Cause, Unreachable};
@@ -163,7 +166,7 @@ impl Send {
         self.handed_out += 1;
         self.report.sent.add(1, payload.len());
         if self.options.verbose {
-            out.emit(Event::Sent { transmit: self.options.transmit, payload, request, retry });
+            out.emit(Event::Sent(Sent { transmit: self.options.transmit, payload, request, retry }));
         }
     }
 
@@ -174,7 +177,7 @@ impl Send {
                 Some(retries) => self.retry(number, retries + 1, now, out),
                 None => {
                     if let Some((first, last)) = self.matching.give_up(number) {
-                        out.emit(Event::Unanswered { destination: self.destination(), first, last });
+                        out.emit(Event::Unanswered(Unanswered { destination: self.destination(), first, last }));
                     }
                 }
             }
@@ -221,11 +224,11 @@ impl Send {
         }
         let to = self.matching.answer(arrival, payload);
         match to {
-            ReplyTo::Request { rtt: Some(rtt), .. } => self.report.rtt.add(rtt),
-            ReplyTo::OneOf { likely: Some((_, rtt)), .. } => self.report.rtt_likely.add(rtt),
+            ReplyTo::Request(Request { rtt: Some(rtt), .. }) => self.report.rtt.add(rtt),
+            ReplyTo::OneOf(OneOf { likely: Some((_, rtt)), .. }) => self.report.rtt_likely.add(rtt),
             ReplyTo::Copy => self.report.replies_copied += 1,
             ReplyTo::Late => self.report.replies_late += 1,
-            ReplyTo::Request { .. } | ReplyTo::OneOf { .. } | ReplyTo::Unmatched => {}
+            ReplyTo::Request(_) | ReplyTo::OneOf(_) | ReplyTo::Unmatched => {}
         }
         to
     }
@@ -237,12 +240,12 @@ impl Engine for Send {
         self.report.truncated += u64::from(datagram.is_truncated());
         if let Some(reason) = self.unwanted(datagram.meta) {
             self.report.ignored.add(reason, 1);
-            out.emit(Event::Ignored { meta: datagram.meta, reason, count: 1 });
+            out.emit(Event::Ignored(IgnoredDatagrams { meta: datagram.meta, reason, count: 1 }));
             return;
         }
         self.report.delivered += 1;
         let to = self.credit(now, datagram.payload);
-        out.emit(Event::Reply { via, datagram: *datagram, to });
+        out.emit(Event::Reply(Reply { via, datagram: *datagram, to }));
     }
 
     fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
@@ -284,14 +287,14 @@ impl Engine for Send {
         let refusal = if is_ours {
             self.matching.refused(self.heard.unwrap_or(now), &unreachable.payload)
         } else {
-            Refusal::Unclear
+            Refused::Unclear
         };
         let (request, copy) = match refusal {
-            Refusal::Of(request) => (Some(request), false),
-            Refusal::Copy => (None, true),
-            Refusal::Unclear => (None, false),
+            Refused::Of(request) => (Some(request), false),
+            Refused::Copy => (None, true),
+            Refused::Unclear => (None, false),
         };
-        out.emit(Event::Unreachable { unreachable, request, copy });
+        out.emit(Event::Unreachable(Refusal { unreachable, request, copy }));
     }
 
     fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
@@ -300,7 +303,7 @@ impl Engine for Send {
         self.report.sent.bytes -= failure.bytes as u64;
         // What never left cannot be answered.
         self.matching.not_sent(failure.place, failure.count as u64);
-        out.emit(Event::SendFailed { failure });
+        out.emit(Event::SendFailed(SendFailed { failure }));
     }
 
     fn wants_input(&self) -> bool {

@@ -6,8 +6,9 @@ use super::requests::Requests;
 use super::send::{Send, SendOptions};
 use crate::datagram::{Datagram, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
-use crate::event::{Event, Report};
+use crate::event::Event;
 use crate::moment::Moment;
+use crate::report::Report;
 use crate::socket_id::SocketId;
 use crate::unreachable::Unreachable;
 
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
     use crate::clock::now;
     use crate::datagram::Meta;
-    use crate::event::ReplyTo;
+    use crate::event::{Refusal, Reply, ReplyTo, Request, Unanswered};
     use crate::unreachable::Cause;
 
     /// What was sent through which socket to which port, and what was said.
@@ -145,13 +146,13 @@ mod tests {
 
         fn emit(&mut self, event: Event<'_>) {
             self.said.push(match event {
-                Event::Reply { via, datagram, to: ReplyTo::Request { number, rtt: Some(rtt) } } => {
+                Event::Reply(Reply { via, datagram, to: ReplyTo::Request(Request { number, rtt: Some(rtt) }) }) => {
                     format!("{}: port {} answers #{number} in {rtt:?}", via.index(), datagram.meta.source.port())
                 }
-                Event::Unanswered { destination, first, last } if first == last => {
+                Event::Unanswered(Unanswered { destination, first, last }) if first == last => {
                     format!("port {}: no answer to #{first}", destination.port())
                 }
-                Event::Unreachable { unreachable, request: Some(request), .. } => {
+                Event::Unreachable(Refusal { unreachable, request: Some(request), .. }) => {
                     format!("port {}: #{request} refused", unreachable.destination.port())
                 }
                 other => format!("{other:?}"),

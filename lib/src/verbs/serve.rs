@@ -13,8 +13,9 @@ use crate::conduct::{Conduct, Guard};
 use crate::datagram::{Datagram, Delivery, Meta, SendFailure, Train, Transmit, max_payload};
 use crate::engine::{Closed, Engine, Input, Next, Outbox};
 use crate::error::Error;
-use crate::event::{Event, Reason, Report};
+use crate::event::{Answered, Event, IgnoredDatagrams, Question, Reason, Refusal, SendFailed};
 use crate::interface::Interfaces;
+use crate::report::Report;
 use crate::rules::Reply;
 use crate::setters::setters;
 use crate::socket_id::SocketId;
@@ -215,7 +216,7 @@ impl Serve {
 
     fn ignore(&mut self, meta: &Meta, reason: Reason, count: usize, out: &mut impl Outbox) {
         self.report.ignored.add(reason, count);
-        out.emit(Event::Ignored { meta, reason, count });
+        out.emit(Event::Ignored(IgnoredDatagrams { meta, reason, count }));
     }
 
     /// Takes one of the answers after which all workers end; this error where none is left.
@@ -247,7 +248,7 @@ impl Serve {
         };
         out.send(via, &transmit, reply);
         if self.options.verbose {
-            out.emit(Event::Answered { via, datagram: *datagram, reply });
+            out.emit(Event::Answered(Answered { via, datagram: *datagram, reply }));
         }
         self.report.answered += 1;
         self.report.sent.add(1, reply.len());
@@ -300,7 +301,7 @@ impl Serve {
         let via = pending.via;
         let ticket = self.later.ask(pending);
         self.report.waiting += 1;
-        out.emit(Event::Question { ticket, via, datagram: *datagram });
+        out.emit(Event::Question(Question { ticket, via, datagram: *datagram }));
         Ok(())
     }
 
@@ -359,7 +360,7 @@ impl Serve {
         out.send(pending.via, &pending.transmit, reply);
         if let Some(request) = &pending.request {
             let datagram = Datagram { payload: request, wire_len: pending.request_len, meta: &pending.meta };
-            out.emit(Event::Answered { via: pending.via, datagram, reply });
+            out.emit(Event::Answered(Answered { via: pending.via, datagram, reply }));
         }
         self.report.answered += 1;
         self.report.sent.add(1, reply.len());
@@ -457,7 +458,7 @@ impl Engine for Serve {
 
     fn unreachable(&mut self, _now: Instant, _via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
-        out.emit(Event::Unreachable { unreachable, request: None, copy: false });
+        out.emit(Event::Unreachable(Refusal { unreachable, request: None, copy: false }));
     }
 
     fn closed(&mut self, _now: Instant, _via: SocketId, _error: &Error, _out: &mut impl Outbox) -> Closed {
@@ -472,7 +473,7 @@ impl Engine for Serve {
         self.report.reply_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;
-        out.emit(Event::SendFailed { failure });
+        out.emit(Event::SendFailed(SendFailed { failure }));
     }
 
     fn wants_input(&self) -> bool {

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use udpkit::event::{Reopened, Trouble};
 use udpkit::verbs::{Listen, ListenOptions, ServeOptions};
 use udpkit::{
     Answer, Conduct, Drive, End, Event, Group, Input, Memberships, Options, Reason, ReceiveBatch, Rule, Rules, Server,
@@ -435,9 +436,9 @@ fn a_run_of_any_engine_can_outlast_its_sockets() {
         let drive = Drive::new(control);
         let mut sink = |event: Event<'_>| {
             let said = match event {
-                Event::Received { .. } => "received".to_owned(),
-                Event::Reopened { local } => format!("open at {local}"),
-                Event::Trouble { error } => error.to_string(),
+                Event::Received(_) => "received".to_owned(),
+                Event::Reopened(Reopened { local, .. }) => format!("open at {local}"),
+                Event::Trouble(Trouble { error, .. }) => error.to_string(),
                 _ => return ControlFlow::Continue(()),
             };
             let _ = say.send(said);

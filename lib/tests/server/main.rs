@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use common::{V4, bind, bind_to, families, is_over, now, patience, receive_one, reports, send_run};
 use load::Load;
+use udpkit::event::{Answered, Dropped, IgnoredDatagrams, Question, Reopened, Trouble};
 use udpkit::verbs::{Limits, ServeOptions};
 use udpkit::{
     Answer, Cause, Conduct, End, Event, Group, Input, Memberships, Options, Reason, ReceiveBatch, Remote, Report, Rule,
@@ -45,12 +46,12 @@ enum Said {
 impl Said {
     fn of(event: &Event<'_>) -> Option<Self> {
         Some(match event {
-            Event::Answered { datagram, reply, .. } => Self::Answered(datagram.meta.source, reply.to_vec()),
-            Event::Question { ticket, datagram, .. } => Self::Question(*ticket, datagram.payload.to_vec()),
-            Event::Trouble { error } => Self::Trouble(error.to_string()),
-            Event::Reopened { local } => Self::Reopened(*local),
-            Event::Dropped { new, total } => Self::Dropped(*new, *total),
-            Event::Ignored { reason, .. } => Self::Ignored(*reason),
+            Event::Answered(Answered { datagram, reply, .. }) => Self::Answered(datagram.meta.source, reply.to_vec()),
+            Event::Question(Question { ticket, datagram, .. }) => Self::Question(*ticket, datagram.payload.to_vec()),
+            Event::Trouble(Trouble { error, .. }) => Self::Trouble(error.to_string()),
+            Event::Reopened(Reopened { local, .. }) => Self::Reopened(*local),
+            Event::Dropped(Dropped { new, total, .. }) => Self::Dropped(*new, *total),
+            Event::Ignored(IgnoredDatagrams { reason, .. }) => Self::Ignored(*reason),
             _ => return None,
         })
     }
@@ -247,7 +248,7 @@ fn questions_are_answered_by_whoever_hears_them_at_the_worker_that_asked() {
     let server = Server::launch(sockets, options, Memberships::default(), 2, |_, remote: &Remote| {
         let (ask_us, remote) = (ask_us.clone(), remote.clone());
         move |event: Event<'_>| {
-            if let Event::Question { ticket, datagram, .. } = event {
+            if let Event::Question(Question { ticket, datagram, .. }) = event {
                 ask_us.send((remote.clone(), ticket, datagram.payload.to_vec())).expect("somebody answers");
             }
             ControlFlow::Continue(())

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use udpkit::event::{OneOf, Request};
 use udpkit::verbs::{Broadcast, BroadcastOptions, BroadcastTarget, Pace, Requests};
 use udpkit::{Datagram, Engine, Meta, Next, Reason, ReplyTo, Report, Transmit};
 
@@ -69,8 +70,8 @@ impl Asker {
 
 fn reply(source: &str, payload: &str, of_first: Option<Duration>) -> Said {
     let to = match of_first {
-        Some(rtt) => ReplyTo::Request { number: 1, rtt: Some(rtt) },
-        None => ReplyTo::OneOf { first: 1, last: 2, likely: None },
+        Some(rtt) => ReplyTo::Request(Request::new(1, Some(rtt))),
+        None => ReplyTo::OneOf(OneOf::new(1, 2, None)),
     };
     Said::Reply { source: address(source), payload: payload.as_bytes().to_vec(), to }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use udpkit::event::{OneOf, Request};
 use udpkit::verbs::{self, Pace, Requests, SendOptions};
 use udpkit::{Cause, Datagram, Engine, Meta, Next, ReplyTo, Unreachable};
 
@@ -267,14 +268,14 @@ impl Run {
         let Some(Said::Reply { to, .. }) = self.mail.said.pop() else { panic!("each answer is reported") };
         let setting = self.setting;
         match to {
-            ReplyTo::Request { number, rtt } => {
+            ReplyTo::Request(Request { number, rtt, .. }) => {
                 assert_eq!(number, request, "{setting:?}");
                 let sent = &self.sent[&request];
                 let truth = (sent.len() == 1).then(|| at - sent[0]);
                 assert_eq!(rtt, truth, "{setting:?}");
                 self.claims[0] += 1;
             }
-            ReplyTo::OneOf { first, last, likely } => {
+            ReplyTo::OneOf(OneOf { first, last, likely, .. }) => {
                 assert!((first..=last).contains(&request), "{request} in {first} to {last}: {setting:?}");
                 assert!(first < last, "{setting:?}");
                 assert!(likely.is_none_or(|(number, _)| (first..=last).contains(&number)), "{likely:?}");
@@ -285,7 +286,7 @@ impl Run {
                 let all: u64 = self.answered.values().sum();
                 assert!(all > self.answered.len() as u64, "there is no copy yet: {setting:?}");
             }
-            ReplyTo::Late | ReplyTo::Unmatched => panic!("{to:?}: {setting:?}"),
+            _ => panic!("{to:?}: {setting:?}"),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use udpkit::event::Received;
 use udpkit::verbs::{Limits, Listen, ListenOptions, PayloadMatch};
 use udpkit::{Engine, Event, InterfaceIndex, Meta, Moment, Next, Outbox, Reason, Report, SocketId, Train, Transmit};
 
@@ -61,7 +62,7 @@ impl Outbox for Trains {
     }
 
     fn emit(&mut self, event: Event<'_>) {
-        let Event::Received { train, .. } = event else { return };
+        let Event::Received(Received { train, .. }) = event else { return };
         self.0.push(train.count());
     }
 }

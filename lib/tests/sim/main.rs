@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use network::{Flying, Link, Network, Said};
+use udpkit::event::{OneOf, Request};
 use udpkit::verbs::{
     self, Broadcast, BroadcastOptions, BroadcastTarget, Limits, Listen, ListenOptions, Pace, Requests, SendOptions,
     Serve, ServeOptions,
@@ -70,7 +71,7 @@ fn a_request_is_answered_and_its_round_trip_is_twice_the_delay() {
     net.add(CLIENT, 64, &mut client);
     net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
     assert!(net.run(100));
-    let to = ReplyTo::Request { number: 1, rtt: Some(Duration::from_millis(2)) };
+    let to = ReplyTo::Request(Request::new(1, Some(Duration::from_millis(2))));
     let payload = b"Get off my lawn!".to_vec();
     assert_eq!(net.mail[0].said, [Said::Reply { source: address(SERVER), payload, to }]);
 }
@@ -169,7 +170,7 @@ fn echoes_of_different_payloads_are_told_apart() {
         let Said::Reply { payload, to, .. } = said else { panic!("{said:?}") };
         // The first echo could be anything.
         let number = match to {
-            ReplyTo::OneOf { likely: Some((number, _)), .. } if numbers.is_empty() => *number,
+            ReplyTo::OneOf(OneOf { likely: Some((number, _)), .. }) if numbers.is_empty() => *number,
             to => to.request().unwrap(),
         };
         numbers.push((number, String::from_utf8_lossy(payload).into_owned()));

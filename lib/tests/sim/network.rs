@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::ONE;
+use udpkit::event::{Answered, IgnoredDatagrams, Question, Received, Refusal, Reply, SendFailed, Sent, Unanswered};
 use udpkit::{
     Cause, Datagram, Delivery, Engine, Event, Meta, Moment, Next, Outbox, Reason, ReplyTo, SocketId, Train, Transmit,
 };
@@ -86,20 +87,24 @@ impl Outbox for Mail {
 
     fn emit(&mut self, event: Event<'_>) {
         self.said.push(match event {
-            Event::Received { train, .. } => {
+            Event::Received(Received { train, .. }) => {
                 let received = |datagram: Datagram<'_>| Said::Received(datagram.meta.source, datagram.payload.to_vec());
                 return self.said.extend(train.datagrams().map(received));
             }
-            Event::Reply { datagram, to, .. } => {
+            Event::Reply(Reply { datagram, to, .. }) => {
                 Said::Reply { source: datagram.meta.source, payload: datagram.payload.to_vec(), to }
             }
-            Event::Unanswered { first, last, .. } => Said::Unanswered(first, last),
-            Event::Ignored { reason, count, .. } => Said::Ignored(reason, count),
-            Event::Question { ticket, datagram, .. } => Said::Question(ticket, datagram.payload.to_vec()),
-            Event::Answered { datagram, reply, .. } => Said::Answered(datagram.payload.to_vec(), reply.to_vec()),
-            Event::SendFailed { failure } => Said::SendFailed(failure.count),
-            Event::Unreachable { unreachable, request, copy } => Said::Unreachable(unreachable.cause, request, copy),
-            Event::Sent { request, retry, .. } => Said::Sent(request, retry),
+            Event::Unanswered(Unanswered { first, last, .. }) => Said::Unanswered(first, last),
+            Event::Ignored(IgnoredDatagrams { reason, count, .. }) => Said::Ignored(reason, count),
+            Event::Question(Question { ticket, datagram, .. }) => Said::Question(ticket, datagram.payload.to_vec()),
+            Event::Answered(Answered { datagram, reply, .. }) => {
+                Said::Answered(datagram.payload.to_vec(), reply.to_vec())
+            }
+            Event::SendFailed(SendFailed { failure, .. }) => Said::SendFailed(failure.count),
+            Event::Unreachable(Refusal { unreachable, request, copy, .. }) => {
+                Said::Unreachable(unreachable.cause, request, copy)
+            }
+            Event::Sent(Sent { request, retry, .. }) => Said::Sent(request, retry),
             _ => Said::Other,
         });
     }

@@ -53,7 +53,7 @@ impl Outbox for Records {
     }
 
     fn emit(&mut self, event: Event<'_>) {
-        if let Event::Sent { request, payload, .. } = event {
+        if let Event::Sent(udpkit::event::Sent { request, payload, .. }) = event {
             self.told.push((request, payload.to_vec()));
         }
     }

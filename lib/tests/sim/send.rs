@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use udpkit::event::{OneOf, Request};
 use udpkit::verbs::{self, Pace, Requests, SendOptions};
 use udpkit::{Cause, Datagram, Engine, Input, Meta, Next, Reason, ReplyTo, Report, SendFailure, Transmit, Unreachable};
 
@@ -176,7 +177,7 @@ fn a_request_is_done_after_as_many_answers_as_it_wants_or_when_its_time_is_over(
             client.wait(MS);
             if done_after.is_none_or(|done_after| number <= done_after) {
                 let rtt = Some(u32::try_from(number).unwrap() * MS);
-                let to = ReplyTo::Request { number: 1, rtt };
+                let to = ReplyTo::Request(Request::new(1, rtt));
                 let (source, payload) = (address(SERVER), number.to_string().into_bytes());
                 let reply = Said::Reply { source, payload, to };
                 assert_eq!(client.hear(&Meta::new(address(SERVER)), &number.to_string()), reply);
@@ -259,7 +260,8 @@ fn what_was_answered_is_not_sent_again() {
     assert_eq!(client.report().retries, 1);
     client.wait(MS);
     let said = client.hear(&Meta::new(address(SERVER)), "two");
-    assert!(matches!(said, Said::Reply { to: ReplyTo::Request { number: 2, rtt: None }, .. }), "{said:?}");
+    let expected = ReplyTo::Request(Request::new(2, None));
+    assert!(matches!(said, Said::Reply { to, .. } if to == expected), "{said:?}");
     assert_eq!(client.finish(), 19 * MS);
     assert!(client.mail.said.is_empty(), "both were answered: {:?}", client.mail.said);
 }
@@ -291,7 +293,7 @@ fn the_oldest_request_is_forgotten_for_one_more_than_may_be_open() {
     }
     // Answers to them may still come: nothing is known of them.
     assert!(client.mail.said.is_empty());
-    let to = ReplyTo::OneOf { first: 1, last: MOST + 3, likely: None };
+    let to = ReplyTo::OneOf(OneOf::new(1, MOST + 3, None));
     let source = address(SERVER);
     let said = client.hear(&Meta::new(source), "y");
     assert_eq!(said, Said::Reply { source, payload: b"y".to_vec(), to });
@@ -308,7 +310,7 @@ fn copies_of_answers_are_reported_as_copies() {
     let mut client = Client::new(at_once(), repeated(&["one", "two", "three"], 1));
     // What comes back may be chance at first; two different payloads are none.
     let source = address(SERVER);
-    let likely = ReplyTo::OneOf { first: 1, last: 3, likely: Some((1, Duration::ZERO)) };
+    let likely = ReplyTo::OneOf(OneOf::new(1, 3, Some((1, Duration::ZERO))));
     let first = client.hear(&Meta::new(source), "one");
     assert_eq!(first, Said::Reply { source, payload: b"one".to_vec(), to: likely });
     assert_eq!(client.answer("two"), Some(2));
@@ -354,8 +356,8 @@ fn a_server_that_answers_twice_makes_nothing_certain_from_then_on() {
         replies.extend(["A", "B"].map(|payload| hear(&mut client, payload)));
         client.wait(99 * MS);
     }
-    assert_eq!(replies[..2], [ReplyTo::Request { number: 1, rtt: Some(MS) }, ReplyTo::Unmatched]);
-    let is_certain = |to: &ReplyTo| matches!(to, ReplyTo::Request { .. } | ReplyTo::Copy | ReplyTo::Late);
+    assert_eq!(replies[..2], [ReplyTo::Request(Request::new(1, Some(MS))), ReplyTo::Unmatched]);
+    let is_certain = |to: &ReplyTo| matches!(to, ReplyTo::Request(_) | ReplyTo::Copy | ReplyTo::Late);
     assert!(!replies[2..].iter().any(is_certain), "{replies:?}");
 }
 
@@ -371,7 +373,7 @@ fn a_client_that_was_held_up_takes_what_arrived_before_it_gives_up() {
     let datagram = Datagram::new(b"y", &meta);
     client.sender.receive(sent_at + MS, ONE, &datagram, &mut client.mail);
     client.sender.heard(client.now);
-    let to = ReplyTo::Request { number: 1, rtt: Some(MS) };
+    let to = ReplyTo::Request(Request::new(1, Some(MS)));
     assert_eq!(client.mail.said, [Said::Reply { source, payload: b"y".to_vec(), to }]);
     assert_eq!(client.sender.next(), Next::Done);
 }
@@ -464,9 +466,9 @@ fn a_missing_answer_is_one_of_several_where_answers_are_alike() {
         }
     }
     client.finish();
-    let one_of = |first, last| ReplyTo::OneOf { first, last, likely: None };
-    let certain = ReplyTo::Request { number: 1, rtt: Some(MS) };
-    let likely = ReplyTo::OneOf { first: 3, last: 6, likely: Some((6, MS)) };
+    let one_of = |first, last| ReplyTo::OneOf(OneOf::new(first, last, None));
+    let certain = ReplyTo::Request(Request::new(1, Some(MS)));
+    let likely = ReplyTo::OneOf(OneOf::new(3, 6, Some((6, MS))));
     // Once the second is given up, the answers are as regular as before.
     assert_eq!(replies, [certain, one_of(1, 3), one_of(1, 4), one_of(2, 5), likely]);
     assert_eq!(client.mail.said, [Said::Unanswered(2, 5)]);

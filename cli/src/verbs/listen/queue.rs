@@ -1,10 +1,10 @@
 //! What the thread that receives has for the thread that writes: a bounded queue, whose lock is held for copies alone.
 
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use udpkit::event::{Dropped, IgnoredDatagrams, InterfacesChanged, Received, Reopened, Trouble};
 use udpkit::{Datagram, Error, Event, Interfaces, Meta, Reason, Sink, SocketId, Train};
 
 use crate::output::{News, Refusals, Repeated};
@@ -166,7 +166,7 @@ pub(super) struct Chunk {
     /// Payloads of all items, one after another.
     payloads: Vec<u8>,
     /// What came when there was no room: of these, the sum or the last is kept, and told after the items.
-    drops: Option<(u64, u64)>,
+    drops: Option<Dropped>,
     interfaces: Option<Interfaces>,
     not_shown: u64,
     /// How often happened again what was printed before.
@@ -190,12 +190,9 @@ enum Item {
         reason: Reason,
         count: usize,
     },
-    Dropped {
-        new: u64,
-        total: u64,
-    },
+    Dropped(Dropped),
     Interfaces(Box<Interfaces>),
-    Reopened(SocketAddr),
+    Reopened(Reopened),
     Trouble(Box<Error>),
 }
 
@@ -227,24 +224,26 @@ impl Chunk {
 
     /// Puts an event behind the others, so that they are no more than `room` bytes; returns how many datagrams found none.
     fn put(&mut self, event: &Event<'_>, room: usize) -> u64 {
-        let payload = if let Event::Received { train, .. } = event { train.payload() } else { &[] };
+        let payload = if let Event::Received(received) = event { received.train.payload() } else { &[] };
         if self.len() + payload.len() + size_of::<Item>() > room {
             return self.refuse(event);
         }
         self.payloads.extend_from_slice(payload);
         self.items.push(match *event {
-            Event::Received { via, train } => Item::Received {
+            Event::Received(Received { via, train, .. }) => Item::Received {
                 via,
                 meta: *train.meta(),
                 held: payload.len(),
                 wire_len: train.wire_len(),
                 segment_len: train.segment_len(),
             },
-            Event::Ignored { meta, reason, count } => Item::Ignored { meta: *meta, reason, count },
-            Event::Dropped { new, total } => Item::Dropped { new, total },
-            Event::Interfaces { interfaces } => Item::Interfaces(Box::new(interfaces.clone())),
-            Event::Reopened { local } => Item::Reopened(local),
-            Event::Trouble { error } => Item::Trouble(Box::new(error.clone())),
+            Event::Ignored(IgnoredDatagrams { meta, reason, count, .. }) => {
+                Item::Ignored { meta: *meta, reason, count }
+            }
+            Event::Dropped(dropped) => Item::Dropped(dropped),
+            Event::Interfaces(changed) => Item::Interfaces(Box::new(changed.interfaces.clone())),
+            Event::Reopened(reopened) => Item::Reopened(reopened),
+            Event::Trouble(trouble) => Item::Trouble(Box::new(trouble.error.clone())),
             // A listener says nothing else: it sends nothing, and asks for no replies.
             _ => return 0,
         });
@@ -253,9 +252,12 @@ impl Chunk {
 
     fn refuse(&mut self, event: &Event<'_>) -> u64 {
         match *event {
-            Event::Received { train, .. } => return train.count() as u64,
-            Event::Dropped { new, total } => self.drops = Some((self.drops.map_or(0, |(sum, _)| sum) + new, total)),
-            Event::Interfaces { interfaces } => self.interfaces = Some(interfaces.clone()),
+            Event::Received(received) => return received.train.count() as u64,
+            Event::Dropped(Dropped { new, total, .. }) => {
+                let sum = self.drops.map_or(0, |drops| drops.new);
+                self.drops = Some(Dropped::new(sum + new, total));
+            }
+            Event::Interfaces(changed) => self.interfaces = Some(changed.interfaces.clone()),
             _ => self.not_shown += 1,
         }
         0
@@ -287,20 +289,22 @@ impl Chunk {
                     // What was cut off comes one by one.
                     let one = Train::one(&Datagram::new(payload, meta).wire_len(*wire_len));
                     let train = if held < wire_len { one } else { Train::new(meta, payload, *segment_len) };
-                    tell(Event::Received { via: *via, train })?;
+                    tell(Event::Received(Received::new(*via, train)))?;
                 }
-                Item::Ignored { meta, reason, count } => tell(Event::Ignored { meta, reason: *reason, count: *count })?,
-                Item::Dropped { new, total } => tell(Event::Dropped { new: *new, total: *total })?,
-                Item::Interfaces(interfaces) => tell(Event::Interfaces { interfaces })?,
-                Item::Reopened(local) => tell(Event::Reopened { local: *local })?,
-                Item::Trouble(error) => tell(Event::Trouble { error })?,
+                Item::Ignored { meta, reason, count } => {
+                    tell(Event::Ignored(IgnoredDatagrams::new(meta, *reason, *count)))?
+                }
+                Item::Dropped(dropped) => tell(Event::Dropped(*dropped))?,
+                Item::Interfaces(interfaces) => tell(Event::Interfaces(InterfacesChanged::new(interfaces)))?,
+                Item::Reopened(reopened) => tell(Event::Reopened(*reopened))?,
+                Item::Trouble(error) => tell(Event::Trouble(Trouble::new(error)))?,
             }
         }
-        if let Some((new, total)) = self.drops {
-            tell(Event::Dropped { new, total })?;
+        if let Some(dropped) = self.drops {
+            tell(Event::Dropped(dropped))?;
         }
         if let Some(interfaces) = &self.interfaces {
-            tell(Event::Interfaces { interfaces })?;
+            tell(Event::Interfaces(InterfacesChanged::new(interfaces)))?;
         }
         ControlFlow::Continue(())
     }
@@ -308,6 +312,8 @@ impl Chunk {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
     use crate::output::samples::each_event;
 
@@ -320,12 +326,12 @@ mod tests {
         let mut told = Vec::new();
         let flow = part.events(|event| {
             match event {
-                Event::Received { train, .. } => told.extend(
+                Event::Received(Received { train, .. }) => told.extend(
                     train
                         .datagrams()
                         .map(|datagram| (datagram.meta.source.port(), datagram.wire_len, datagram.payload.to_vec())),
                 ),
-                Event::Dropped { new, .. } => told.push((0, usize::try_from(new).unwrap(), Vec::new())),
+                Event::Dropped(Dropped { new, .. }) => told.push((0, usize::try_from(new).unwrap(), Vec::new())),
                 _ => {}
             }
             ControlFlow::Continue(())
@@ -341,10 +347,10 @@ mod tests {
         let (one, two) = (meta(1), meta(2));
         let cut = Datagram::new(b"cut", &two).wire_len(9);
         let events = [
-            Event::Received { via: SocketId::first(0), train: Train::new(&one, b"aabbc", 2) },
-            Event::Dropped { new: 3, total: 3 },
-            Event::Received { via: SocketId::first(1), train: Train::new(&two, b"", 1) },
-            Event::Received { via: SocketId::first(1), train: Train::one(&cut) },
+            Event::Received(Received::new(SocketId::first(0), Train::new(&one, b"aabbc", 2))),
+            Event::Dropped(Dropped::new(3, 3)),
+            Event::Received(Received::new(SocketId::first(1), Train::new(&two, b"", 1))),
+            Event::Received(Received::new(SocketId::first(1), Train::one(&cut))),
         ];
         for event in events {
             assert!(sink.event(event).is_continue());
@@ -368,17 +374,17 @@ mod tests {
         let train = Train::new(&source, &payload, 1000);
         let trains = 2 * LIMIT / payload.len();
         for _ in 0..trains {
-            assert!(sink.event(Event::Received { via: SocketId::first(0), train }).is_continue());
+            assert!(sink.event(Event::Received(Received::new(SocketId::first(0), train))).is_continue());
         }
         // What is left of the room takes datagrams without payload.
         let empty = Train::new(&source, b"", 1);
         let empties = payload.len();
         for _ in 0..empties {
-            let _ = sink.event(Event::Received { via: SocketId::first(0), train: empty });
+            let _ = sink.event(Event::Received(Received::new(SocketId::first(0), empty)));
         }
-        let _ = sink.event(Event::Dropped { new: 2, total: 2 });
-        let _ = sink.event(Event::Dropped { new: 3, total: 5 });
-        let _ = sink.event(Event::Ignored { meta: &source, reason: Reason::NoMatch, count: 1 });
+        let _ = sink.event(Event::Dropped(Dropped::new(2, 2)));
+        let _ = sink.event(Event::Dropped(Dropped::new(3, 5)));
+        let _ = sink.event(Event::Ignored(IgnoredDatagrams::new(&source, Reason::NoMatch, 1)));
         let sent = (trains * 60 + empties) as u64;
         let overflow = queue.overflow();
         let mut part = Chunk::default();
@@ -386,7 +392,7 @@ mod tests {
         assert!(part.len() <= LIMIT && part.not_shown() == 1);
         assert_eq!(part.overflow(), overflow);
         // What was taken counts until the next is.
-        let _ = sink.event(Event::Received { via: SocketId::first(0), train });
+        let _ = sink.event(Event::Received(Received::new(SocketId::first(0), train)));
         assert_eq!(queue.overflow(), overflow + 60);
         let told = told(&part);
         let datagrams = told.iter().filter(|(port, ..)| *port == 1).count() as u64;
@@ -427,7 +433,7 @@ mod tests {
         let mut sink = queue.sink(false);
         let meta = meta(53);
         for _ in 0..100 {
-            assert!(sink.event(Event::Ignored { meta: &meta, reason: Reason::ResponderPort, count: 1 }).is_continue());
+            assert!(sink.event(Event::Ignored(IgnoredDatagrams::new(&meta, Reason::ResponderPort, 1))).is_continue());
         }
         queue.end();
         let (mut part, mut events) = (Chunk::default(), 0);
@@ -446,6 +452,6 @@ mod tests {
         let queue = Queue::new(LIMIT);
         let mut sink = queue.sink(false);
         queue.close();
-        assert!(sink.event(Event::Dropped { new: 1, total: 1 }).is_break() && sink.idle().is_break());
+        assert!(sink.event(Event::Dropped(Dropped::new(1, 1))).is_break() && sink.idle().is_break());
     }
 }

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use udpkit::event::Received;
 use udpkit::{Event, Remote, Report, Sink, SocketId, Train};
 
 use super::notices::QueueFull;
@@ -168,7 +169,7 @@ impl Recorder {
     }
 
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
-        let Event::Received { via, train } = event else {
+        let Event::Received(Received { via, train, .. }) = event else {
             let told = self.printer.event(event);
             return self.unless_muted(told);
         };

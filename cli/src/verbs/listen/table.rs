@@ -65,7 +65,7 @@ impl Sink for ListenSink {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         if let Some(table) = &mut self.table {
             table.event(event)?;
-            if !(self.writes && matches!(event, Event::Received { .. })) {
+            if !(self.writes && matches!(event, Event::Received(_))) {
                 return ControlFlow::Continue(());
             }
         }

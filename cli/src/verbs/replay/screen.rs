@@ -81,7 +81,7 @@ pub(super) struct ReplaySink<'a> {
 impl Sink for ReplaySink<'_> {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         match event {
-            Event::Reply { .. } if !self.verbose => ControlFlow::Continue(()),
+            Event::Reply(_) if !self.verbose => ControlFlow::Continue(()),
             event => self.printer.lock().event(event),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use udpkit::event::{InterfacesChanged, Question};
 use udpkit::{Datagram, Event, Input, Interfaces, MAX_PAYLOAD_V6, Reason, Remote, SocketId};
 
 use super::exec::{Failure, Job, Pool};
@@ -89,8 +90,8 @@ impl WorkerCommands {
     /// Takes an event, if it is a question; false if it is somebody else's.
     pub(crate) fn take(&mut self, event: &Event<'_>) -> bool {
         match event {
-            Event::Question { ticket, via, datagram } => self.run(*ticket, *via, datagram),
-            Event::Interfaces { interfaces } => {
+            Event::Question(Question { ticket, via, datagram, .. }) => self.run(*ticket, *via, datagram),
+            Event::Interfaces(InterfacesChanged { interfaces, .. }) => {
                 self.interfaces = (*interfaces).clone();
                 return false;
             }

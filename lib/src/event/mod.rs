@@ -1,0 +1,93 @@
+//! What a verb says while it runs: one [`Event`] at a time, each with its details.
+//!
+//! Every variant of [`Event`] carries a struct of this module, which can gain fields. A program reads the fields that it
+//! needs, and makes such a struct with its `new`: in an [`Engine`](crate::Engine) of its own, or in a test of its sink.
+//!
+//! ```
+//! use udpkit::event::{Event, Received};
+//!
+//! fn datagrams(event: &Event<'_>) -> usize {
+//!     match event {
+//!         Event::Received(Received { train, .. }) => train.count(),
+//!         _ => 0,
+//!     }
+//! }
+//! ```
+
+mod details;
+mod reason;
+mod reply_to;
+
+pub use details::{
+    Answered, Dropped, IgnoredDatagrams, InterfacesChanged, Question, Received, Refusal, Reopened, Reply, SendFailed,
+    Sent, Trouble, Unanswered,
+};
+pub use reason::Reason;
+pub use reply_to::{OneOf, ReplyTo, Request};
+
+/// Something that happened, reported at once; what it borrows is gone afterwards.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Datagrams of one source arrived that were listened for; most often one.
+    Received(Received<'a>),
+    /// A datagram was answered. Only where the engine was asked to report it.
+    Answered(Answered<'a>),
+    /// A datagram is to be answered by the program around the engine, with [`Input::Reply`](crate::Input::Reply).
+    Question(Question<'a>),
+    /// A datagram was sent. Only where the engine was asked to report it.
+    Sent(Sent<'a>),
+    /// An answer to something that we sent.
+    Reply(Reply<'a>),
+    /// A request got no answer in its time, nor did its retries.
+    Unanswered(Unanswered),
+    /// Datagrams of one source were received and not used.
+    Ignored(IgnoredDatagrams<'a>),
+    /// A datagram of ours was refused.
+    Unreachable(Refusal<'a>),
+    /// Something could not be sent.
+    SendFailed(SendFailed<'a>),
+    /// The kernel dropped datagrams at our socket.
+    Dropped(Dropped),
+    /// Interfaces or addresses of this host changed.
+    Interfaces(InterfacesChanged<'a>),
+    /// A socket that had broken was opened again.
+    Reopened(Reopened),
+    /// Something went wrong that does not end the run.
+    Trouble(Trouble<'a>),
+}
+
+/// Gives each event its name, and lists all names: a variant without one does not compile.
+macro_rules! names {
+    ($($variant:ident => $name:literal,)*) => {
+        impl Event<'_> {
+            /// The names of all events. Outside of this crate a `match` on an event cannot be exhaustive; a program that
+            /// must treat each can hold itself against these in a test.
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// The name of the event, in snake case.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)*
+                }
+            }
+        }
+    };
+}
+
+names! {
+    Received => "received",
+    Answered => "answered",
+    Question => "question",
+    Sent => "sent",
+    Reply => "reply",
+    Unanswered => "unanswered",
+    Ignored => "ignored",
+    Unreachable => "unreachable",
+    SendFailed => "send_failed",
+    Dropped => "dropped",
+    Interfaces => "interfaces",
+    Reopened => "reopened",
+    Trouble => "trouble",
+}
