@@ -24,6 +24,9 @@ pub fn interface_name(index: InterfaceIndex) -> Option<String> {
 }
 
 /// Notices when interfaces or addresses come, go or change. Linux only; elsewhere nothing is ever noticed.
+///
+/// On Linux it is [`AsFd`](std::os::fd::AsFd): it can be read when something may have changed, until [`changed`](Self::changed)
+/// is called. Where nothing is noticed it has no descriptor, and a program that waits for one does not compile.
 #[derive(Debug)]
 pub struct InterfaceWatch {
     pub(crate) inner: system::Watch,
@@ -49,5 +52,19 @@ impl InterfaceWatch {
     /// What changed since the last call.
     pub(crate) fn changes(&self) -> Changes {
         self.inner.changes()
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl std::os::fd::AsFd for InterfaceWatch {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.inner.as_fd()
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl std::os::fd::AsRawFd for InterfaceWatch {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsFd::as_fd(self).as_raw_fd()
     }
 }

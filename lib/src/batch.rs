@@ -130,9 +130,9 @@ impl SendBatch {
     pub const BYTES: usize = 1 << 20;
 
     /// What a backend sends, and where it records what could not be.
-    pub(crate) fn parts(&mut self) -> (Outgoing<'_>, &mut SendScratch) {
+    pub(crate) fn parts(&mut self, dual_stack: bool) -> (Outgoing<'_>, &mut SendScratch) {
         let Self { bytes, entries, failures, scratch, .. } = self;
-        (Outgoing { bytes, entries, failures }, scratch)
+        (Outgoing { bytes, entries, failures, dual_stack }, scratch)
     }
 
     /// Adds a datagram; false, and nothing added, where the batch is full and must be sent first.
@@ -154,7 +154,7 @@ impl SendBatch {
             self.bytes.extend_from_slice(payload);
             return true;
         }
-        if self.entries.len() == Self::ENTRIES {
+        if self.entries.len() >= Self::ENTRIES {
             return false;
         }
         self.entries.push(Entry {
@@ -198,7 +198,7 @@ impl SendBatch {
         if payload.len() <= segment {
             return self.push(transmit, payload);
         }
-        if self.entries.len() == Self::ENTRIES || self.bytes.len() + payload.len() > Self::BYTES {
+        if self.entries.len() >= Self::ENTRIES || self.bytes.len() + payload.len() > Self::BYTES {
             return false;
         }
         let (start, count) = (self.bytes.len(), payload.len().div_ceil(segment));
@@ -220,7 +220,8 @@ impl SendBatch {
         self.entries.iter().map(|entry| entry.count).sum()
     }
 
-    /// What the last [`Socket::send`](crate::Socket::send) or [`Socket::queue`](crate::Socket::queue) could not send.
+    /// What the last [`Socket::send`](crate::Socket::send), [`queue`](crate::Socket::queue) or
+    /// [`try_send`](crate::Socket::try_send) could not send.
     #[must_use]
     pub fn failures(&self) -> &[SendFailure] {
         &self.failures

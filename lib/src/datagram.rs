@@ -286,6 +286,20 @@ pub(crate) struct Entry {
     pub(crate) count: usize,
 }
 
+impl Entry {
+    /// What is left of it without its first datagrams, which are fewer than all.
+    pub(crate) fn after(&self, datagrams: usize) -> Self {
+        let bytes = datagrams * self.segment;
+        Self {
+            place: self.place + datagrams as u64,
+            start: self.start + bytes,
+            len: self.len - bytes,
+            count: self.count - datagrams,
+            ..*self
+        }
+    }
+}
+
 /// Datagrams that could not be sent.
 #[derive(Debug)]
 #[non_exhaustive]

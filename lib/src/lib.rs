@@ -107,6 +107,7 @@ mod clock;
 mod conduct;
 mod control;
 mod datagram;
+mod descriptor;
 mod drive;
 mod engine;
 mod error;

@@ -163,7 +163,7 @@ impl Memberships {
                     && (changes.without_ipv6.contains(index) || !interface.is_some_and(Interface::takes_ipv6));
             if let Some(socket) = sockets(group.via).filter(|_| ended) {
                 // What the kernel does not know any more is left as well.
-                let _ = socket.leave(group.address, *index);
+                let _ = socket.leave_numbered(group.address, *index, None);
             }
             !ended
         });

@@ -6,7 +6,8 @@ use crate::setters::setters;
 
 /// What a socket is asked for; everything is off or the system's default until it is set.
 ///
-/// An IPv6 socket is always IPv6 alone (`IPV6_V6ONLY`), on every system: both families take two sockets.
+/// An IPv6 socket is IPv6 alone (`IPV6_V6ONLY`), on every system, unless [`dual_stack`](field@Self::dual_stack) is set: both
+/// families take two sockets.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
@@ -14,6 +15,12 @@ pub struct Options {
     pub reuse_address: bool,
     /// Share the port's unicast traffic with sockets of the same user (`SO_REUSEPORT`). Not on Windows.
     pub reuse_port: bool,
+    /// Let an IPv6 socket take IPv4 as well (`IPV6_V6ONLY` off). Addresses of IPv4 are given and taken as on a socket of IPv4, never
+    /// as `::ffff:192.0.2.1`. Not on OpenBSD.
+    pub dual_stack: bool,
+    /// Receive and send by the interface of this name alone (`SO_BINDTODEVICE`), whatever the routing table says. Linux only, and
+    /// an error elsewhere; before Linux 5.7 it needs `CAP_NET_RAW`.
+    pub device: Option<String>,
     /// Allow sending to broadcast addresses (`SO_BROADCAST`).
     pub broadcast: bool,
     /// Bind to, and send from, addresses that are not this host's (`IP_TRANSPARENT`). Needs `CAP_NET_ADMIN` or `CAP_NET_RAW`. Linux only.
@@ -55,6 +62,8 @@ pub struct Options {
 setters! { Options {
     reuse_address: bool,
     reuse_port: bool,
+    dual_stack: bool,
+    into device: Option<String>,
     broadcast: bool,
     transparent: bool,
     destination: bool,
@@ -131,4 +140,27 @@ pub struct Capabilities {
     pub receive_buffer: bool,
     /// The true length of a truncated datagram; elsewhere only that it was truncated.
     pub true_length: bool,
+}
+
+impl Capabilities {
+    /// What two sets of options of one socket have in common.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            batches: self.batches && other.batches,
+            destination: self.destination && other.destination,
+            timestamps: self.timestamps && other.timestamps,
+            hop_limits: self.hop_limits && other.hop_limits,
+            traffic_classes: self.traffic_classes && other.traffic_classes,
+            transmit_traffic_class: self.transmit_traffic_class && other.transmit_traffic_class,
+            dont_fragment: self.dont_fragment && other.dont_fragment,
+            coalesce: self.coalesce && other.coalesce,
+            segmentation: self.segmentation && other.segmentation,
+            kernel_drops: self.kernel_drops && other.kernel_drops,
+            drops: self.drops && other.drops,
+            errors: self.errors && other.errors,
+            only_joined_groups: self.only_joined_groups && other.only_joined_groups,
+            receive_buffer: self.receive_buffer && other.receive_buffer,
+            true_length: self.true_length && other.true_length,
+        }
+    }
 }

@@ -52,25 +52,19 @@ impl Socket {
     pub fn bind(address: SocketAddr, options: &Options) -> Result<Self> {
         let error = |cause| Error::new("bind", address, cause);
         let inner = open(address, options).map_err(error)?;
-        let mut capabilities = if options.portable {
-            portable::configure(&inner, options, address.is_ipv4()).map_err(error)?
-        } else {
-            native::configure(&inner, options, address.is_ipv4()).map_err(error)?
-        };
+        let capabilities = configure(&inner, address, options)?;
         inner.bind(&SockAddr::from(address)).map_err(error)?;
         let local = inner.local_addr().map_err(error)?.as_socket().unwrap_or(address);
+        Ok(Self::new(inner, local, capabilities, options.clone()))
+    }
+
+    /// The socket of the system, bound and with its options.
+    pub(crate) fn new(inner: socket2::Socket, local: SocketAddr, capabilities: Capabilities, options: Options) -> Self {
         let receive_buffer = inner.recv_buffer_size().unwrap_or(0);
-        capabilities.segmentation &= !options.portable && !options.singly;
-        let limits = Limits::new(&capabilities);
-        Ok(Self {
-            inner,
-            local,
-            options: options.clone(),
-            capabilities,
-            limits,
-            drops: AtomicU64::new(0),
-            receive_buffer,
-        })
+        let segmentation = capabilities.segmentation && !options.portable && !options.singly;
+        let capabilities = Capabilities { segmentation, ..capabilities };
+        let (local, limits) = (canonical(local), Limits::new(&capabilities));
+        Self { inner, local, options, capabilities, limits, drops: AtomicU64::new(0), receive_buffer }
     }
 
     /// Another socket at the same address, with the same options; the system hands each peer's datagrams to one of them,
@@ -92,6 +86,16 @@ impl Socket {
         share(&self.inner).map_err(|cause| Error::new("share", self.local, cause))?;
         self.options.reuse_port = true;
         Self::bind(self.local, &self.options)
+    }
+
+    /// The socket of the system.
+    pub(crate) fn inner(&self) -> &socket2::Socket {
+        &self.inner
+    }
+
+    /// The socket of the system, without what is known of it here.
+    pub(crate) fn into_inner(self) -> socket2::Socket {
+        self.inner
     }
 
     /// What the socket was asked for.
@@ -128,11 +132,74 @@ impl Socket {
     ///
     /// The system's, other than those two.
     pub fn receive(&self, batch: &mut ReceiveBatch, wait: Wait) -> Result<usize> {
-        batch.messages.clear();
         let wait = match wait {
             Wait::For(duration) => now().checked_add(duration).map_or(Wait::Forever, Wait::Until),
             wait => wait,
         };
+        let error = |cause| Error::new("receive on", self.local, cause);
+        let mut waited = false;
+        loop {
+            match self.take(batch) {
+                Ok(()) => return Ok(batch.messages.len()),
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {}
+                Err(cause) => return Err(error(cause)),
+            }
+            // Until its error queue is emptied, which only the caller can do, polling the socket never waits.
+            if wait != Wait::No && self.has_reports() {
+                return Ok(0);
+            }
+            if waited && poll::is_shut_down(&self.inner) {
+                return Err(error(shut_down()));
+            }
+            if !self.wait(wait)? {
+                return Ok(0);
+            }
+            waited = true;
+        }
+    }
+
+    /// Receives what has arrived into the batch, without waiting, as runtimes have it; returns the number of trains.
+    ///
+    /// Zero means that nothing has arrived, but datagrams that were sent earlier were refused: [`errors`](Self::errors) has
+    /// the reports. They make the socket ready, for reading or as an error, until they were read there.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) where there is neither a datagram nor a report; the system's.
+    ///
+    /// # Example
+    ///
+    /// In tokio, where a refusal wakes only those who ask for errors too (`AsyncSocket` does all of this):
+    ///
+    /// ```
+    /// # #[cfg(all(unix, feature = "tokio"))]
+    /// # async fn receive(batch: &mut udpkit::ReceiveBatch) -> Result<(), Box<dyn std::error::Error>> {
+    /// use tokio::io::{Interest, unix::AsyncFd};
+    /// use udpkit::{Options, Socket};
+    ///
+    /// let socket = Socket::bind("127.0.0.1:0".parse()?, &Options::default().errors(true))?;
+    /// let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
+    /// let trains = socket.async_io(Interest::READABLE | Interest::ERROR, |socket| socket.try_receive(batch)).await?;
+    /// if trains == 0 {
+    ///     socket.get_ref().errors(|refused| eprintln!("{}: {}", refused.destination, refused.cause));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_receive(&self, batch: &mut ReceiveBatch) -> io::Result<usize> {
+        match self.take(batch) {
+            Ok(()) => Ok(batch.messages.len()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.has_reports() => Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && poll::is_shut_down(&self.inner) => {
+                Err(shut_down())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Receives into the batch without waiting.
+    fn take(&self, batch: &mut ReceiveBatch) -> io::Result<()> {
+        batch.messages.clear();
         let mut transients = 0;
         loop {
             let (slots, scratch) = batch.parts();
@@ -145,19 +212,17 @@ impl Socket {
                 Ok(()) => {
                     batch.read_clocks(both());
                     self.fill_in(&mut batch.messages);
-                    return Ok(batch.messages.len());
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // Until its error queue is emptied, which only the caller can do, polling the socket never waits.
-                    let reported = self.capabilities.errors && wait != Wait::No && poll::failed(&self.inner);
-                    if reported || !self.wait(wait)? {
-                        return Ok(0);
-                    }
+                    return Ok(());
                 }
                 Err(error) if is_transient(&error) && transients < MAX_TRANSIENTS => transients += 1,
-                Err(error) => return Err(Error::new("receive on", self.local, error)),
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether [`errors`](Self::errors) has something to report.
+    fn has_reports(&self) -> bool {
+        self.capabilities.errors && poll::failed(&self.inner)
     }
 
     /// Sends the batch and empties it; returns what could not be sent. The rest was sent once.
@@ -166,7 +231,7 @@ impl Socket {
     #[must_use = "these datagrams were not sent"]
     pub fn send<'b>(&self, batch: &'b mut SendBatch) -> &'b [SendFailure] {
         batch.failures.clear();
-        self.flush(batch);
+        self.hand_over(batch, Some(self.options.send_wait));
         &batch.failures
     }
 
@@ -177,24 +242,53 @@ impl Socket {
     pub fn queue<'b>(&self, batch: &'b mut SendBatch, transmit: &Transmit, payload: &[u8]) -> &'b [SendFailure] {
         batch.failures.clear();
         if !batch.push(transmit, payload) {
-            self.flush(batch);
+            self.hand_over(batch, Some(self.options.send_wait));
             let pushed = batch.push(transmit, payload);
             debug_assert!(pushed, "an empty batch takes any datagram");
         }
         &batch.failures
     }
 
-    fn flush(&self, batch: &mut SendBatch) {
+    /// Sends what the send buffer has room for, without waiting, as runtimes have it; returns the number of datagrams sent.
+    ///
+    /// What found no room is still in the batch, in its order, to be sent when the socket can be written. What could not be
+    /// sent is in [`SendBatch::failures`]: a full device queue (`ENOBUFS`) is such a failure, since no system says when
+    /// there is room again.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) where there is no room at all.
+    ///
+    /// After a refusal, tokio takes a socket of its `AsyncFd` to be closed for writing, and never waits for room again;
+    /// `AsyncSocket` waits.
+    pub fn try_send(&self, batch: &mut SendBatch) -> io::Result<usize> {
+        batch.failures.clear();
+        self.send_more(batch)
+    }
+
+    /// Goes on with a batch: [`try_send`](Self::try_send), with its failures after those that there are.
+    pub(crate) fn send_more(&self, batch: &mut SendBatch) -> io::Result<usize> {
+        let failed = |batch: &SendBatch| batch.failures.iter().map(|failure| failure.count).sum::<usize>();
+        let (total, before) = (batch.len(), failed(batch));
+        self.hand_over(batch, None);
+        let (left, failed) = (batch.len(), failed(batch) - before);
+        if left > 0 && left == total { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(total - left - failed) }
+    }
+
+    /// Hands a batch to the system; with no patience, what finds no room stays in it.
+    fn hand_over(&self, batch: &mut SendBatch, patience: Option<Duration>) {
         if batch.entries.is_empty() {
             return;
         }
-        let (outgoing, scratch) = batch.parts();
+        let (outgoing, scratch) = batch.parts(self.options.dual_stack);
         if self.options.portable {
-            portable::send(&self.inner, outgoing, scratch, &self.limits, self.options.send_wait);
+            portable::send(&self.inner, outgoing, scratch, &self.limits, patience);
         } else {
-            native::send(&self.inner, outgoing, scratch, &self.limits, self.options.send_wait);
+            native::send(&self.inner, outgoing, scratch, &self.limits, patience);
         }
-        batch.clear();
+        if batch.entries.is_empty() {
+            batch.clear();
+        }
     }
 
     /// Sends one datagram.
@@ -206,7 +300,7 @@ impl Socket {
         let mut batch = SendBatch::default();
         let pushed = batch.push(&Transmit::to(destination), payload);
         debug_assert!(pushed, "an empty batch takes any datagram");
-        self.flush(&mut batch);
+        self.hand_over(&mut batch, Some(self.options.send_wait));
         match batch.failures.pop() {
             None => Ok(()),
             Some(SendFailure { error, .. }) => Err(Error::new("send to", destination, error)),
@@ -218,7 +312,11 @@ impl Socket {
     /// Nothing is ever reported unless [`Options::errors`] was set and the system can.
     pub fn errors(&self, mut report: impl FnMut(Unreachable)) {
         if self.capabilities.errors {
-            native::errors(&self.inner, &mut report);
+            native::errors(&self.inner, &mut |refused| {
+                let (destination, reporter) =
+                    (canonical(refused.destination), refused.reporter.map(|ip| ip.to_canonical()));
+                report(Unreachable { destination, reporter, ..refused });
+            });
         }
     }
 
@@ -246,13 +344,13 @@ impl Socket {
         native::unsent(&self.inner).is_some_and(|bytes| bytes > 0)
     }
 
-    /// Why the socket has no port any more, if that is so: somebody destroyed it (`ss -K`).
+    /// Why the socket is of no use any more, if that is so: somebody destroyed it (`ss -K`), or shut it down.
     ///
     /// The error that says so is gone where a report of the error queue was read after it.
     pub(crate) fn lost(&self) -> Option<Error> {
         let local = self.inner.local_addr().ok().and_then(|local| local.as_socket());
         if local.is_some_and(|local| local.port() == self.local.port()) {
-            return None;
+            return poll::is_shut_down(&self.inner).then(|| Error::new("receive on", self.local, shut_down()));
         }
         let told = self.inner.take_error().ok().flatten();
         let cause = told.unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into());
@@ -276,9 +374,39 @@ impl Socket {
         })
     }
 
-    /// Leaves a multicast group on an interface, which may be gone.
-    pub(crate) fn leave(&self, group: IpAddr, interface: InterfaceIndex) -> io::Result<()> {
-        native::leave(&self.inner, group, interface)
+    /// Leaves a multicast group on an interface, which may be gone; of one source alone where it is given. Without one, the
+    /// group is left of whichever sources it was joined.
+    ///
+    /// # Errors
+    ///
+    /// It was not joined there. Elsewhere than on Linux, a source cannot be left alone.
+    pub fn leave(&self, group: IpAddr, interface: &crate::Interface, source: Option<IpAddr>) -> Result<()> {
+        let left = interface
+            .index
+            .ok_or_else(|| io::ErrorKind::Unsupported.into())
+            .and_then(|index| self.leave_numbered(group, index, source));
+        left.map_err(|cause| {
+            let from = source.map(|source| format!(" of {source}")).unwrap_or_default();
+            let cause = match cause.kind() {
+                io::ErrorKind::AddrNotAvailable => io::Error::new(io::ErrorKind::AddrNotAvailable, "not joined there"),
+                _ => cause,
+            };
+            Error::new("leave", format!("{group}{from} on {}", interface.name), cause)
+        })
+    }
+
+    /// [`leave`](Self::leave), on an interface of which the number is known.
+    pub(crate) fn leave_numbered(
+        &self,
+        group: IpAddr,
+        interface: InterfaceIndex,
+        source: Option<IpAddr>,
+    ) -> io::Result<()> {
+        if self.options.portable {
+            portable::leave(&self.inner, group, interface, source)
+        } else {
+            native::leave(&self.inner, group, interface, source)
+        }
     }
 
     /// Waits until the socket can be read; false if the time was over first.
@@ -301,6 +429,13 @@ impl Socket {
 
     /// What a socket bound to one unicast address knows of each datagram without being told.
     fn fill_in(&self, messages: &mut [Message]) {
+        if self.options.dual_stack {
+            for Message { meta, .. } in &mut *messages {
+                meta.source = canonical(meta.source);
+                meta.destination = meta.destination.map(|ip| ip.to_canonical());
+                meta.local = meta.local.map(|ip| ip.to_canonical());
+            }
+        }
         let ip = self.local.ip();
         let known = match ip {
             IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_multicast() && !v4.is_broadcast(),
@@ -320,20 +455,6 @@ impl Socket {
     }
 }
 
-#[cfg(unix)]
-impl std::os::fd::AsFd for Socket {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.inner.as_fd()
-    }
-}
-
-#[cfg(windows)]
-impl std::os::windows::io::AsSocket for Socket {
-    fn as_socket(&self) -> std::os::windows::io::BorrowedSocket<'_> {
-        self.inner.as_socket()
-    }
-}
-
 /// The IP datagram size in bytes that the route to this address takes without fragments, where the system tells: as far as
 /// it is known, which is the first link's until a router refused a datagram. By this interface, where one is given. Linux only.
 #[must_use]
@@ -341,13 +462,31 @@ pub fn path_mtu(destination: SocketAddr, interface: Option<InterfaceIndex>) -> O
     native::path_mtu(destination, interface)
 }
 
-/// Opens a socket with the options that every system knows.
+/// Opens a socket of the family of an address.
 fn open(address: SocketAddr, options: &Options) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+        socket.set_only_v6(!options.dual_stack)?;
     }
+    Ok(socket)
+}
+
+/// Sets what was asked for on a socket that has or will have this address.
+pub(crate) fn configure(socket: &socket2::Socket, address: SocketAddr, options: &Options) -> Result<Capabilities> {
+    if let Some(device) = &options.device {
+        let bound =
+            if options.portable { portable::bind_device(socket, device) } else { native::bind_device(socket, device) };
+        bound.map_err(|cause| Error::new("bind", format!("{address} to {device}"), cause))?;
+    }
+    let of_family = |v4| configure_family(socket, options, v4).map_err(|cause| Error::new("bind", address, cause));
+    let capabilities = of_family(address.is_ipv4())?;
+    // What is received by IPv4 is described by the options of IPv4, on a socket of IPv6 too.
+    if address.is_ipv6() && options.dual_stack { Ok(capabilities.and(of_family(true)?)) } else { Ok(capabilities) }
+}
+
+/// Sets what was asked for, as one family has it.
+fn configure_family(socket: &socket2::Socket, options: &Options, v4: bool) -> io::Result<Capabilities> {
     if options.reuse_address {
         socket.set_reuse_address(true)?;
     }
@@ -359,7 +498,7 @@ fn open(address: SocketAddr, options: &Options) -> io::Result<socket2::Socket> {
         socket.set_broadcast(true)?;
     }
     if let Some(hops) = options.hop_limit {
-        if address.is_ipv4() {
+        if v4 {
             socket.set_ttl_v4(hops.into())?;
             socket.set_multicast_ttl_v4(hops.into())?;
         } else {
@@ -368,14 +507,27 @@ fn open(address: SocketAddr, options: &Options) -> io::Result<socket2::Socket> {
         }
     }
     if let Some(class) = options.traffic_class {
-        if address.is_ipv4() {
+        if v4 {
             socket.set_tos_v4(class.into())?;
         } else {
             #[cfg(unix)]
             socket.set_tclass_v6(class.into())?;
         }
     }
-    Ok(socket)
+    if options.portable { portable::configure(socket, options, v4) } else { native::configure(socket, options, v4) }
+}
+
+/// An IPv4-mapped address as the one of IPv4 that it is.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => (ip, address.port()).into(),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// Why a socket that was shut down cannot receive: it can be read for ever, and nothing ever arrives.
+pub(crate) fn shut_down() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the socket was shut down")
 }
 
 /// Errors in a row that may speak of earlier sends; one more is the socket's own.

@@ -1,5 +1,6 @@
 //! What a backend is handed: memory to receive into, and datagrams to send.
 
+use std::net::{SocketAddr, SocketAddrV6};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use crate::datagram::{Entry, Message, SendFailure};
@@ -22,9 +23,20 @@ pub(crate) struct Slots<'a> {
 pub(crate) struct Outgoing<'a> {
     /// The payloads of all entries.
     pub(crate) bytes: &'a mut [u8],
-    pub(crate) entries: &'a [Entry],
+    /// What is sent; what is left where the buffer was full and nothing may wait.
+    pub(crate) entries: &'a mut Vec<Entry>,
     /// Where the backend records what could not be sent.
     pub(crate) failures: &'a mut Vec<SendFailure>,
+    /// Whether the socket is one of both families, which knows IPv4 addresses as IPv4-mapped ones.
+    pub(crate) dual_stack: bool,
+}
+
+/// The address as a socket knows it.
+pub(crate) fn address_at(dual_stack: bool, address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if dual_stack => SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into(),
+        address => address,
+    }
 }
 
 /// What a socket's system turned out to refuse: lowered at a refusal, never raised.

@@ -9,13 +9,13 @@ use std::time::{Duration, SystemTime};
 use socket2::Socket;
 
 use super::address::{self, RawAddress};
-use super::contract::{Limits, Outgoing, SEND_SLOTS, Slots};
+use super::contract::{Limits, Outgoing, SEND_SLOTS, Slots, address_at};
 use super::patience::{Patience, QUEUE_PAUSE};
 use super::{calls, cmsg, poll};
 use crate::datagram::{Delivery, Entry, InterfaceIndex, Message, Meta, SendFailure, Transmit};
 use crate::unreachable::{Cause, Unreachable};
 
-pub(crate) use super::linux_option::{configure, join, kernel_drops, leave, path_mtu, unsent};
+pub(crate) use super::linux_option::{bind_device, configure, join, kernel_drops, leave, path_mtu, unsent};
 
 /// Room for every control message that a socket can be asked for, of both families, and one to spare.
 const RECEIVE_CONTROL: usize = cmsg::space(12) // in_pktinfo
@@ -237,16 +237,18 @@ fn timestamp(data: &[u8]) -> Option<SystemTime> {
 /// How often a call that failed for an earlier datagram's sake is tried again before the failure counts as its own.
 const PENDING_TRIES: usize = 3;
 
-/// Sends every entry of the batch, or records its failure; waits for room no longer than `patience`, all together.
+/// Sends every entry of the batch, or records its failure; waits for room no longer than `patience`, all together. With none,
+/// what finds no room in the send buffer is left in the batch.
 pub(crate) fn send(
     socket: &Socket,
     outgoing: Outgoing<'_>,
     scratch: &mut SendScratch,
     limits: &Limits,
-    patience: Duration,
+    patience: Option<Duration>,
 ) {
-    let mut patience = Patience::new(patience);
-    let Outgoing { bytes, entries, failures } = outgoing;
+    let leaves = patience.is_none();
+    let mut patience = Patience::new(patience.unwrap_or_default());
+    let Outgoing { bytes, entries, failures, dual_stack } = outgoing;
     let limit = limits.train.load(Ordering::Relaxed);
     scratch.pieces.clear();
     for entry in entries.iter() {
@@ -254,7 +256,7 @@ pub(crate) fn send(
     }
     let (mut done, mut tries) = (0, 0);
     while done < scratch.pieces.len() {
-        let error = match send_pieces(socket, bytes, scratch, done, limits) {
+        let error = match send_pieces(socket, bytes, scratch, done, limits, dual_stack) {
             Ok(count) => {
                 done += count;
                 tries = 0;
@@ -273,6 +275,9 @@ pub(crate) fn send(
                 add_pieces(&mut scratch.pieces, entry, limits.train.load(Ordering::Relaxed));
             }
             continue;
+        }
+        if leaves && error.raw_os_error() == Some(libc::EAGAIN) {
+            break;
         }
         tries += 1;
         let again = match error.raw_os_error() {
@@ -293,6 +298,8 @@ pub(crate) fn send(
             }
         }
     }
+    entries.clear();
+    entries.extend(scratch.pieces.drain(done..));
 }
 
 fn failure(piece: &Entry, error: io::Error) -> SendFailure {
@@ -332,6 +339,7 @@ fn send_pieces(
     scratch: &mut SendScratch,
     done: usize,
     limits: &Limits,
+    dual_stack: bool,
 ) -> io::Result<usize> {
     let pieces = &scratch.pieces[done..];
     let length = pieces.len().min(scratch.headers.len());
@@ -339,7 +347,7 @@ fn send_pieces(
         let slice = &mut bytes[piece.start..piece.start + piece.len];
         scratch.buffers[index] = libc::iovec { iov_base: slice.as_mut_ptr().cast(), iov_len: slice.len() };
         let header = &mut scratch.headers[index].msg_hdr;
-        header.msg_namelen = scratch.names[index].write(piece.transmit.destination);
+        header.msg_namelen = scratch.names[index].write(address_at(dual_stack, piece.transmit.destination));
         header.msg_controllen = encode(piece, &mut scratch.controls[index].0) as _;
     }
     let (buffers, names) = (scratch.buffers.as_mut_ptr(), scratch.names.as_mut_ptr());

@@ -22,6 +22,7 @@ const IPV6_TRANSPARENT: i32 = 75;
 const MCAST_JOIN_GROUP: i32 = 42;
 const MCAST_LEAVE_GROUP: i32 = 45;
 const MCAST_JOIN_SOURCE_GROUP: i32 = 46;
+const MCAST_LEAVE_SOURCE_GROUP: i32 = 47;
 
 /// `struct group_req` (`netinet/in.h`).
 #[repr(C)]
@@ -98,6 +99,15 @@ fn set_receive_buffer(socket: &Socket, size: usize) -> bool {
     [libc::SO_RCVBUFFORCE, libc::SO_RCVBUF].into_iter().any(|name| set(socket, libc::SOL_SOCKET, name, &size).is_ok())
 }
 
+/// Binds to the interface of this name.
+pub(crate) fn bind_device(socket: &Socket, name: &str) -> io::Result<()> {
+    // The kernel would cut a longer name, end it at a zero, and take an empty one as the wish to be unbound.
+    if name.is_empty() || name.len() >= libc::IF_NAMESIZE || name.contains('\0') {
+        return Err(io::Error::from_raw_os_error(libc::ENODEV));
+    }
+    socket.bind_device(Some(name.as_bytes()))
+}
+
 pub(crate) fn kernel_drops(socket: &Socket) -> Option<u32> {
     Some(memory(socket)?[SK_MEMINFO_DROPS])
 }
@@ -123,11 +133,22 @@ pub(crate) fn join(socket: &Socket, group: IpAddr, interface: &Interface, source
     }
 }
 
-/// Leaves a group, of whichever sources it was joined; the interface may be gone.
-pub(crate) fn leave(socket: &Socket, group: IpAddr, interface: InterfaceIndex) -> io::Result<()> {
+/// Leaves a group, of this source or of whichever sources it was joined; the interface may be gone.
+pub(crate) fn leave(
+    socket: &Socket,
+    group: IpAddr,
+    interface: InterfaceIndex,
+    source: Option<IpAddr>,
+) -> io::Result<()> {
     let level = if group.is_ipv4() { libc::IPPROTO_IP } else { libc::IPPROTO_IPV6 };
-    let request = GroupRequest { interface: interface.get(), group: Storage(address::storage(group)) };
-    set(socket, level, MCAST_LEAVE_GROUP, &request)
+    let (interface, group) = (interface.get(), Storage(address::storage(group)));
+    match source {
+        None => set(socket, level, MCAST_LEAVE_GROUP, &GroupRequest { interface, group }),
+        Some(source) => {
+            let source = Storage(address::storage(source));
+            set(socket, level, MCAST_LEAVE_SOURCE_GROUP, &GroupSourceRequest { interface, group, source })
+        }
+    }
 }
 
 pub(crate) fn path_mtu(destination: SocketAddr, interface: Option<InterfaceIndex>) -> Option<u32> {

@@ -88,6 +88,16 @@ pub(crate) fn failed(socket: &socket2::Socket) -> bool {
     poll(&mut entry, Some(Duration::ZERO)).is_ok() && entry[0].revents & libc::POLLERR != 0
 }
 
+/// Whether the socket was shut down, and so can be read for ever without anything in it. Where the system tells.
+pub(crate) fn is_shut_down(socket: &socket2::Socket) -> bool {
+    #[cfg(target_os = "linux")]
+    const SHUT_DOWN: libc::c_short = libc::POLLRDHUP;
+    #[cfg(not(target_os = "linux"))]
+    const SHUT_DOWN: libc::c_short = libc::POLLHUP;
+    let mut entry = [libc::pollfd { fd: socket.as_raw_fd(), events: SHUT_DOWN, revents: 0 }];
+    poll(&mut entry, Some(Duration::ZERO)).is_ok() && entry[0].revents & SHUT_DOWN != 0
+}
+
 /// Lets time pass; for the short waits between tries of a send.
 pub(crate) fn pause(duration: Duration) {
     let _ = poll(&mut [], Some(duration));

@@ -75,6 +75,11 @@ pub(crate) fn failed(_socket: &socket2::Socket) -> bool {
     false
 }
 
+/// Whether the socket was shut down: a call that receives says so itself.
+pub(crate) fn is_shut_down(_socket: &socket2::Socket) -> bool {
+    false
+}
+
 /// Lets time pass; for the short waits between tries of a send.
 #[expect(clippy::disallowed_methods, reason = "WSAPoll refuses an empty set")]
 pub(crate) fn pause(duration: Duration) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::{InterfaceIndexOrAddress, MaybeUninitSlice, SockAddr, Socket};
 
-use super::contract::{Limits, Outgoing, Slots};
+use super::contract::{Limits, Outgoing, Slots, address_at};
 use super::number::NO_BUFFERS;
 use super::patience::{Patience, QUEUE_PAUSE};
 use super::poll;
@@ -41,6 +41,11 @@ pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Res
     Ok(Capabilities { receive_buffer, dont_fragment, ..Capabilities::default() })
 }
 
+/// Binds to the interface of this name: no way of doing so is common to all systems.
+pub(crate) fn bind_device(_socket: &Socket, _name: &str) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system binds no socket to an interface"))
+}
+
 pub(crate) fn receive<S>(socket: &Socket, slots: Slots<'_>, _scratch: &mut S, _limits: &Limits) -> io::Result<()> {
     let Slots { payloads, slot_len, messages } = slots;
     for slot in payloads.chunks_exact_mut(slot_len) {
@@ -61,11 +66,18 @@ pub(crate) fn receive<S>(socket: &Socket, slots: Slots<'_>, _scratch: &mut S, _l
     Ok(())
 }
 
-pub(crate) fn send<S>(socket: &Socket, outgoing: Outgoing<'_>, _scratch: &mut S, _limits: &Limits, patience: Duration) {
-    let mut patience = Patience::new(patience);
-    let Outgoing { bytes, entries, failures } = outgoing;
-    for entry in entries {
-        let destination = SockAddr::from(entry.transmit.destination);
+pub(crate) fn send<S>(
+    socket: &Socket,
+    outgoing: Outgoing<'_>,
+    _scratch: &mut S,
+    _limits: &Limits,
+    patience: Option<Duration>,
+) {
+    let leaves = patience.is_none();
+    let mut patience = Patience::new(patience.unwrap_or_default());
+    let Outgoing { bytes, entries, failures, dual_stack } = outgoing;
+    for (done, entry) in entries.iter().enumerate() {
+        let destination = SockAddr::from(address_at(dual_stack, entry.transmit.destination));
         let train = &bytes[entry.start..entry.start + entry.len];
         for index in 0..entry.count {
             let start = index * entry.segment;
@@ -77,11 +89,18 @@ pub(crate) fn send<S>(socket: &Socket, outgoing: Outgoing<'_>, _scratch: &mut S,
                 None => send_one(socket, payload, &destination, &mut patience),
             };
             if let Err(error) = sent {
+                if leaves && error.kind() == io::ErrorKind::WouldBlock {
+                    let rest = entry.after(index);
+                    entries.drain(..done);
+                    entries[0] = rest;
+                    return;
+                }
                 let (transmit, place) = (entry.transmit, entry.place + index as u64);
                 failures.push(SendFailure { transmit, place, count: 1, bytes: payload.len(), error });
             }
         }
     }
+    entries.clear();
 }
 
 /// Sets the receive buffer to this size, or to the largest half, quarter and so on of it that the system permits.
@@ -139,11 +158,19 @@ pub(crate) fn join(socket: &Socket, group: IpAddr, interface: &Interface, source
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn leave(socket: &Socket, group: IpAddr, interface: InterfaceIndex) -> io::Result<()> {
-    match group {
-        IpAddr::V4(group) => socket.leave_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(interface.get())),
-        IpAddr::V6(group) => socket.leave_multicast_v6(&group, interface.get()),
+pub(crate) fn leave(
+    socket: &Socket,
+    group: IpAddr,
+    interface: InterfaceIndex,
+    source: Option<IpAddr>,
+) -> io::Result<()> {
+    match (group, source) {
+        (IpAddr::V4(group), None) => {
+            socket.leave_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(interface.get()))
+        }
+        (IpAddr::V6(group), None) => socket.leave_multicast_v6(&group, interface.get()),
+        // Of which address the membership is would have to be remembered.
+        (_, Some(_)) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
