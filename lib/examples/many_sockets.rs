@@ -2,6 +2,8 @@
 //!
 //! `many_sockets [SOCKETS [DATAGRAMS]]`, and enough descriptors (`ulimit -n`). Linux only, since it asks /proc.
 
+#![expect(clippy::print_stdout, reason = "an example that prints")]
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
 use std::time::Instant;

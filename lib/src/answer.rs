@@ -28,6 +28,7 @@ pub enum Answer {
     With(ReplyMaker),
     /// What the program around the engine makes of each [question](crate::Event::Question), in its own time. Each must be
     /// told, be it that there is none ([`Input::Reply`](crate::Input::Reply)): a question stays open until then.
+    #[non_exhaustive]
     Ask {
         /// Questions that each worker may have open; further datagrams are ignored ([`Reason::Busy`](crate::Reason::Busy)).
         most: usize,
@@ -70,13 +71,21 @@ impl From<Rules> for Answer {
 
 impl Answer {
     /// Always this payload.
+    #[must_use]
     pub fn fixed(reply: impl Into<Vec<u8>>) -> Self {
         Self::Fixed(reply.into())
     }
 
     /// What this function returns, if anything.
+    #[must_use]
     pub fn with(make: impl Fn(&Datagram<'_>) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
         Self::With(Arc::new(make))
+    }
+
+    /// What the program around the engine makes of each [question](crate::event::Question), of which each worker may have this many open.
+    #[must_use]
+    pub fn ask(most: usize) -> Self {
+        Self::Ask { most }
     }
 
     /// Whether a reply tells the time of arrival, so that sockets should tell it ([`Options::timestamps`]).

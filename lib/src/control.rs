@@ -56,6 +56,7 @@ impl Remote {
 
     /// Hands something to the engine; waits while it is busy, so the thread that runs it must not call this. False if the
     /// run is over.
+    #[must_use = "the run may be over, and the input lost"]
     pub fn input(&self, input: Input) -> bool {
         let sent = self.sender.send(input).is_ok();
         self.waker.wake();

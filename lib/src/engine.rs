@@ -18,7 +18,8 @@ use crate::unreachable::Unreachable;
 /// Where an engine puts what it wants sent and said.
 ///
 /// A trait, so that the same engine runs on sockets ([`drive`](crate::drive())) and on a virtual network in tests, each
-/// compiled for it: there is no dynamic call on the path of a datagram.
+/// compiled for it: there is no dynamic call on the path of a datagram. Programs implement it, too: later versions add nothing
+/// that has no default.
 pub trait Outbox {
     /// Sends a datagram through this socket. What cannot be sent comes back as [`Engine::failed`]; so does what is sent through a
     /// socket that is closed.
@@ -77,6 +78,7 @@ pub enum Next {
 
 /// What comes to an engine from the program around it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Input {
     /// A payload to send.
     Payload(Vec<u8>),
@@ -84,7 +86,7 @@ pub enum Input {
     End,
     /// What to answer from now on.
     Answer(Answer),
-    /// The reply to a [question](Event::Question), or why there is none.
+    /// The reply to a [question](Event::Question), or why there is none. Exhaustive: a question needs no more.
     Reply {
         /// The ticket of the question.
         ticket: u64,
@@ -95,6 +97,7 @@ pub enum Input {
 
 /// What becomes of a run in which a socket was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Closed {
     /// It ends, with the error.
     EndRun,
@@ -105,7 +108,7 @@ pub enum Closed {
     GoOn,
 }
 
-/// One verb. Owns no socket, reads no clock, prints nothing.
+/// One verb. Owns no socket, reads no clock, prints nothing. Programs implement it: later versions add nothing that has no default.
 ///
 /// `via` is the socket that something came by, or was to leave by; `now` is the time of arrival.
 pub trait Engine {

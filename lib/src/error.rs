@@ -17,6 +17,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// An error of the attempt (a verb: `"bind"`) on the object (`"0.0.0.0:80"`, or nothing).
+    #[must_use]
     pub fn new(attempt: &'static str, object: impl ToString, cause: io::Error) -> Self {
         Self { attempt, object: object.to_string(), cause }
     }

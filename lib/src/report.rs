@@ -6,6 +6,8 @@ use crate::event::Reason;
 use crate::stats::{Peers, Quantiles, Spread};
 
 /// A number of datagrams and of the payload bytes in them.
+///
+/// Exhaustive: it is of these two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     /// Number of datagrams.

@@ -185,7 +185,8 @@ impl Server {
     pub fn set_answer(&self, answer: impl Into<Answer>) {
         let answer = answer.into();
         for remote in self.remotes() {
-            remote.input(Input::Answer(answer.clone()));
+            // A worker that has ended answers nothing.
+            let _ = remote.input(Input::Answer(answer.clone()));
         }
     }
 
@@ -210,6 +211,7 @@ impl Server {
     }
 
     /// Stops all workers, and returns what they did.
+    #[must_use = "who needs no report drops the server, which stops it, too"]
     pub fn stop(&self) -> Report {
         self.remotes().for_each(Remote::stop);
         for worker in &self.workers {
@@ -230,7 +232,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop();
+        let _ = self.stop();
     }
 }
 

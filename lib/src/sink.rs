@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::event::Event;
 
-/// Takes what a run has to say.
+/// Takes what a run has to say. Programs implement it: later versions add nothing that has no default.
 pub trait Sink {
     /// Takes an event; `Break` ends the run.
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()>;

@@ -295,7 +295,7 @@ fn a_sink_that_wants_no_more_ends_a_run_that_never_waits() {
     let end = in_time(|| {
         let socket = sending_to_itself(0);
         let options = SendOptions::new(socket.local_address()).wait(Duration::ZERO).verbose(true);
-        let mut sender = verbs::Send::new(options, Requests::Fixed { payloads: vec![b"x".to_vec()], repeat: None });
+        let mut sender = verbs::Send::new(options, Requests::all([b"x".to_vec()]).repeat(None));
         let (_remote, control) = control().expect("there are descriptors");
         let drive_with = Drive::new(control);
         let mut closing = |_: Event<'_>| ControlFlow::Break(());

@@ -29,7 +29,8 @@ pub(crate) fn feed(remote: Remote, parts: &Parts, rounds: Option<u64>) -> InputR
         while rounds.is_none_or(|rounds| round < rounds) && feed_once(&remote, &parts, &flag) {
             round += 1;
         }
-        remote.input(Input::End);
+        // A run that is over needs no end of its input.
+        let _ = remote.input(Input::End);
     });
     refused
 }

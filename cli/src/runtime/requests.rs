@@ -33,8 +33,8 @@ pub(crate) fn requests(args: &PaceArgs, payloads: &Payloads, common: &CommonArgs
             )
         }
         Payloads::Input(_) => Ok(Requests::Stream),
-        Payloads::List(list) => Ok(Requests::Fixed { payloads: list.clone(), repeat }),
-        Payloads::Template(template) => Ok(Requests::Template { template: template.clone(), repeat, clock: clock() }),
+        Payloads::List(list) => Ok(Requests::all(list.clone()).repeat(repeat)),
+        Payloads::Template(template) => Ok(Requests::template(template.clone(), clock()).repeat(repeat)),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::event::{Event, InterfacesChanged, Reopened, Trouble};
 use crate::interface::{Changes, Interfaces};
 use crate::membership::Memberships;
 use crate::report::Report;
+use crate::setters::setters;
 use crate::sink::Sink;
 use crate::socket::{Socket, Wait};
 use crate::socket_id::SocketId;
@@ -41,6 +42,7 @@ const INTERFACES: u64 = u64::MAX - 1;
 
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum End {
     /// The engine had finished.
     Done,
@@ -66,23 +68,17 @@ pub struct Drive {
     pub linger: Duration,
 }
 
+setters! { Drive {
+    control: Control,
+    memberships: Memberships,
+    linger: Duration,
+}}
+
 impl Drive {
     /// With this line alone.
     #[must_use]
     pub fn new(control: Control) -> Self {
         Self { control, memberships: Memberships::default(), linger: Duration::ZERO }
-    }
-
-    /// Sets [`memberships`](Self::memberships).
-    #[must_use]
-    pub fn memberships(self, memberships: Memberships) -> Self {
-        Self { memberships, ..self }
-    }
-
-    /// Sets [`linger`](Self::linger).
-    #[must_use]
-    pub fn linger(self, linger: Duration) -> Self {
-        Self { linger, ..self }
     }
 }
 

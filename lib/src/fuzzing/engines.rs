@@ -352,8 +352,8 @@ fn requests(bytes: &mut Unstructured<'_>) -> Result<Requests> {
         return Ok(Requests::Stream);
     }
     let count = bytes.int_in_range(0..=4u8)?;
-    let payloads = (0..count).map(|_| made::payload(bytes)).collect::<Result<_>>()?;
-    Ok(Requests::Fixed { payloads, repeat: *bytes.choose(&[None, Some(0), Some(1), Some(3), Some(u64::MAX)])? })
+    let payloads = (0..count).map(|_| made::payload(bytes)).collect::<Result<Vec<_>>>()?;
+    Ok(Requests::all(payloads).repeat(*bytes.choose(&[None, Some(0), Some(1), Some(3), Some(u64::MAX)])?))
 }
 
 fn rules(bytes: &mut Unstructured<'_>) -> Result<Rules> {
@@ -381,7 +381,7 @@ pub(super) fn answer(bytes: &mut Unstructured<'_>) -> Result<Answer> {
         1 => Answer::Sink,
         2 => Answer::fixed(made::payload(bytes)?),
         3 => Answer::fixed(&b"pong"[..]),
-        4 => Answer::Ask { most: *bytes.choose(&[0, 1, 3, usize::MAX])? },
+        4 => Answer::ask(*bytes.choose(&[0, 1, 3, usize::MAX])?),
         5 => Answer::from(template(bytes)?),
         6 => {
             let len = bytes.int_in_range(0..=70_000usize)?;

@@ -15,6 +15,8 @@ pub struct Fates {
 }
 
 /// What became of a datagram, or of a copy.
+///
+/// Exhaustive: it leaves, or it does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It leaves.

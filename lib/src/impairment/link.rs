@@ -139,6 +139,7 @@ impl<T> Link<T> {
     }
 
     /// The next datagram that leaves by now.
+    #[must_use = "it has left"]
     pub fn pop(&mut self, now: Instant) -> Option<Left<T>> {
         let entry = self.under_way.first_entry().filter(|entry| entry.key().0 <= now)?;
         let ((at, _), Held { number, is_copy, departure, payload_len, overtaken, datagram }) = entry.remove_entry();

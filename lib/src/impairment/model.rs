@@ -91,6 +91,7 @@ impl Impairment {
     }
 
     /// Takes a datagram that comes now, with this many bytes of payload, and decides what becomes of it.
+    #[must_use = "it is decided once"]
     #[inline]
     pub fn datagram(&mut self, now: Instant, payload_len: usize) -> Fates {
         self.number += 1;

@@ -182,6 +182,7 @@ where
 
     /// The next datagram that is sent; not yet, where there is none that was read, and nothing to be read at this moment. What was read
     /// is given out before that is asked for again.
+    #[must_use = "it is not planned again"]
     pub fn next_planned(&mut self) -> Reading<PlannedDatagram> {
         while self.unread == 0 && self.ahead.len() < AHEAD && !self.is_read() {
             if self.read(Duration::ZERO) == Reading::NotYet {

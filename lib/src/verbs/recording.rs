@@ -59,7 +59,8 @@ impl<T> From<Option<T>> for Reading<T> {
     }
 }
 
-/// A capture that is read from its beginning to its end, once.
+/// A capture that is read from its beginning to its end, once. Programs implement it: later versions add nothing that has no
+/// default.
 pub trait Recording {
     /// The next datagram that is to be sent.
     ///

@@ -14,6 +14,7 @@ use crate::template::Template;
 #[non_exhaustive]
 pub enum Requests {
     /// These payloads, in order, as often as said.
+    #[non_exhaustive]
     Fixed {
         /// The payloads.
         payloads: Vec<Vec<u8>>,
@@ -21,6 +22,7 @@ pub enum Requests {
         repeat: Option<u64>,
     },
     /// This template, filled in with the number of each request and the time when it is sent.
+    #[non_exhaustive]
     Template {
         /// What is filled in.
         template: Template,
@@ -37,7 +39,29 @@ impl Requests {
     /// One payload, once.
     #[must_use]
     pub fn one(payload: impl Into<Vec<u8>>) -> Self {
-        Self::Fixed { payloads: vec![payload.into()], repeat: Some(1) }
+        Self::all([payload])
+    }
+
+    /// These payloads, in order, once.
+    #[must_use]
+    pub fn all(payloads: impl IntoIterator<Item = impl Into<Vec<u8>>>) -> Self {
+        Self::Fixed { payloads: payloads.into_iter().map(Into::into).collect(), repeat: Some(1) }
+    }
+
+    /// This template, filled in, once; `clock` is one moment on both clocks.
+    #[must_use]
+    pub fn template(template: Template, clock: (Instant, SystemTime)) -> Self {
+        Self::Template { template, repeat: Some(1), clock }
+    }
+
+    /// So many times; `None` is without end. A [`Stream`](Self::Stream) is not repeated.
+    #[must_use]
+    pub fn repeat(mut self, times: impl Into<Option<u64>>) -> Self {
+        match &mut self {
+            Self::Fixed { repeat, .. } | Self::Template { repeat, .. } => *repeat = times.into(),
+            Self::Stream => {}
+        }
+        self
     }
 }
 

@@ -9,7 +9,8 @@ use super::requests::Pace;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ReplayPace {
-    /// As they were recorded, so many times as fast: 2 halves every pause. Finite, and more than zero.
+    /// As they were recorded, so many times as fast: 2 halves every pause. Finite, and more than zero. Exhaustive: a factor is
+    /// all that there is to it.
     Recorded {
         /// The factor.
         speed: f64,

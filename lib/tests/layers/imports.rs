@@ -229,7 +229,7 @@ fn name_of(ident: &syn::Ident) -> String {
 }
 
 /// Whether an item is compiled for tests alone, those of a fuzzer among them.
-fn is_test(attributes: &[Attribute]) -> bool {
+pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg") && attribute.parse_args::<Meta>().is_ok_and(|condition| needs_test(&condition))
     })

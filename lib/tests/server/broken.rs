@@ -373,7 +373,7 @@ fn a_worker_answers_by_its_other_sockets_while_one_cannot_be_opened_again() {
     };
     let places = [SocketAddr::from(([10, 5, 0, 1], PORT)), SocketAddr::new(V4, PORT), SocketAddr::new(V6, PORT)];
     for workers in [1, 2] {
-        let options = ServeOptions::new(Answer::Ask { most: 8 }, places.to_vec());
+        let options = ServeOptions::new(Answer::ask(8), places.to_vec());
         let (server, said) = launch(options, Memberships::default(), workers);
         let clients: Vec<_> = (0..8).map(|_| bind(V4, &Options::default())).collect();
         for client in &clients {
@@ -404,7 +404,7 @@ fn a_worker_answers_by_its_other_sockets_while_one_cannot_be_opened_again() {
         // What was to leave by it is counted.
         for (worker, ticket) in questions {
             let remote = server.remotes().nth(worker).expect("it asked");
-            remote.input(Input::Reply { ticket, reply: Ok(b"late".to_vec()) });
+            assert!(remote.input(Input::Reply { ticket, reply: Ok(b"late".to_vec()) }));
         }
         let deadline = patience();
         while server.report().waiting > 0 {

@@ -244,7 +244,7 @@ fn each_peer_is_answered_once_with_its_own_data_by_one_of_two_workers() {
 fn questions_are_answered_by_whoever_hears_them_at_the_worker_that_asked() {
     let (ask_us, questions) = channel();
     let sockets = vec![bind(V4, &Conduct::default().socket_options())];
-    let options = at(V4, Answer::Ask { most: 100 });
+    let options = at(V4, Answer::ask(100));
     let server = Server::launch(sockets, options, Memberships::default(), 2, |_, remote: &Remote| {
         let (ask_us, remote) = (ask_us.clone(), remote.clone());
         move |event: Event<'_>| {

@@ -151,7 +151,7 @@ fn answer() -> impl Strategy<Value = Answer> {
             let len = datagram.payload.len();
             (len % 4 < most).then(|| datagram.payload.repeat(len % 7))
         })),
-        (0usize..6).prop_map(|most| Answer::Ask { most }),
+        (0usize..6).prop_map(Answer::ask),
     ]
 }
 
@@ -223,7 +223,7 @@ proptest! {
             .any_source(any_source)
             .pace(Pace::Interval(Duration::from_millis(3)))
             .wait(Duration::from_millis(30));
-        let mut client = verbs::Send::new(options, Requests::Fixed { payloads, repeat: Some(20) });
+        let mut client = verbs::Send::new(options, Requests::all(payloads).repeat(20));
         let conduct = Conduct::default().rate_limit(RateLimit::PerSecond(rate));
         let limits = Limits::default().count(count);
         let options = ServeOptions::new(first, vec![address(SERVER)]).conduct(conduct).limits(limits).verbose(verbose);

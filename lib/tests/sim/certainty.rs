@@ -137,7 +137,7 @@ impl Run {
             .any_source(setting.peers > 1)
             .dialogue(setting.dialogue)
             .verbose(true);
-        let requests = Requests::Fixed { payloads: payloads.collect(), repeat: Some(1) };
+        let requests = Requests::all(payloads);
         Self {
             setting,
             dice,

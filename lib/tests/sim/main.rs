@@ -47,8 +47,7 @@ fn fixed(reply: &str) -> Answer {
 }
 
 fn repeated(payloads: &[&str], times: u64) -> Requests {
-    let payloads = payloads.iter().map(|payload| payload.as_bytes().to_vec()).collect();
-    Requests::Fixed { payloads, repeat: Some(times) }
+    Requests::all(payloads.iter().copied()).repeat(times)
 }
 
 /// Interfaces of these names and numbers, without addresses.
@@ -239,7 +238,7 @@ fn requests_keep_to_an_absolute_schedule() {
 fn a_bitrate_counts_the_bytes_of_each_payload() {
     let options = SendOptions::new(address(SERVER)).wait(Duration::ZERO).pace(Pace::Bitrate(8000.0));
     let payloads = vec![vec![0; 10], vec![0; 1000]];
-    let mut client = verbs::Send::new(options, Requests::Fixed { payloads, repeat: Some(3) });
+    let mut client = verbs::Send::new(options, Requests::all(payloads).repeat(3));
     let mut net = Network::new(Link { delay: Duration::ZERO, ..Link::PERFECT }, 1);
     let started = net.now;
     net.add(CLIENT, 64, &mut client);

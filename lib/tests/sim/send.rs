@@ -432,7 +432,7 @@ fn an_empty_payload_takes_the_time_of_a_byte() {
     let options = at_once().pace(Pace::Bitrate(8.0)).wait(Duration::ZERO);
     let mut client = Client::new(options, repeated(&[""], 5));
     assert_eq!(client.finish(), 4000 * MS);
-    let none = Client::new(at_once(), Requests::Fixed { payloads: vec![], repeat: None });
+    let none = Client::new(at_once(), Requests::all([b""; 0]).repeat(None));
     assert_eq!(none.sender.next(), Next::Done);
 }
 

@@ -199,7 +199,7 @@ fn replies_are_guarded_before_they_are_held_back() {
 
 #[test]
 fn a_question_is_answered_once_and_whenever_its_ticket_comes() {
-    let mut desk = Desk::new(Answer::Ask { most: 10 });
+    let mut desk = Desk::new(Answer::ask(10));
     desk.hear("first");
     desk.hear("second");
     let tickets = desk.tickets();
@@ -225,7 +225,7 @@ fn no_more_questions_are_open_than_may_be() {
         (1000, 60_000, true, (16 << 20) / 120_000),
     ];
     for (most, len, verbose, open) in cases {
-        let mut desk = Desk::with(unguarded(Answer::Ask { most }).verbose(verbose));
+        let mut desk = Desk::with(unguarded(Answer::ask(most)).verbose(verbose));
         let request = vec![b'?'; len];
         for _ in 0..open + 3 {
             desk.hear(&request);
@@ -244,7 +244,7 @@ fn no_more_questions_are_open_than_may_be() {
 
 #[test]
 fn questions_are_charged_when_they_are_asked_and_not_again() {
-    let mut desk = Desk::with(limited(Answer::Ask { most: 100 }, 4));
+    let mut desk = Desk::with(limited(Answer::ask(100), 4));
     let ask_six = |desk: &mut Desk| {
         for _ in 0..6 {
             desk.hear("?");
@@ -280,7 +280,7 @@ fn a_reply_that_may_not_go_out_is_ignored_for_its_reason() {
         let reply = "!".repeat(len);
         let made = reply.clone();
         let answers = [
-            Answer::Ask { most: 1 },
+            Answer::ask(1),
             Answer::with(move |_| Some(made.clone().into_bytes())),
             Answer::Template(text(&reply)),
             rules([Rule::any().reply(text(&reply))]).into(),
@@ -303,7 +303,7 @@ fn a_reply_that_may_not_go_out_is_ignored_for_its_reason() {
         }
     }
     for reason in [Reason::NoReply, Reason::ReplyError, Reason::ReplyLate] {
-        let mut desk = Desk::new(Answer::Ask { most: 1 });
+        let mut desk = Desk::new(Answer::ask(1));
         desk.hear("?");
         let ticket = desk.tickets()[0];
         desk.answer(ticket, Err(reason));
@@ -316,7 +316,7 @@ fn a_reply_that_may_not_go_out_is_ignored_for_its_reason() {
 fn what_still_waits_at_the_end_is_unfinished() {
     let mut desk = Desk::new(rules([Rule::any().echo().delay(MS..=MS)]));
     desk.hear("held back");
-    desk.say(Input::Answer(Answer::Ask { most: 9 }));
+    desk.say(Input::Answer(Answer::ask(9)));
     desk.hear("asked");
     desk.hear("asked and answered");
     let tickets = desk.tickets();
@@ -571,7 +571,7 @@ fn another_answer_counts_from_the_next_datagram_on() {
     desk.hear("1");
     desk.say(Input::Answer(fixed("always this")));
     desk.hear("2");
-    desk.say(Input::Answer(Answer::Ask { most: 1 }));
+    desk.say(Input::Answer(Answer::ask(1)));
     desk.hear("3");
     let tickets = desk.tickets();
     desk.say(Input::Answer(Answer::Echo));
@@ -600,7 +600,7 @@ fn what_looks_at_a_datagram_does_not_answer_a_truncated_one() {
         (Answer::Template(text("{length}")), false),
         (rules([Rule::any().echo()]).into(), false),
         (Answer::with(|_| Some(b"hello".to_vec())), false),
-        (Answer::Ask { most: 1 }, false),
+        (Answer::ask(1), false),
         (Answer::Sink, true),
     ];
     for (answer, used) in answers {
@@ -617,7 +617,7 @@ fn what_looks_at_a_datagram_does_not_answer_a_truncated_one() {
 
 #[test]
 fn replies_that_were_held_back_are_told_with_what_was_asked() {
-    for answer in [rules([Rule::any().reply(text("!")).delay(MS..=MS)]).into(), Answer::Ask { most: 1 }] {
+    for answer in [rules([Rule::any().reply(text("!")).delay(MS..=MS)]).into(), Answer::ask(1)] {
         let mut desk = Desk::with(ServeOptions::new(answer, vec![address(SERVER)]).verbose(true));
         desk.hear("?");
         for ticket in desk.tickets() {
@@ -656,7 +656,7 @@ fn only_the_first_worker_answers_broadcasts_and_multicasts_and_the_others_count_
 
 #[test]
 fn workers_share_one_limit() {
-    for answer in [Answer::Echo, Answer::Ask { most: 100 }, rules([Rule::any().echo().delay(MS..=MS)]).into()] {
+    for answer in [Answer::Echo, Answer::ask(100), rules([Rule::any().echo().delay(MS..=MS)]).into()] {
         let mut first = Desk::with(limited(answer, 10));
         let mut second = first.worker();
         for _ in 0..10 {

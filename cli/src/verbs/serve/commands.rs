@@ -121,7 +121,7 @@ impl WorkerCommands {
         let done = move |reply: std::result::Result<Vec<u8>, Failure>| {
             let reply = reply.map_err(|failure| failures.reason(&failure));
             // A run that is over wants no reply any more.
-            remote.input(Input::Reply { ticket, reply });
+            let _ = remote.input(Input::Reply { ticket, reply });
         };
         pool.submit(Job { payload: datagram.payload.to_vec(), environment, done: Box::new(done) });
     }

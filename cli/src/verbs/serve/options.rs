@@ -47,7 +47,7 @@ pub(super) fn answer(args: &ServeArgs) -> Result<Answer> {
     check_reply(args)?;
     #[cfg(unix)]
     if args.exec.exec.is_some() {
-        return Ok(Answer::Ask { most: QUEUED_FOR_A_COMMAND * usize::from(args.exec.exec_at_once) });
+        return Ok(Answer::ask(QUEUED_FOR_A_COMMAND * usize::from(args.exec.exec_at_once)));
     }
     Ok(match &args.rules {
         Some(file) => rules::read(file)?.into(),
