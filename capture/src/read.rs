@@ -678,7 +678,7 @@ mod tests {
     #[test]
     fn a_directory_cannot_be_read() {
         let error = Reader::open(std::env::temp_dir()).map(|_| ()).unwrap_err();
-        assert!(matches!(error, ReadError::Input(0, _)), "{error}");
+        assert!(matches!(error, ReadError::Input(0, _)), "{error:#}");
     }
 
     /// Captures of both formats with a bit of everything, among it what is longer than the window.

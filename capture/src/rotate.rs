@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use udpkit::{Datagram, Result, Train};
+use udpkit::{Attempt, Datagram, Result, Train};
 
 use super::disk::claim;
 use super::row::{Row, cannot};
@@ -101,7 +101,7 @@ impl CaptureFiles {
     /// The system's, on that path.
     pub fn create(path: impl AsRef<Path>, options: WriteOptions) -> Result<Self> {
         let path = path.as_ref();
-        let file = File::create(path).map_err(|error| cannot("create", path, error))?;
+        let file = File::create(path).map_err(|error| cannot(Attempt::Create, path, error))?;
         Ok(Self::in_file(file, path, options))
     }
 
@@ -269,7 +269,7 @@ impl CaptureFiles {
         result.map_err(|error| {
             // Where it is not possible, readers find an unfinished block, and all before it.
             let _ = cut(self.writer.output(), self.writer.unfinished());
-            cannot("write", &self.path, error)
+            cannot(Attempt::Write, &self.path, error)
         })
     }
 }
@@ -280,7 +280,7 @@ fn next(row: &mut Row, options: &WriteOptions, started: SystemTime) -> Result<(P
     let mut writer = Writer::begin(file, options.clone(), started);
     if let Err(error) = writer.flush() {
         row.take_back(&path, writer.output());
-        return Err(cannot("write", &path, error));
+        return Err(cannot(Attempt::Write, &path, error));
     }
     row.trim(false);
     Ok((path, writer))
@@ -590,7 +590,7 @@ mod tests {
             fs::write(Path::new(folder).join("other"), [0; 4096]).unwrap_or_default();
             let error = try_create(&name, rotation(Limit::Size(1), Some(1))).unwrap_err();
             let expected = format!("cannot {attempt} '{folder}/a-00003': no space left on device");
-            assert_eq!(error.to_string(), expected);
+            assert_eq!(format!("{error:#}"), expected);
             let mut left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             left.sort_unstable();
             assert_eq!(left, ["a-00001", "a-00002", "other"]);
@@ -694,10 +694,10 @@ mod tests {
         let nowhere = scratch.file("no/where.pcapng");
         for rotation in [None, rotation(Limit::Size(1), None)] {
             let error = try_create(&nowhere, rotation).unwrap_err();
-            assert!(error.to_string().contains("where.pcapng': no such file or directory"), "{error}");
+            assert!(format!("{error:#}").contains("where.pcapng': no such file or directory"), "{error:#}");
         }
         let error = try_create(&scratch.file("a/"), rotation(Limit::Size(1), None)).unwrap_err();
-        assert!(error.to_string().ends_with("a/': there is no name of a file to put numbers in"), "{error}");
+        assert!(format!("{error:#}").ends_with("a/': there is no name of a file to put numbers in"), "{error:#}");
     }
 
     #[test]
@@ -711,7 +711,7 @@ mod tests {
         let datagram = Datagram::new(b"", &meta);
         let error = files.datagram(&datagram, 1, 0).unwrap_err();
         let expected = format!("cannot create '{}': no such file or directory", scratch.file("no/a-00002").display());
-        assert_eq!(error.to_string(), expected);
+        assert_eq!(format!("{error:#}"), expected);
         write(&mut files, 5);
         files.finish(7, 0).unwrap();
         assert_eq!((files.written(), files.removed(), files.not_removed()), (1, 0, 0));
@@ -734,7 +734,7 @@ mod tests {
             let results: Vec<_> = (0..2000).map(|_| files.datagram(&datagram, 50_000, 0)).collect();
             let errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();
             assert_eq!(errors.len(), 1);
-            assert_eq!(errors[0].to_string(), "cannot write '/run/small/a.pcapng': no space left on device");
+            assert_eq!(format!("{:#}", errors[0]), "cannot write '/run/small/a.pcapng': no space left on device");
             assert_eq!(errors[0].cause().kind(), ErrorKind::StorageFull);
             files.finish(2000, 0).unwrap();
             assert!(files.written() > 500);

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use udpkit::{Error, Result};
+use udpkit::{Attempt, Error, Object, Result};
 
 use super::disk::{self, Content};
 
@@ -37,9 +37,9 @@ impl Row {
         let ends_like_a_folder = name.as_os_str().as_encoded_bytes().last().map(|&last| char::from(last));
         if name.file_name().is_none() || ends_like_a_folder.is_some_and(std::path::is_separator) {
             let no_name = io::Error::new(ErrorKind::InvalidInput, "there is no name of a file to put numbers in");
-            return Err(cannot("create", name, no_name));
+            return Err(cannot(Attempt::Create, name, no_name));
         }
-        let numbers = numbers(name).map_err(|error| cannot("look for files like", name, error))?;
+        let numbers = numbers(name).map_err(|error| cannot(Attempt::Other("look for files like"), name, error))?;
         let mut row = Self {
             name: name.to_owned(),
             application: application.to_owned(),
@@ -80,7 +80,7 @@ impl Row {
                 }
                 // A second program writes the same row, or somebody likes such names.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && taken < MOST_TAKEN => taken += 1,
-                Err(error) => return Err(cannot("create", &path, error)),
+                Err(error) => return Err(cannot(Attempt::Create, &path, error)),
             }
         }
     }
@@ -129,8 +129,8 @@ impl Row {
 }
 
 /// What could not be done to a file, and why.
-pub(crate) fn cannot(attempt: &'static str, path: &Path, cause: io::Error) -> Error {
-    Error::new(attempt, format_args!("'{}'", path.display()), cause)
+pub(crate) fn cannot(attempt: Attempt, path: &Path, cause: io::Error) -> Error {
+    Error::new(attempt, Object::File(path.to_owned()), cause)
 }
 
 fn numbered(name: &Path, number: u64) -> PathBuf {

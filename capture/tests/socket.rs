@@ -36,7 +36,7 @@ fn sockets(ip: IpAddr) -> Option<(Socket, Socket, SocketAddr)> {
             Some((receiver, sender, destination))
         }
         Err(error) => {
-            netns::skip(&format!("no {ip}: {error}"));
+            netns::skip(&format!("no {ip}: {error:#}"));
             None
         }
     }

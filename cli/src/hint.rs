@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use udpkit::Interfaces;
+use udpkit::{Attempt, ErrorKind, Interfaces, Object};
 
 use crate::port_owner::{Owner, owner};
 
@@ -47,18 +47,16 @@ pub(crate) fn interface_names(interfaces: &Interfaces) -> String {
 /// Advice for an error of the library, where what was attempted and the system's reason leave one cause, or few that can be
 /// named. Of most others the reason says all that is known: nothing is guessed.
 pub(crate) fn of_system_error(error: &udpkit::Error) -> Option<String> {
-    match error.attempt() {
-        "bind" if error.is_in_use() => Some(in_use(error, "-p")),
-        "serve metrics on" if error.is_in_use() => {
-            Some("the TCP port is taken; choose another with --metrics HOST:PORT".to_owned())
+    let address = address(error.object());
+    match (error.attempt(), error.kind()) {
+        (Attempt::Bind, ErrorKind::AddressInUse) => Some(in_use(error, "-p")),
+        (Attempt::Bind, ErrorKind::PermissionDenied) => privileged_port(address?.port()),
+        (Attempt::Bind, ErrorKind::AddressNotAvailable) => own_addresses(address?.ip()),
+        (Attempt::Bind, ErrorKind::UnsupportedFamily) => {
+            address?.is_ipv6().then(|| "this kernel has no IPv6; -4 leaves it out".to_owned())
         }
-        "bind" | "serve metrics on" if error.is_permission() => privileged_port(address(error.object())?.port()),
-        "bind" | "serve metrics on" if error.is_not_ours() => own_addresses(address(error.object())?.ip()),
-        "bind" if error.is_unsupported_family() && address(error.object())?.is_ipv6() => {
-            Some("this kernel has no IPv6; -4 leaves it out".to_owned())
-        }
-        "join" => where_to_join(error),
-        "send to" | "send on" => of_send_error(error.cause()),
+        (Attempt::Join, kind) => where_to_join(kind, error.object()),
+        (Attempt::Send | Attempt::SendOn, kind) => of_send_error(kind, error.cause()),
         _ => None,
     }
 }
@@ -68,19 +66,19 @@ const NOT_PERMITTED: i32 = 1;
 const ACCESS_DENIED: i32 = 13;
 
 /// Advice for a datagram that could not be sent.
-pub(crate) fn of_send_error(cause: &io::Error) -> Option<String> {
-    let advice = match (cause.kind(), cause.raw_os_error()) {
-        (io::ErrorKind::NetworkUnreachable, _) => {
+pub(crate) fn of_send_error(kind: ErrorKind, cause: &io::Error) -> Option<String> {
+    let advice = match (kind, cause.raw_os_error()) {
+        (ErrorKind::NetworkUnreachable, _) => {
             "no route leads there; `udp broadcast` and -i NAME need none on attached networks"
         }
-        (io::ErrorKind::HostUnreachable, _) => {
+        (ErrorKind::HostUnreachable, _) => {
             "no host answers for that address on its network, or a route says that it is unreachable"
         }
-        (io::ErrorKind::PermissionDenied, Some(NOT_PERMITTED)) => "a firewall of this host, or a sandbox, forbids it",
-        (io::ErrorKind::PermissionDenied, Some(ACCESS_DENIED)) => {
+        (ErrorKind::PermissionDenied, Some(NOT_PERMITTED)) => "a firewall of this host, or a sandbox, forbids it",
+        (ErrorKind::PermissionDenied, Some(ACCESS_DENIED)) => {
             "a route of this host prohibits it, or the address is a broadcast of no attached network"
         }
-        (io::ErrorKind::AddrNotAvailable, _) => "this host has no address to send that from, or no longer",
+        (ErrorKind::AddressNotAvailable, _) => "this host has no address to send that from, or no longer",
         _ => return None,
     };
     Some(advice.to_owned())
@@ -93,7 +91,7 @@ pub(crate) fn of_mtu(destination: IpAddr, mtu: u32) -> String {
 }
 
 /// Who may have a port, if it is one that not everybody may have.
-fn privileged_port(port: u16) -> Option<String> {
+pub(crate) fn privileged_port(port: u16) -> Option<String> {
     let first = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").ok();
     let first = first.and_then(|text| text.trim().parse::<u16>().ok()).unwrap_or(1024);
     let advice =
@@ -102,25 +100,27 @@ fn privileged_port(port: u16) -> Option<String> {
 }
 
 /// Why no group was joined: the interface, or the system's limit.
-fn where_to_join(error: &udpkit::Error) -> Option<String> {
-    if error.is_out_of_room() {
-        return Some(
+fn where_to_join(kind: ErrorKind, object: &Object) -> Option<String> {
+    match kind {
+        ErrorKind::OutOfRoom => Some(
             "sysctl net.ipv4.igmp_max_memberships, igmp_max_msf: how many groups, and sources, a socket may have"
                 .to_owned(),
-        );
+        ),
+        ErrorKind::NoSuchInterface | ErrorKind::AddressNotAvailable => {
+            let interfaces = Interfaces::list().unwrap_or_default();
+            Some(match object {
+                Object::Group { interface: Some(name), .. } if interfaces.named(name).is_none() => {
+                    interface_names(&interfaces)
+                }
+                _ => "`udp interfaces` shows which interfaces are up and can multicast; -i NAME chooses".to_owned(),
+            })
+        }
+        _ => None,
     }
-    if !matches!(error.cause().kind(), io::ErrorKind::NotFound | io::ErrorKind::AddrNotAvailable) {
-        return None;
-    }
-    let interfaces = Interfaces::list().unwrap_or_default();
-    Some(match error.object().rsplit_once(" on ") {
-        Some((_, name)) if interfaces.named(name).is_none() => interface_names(&interfaces),
-        _ => "`udp interfaces` shows which interfaces are up and can multicast; -i NAME chooses".to_owned(),
-    })
 }
 
 /// The addresses that there are, where one is not among them.
-fn own_addresses(wanted: IpAddr) -> Option<String> {
+pub(crate) fn own_addresses(wanted: IpAddr) -> Option<String> {
     let Ok(interfaces) = Interfaces::list() else {
         return Some("`udp interfaces` lists this host's addresses".to_owned());
     };
@@ -152,71 +152,64 @@ pub(crate) fn in_use(error: &udpkit::Error, flag: &str) -> String {
     }
 }
 
-/// An address as errors show it; which interface it counts on is left out.
-fn address(shown: &str) -> Option<SocketAddr> {
-    match (shown.split_once('%'), shown.rsplit_once(']')) {
-        (Some((start, _)), Some((_, end))) => format!("{start}]{end}").parse().ok(),
-        _ => shown.parse().ok(),
+/// The address that an error is about; which interface it counts on is left out.
+fn address(object: &Object) -> Option<SocketAddr> {
+    match object {
+        Object::Address(address) => Some(SocketAddr::new(address.ip(), address.port())),
+        _ => None,
     }
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
 
-    #[test]
-    fn addresses_are_read_from_errors() {
-        for (shown, read) in [
-            ("127.0.0.1:80", Some("127.0.0.1:80")),
-            ("[::1]:80", Some("[::1]:80")),
-            ("[fe80::1%2]:80", Some("[fe80::1]:80")),
-            ("[fe80::1%eth0]:80", Some("[fe80::1]:80")),
-            ("'x'", None),
-        ] {
-            assert_eq!(address(shown), read.map(|read| read.parse().unwrap()), "{shown}");
-        }
+    fn hint_on(attempt: Attempt, object: impl Into<Object>, errno: Errno) -> Option<String> {
+        hint(&udpkit::Error::new(attempt, object, io::Error::from_raw_os_error(errno.raw_os_error())).into())
     }
 
-    #[cfg(target_os = "linux")]
-    fn hint_on(attempt: &'static str, object: &str, number: i32) -> Option<String> {
-        hint(&udpkit::Error::new(attempt, object, io::Error::from_raw_os_error(number)).into())
+    fn on(address: &str) -> Object {
+        address.parse::<SocketAddr>().unwrap().into()
+    }
+
+    fn group(interface: &str) -> Object {
+        Object::Group { group: [239, 1, 2, 3].into(), source: None, interface: Some(interface.to_owned()) }
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn a_cause_is_named_only_where_the_error_is_evidence_of_it() {
-        use rustix::io::Errno;
-        let [permission, access] = [Errno::PERM, Errno::ACCESS].map(Errno::raw_os_error);
-        let not_ours = Errno::ADDRNOTAVAIL.raw_os_error();
         // A sandbox forbids to ask for interfaces, a policy to bind a high port, a disk to be written: no firewall does.
-        let elsewhere = ["list interfaces", "watch interfaces", "receive on", "wait for datagrams", "start a thread"];
-        for attempt in elsewhere.into_iter().chain(["create", "write", "read", "look for files like", "share"]) {
-            for number in [permission, access, not_ours, Errno::HOSTUNREACH.raw_os_error()] {
-                assert_eq!(hint_on(attempt, "'x'", number), None, "{attempt}");
+        let elsewhere = [Attempt::ListInterfaces, Attempt::WatchInterfaces, Attempt::Receive, Attempt::Wait];
+        let of_files = [Attempt::Create, Attempt::Write, Attempt::Read, Attempt::StartThread, Attempt::Share];
+        for attempt in elsewhere.into_iter().chain(of_files).chain([Attempt::Other("bind"), Attempt::Other("send to")])
+        {
+            for errno in [Errno::PERM, Errno::ACCESS, Errno::ADDRNOTAVAIL, Errno::HOSTUNREACH, Errno::ADDRINUSE] {
+                assert_eq!(hint_on(attempt, on("127.0.0.1:1"), errno), None, "{attempt}");
             }
         }
         let cases = [
-            ("bind", "127.0.0.1:60000", access, None),
-            ("bind", "[::1]:60000", permission, None),
-            ("bind", "127.0.0.1:0", access, None),
-            ("serve metrics on", "127.0.0.1:9100", access, None),
-            ("bind", "127.0.0.1:1", Errno::AFNOSUPPORT.raw_os_error(), None),
-            ("bind", "[::1]:1", Errno::AFNOSUPPORT.raw_os_error(), Some("this kernel has no IPv6")),
-            ("bind", "127.0.0.1:0", Errno::ADDRINUSE.raw_os_error(), Some("all ports that this system gives out")),
-            ("bind", "192.0.2.1:1", not_ours, Some("this host's addresses: ")),
-            ("bind", "127.0.0.1:1", not_ours, None),
-            ("join", "239.1.2.3 on lo", permission, None),
-            ("join", "239.1.2.3 on lo", Errno::NOBUFS.raw_os_error(), Some("sysctl net.ipv4.igmp_max_memberships")),
-            ("send to", "192.0.2.1:1", permission, Some("a firewall of this host, or a sandbox")),
-            ("send to", "192.0.2.1:1", access, Some("a route of this host prohibits it, or")),
-            ("send to", "192.0.2.1:1", Errno::IO.raw_os_error(), None),
+            (Attempt::Bind, on("127.0.0.1:60000"), Errno::ACCESS, None),
+            (Attempt::Bind, on("[::1]:60000"), Errno::PERM, None),
+            (Attempt::Bind, on("127.0.0.1:0"), Errno::ACCESS, None),
+            (Attempt::Bind, on("127.0.0.1:1"), Errno::AFNOSUPPORT, None),
+            (Attempt::Bind, on("[::1]:1"), Errno::AFNOSUPPORT, Some("this kernel has no IPv6")),
+            (Attempt::Bind, on("127.0.0.1:0"), Errno::ADDRINUSE, Some("all ports that this system gives out")),
+            (Attempt::Bind, on("192.0.2.1:1"), Errno::ADDRNOTAVAIL, Some("this host's addresses: ")),
+            (Attempt::Bind, on("127.0.0.1:1"), Errno::ADDRNOTAVAIL, None),
+            (Attempt::Join, group("lo"), Errno::PERM, None),
+            (Attempt::Join, group("lo"), Errno::NOBUFS, Some("sysctl net.ipv4.igmp_max_memberships")),
+            (Attempt::Join, group("no such"), Errno::NODEV, Some("interfaces here: ")),
+            (Attempt::Send, on("192.0.2.1:1"), Errno::PERM, Some("a firewall of this host, or a sandbox")),
+            (Attempt::Send, on("192.0.2.1:1"), Errno::ACCESS, Some("a route of this host prohibits it, or")),
+            (Attempt::Send, on("192.0.2.1:1"), Errno::IO, None),
         ];
-        for (attempt, object, number, expected) in cases {
-            let hint = hint_on(attempt, object, number);
+        for (attempt, object, errno, expected) in cases {
+            let hint = hint_on(attempt, object.clone(), errno);
             let fits = expected.is_none_or(|start| hint.as_deref().is_some_and(|hint| hint.starts_with(start)));
             assert!(fits && hint.is_some() == expected.is_some(), "{attempt} {object}: {hint:?}");
         }
-        let joining = udpkit::Error::new("join", "239.1.2.3", io::ErrorKind::NotFound.into());
-        assert!(hint(&joining.into()).is_some_and(|hint| hint.starts_with("`udp interfaces` shows")));
+        assert!(hint_on(Attempt::Join, group("lo"), Errno::NODEV).unwrap().starts_with("`udp interfaces` shows"));
     }
 }

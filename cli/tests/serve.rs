@@ -75,7 +75,7 @@ fn loopbacks() -> Vec<&'static str> {
     match udpkit::Socket::bind(common::parse("[::1]:0"), &udpkit::Options::default()) {
         Ok(_) => vec!["127.0.0.1", "::1"],
         Err(error) => {
-            skip(&format!("no IPv6: {error}"));
+            skip(&format!("no IPv6: {error:#}"));
             vec!["127.0.0.1"]
         }
     }

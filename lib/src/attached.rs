@@ -1,7 +1,7 @@
 //! The interfaces that this host has, and news of their changes: asked of the system.
 
 use crate::datagram::InterfaceIndex;
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Object, Result};
 use crate::interface::{Changes, Interfaces};
 use crate::sys::interfaces as system;
 
@@ -12,7 +12,7 @@ impl Interfaces {
     ///
     /// The system's; none is expected.
     pub fn list() -> Result<Self> {
-        let list = system::list().map_err(|cause| Error::new("list interfaces", "", cause))?;
+        let list = system::list().map_err(|cause| Error::new(Attempt::ListInterfaces, Object::None, cause))?;
         Ok(list.into_iter().collect())
     }
 }
@@ -39,7 +39,7 @@ impl InterfaceWatch {
     ///
     /// The system's; none is expected.
     pub fn new() -> Result<Self> {
-        let inner = system::Watch::new().map_err(|cause| Error::new("watch interfaces", "", cause))?;
+        let inner = system::Watch::new().map_err(|cause| Error::new(Attempt::WatchInterfaces, Object::None, cause))?;
         Ok(Self { inner })
     }
 

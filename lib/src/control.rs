@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_
 use std::time::Duration;
 
 use crate::engine::Input;
+use crate::error::{Attempt, Error, Object, Result};
 use crate::report::Report;
 use crate::sys::wake::{Waker, Wakeup};
 
@@ -38,8 +39,9 @@ const QUEUE: usize = 16;
 /// # Errors
 ///
 /// The system has no descriptor left.
-pub fn control() -> crate::Result<(Remote, Control)> {
-    let (waker, wakeup) = crate::sys::wake::pair().map_err(|cause| crate::Error::new("open a pipe", "", cause))?;
+pub fn control() -> Result<(Remote, Control)> {
+    let pair = crate::sys::wake::pair();
+    let (waker, wakeup) = pair.map_err(|cause| Error::new(Attempt::OpenPipe, Object::None, cause))?;
     let (sender, receiver) = sync_channel(QUEUE);
     let (asker, asked) = channel();
     let stop = Arc::new(AtomicBool::new(false));

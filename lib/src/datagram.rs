@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::SystemTime;
 
+use crate::error::ErrorKind;
 use crate::setters::setters;
 
 /// A system's number for a network interface; never zero.
@@ -331,10 +332,10 @@ impl SendFailure {
         Self { transmit, place: 0, count: 1, bytes: 0, error }
     }
 
-    /// Whether a datagram was too long: for any, or, where fragments are forbidden, for the path ([`path_mtu`](crate::path_mtu)).
+    /// The kind of the system's reason, as of any [`Error`](crate::Error).
     #[must_use]
-    pub fn is_too_long(&self) -> bool {
-        self.error.raw_os_error() == Some(crate::sys::number::TOO_LONG)
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::from(&self.error)
     }
 }
 

@@ -9,7 +9,7 @@ use std::os::windows::io::OwnedSocket as OwnedDescriptor;
 
 use socket2::{Protocol, Type};
 
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Object, Result};
 use crate::options::Options;
 use crate::socket::{Socket, canonical, configure};
 use crate::sys::poll;
@@ -39,7 +39,7 @@ impl Socket {
     pub fn adopt(socket: impl Into<OwnedDescriptor>, options: &Options) -> Result<Self> {
         let inner = socket2::Socket::from(socket.into());
         let local = bound_address(&inner)?;
-        let error = |cause| Error::new("adopt", local, cause);
+        let error = |cause| Error::new(Attempt::Adopt, local, cause);
         inner.set_nonblocking(true).map_err(error)?;
         let dual_stack = local.is_ipv6() && !inner.only_v6().map_err(error)?;
         let options = options.clone().dual_stack(dual_stack);
@@ -66,13 +66,14 @@ impl From<Socket> for std::net::UdpSocket {
 
 /// The address of a socket that was made elsewhere, if it is one that can be adopted.
 fn bound_address(socket: &socket2::Socket) -> Result<SocketAddr> {
-    let unknown = |cause| Error::new("adopt", "a descriptor", cause);
+    let unknown = |cause| Error::new(Attempt::Adopt, Object::Other("a descriptor".to_owned()), cause);
     let kind = socket.r#type().map_err(unknown)?;
     let local = socket.local_addr().map_err(unknown)?.as_socket();
     let Some(local) = local.filter(|_| kind == Type::DGRAM && is_udp(socket)) else {
         return Err(unknown(io::Error::new(io::ErrorKind::InvalidInput, "it is no UDP socket")));
     };
-    let error = |words: String| Err(Error::new("adopt", local, io::Error::new(io::ErrorKind::InvalidInput, words)));
+    let error =
+        |words: String| Err(Error::new(Attempt::Adopt, local, io::Error::new(io::ErrorKind::InvalidInput, words)));
     match socket.peer_addr() {
         Ok(peer) => {
             let peer = peer.as_socket().map(|peer| format!(" to {}", canonical(peer))).unwrap_or_default();

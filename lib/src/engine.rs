@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::answer::Answer;
 use crate::datagram::{Datagram, SendFailure, Train, Transmit};
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::event::{Event, Reason};
 use crate::interface::Interfaces;
 use crate::moment::Moment;
@@ -44,7 +44,7 @@ pub trait Outbox {
     /// The system's, as of [`Socket::bind`](crate::Socket::bind); or that this outbox opens none.
     fn open(&mut self, local: SocketAddr, _options: &Options) -> Result<SocketId> {
         let cause = io::Error::new(io::ErrorKind::Unsupported, "no sockets are opened here");
-        Err(Error::new("bind", local, cause))
+        Err(Error::new(Attempt::Bind, local, cause))
     }
 
     /// The address and port that a socket is bound to; `None` of one that is closed.

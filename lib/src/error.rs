@@ -1,36 +1,264 @@
 //! The one error type: what was attempted, on what, and why it failed.
 
+use std::error;
 use std::fmt;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
-/// What could not be done, to what, and the system's reason.
+use crate::sys::number;
+
+/// What could not be done, to what, and why.
 ///
-/// Displays as `cannot bind 0.0.0.0:80: permission denied`: lower case, no full stop, ready to stand in a sentence.
+/// Displays as `cannot bind 0.0.0.0:80`; the system's reason is its [`source`](error::Error::source), as the API guidelines have
+/// it, so that programs that print a chain of errors print the reason once. `{:#}`, and `{:?}` with it (what a program shows whose
+/// `main` returns an error), print all of it: `cannot bind 0.0.0.0:80: permission denied`.
+///
+/// ```
+/// use udpkit::{ErrorKind, Options, Socket};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// let first = Socket::bind("127.0.0.1:0".parse().unwrap(), &Options::default())?;
+/// let error = Socket::bind(first.local_address(), &Options::default()).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::AddressInUse);
+/// assert_eq!(error.to_string(), format!("cannot bind {}", first.local_address()));
+/// // With the reason, which a system may put into other words: cannot bind 127.0.0.1:40213: address already in use
+/// println!("{error:#}");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Error {
-    attempt: &'static str,
-    object: String,
+    attempt: Attempt,
+    object: Object,
+    kind: ErrorKind,
     cause: io::Error,
 }
 
 /// The result of everything in this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// What was attempted. Displays as a verb that its [`Object`] can follow: `bind`, `send to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Attempt {
+    /// To open a socket at an address.
+    Bind,
+    /// To take over a socket that was made elsewhere.
+    Adopt,
+    /// To share a socket's address with another socket of this program.
+    Share,
+    /// To join a multicast group.
+    Join,
+    /// To leave a multicast group.
+    Leave,
+    /// To send a datagram to an address.
+    Send,
+    /// To send anything at all through the socket at a local address.
+    SendOn,
+    /// To receive from the socket at a local address.
+    Receive,
+    /// To wait for the datagrams, deadlines and inputs of a run.
+    Wait,
+    /// To list this host's interfaces.
+    ListInterfaces,
+    /// To be told of changes of interfaces.
+    WatchInterfaces,
+    /// To open the pipe by which other threads end a wait.
+    OpenPipe,
+    /// To start a thread.
+    StartThread,
+    /// To create a file.
+    Create,
+    /// To read a file.
+    Read,
+    /// To write to a file.
+    Write,
+    /// Anything else: a verb for the sentence `cannot VERB OBJECT`.
+    Other(&'static str),
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bind => "bind",
+            Self::Adopt => "adopt",
+            Self::Share => "share",
+            Self::Join => "join",
+            Self::Leave => "leave",
+            Self::Send => "send to",
+            Self::SendOn => "send on",
+            Self::Receive => "receive on",
+            Self::Wait => "wait for datagrams",
+            Self::ListInterfaces => "list interfaces",
+            Self::WatchInterfaces => "watch interfaces",
+            Self::OpenPipe => "open a pipe",
+            Self::StartThread => "start a thread",
+            Self::Create => "create",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Other(verb) => verb,
+        })
+    }
+}
+
+/// What something was attempted on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Object {
+    /// The attempt says all.
+    None,
+    /// An address: a destination, or a socket's own.
+    Address(SocketAddr),
+    /// An address, and the interface that its socket is bound to.
+    Device(SocketAddr, String),
+    /// A multicast group.
+    Group {
+        /// Its address.
+        group: IpAddr,
+        /// The only sender, of a source-specific group.
+        source: Option<IpAddr>,
+        /// The name of the interface on which, where it was one.
+        interface: Option<String>,
+    },
+    /// A file; its name is displayed between quotes.
+    File(PathBuf),
+    /// Anything else, in the words in which it is displayed.
+    Other(String),
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::Address(address) => address.fmt(f),
+            Self::Device(address, interface) => write!(f, "{address} to {interface}"),
+            Self::Group { group, source, interface } => {
+                group.fmt(f)?;
+                source.iter().try_for_each(|source| write!(f, " of {source}"))?;
+                interface.iter().try_for_each(|name| write!(f, " on {name}"))
+            }
+            Self::File(path) => write!(f, "'{}'", path.display()),
+            Self::Other(words) => f.write_str(words),
+        }
+    }
+}
+
+impl From<SocketAddr> for Object {
+    fn from(address: SocketAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+/// Why something failed, as far as a program may want to know.
+///
+/// ```
+/// # use udpkit::ErrorKind;
+/// assert_eq!(ErrorKind::from(&std::io::ErrorKind::AddrInUse.into()), ErrorKind::AddressInUse);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Rights are missing, or a firewall, a sandbox or a route forbids it.
+    PermissionDenied,
+    /// Another socket has the address and port.
+    AddressInUse,
+    /// This host does not have the address.
+    AddressNotAvailable,
+    /// No route leads there.
+    NetworkUnreachable,
+    /// No host answers for the address on its network, or a route says that it is unreachable.
+    HostUnreachable,
+    /// The network's interface is switched off.
+    NetworkDown,
+    /// Nobody listens on the port.
+    Refused,
+    /// The datagram is too long: for any, or for its path where fragments are forbidden.
+    TooLong,
+    /// The system has no room for more: of buffers, or of a socket's groups.
+    OutOfRoom,
+    /// The system has no memory left.
+    OutOfMemory,
+    /// This process, or the system, has no descriptor left.
+    TooManyDescriptors,
+    /// The kernel lacks the address family: IPv6, most often.
+    UnsupportedFamily,
+    /// The system cannot do this.
+    Unsupported,
+    /// The system says that what it was asked is wrong.
+    Invalid,
+    /// There is no such interface, or none that would do.
+    NoSuchInterface,
+    /// Somebody destroyed the socket (`ss -K`).
+    Destroyed,
+    /// The socket is closed, or was never connected.
+    NotConnected,
+    /// There is no such file.
+    NotFound,
+    /// Nothing is there yet, or no room at the moment: try again later.
+    WouldBlock,
+    /// Anything else; the error's [cause](Error::cause) says what.
+    Other,
+}
+
+impl From<&io::Error> for ErrorKind {
+    fn from(cause: &io::Error) -> Self {
+        match cause.raw_os_error() {
+            Some(number::TOO_LONG) => return Self::TooLong,
+            Some(number::NO_BUFFERS) => return Self::OutOfRoom,
+            Some(number::FAMILY_UNSUPPORTED) => return Self::UnsupportedFamily,
+            Some(number::NO_SUCH_OPTION | number::NOT_SUPPORTED) => return Self::Unsupported,
+            Some(code) if number::NO_DESCRIPTORS.contains(&code) => return Self::TooManyDescriptors,
+            Some(code) if number::NO_SUCH_INTERFACE.contains(&code) => return Self::NoSuchInterface,
+            _ => {}
+        }
+        match cause.kind() {
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied,
+            io::ErrorKind::AddrInUse => Self::AddressInUse,
+            io::ErrorKind::AddrNotAvailable => Self::AddressNotAvailable,
+            io::ErrorKind::NetworkUnreachable => Self::NetworkUnreachable,
+            io::ErrorKind::HostUnreachable => Self::HostUnreachable,
+            io::ErrorKind::NetworkDown => Self::NetworkDown,
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            io::ErrorKind::OutOfMemory => Self::OutOfMemory,
+            io::ErrorKind::Unsupported => Self::Unsupported,
+            io::ErrorKind::InvalidInput => Self::Invalid,
+            io::ErrorKind::ConnectionAborted => Self::Destroyed,
+            io::ErrorKind::NotConnected => Self::NotConnected,
+            io::ErrorKind::NotFound => Self::NotFound,
+            io::ErrorKind::WouldBlock => Self::WouldBlock,
+            _ => Self::Other,
+        }
+    }
+}
+
 impl Error {
-    /// An error of the attempt (a verb: `"bind"`) on the object (`"0.0.0.0:80"`, or nothing).
+    /// An error of this attempt on this object, of the kind that the cause is.
     #[must_use]
-    pub fn new(attempt: &'static str, object: impl ToString, cause: io::Error) -> Self {
-        Self { attempt, object: object.to_string(), cause }
+    pub fn new(attempt: Attempt, object: impl Into<Object>, cause: io::Error) -> Self {
+        Self { attempt, object: object.into(), kind: ErrorKind::from(&cause), cause }
     }
 
-    /// What was attempted: a verb, such as `bind` or `join`.
+    /// The same error, of a kind that its cause does not tell.
     #[must_use]
-    pub fn attempt(&self) -> &'static str {
+    pub fn with_kind(self, kind: ErrorKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// Why it failed, for programs.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What was attempted.
+    #[must_use]
+    pub fn attempt(&self) -> Attempt {
         self.attempt
     }
 
-    /// What it was attempted on: an address, a group, or nothing.
+    /// What it was attempted on.
     #[must_use]
-    pub fn object(&self) -> &str {
+    pub fn object(&self) -> &Object {
         &self.object
     }
 
@@ -40,50 +268,22 @@ impl Error {
         &self.cause
     }
 
-    /// Whether the system refused because of missing rights.
+    /// The system's reason alone, with the system's number where there is one.
+    ///
+    /// `io::Error::from(error)` keeps what was attempted, too, and has no number.
     #[must_use]
-    pub fn is_permission(&self) -> bool {
-        self.cause.kind() == io::ErrorKind::PermissionDenied
-    }
-
-    /// Whether the address or port is taken by another socket.
-    #[must_use]
-    pub fn is_in_use(&self) -> bool {
-        self.cause.kind() == io::ErrorKind::AddrInUse
-    }
-
-    /// Whether this host does not have the address.
-    #[must_use]
-    pub fn is_not_ours(&self) -> bool {
-        self.cause.kind() == io::ErrorKind::AddrNotAvailable
-    }
-
-    /// Whether no route leads to the destination.
-    #[must_use]
-    pub fn is_unreachable(&self) -> bool {
-        matches!(self.cause.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable)
-    }
-
-    /// Whether the system has no room for more: of buffers, or of a socket's groups.
-    #[must_use]
-    pub fn is_out_of_room(&self) -> bool {
-        self.cause.raw_os_error() == Some(crate::sys::number::NO_BUFFERS)
-    }
-
-    /// Whether the kernel lacks the address family (no IPv6, most often).
-    #[must_use]
-    pub fn is_unsupported_family(&self) -> bool {
-        self.cause.raw_os_error() == Some(crate::sys::number::FAMILY_UNSUPPORTED)
+    pub fn into_cause(self) -> io::Error {
+        self.cause
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {}", self.attempt)?;
-        if !self.object.is_empty() {
+        if self.object != Object::None {
             write!(f, " {}", self.object)?;
         }
-        write!(f, ": {}", reason(&self.cause))
+        if f.alternate() { write!(f, ": {}", reason(&self.cause)) } else { Ok(()) }
     }
 }
 
@@ -94,19 +294,29 @@ impl Clone for Error {
             .cause
             .raw_os_error()
             .map_or_else(|| io::Error::new(self.cause.kind(), self.cause.to_string()), io::Error::from_raw_os_error);
-        Self { attempt: self.attempt, object: self.object.clone(), cause }
+        Self { attempt: self.attempt, object: self.object.clone(), kind: self.kind, cause }
     }
 }
 
 // What a program shows whose `main` returns an error.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        write!(f, "{self:#}")
     }
 }
 
-// The cause stands in the message already; as a source, too, it would be printed twice.
-impl std::error::Error for Error {}
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+/// Of the cause's kind, with the error in it: [`io::Error::downcast`] gives it back.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(error.cause.kind(), error)
+    }
+}
 
 /// The system's words for an error, in lower case and without its number.
 #[must_use]
@@ -126,15 +336,82 @@ pub fn reason(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::error::Error as _;
+
+    fn refused() -> Error {
+        let address = SocketAddr::from(([0, 0, 0, 0], 80));
+        Error::new(Attempt::Bind, address, io::ErrorKind::PermissionDenied.into())
+    }
+
+    /// What programs print that print a chain of errors: anyhow's `{:#}`, eyre, `Report` of the standard library.
+    fn chain(error: &dyn error::Error) -> String {
+        error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", chain(source)))
+    }
 
     #[test]
-    fn reads_as_a_sentence() {
-        let error = Error::new("bind", "0.0.0.0:80", io::Error::from_raw_os_error(13));
-        #[cfg(unix)]
-        assert_eq!(error.to_string(), "cannot bind 0.0.0.0:80: permission denied");
-        assert!(!error.is_in_use());
-        assert_eq!(error.clone().to_string(), error.to_string());
-        let ours = Error::new("read", "", io::Error::other("no words"));
-        assert_eq!(ours.clone().to_string(), ours.to_string());
+    fn a_chain_of_errors_has_the_reason_once() {
+        let error = refused();
+        assert_eq!(chain(&error), "cannot bind 0.0.0.0:80: permission denied");
+        assert_eq!([format!("{error:#}"), format!("{error:?}")], [chain(&error), chain(&error)]);
+        assert_eq!(chain(&io::Error::from(error)), "cannot bind 0.0.0.0:80: permission denied");
+    }
+
+    #[test]
+    fn an_error_as_one_of_the_standard_library_keeps_its_kind_and_itself() {
+        let error = io::Error::from(refused());
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        let inside = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        assert_eq!(inside.map(io::Error::kind), Some(io::ErrorKind::PermissionDenied));
+        let back = error.downcast::<Error>().expect("it was put in");
+        assert_eq!((back.kind(), back.attempt()), (ErrorKind::PermissionDenied, Attempt::Bind));
+        assert_eq!(back.object(), &Object::Address(SocketAddr::from(([0, 0, 0, 0], 80))));
+    }
+
+    #[test]
+    fn a_copy_says_the_same() {
+        let ours = io::Error::new(io::ErrorKind::NotFound, "no such interface");
+        let group = Object::Group { group: [239, 1, 2, 3].into(), source: None, interface: Some("eth9".to_owned()) };
+        let error = Error::new(Attempt::Join, group, ours).with_kind(ErrorKind::NoSuchInterface);
+        let copy = error.clone();
+        assert_eq!(format!("{copy:#}"), "cannot join 239.1.2.3 on eth9: no such interface");
+        assert_eq!((copy.kind(), copy.object()), (error.kind(), error.object()));
+        let systems = Error::new(Attempt::Wait, Object::None, io::Error::from_raw_os_error(13));
+        assert_eq!(format!("{:#}", systems.clone()), format!("{systems:#}"));
+        assert_eq!(systems.clone().into_cause().raw_os_error(), Some(13));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_systems_numbers_have_their_kinds() {
+        for (code, kind) in [
+            (libc::EPERM, ErrorKind::PermissionDenied),
+            (libc::EACCES, ErrorKind::PermissionDenied),
+            (libc::EADDRINUSE, ErrorKind::AddressInUse),
+            (libc::EADDRNOTAVAIL, ErrorKind::AddressNotAvailable),
+            (libc::ENETUNREACH, ErrorKind::NetworkUnreachable),
+            (libc::EHOSTUNREACH, ErrorKind::HostUnreachable),
+            (libc::ENETDOWN, ErrorKind::NetworkDown),
+            (libc::ECONNREFUSED, ErrorKind::Refused),
+            (libc::EMSGSIZE, ErrorKind::TooLong),
+            (libc::ENOBUFS, ErrorKind::OutOfRoom),
+            (libc::ENOMEM, ErrorKind::OutOfMemory),
+            (libc::EMFILE, ErrorKind::TooManyDescriptors),
+            (libc::ENFILE, ErrorKind::TooManyDescriptors),
+            (libc::EAFNOSUPPORT, ErrorKind::UnsupportedFamily),
+            (libc::ENOPROTOOPT, ErrorKind::Unsupported),
+            (libc::EOPNOTSUPP, ErrorKind::Unsupported),
+            (libc::ENOSYS, ErrorKind::Unsupported),
+            (libc::EINVAL, ErrorKind::Invalid),
+            (libc::ENODEV, ErrorKind::NoSuchInterface),
+            (libc::ENXIO, ErrorKind::NoSuchInterface),
+            (libc::ECONNABORTED, ErrorKind::Destroyed),
+            (libc::ENOTCONN, ErrorKind::NotConnected),
+            (libc::ENOENT, ErrorKind::NotFound),
+            (libc::EAGAIN, ErrorKind::WouldBlock),
+            (libc::EIO, ErrorKind::Other),
+        ] {
+            let cause = io::Error::from_raw_os_error(code);
+            assert_eq!(ErrorKind::from(&cause), kind, "{cause}");
+        }
     }
 }

@@ -146,7 +146,7 @@ pub use datagram::{
 };
 pub use drive::{Drive, End, drive};
 pub use engine::{Closed, Engine, Input, Next, Outbox};
-pub use error::{Error, Result, reason};
+pub use error::{Attempt, Error, ErrorKind, Object, Result, reason};
 pub use event::{Event, Reason, ReplyTo};
 pub use interface::{Interface, InterfaceAddress, Interfaces, subnet_broadcast};
 pub use membership::{Group, Memberships};

@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::datagram::InterfaceIndex;
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, ErrorKind, Object, Result};
 use crate::interface::{Changes, Interface, Interfaces, MIN_MTU_V6};
 use crate::setters::setters;
 use crate::socket::Socket;
@@ -51,7 +51,7 @@ pub struct Memberships {
     scopes: Vec<Option<String>>,
     joined: HashSet<(usize, InterfaceIndex)>,
     /// What was refused at the last try: reported once, not at each change of any interface.
-    refused: HashSet<String>,
+    refused: HashSet<(Object, ErrorKind)>,
 }
 
 /// The sockets that are open, by their ids.
@@ -90,8 +90,9 @@ impl Memberships {
     pub(crate) fn keep_up(&mut self, sockets: &Open<'_>, interfaces: &Interfaces, changes: &Changes) -> Vec<Error> {
         let Refusals { grave, minor } = self.join(sockets, interfaces, changes);
         let mut refused: Vec<_> = grave.into_iter().chain(minor).collect();
-        let before = std::mem::replace(&mut self.refused, refused.iter().map(Error::to_string).collect());
-        refused.retain(|error| !before.contains(&error.to_string()));
+        let what = |error: &Error| (error.object().clone(), error.kind());
+        let before = std::mem::replace(&mut self.refused, refused.iter().map(what).collect());
+        refused.retain(|error| !before.contains(&what(error)));
         refused
     }
 
@@ -130,11 +131,13 @@ impl Memberships {
             (Some(_), scope) => scope.clone(),
             (None, _) => self.names.iter().find(|name| interfaces.named(name).is_none()).cloned(),
         };
-        let not_found = |words| io::Error::new(io::ErrorKind::NotFound, words);
-        match missing {
-            Some(name) => Error::new("join", format!("{group} on {name}"), not_found("no such interface")),
-            None => Error::new("join", group, not_found("no interface that is up can multicast")),
-        }
+        let reason = match missing {
+            Some(_) => "no such interface",
+            None => "no interface that is up can multicast",
+        };
+        let object = Object::Group { group, source: None, interface: missing };
+        let cause = io::Error::new(io::ErrorKind::NotFound, reason);
+        Error::new(Attempt::Join, object, cause).with_kind(ErrorKind::NoSuchInterface)
     }
 
     /// Finds the interfaces that groups name by number again, where they were removed and created.
@@ -209,7 +212,8 @@ fn join(socket: &Socket, group: &Group, interface: &Interface) -> Result<()> {
     if group.address.is_ipv6() && !interface.takes_ipv6() {
         let mtu = interface.mtu.unwrap_or_default();
         let cause = io::Error::other(format!("IPv6 needs an MTU of {MIN_MTU_V6} bytes, and this one has {mtu}"));
-        return Err(Error::new("join", format!("{} on {}", group.address, interface.name), cause));
+        let interface = Some(interface.name.clone());
+        return Err(Error::new(Attempt::Join, Object::Group { group: group.address, source: None, interface }, cause));
     }
     socket.join(group.address, interface, group.source)
 }

@@ -91,7 +91,7 @@ pub enum DontFragment {
     #[default]
     No,
     /// Neither this host nor routers make fragments. A datagram over the path's MTU is a failure
-    /// ([`SendFailure::is_too_long`](crate::SendFailure::is_too_long)) once the path's MTU is known; until then a router may refuse
+    /// ([`ErrorKind::TooLong`](crate::ErrorKind::TooLong)) once the path's MTU is known; until then a router may refuse
     /// it ([`Cause::TooBig`](crate::Cause::TooBig)).
     Yes,
     /// The same, but what is known of the path's MTU is not used: only a datagram over the MTU of the first link is a failure.

@@ -15,7 +15,7 @@ use crate::conduct::Conduct;
 use crate::control::{Remote, control};
 use crate::drive::{Drive, End, Run, Sockets};
 use crate::engine::Input;
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Object, Result};
 use crate::event::Event;
 use crate::interface::Interfaces;
 use crate::membership::Memberships;
@@ -120,7 +120,7 @@ impl Server {
         if let Some(socket) = sockets.iter().find(|socket| workers > 1 && !socket.capabilities().destination) {
             // Each worker would answer each broadcast.
             let cause = io::Error::new(io::ErrorKind::Unsupported, "its socket does not tell of destinations");
-            return Err(Error::new("share", socket.local_address(), cause));
+            return Err(Error::new(Attempt::Share, socket.local_address(), cause));
         }
         let mut shares = Vec::new();
         // The kernel hands a multicast for which it finds one receiver to any sibling of it, joined or not (seen in 6.18,
@@ -159,7 +159,7 @@ impl Server {
                     // By now its sockets are closed: no peer comes here any more. Nobody may wait for it.
                     let _ = ended.send(end);
                 })
-                .map_err(|cause| Error::new("start a thread", "", cause))?;
+                .map_err(|cause| Error::new(Attempt::StartThread, Object::None, cause))?;
             server.workers.push(Worker { remote, thread: Mutex::new(Some(thread)), last });
             gates.push(gate);
         }

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, SockAddr, Type};
 use crate::batch::{ReceiveBatch, SendBatch};
 use crate::clock::{both, now};
 use crate::datagram::{Delivery, InterfaceIndex, Message, SendFailure, Transmit};
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Object, Result};
 use crate::options::{Capabilities, Options};
 use crate::sys::contract::Limits;
 use crate::sys::{native, poll, portable};
@@ -50,7 +50,7 @@ impl Socket {
     ///
     /// The address is taken or not ours, the port needs rights, the kernel lacks the family.
     pub fn bind(address: SocketAddr, options: &Options) -> Result<Self> {
-        let error = |cause| Error::new("bind", address, cause);
+        let error = |cause| Error::new(Attempt::Bind, address, cause);
         let inner = open(address, options).map_err(error)?;
         let capabilities = configure(&inner, address, options)?;
         inner.bind(&SockAddr::from(address)).map_err(error)?;
@@ -83,7 +83,7 @@ impl Socket {
             #[cfg(not(target_os = "linux"))]
             Err::<(), _>(io::Error::new(io::ErrorKind::Unsupported, format!("{socket:?}: not on this system")))
         };
-        share(&self.inner).map_err(|cause| Error::new("share", self.local, cause))?;
+        share(&self.inner).map_err(|cause| Error::new(Attempt::Share, self.local, cause))?;
         self.options.reuse_port = true;
         Self::bind(self.local, &self.options)
     }
@@ -136,7 +136,7 @@ impl Socket {
             Wait::For(duration) => now().checked_add(duration).map_or(Wait::Forever, Wait::Until),
             wait => wait,
         };
-        let error = |cause| Error::new("receive on", self.local, cause);
+        let error = |cause| Error::new(Attempt::Receive, self.local, cause);
         let mut waited = false;
         loop {
             match self.take(batch) {
@@ -303,7 +303,7 @@ impl Socket {
         self.hand_over(&mut batch, Some(self.options.send_wait));
         match batch.failures.pop() {
             None => Ok(()),
-            Some(SendFailure { error, .. }) => Err(Error::new("send to", destination, error)),
+            Some(SendFailure { error, .. }) => Err(Error::new(Attempt::Send, destination, error)),
         }
     }
 
@@ -350,11 +350,11 @@ impl Socket {
     pub(crate) fn lost(&self) -> Option<Error> {
         let local = self.inner.local_addr().ok().and_then(|local| local.as_socket());
         if local.is_some_and(|local| local.port() == self.local.port()) {
-            return poll::is_shut_down(&self.inner).then(|| Error::new("receive on", self.local, shut_down()));
+            return poll::is_shut_down(&self.inner).then(|| Error::new(Attempt::Receive, self.local, shut_down()));
         }
         let told = self.inner.take_error().ok().flatten();
         let cause = told.unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into());
-        Some(Error::new("receive on", self.local, cause))
+        Some(Error::new(Attempt::Receive, self.local, cause))
     }
 
     /// Joins a multicast group on an interface, of one source alone where it is given.
@@ -369,8 +369,8 @@ impl Socket {
             native::join(&self.inner, group, interface, source)
         };
         joined.map_err(|cause| {
-            let from = source.map(|source| format!(" of {source}")).unwrap_or_default();
-            Error::new("join", format!("{group}{from} on {}", interface.name), cause)
+            let interface = Some(interface.name.clone());
+            Error::new(Attempt::Join, Object::Group { group, source, interface }, cause)
         })
     }
 
@@ -386,12 +386,12 @@ impl Socket {
             .ok_or_else(|| io::ErrorKind::Unsupported.into())
             .and_then(|index| self.leave_numbered(group, index, source));
         left.map_err(|cause| {
-            let from = source.map(|source| format!(" of {source}")).unwrap_or_default();
             let cause = match cause.kind() {
                 io::ErrorKind::AddrNotAvailable => io::Error::new(io::ErrorKind::AddrNotAvailable, "not joined there"),
                 _ => cause,
             };
-            Error::new("leave", format!("{group}{from} on {}", interface.name), cause)
+            let interface = Some(interface.name.clone());
+            Error::new(Attempt::Leave, Object::Group { group, source, interface }, cause)
         })
     }
 
@@ -423,7 +423,7 @@ impl Socket {
                 Some(left)
             }
         };
-        poll::one(&self.inner, false, timeout).map_err(|cause| Error::new("wait on", self.local, cause))?;
+        poll::one(&self.inner, false, timeout).map_err(|cause| Error::new(Attempt::Receive, self.local, cause))?;
         Ok(true)
     }
 
@@ -477,9 +477,10 @@ pub(crate) fn configure(socket: &socket2::Socket, address: SocketAddr, options: 
     if let Some(device) = &options.device {
         let bound =
             if options.portable { portable::bind_device(socket, device) } else { native::bind_device(socket, device) };
-        bound.map_err(|cause| Error::new("bind", format!("{address} to {device}"), cause))?;
+        bound.map_err(|cause| Error::new(Attempt::Bind, Object::Device(address, device.clone()), cause))?;
     }
-    let of_family = |v4| configure_family(socket, options, v4).map_err(|cause| Error::new("bind", address, cause));
+    let of_family =
+        |v4| configure_family(socket, options, v4).map_err(|cause| Error::new(Attempt::Bind, address, cause));
     let capabilities = of_family(address.is_ipv4())?;
     // What is received by IPv4 is described by the options of IPv4, on a socket of IPv6 too.
     if address.is_ipv6() && options.dual_stack { Ok(capabilities.and(of_family(true)?)) } else { Ok(capabilities) }

@@ -15,8 +15,9 @@ use common::{V4, bind, now, send_run};
 use udpkit::event::{Dropped, InterfacesChanged, Unanswered};
 use udpkit::verbs::{self, Requests, SendOptions};
 use udpkit::{
-    Datagram, Drive, End, Engine, Event, Group, Input, Interface, Interfaces, Memberships, Next, Options, Outbox,
-    ReceiveBatch, Report, SendFailure, Sink, Socket, SocketId, Transmit, Unreachable, any_address, control, drive,
+    Attempt, Datagram, Drive, End, Engine, Event, Group, Input, Interface, Interfaces, Memberships, Next, Options,
+    Outbox, ReceiveBatch, Report, SendFailure, Sink, Socket, SocketId, Transmit, Unreachable, any_address, control,
+    drive,
 };
 
 /// An engine that remembers what was done to it.
@@ -409,8 +410,8 @@ fn a_group_that_can_be_joined_nowhere_ends_a_run_before_it_begins() {
     let probe = Probe { lasts: Some(Duration::ZERO), ..Probe::default() };
     let refused = run_with([sending_to_itself(0)], probe, nowhere, &mut Idle(|| ()));
     let refused = refused.expect_err("nobody could be heard");
-    assert_eq!(refused.attempt(), "join");
-    assert_eq!(refused.to_string(), "cannot join 239.255.1.2 on gone: no such interface");
+    assert_eq!(refused.attempt(), Attempt::Join);
+    assert_eq!(format!("{refused:#}"), "cannot join 239.255.1.2 on gone: no such interface");
 }
 
 const GROUP: [u8; 4] = [239, 255, 1, 2];

@@ -65,7 +65,7 @@ fn serve(groups: &[Group], names: &[&str]) -> (Server, Receiver<String>) {
         move |event: Event<'_>| {
             if let Event::Trouble(Trouble { error, .. }) = event {
                 // Tests that heard enough do not listen any more.
-                let _ = say.send(error.to_string());
+                let _ = say.send(format!("{error:#}"));
             }
             ControlFlow::Continue(())
         }

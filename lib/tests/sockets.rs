@@ -258,7 +258,7 @@ fn a_socket_that_cannot_be_opened_is_an_error_and_the_run_goes_on() {
             while refused.is_none() && opened.len() < 40 {
                 match out.open(any_port(), &Options::default()) {
                     Ok(via) => opened.push(via),
-                    Err(error) => refused = Some(error.to_string()),
+                    Err(error) => refused = Some(format!("{error:#}")),
                 }
             }
             out.close(opened[0]);
@@ -302,7 +302,7 @@ fn a_socket_that_is_destroyed_is_the_engines_to_decide_on() {
             }
             Call::Closed(via, error) => {
                 assert_eq!(Some(via), lost);
-                assert!(error.to_string().starts_with("cannot receive on 127.0.0.1:"), "{error}");
+                assert!(error.to_string().starts_with("cannot receive on 127.0.0.1:"), "{error:#}");
                 assert_eq!(out.local_address(via), None);
                 let (next, other) = (open(out), open(out));
                 assert_ne!(next, via);
@@ -316,7 +316,7 @@ fn a_socket_that_is_destroyed_is_the_engines_to_decide_on() {
         script.closed = closed;
         match (script.drive([]), closed) {
             (Ok((_, end)), Closed::GoOn) => assert_eq!((end, script.is_done), (End::Done, true)),
-            (Err(error), Closed::EndRun) => assert!(error.to_string().starts_with("cannot receive"), "{error}"),
+            (Err(error), Closed::EndRun) => assert!(error.to_string().starts_with("cannot receive"), "{error:#}"),
             (Ok(_), _) if script.is_done => return,
             (ran, _) => panic!("{closed:?}: {ran:?}"),
         }

@@ -88,7 +88,7 @@ impl Contents {
         let mut contents = Self { datagrams: Vec::new(), counts: PacketCounts::default(), error: None };
         let mut reader = match Reader::with(input, options) {
             Ok(reader) => reader,
-            Err(error) => return Self { error: Some(error.to_string()), ..contents },
+            Err(error) => return Self { error: Some(format!("{error:#}")), ..contents },
         };
         loop {
             match reader.next() {
@@ -100,7 +100,7 @@ impl Contents {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    contents.error = Some(error.to_string());
+                    contents.error = Some(format!("{error:#}"));
                     break;
                 }
             }

@@ -10,11 +10,15 @@ use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::oneshot;
+use udpkit::ErrorKind;
+
+use crate::hint::{self, Hint};
+use crate::words::endpoint::Endpoint;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 128;
@@ -46,20 +50,23 @@ impl Drop for Served {
     }
 }
 
+/// What something is served for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Purpose {
+    /// What an error says could not be done to an address, such as `serve metrics on`.
+    pub(crate) attempt: &'static str,
+    /// The flag that chooses the address.
+    pub(crate) flag: &'static str,
+}
+
 /// Serves these routes on all of these addresses until the returned value is dropped. Without an address it does nothing.
 ///
 /// The thread is the handlers', too: one that blocks holds up all others, one that panics ends its own connection.
-/// `attempt` is what errors say could not be done to an address, such as `serve metrics on`.
-pub(crate) fn serve(addresses: &[SocketAddr], routes: Router, attempt: &'static str) -> Result<Served> {
-    serve_patiently(addresses, routes, attempt, PATIENCE)
+pub(crate) fn serve(addresses: &[SocketAddr], routes: Router, purpose: Purpose) -> Result<Served> {
+    serve_patiently(addresses, routes, purpose, PATIENCE)
 }
 
-fn serve_patiently(
-    addresses: &[SocketAddr],
-    routes: Router,
-    attempt: &'static str,
-    patience: Duration,
-) -> Result<Served> {
+fn serve_patiently(addresses: &[SocketAddr], routes: Router, purpose: Purpose, patience: Duration) -> Result<Served> {
     if addresses.is_empty() {
         return Ok(Served { addresses: Vec::new(), server: None });
     }
@@ -68,7 +75,7 @@ fn serve_patiently(
     let (mut listeners, mut real) = (Vec::new(), Vec::new());
     for &address in addresses {
         let listened = listen(address, &runtime).and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let (address, listener) = listened.map_err(|cause| udpkit::Error::new(attempt, address, cause))?;
+        let (address, listener) = listened.map_err(|cause| not_served(purpose, address, &cause))?;
         real.push(address);
         listeners.push(listener);
     }
@@ -83,6 +90,22 @@ fn serve_patiently(
     let thread = thread::Builder::new().name("http".to_owned()).spawn(run);
     let thread = thread.context("cannot start the thread that serves HTTP")?;
     Ok(Served { addresses: real, server: Some((running, thread)) })
+}
+
+/// The error of an address that cannot be listened at, and what to do about it.
+fn not_served(purpose: Purpose, address: SocketAddr, cause: &io::Error) -> anyhow::Error {
+    let Purpose { attempt, flag } = purpose;
+    let words = format!("cannot {attempt} {}: {}", Endpoint(address), udpkit::reason(cause));
+    let hint = match ErrorKind::from(cause) {
+        ErrorKind::AddressInUse => Some(format!("the TCP port is taken; choose another with {flag} HOST:PORT")),
+        ErrorKind::PermissionDenied => hint::privileged_port(address.port()),
+        ErrorKind::AddressNotAvailable => hint::own_addresses(address.ip()),
+        _ => None,
+    };
+    match hint {
+        Some(hint) => Hint::on(words, hint),
+        None => anyhow!(words),
+    }
 }
 
 /// As everywhere in `udp`, IPv6 is IPv6 alone: both unspecified addresses can have the same port.
@@ -102,6 +125,9 @@ fn listen(address: SocketAddr, runtime: &runtime::Runtime) -> io::Result<TcpList
 
 #[cfg(test)]
 mod tests {
+    /// What the tests serve.
+    const PAGE: Purpose = Purpose { attempt: "serve a page on", flag: "--page" };
+
     use std::io::{Read, Write};
     use std::net::{Ipv6Addr, Shutdown, TcpStream};
     use std::sync::{Arc, mpsc};
@@ -133,7 +159,7 @@ mod tests {
 
     /// A server that outlasts the patience of the tests: what it leaves open fails them.
     fn served() -> Served {
-        serve_patiently(&loopback(), routes(), "serve a page on", 2 * STUCK).unwrap()
+        serve_patiently(&loopback(), routes(), PAGE, 2 * STUCK).unwrap()
     }
 
     fn connect(served: &Served) -> TcpStream {
@@ -286,7 +312,7 @@ mod tests {
         let asked = Arc::new(Notify::new());
         let later = Arc::clone(&asked);
         let routes = routes().route("/", get(async move || later.notified().await));
-        let served = serve(&loopback(), routes, "serve a page on").unwrap();
+        let served = serve(&loopback(), routes, PAGE).unwrap();
         let mut stream = connect(&served);
         stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
@@ -358,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_silent_client_is_cut_off_in_time() {
-        let served = serve_patiently(&loopback(), routes(), "serve a page on", Duration::from_millis(1)).unwrap();
+        let served = serve_patiently(&loopback(), routes(), PAGE, Duration::from_millis(1)).unwrap();
         assert!(is_cut(connect(&served)));
     }
 
@@ -381,7 +407,7 @@ mod tests {
     fn a_client_that_does_not_read_is_cut_off_in_time() {
         let (page, ended) = mpsc::channel();
         let routes = Router::new().route("/", get(async || Bytes::from_owner(Page(vec![b'x'; LARGE], page))));
-        let served = serve_patiently(&loopback(), routes, "serve a page on", Duration::from_millis(500)).unwrap();
+        let served = serve_patiently(&loopback(), routes, PAGE, Duration::from_millis(500)).unwrap();
         let mut stream = connect(&served);
         stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
         ended.recv_timeout(STUCK).unwrap();
@@ -405,7 +431,7 @@ mod tests {
         let routed = Arc::new(());
         let held = Arc::clone(&routed);
         let routes = routes().route("/held", get(async move || drop(held)));
-        let served = serve(&loopback(), routes, "serve a page on").unwrap();
+        let served = serve(&loopback(), routes, PAGE).unwrap();
         let idle = connect(&served);
         let mut stalled = connect(&served);
         stalled.write_all(b"POST /large HTTP/1.1\r\n\r\n").unwrap();
@@ -415,12 +441,12 @@ mod tests {
         assert_eq!(Arc::strong_count(&routed), 1, "the thread is gone");
         assert!(is_cut(idle));
         TcpStream::connect(address).unwrap_err();
-        assert_serves(&serve(&[address], Router::new().route("/page", get("a page\n")), "serve a page on").unwrap());
+        assert_serves(&serve(&[address], Router::new().route("/page", get("a page\n")), PAGE).unwrap());
     }
 
     #[test]
     fn without_an_address_nothing_is_started() {
-        let served = serve(&[], routes(), "serve a page on").unwrap();
+        let served = serve(&[], routes(), PAGE).unwrap();
         assert!(served.addresses().is_empty() && served.server.is_none());
     }
 
@@ -430,7 +456,7 @@ mod tests {
         if !has_v6() {
             return;
         }
-        let mut served = serve(&addresses, routes(), "serve a page on").unwrap();
+        let mut served = serve(&addresses, routes(), PAGE).unwrap();
         for _ in addresses {
             assert_serves(&served);
             served.addresses.rotate_left(1);
@@ -442,19 +468,19 @@ mod tests {
         if !has_v6() {
             return;
         }
-        let v4 = serve(&["0.0.0.0:0".parse().unwrap()], routes(), "serve a page on").unwrap();
+        let v4 = serve(&["0.0.0.0:0".parse().unwrap()], routes(), PAGE).unwrap();
         let port = v4.addresses()[0].port();
-        serve(&[SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)], routes(), "serve a page on").unwrap();
+        serve(&[SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port)], routes(), PAGE).unwrap();
     }
 
     #[test]
     fn an_address_that_is_taken_is_named() {
         let holder = served();
         let taken = holder.addresses()[0];
-        let error = serve(&[taken], routes(), "serve a page on").unwrap_err();
+        let error = serve(&[taken], routes(), PAGE).unwrap_err();
         #[cfg(unix)]
         assert_eq!(error.to_string(), format!("cannot serve a page on {taken}: address already in use"));
-        assert!(error.downcast_ref::<udpkit::Error>().unwrap().is_in_use());
+        assert_eq!(hint::hint(&error).as_deref(), Some("the TCP port is taken; choose another with --page HOST:PORT"));
     }
 
     fn has_v6() -> bool {

@@ -89,7 +89,7 @@ impl<N: Write> Aside<N> {
 pub(crate) fn words_of(error: &anyhow::Error) -> String {
     let reason = |cause: &(dyn std::error::Error + 'static)| match (cause.downcast_ref(), cause.downcast_ref()) {
         (Some(system), _) => udpkit::reason(system),
-        (None, Some(ours)) => endpoint::of_error(ours),
+        (None, Some(ours)) => endpoint::of_attempt(ours),
         (None, None) => cause.to_string(),
     };
     let reasons: Vec<_> = error.chain().map(reason).collect();

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 use udpkit::event::{self, Refusal};
-use udpkit::{Cause, Meta, Reason, SendFailure, Transmit, Unreachable};
+use udpkit::{Cause, ErrorKind, Meta, Reason, SendFailure, Transmit, Unreachable};
 
 use super::json;
 use super::notice::{Notice, Tone};
@@ -332,10 +332,11 @@ pub(super) struct NotSent {
 impl NotSent {
     pub(super) fn new(failure: &SendFailure) -> Self {
         let Transmit { destination, interface, .. } = failure.transmit;
-        let mtu_bytes = failure.is_too_long().then(|| udpkit::path_mtu(destination, interface)).flatten();
+        let mtu_bytes =
+            (failure.kind() == ErrorKind::TooLong).then(|| udpkit::path_mtu(destination, interface)).flatten();
         let (error, hint) = match mtu_bytes {
             Some(mtu) => (Cause::TooBig { mtu }.to_string(), Some(hint::of_mtu(destination.ip(), mtu))),
-            None => (udpkit::reason(&failure.error), hint::of_send_error(&failure.error)),
+            None => (udpkit::reason(&failure.error), hint::of_send_error(failure.kind(), &failure.error)),
         };
         Self { destination: Endpoint(destination), count: failure.count as u64, error, mtu_bytes, span: None, hint }
     }

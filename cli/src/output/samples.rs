@@ -7,8 +7,8 @@ use udpkit::event::{
     SendFailed, Sent, Trouble, Unanswered,
 };
 use udpkit::{
-    Cause, Datagram, Error, Event, Interface, InterfaceIndex, Interfaces, Meta, Reason, ReplyTo, SendFailure, SocketId,
-    Train,
+    Attempt, Cause, Datagram, Error, ErrorKind, Event, Interface, InterfaceIndex, Interfaces, Meta, Object, Reason,
+    ReplyTo, SendFailure, SocketId, Train,
 };
 use udpkit::{Transmit, Unreachable};
 
@@ -26,7 +26,8 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
         .running(true)
         .broadcast(true)
         .multicast(true)]);
-    let error = Error::new("join", "239.1.2.3", io::ErrorKind::NotFound.into());
+    let group = Object::Group { group: [239, 1, 2, 3].into(), source: None, interface: None };
+    let error = Error::new(Attempt::Join, group, io::ErrorKind::NotFound.into()).with_kind(ErrorKind::NoSuchInterface);
     let events = [
         Event::Received(Received::new(SocketId::first(0), Train::one(&datagram))),
         Event::Answered(Answered::new(SocketId::first(0), datagram, b"ok")),

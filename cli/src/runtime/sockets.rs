@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use udpkit::{Group, Interface, InterfaceIndex, Interfaces, Options, Socket, SocketId};
+use udpkit::{ErrorKind, Group, Interface, InterfaceIndex, Interfaces, Options, Socket, SocketId};
 
 use super::misplaced::check_listening;
 use crate::args::{CommonArgs, SendingArgs};
@@ -162,11 +162,16 @@ fn both_families(port: u16, common: &CommonArgs, options: &Options, listening: &
                 listening.sockets.push(socket);
                 listening.destinations.push(None);
             }
-            Err(error) if !common.ipv6 && (error.is_unsupported_family() || error.is_not_ours()) => {}
+            Err(error) if !common.ipv6 && has_no_ipv6(error.kind()) => {}
             Err(error) => return Err(not_bound(error, options)),
         }
     }
     Ok(())
+}
+
+/// Whether a socket at any address of IPv6 fails so where there is none.
+fn has_no_ipv6(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::UnsupportedFamily | ErrorKind::AddressNotAvailable)
 }
 
 fn bind(address: SocketAddr, options: &Options) -> Result<Socket> {
@@ -175,7 +180,7 @@ fn bind(address: SocketAddr, options: &Options) -> Result<Socket> {
 
 /// The error of a socket that could not be bound. Who has its port is looked up now, while what this command has is open.
 fn not_bound(error: udpkit::Error, options: &Options) -> anyhow::Error {
-    if !error.is_in_use() {
+    if error.kind() != ErrorKind::AddressInUse {
         return error.into();
     }
     let mut hint = hint::in_use(&error, "-p");

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{SocketAddr, SocketAddrV6};
 
 use serde::{Serialize, Serializer};
-use udpkit::InterfaceIndex;
+use udpkit::{InterfaceIndex, Object};
 
 /// A socket address that is written with the name of its interface; with the number where the interface is gone, or has a
 /// name that could not be pasted back.
@@ -97,11 +97,15 @@ pub(crate) fn list(addresses: &[SocketAddr]) -> String {
 
 /// The words of an error of the library, with its address as people write it.
 pub(crate) fn of_error(error: &udpkit::Error) -> String {
-    let object = match error.object().parse::<SocketAddr>() {
-        Ok(address) => Endpoint(address).to_string(),
-        Err(_) => return error.to_string(),
-    };
-    format!("cannot {} {object}: {}", error.attempt(), udpkit::reason(error.cause()))
+    format!("{}: {}", of_attempt(error), udpkit::reason(error.cause()))
+}
+
+/// The same without the system's reason.
+pub(crate) fn of_attempt(error: &udpkit::Error) -> String {
+    match error.object() {
+        Object::Address(address) => format!("cannot {} {}", error.attempt(), Endpoint(*address)),
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +125,7 @@ mod tests {
         let Some(name) = udpkit::interface_name(InterfaceIndex::MIN) else { return };
         let address = Endpoint("[fe80::1%1]:5000".parse().unwrap());
         assert_eq!([address.to_string(), address.ip()], [format!("[fe80::1%{name}]:5000"), format!("fe80::1%{name}")]);
-        let error = udpkit::Error::new("bind", address.0, std::io::ErrorKind::AddrInUse.into());
+        let error = udpkit::Error::new(udpkit::Attempt::Bind, address.0, std::io::ErrorKind::AddrInUse.into());
         assert!(of_error(&error).starts_with(&format!("cannot bind [fe80::1%{name}]:5000: ")), "{}", of_error(&error));
     }
 

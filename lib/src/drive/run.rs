@@ -10,7 +10,7 @@ use crate::batch::ReceiveBatch;
 use crate::clock::now;
 use crate::control::Control;
 use crate::engine::{Closed, Engine, Next, Outbox};
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Object, Result};
 use crate::event::{Event, InterfacesChanged, Reopened, Trouble};
 use crate::interface::{Changes, Interfaces};
 use crate::membership::Memberships;
@@ -234,7 +234,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         let asked = now();
         self.looked = Some(asked);
         if let Err(cause) = self.wire.sockets.wait(timeout, &mut self.ready) {
-            let error = Error::new("wait for datagrams", "", cause);
+            let error = Error::new(Attempt::Wait, Object::None, cause);
             self.wire.emit(Event::Trouble(Trouble { error: &error }));
             pause(earlier(Some(TROUBLE_PAUSE), asleep));
         }

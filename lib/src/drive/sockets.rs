@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::clock::now;
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Object, Result};
 use crate::options::Options;
 use crate::socket::Socket;
 use crate::socket_id::SocketId;
@@ -86,7 +86,7 @@ impl Sockets {
     ///
     /// The system has no descriptor or memory left for waiting.
     pub(crate) fn new(sockets: Vec<Socket>) -> Result<Self> {
-        let poller = Poller::new().map_err(|cause| Error::new("wait for datagrams", "", cause))?;
+        let poller = Poller::new().map_err(|cause| Error::new(Attempt::Wait, Object::None, cause))?;
         let (free, closing, lost, heard) = Default::default();
         let mut all = Self { slots: Vec::new(), free, closing, lost, heard, gone: Drops::default(), poller };
         sockets.into_iter().try_for_each(|socket| all.add(socket).map(drop))?;
@@ -108,7 +108,7 @@ impl Sockets {
 
     fn watch(&mut self, id: SocketId, socket: &Socket) -> Result<()> {
         let watched = self.poller.add(borrow(socket), id.token());
-        watched.map_err(|cause| Error::new("wait for", socket.local_address(), cause))
+        watched.map_err(|cause| Error::new(Attempt::Receive, socket.local_address(), cause))
     }
 
     /// A socket that is open.

@@ -10,7 +10,7 @@ use crate::batch::SendBatch;
 use crate::clock::now;
 use crate::datagram::{Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Outbox};
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::event::{Dropped, Event, IgnoredDatagrams, Reason};
 use crate::moment::Moment;
 use crate::options::Options;
@@ -130,7 +130,7 @@ impl<'a, S: Sink> Wire<'a, S> {
         // The system says only once that it destroyed a socket, to whichever call comes next.
         let destroyed = |failure: &SendFailure| failure.error.kind() == io::ErrorKind::ConnectionAborted;
         if batch.failures.iter().any(destroyed) {
-            let error = Error::new("send on", socket.local_address(), io::ErrorKind::ConnectionAborted.into());
+            let error = Error::new(Attempt::SendOn, socket.local_address(), io::ErrorKind::ConnectionAborted.into());
             self.broken.push((via, error));
         }
         self.failures.extend(batch.failures.drain(..).map(|failure| (via, failure)));

@@ -266,7 +266,7 @@ impl Recording for Captured {
 }
 
 fn broken() -> crate::Error {
-    crate::Error::new("read", "capture", std::io::ErrorKind::InvalidData.into())
+    crate::Error::new(crate::Attempt::Read, crate::Object::None, std::io::ErrorKind::InvalidData.into())
 }
 
 fn captured(bytes: &mut Unstructured<'_>) -> Result<Vec<Option<ReplayDatagram>>> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Object, Result};
 use crate::setters::setters;
 
 /// The longest time that can be set.
@@ -399,5 +399,5 @@ fn ensure(holds: bool, name: &str, value: impl fmt::Display, why: impl Into<Stri
         return Ok(());
     }
     let cause = io::Error::new(io::ErrorKind::InvalidInput, why.into());
-    Err(Error::new("set", format!("{name} to {value}"), cause))
+    Err(Error::new(Attempt::Other("set"), Object::Other(format!("{name} to {value}")), cause))
 }

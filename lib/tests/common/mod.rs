@@ -15,7 +15,7 @@ pub(crate) fn families() -> Vec<IpAddr> {
     match Socket::bind(SocketAddr::new(V6, 0), &Options::default()) {
         Ok(_) => vec![V4, V6],
         Err(error) => {
-            crate::netns::skip(&format!("no IPv6: {error}"));
+            crate::netns::skip(&format!("no IPv6: {error:#}"));
             vec![V4]
         }
     }

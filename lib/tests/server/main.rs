@@ -21,8 +21,8 @@ use load::Load;
 use udpkit::event::{Answered, Dropped, IgnoredDatagrams, Question, Reopened, Trouble};
 use udpkit::verbs::{Limits, ServeOptions};
 use udpkit::{
-    Answer, Cause, Conduct, End, Event, Group, Input, Memberships, Options, Reason, ReceiveBatch, Remote, Report, Rule,
-    Rules, Server, Socket, SocketId, Template, Transmit, Wait, any_address,
+    Answer, Attempt, Cause, Conduct, End, ErrorKind, Event, Group, Input, Memberships, Options, Reason, ReceiveBatch,
+    Remote, Report, Rule, Rules, Server, Socket, SocketId, Template, Transmit, Wait, any_address,
 };
 
 /// Ports are free in a namespace of one's own.
@@ -48,7 +48,7 @@ impl Said {
         Some(match event {
             Event::Answered(Answered { datagram, reply, .. }) => Self::Answered(datagram.meta.source, reply.to_vec()),
             Event::Question(Question { ticket, datagram, .. }) => Self::Question(*ticket, datagram.payload.to_vec()),
-            Event::Trouble(Trouble { error, .. }) => Self::Trouble(error.to_string()),
+            Event::Trouble(Trouble { error, .. }) => Self::Trouble(format!("{error:#}")),
             Event::Reopened(Reopened { local, .. }) => Self::Reopened(*local),
             Event::Dropped(Dropped { new, total, .. }) => Self::Dropped(*new, *total),
             Event::Ignored(IgnoredDatagrams { reason, .. }) => Self::Ignored(*reason),
@@ -132,10 +132,10 @@ fn a_port_that_workers_share_is_refused_to_another_server() {
         let (server, _said) = launch(at(ip, Answer::Echo), Memberships::default(), 2);
         let address = server.addresses()[0];
         let refused = Server::start(address, Answer::Echo).expect_err("the port is taken");
-        assert!(refused.is_in_use(), "{refused}");
+        assert_eq!(refused.kind(), ErrorKind::AddressInUse, "{refused:?}");
         // One that asks for nothing but to share the address does not get it either.
         let refused = Socket::bind(address, &Options::default().reuse_address(true));
-        assert!(refused.expect_err("the port is taken").is_in_use());
+        assert_eq!(refused.expect_err("the port is taken").kind(), ErrorKind::AddressInUse);
     }
 }
 
@@ -427,7 +427,7 @@ fn a_group_that_can_be_joined_nowhere_keeps_a_server_from_starting() {
     let options = ServeOptions::new(Answer::Echo, vec![socket.local_address()]);
     let sink = |_: usize, _: &Remote| |_: Event<'_>| ControlFlow::Continue(());
     let refused = Server::launch(vec![socket], options, Memberships::new(vec![group], Vec::new()), 2, sink);
-    assert_eq!(refused.expect_err("nobody could be heard").attempt(), "join");
+    assert_eq!(refused.expect_err("nobody could be heard").attempt(), Attempt::Join);
 }
 
 #[test]
@@ -445,7 +445,7 @@ fn workers_need_sockets_that_tell_of_broadcasts() {
         |_: Event<'_>| ControlFlow::Continue(())
     });
     let error = launched.expect_err("each would answer each broadcast");
-    assert!(error.to_string().ends_with("its socket does not tell of destinations"), "{error}");
+    assert!(format!("{error:#}").ends_with("its socket does not tell of destinations"), "{error:#}");
 }
 
 #[test]

@@ -11,7 +11,8 @@ use udpkit::verbs::{
 };
 use udpkit::verbs::{ReplayPace, Sources};
 use udpkit::{
-    Delivery, Engine, Error, Event, Meta, Moment, Next, Outbox, Reason, Report, Result, SocketId, Train, Transmit,
+    Attempt, Delivery, Engine, Error, Event, Meta, Moment, Next, Object, Outbox, Reason, Report, Result, SocketId,
+    Train, Transmit,
 };
 
 use crate::network::{Link, Mail, Network, Said};
@@ -109,7 +110,7 @@ pub(crate) fn opens(capture: Vec<ReplayDatagram>) -> impl FnMut() -> Result<Capt
 }
 
 fn broken() -> Error {
-    Error::new("read", "capture.pcap", io::ErrorKind::UnexpectedEof.into())
+    Error::new(Attempt::Read, Object::File("capture.pcap".into()), io::ErrorKind::UnexpectedEof.into())
 }
 
 /// When what left, in milliseconds, and the report.
@@ -230,7 +231,7 @@ fn a_capture_that_breaks_off_is_sent_as_far_as_it_goes() {
         Replay::new(options().rounds(None), Sources::new(1), || Ok(capture().collect::<Vec<_>>().into_iter()));
     let (records, took) = run(&mut replay, Duration::ZERO, 1000);
     assert_eq!((records.sent.len(), took), (3, Duration::from_millis(20)));
-    assert_eq!(replay.failure().unwrap().to_string(), "cannot read capture.pcap: unexpected end of file");
+    assert_eq!(format!("{:#}", replay.failure().unwrap()), "cannot read 'capture.pcap': unexpected end of file");
 
     // A file that is gone when it is to be read again.
     let mut opened = 0;

@@ -16,6 +16,7 @@ use super::notices::QueueFull;
 use super::queue::{Chunk, Queue};
 use crate::output::{NotShown, Remark, StdPrinter};
 use crate::tui::Troubles;
+use crate::words::endpoint;
 use udpkit_capture::{CaptureFiles, Drops};
 
 /// How often, at most, is told what found no room in the queue.
@@ -233,7 +234,7 @@ impl Recorder {
         if is_unread && !self.prints && self.troubles.is_none() {
             return ControlFlow::Break(());
         }
-        let words = error.to_string();
+        let words = endpoint::of_error(error);
         match &self.troubles {
             Some(troubles) => troubles.tell(words),
             None => self.printer.say(&Remark::complaint(words)),

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use udpkit::InterfaceIndex;
 use udpkit::verbs::{Reading, Recording, ReplayDatagram, Sources};
+use udpkit::{Attempt, InterfaceIndex, Object};
 
 use super::kept::{CaptureEntry, Kept};
 use super::origin::{Origin, Supply};
@@ -121,9 +121,12 @@ impl Context {
     pub(super) fn error(&self, (file, error): (usize, ReadError)) -> udpkit::Error {
         let cause = match error {
             ReadError::Input(0, cause) => cause,
-            error => io::Error::other(error.to_string()),
+            ReadError::Input(offset, cause) => {
+                io::Error::new(cause.kind(), format!("{} (after byte {offset})", udpkit::reason(&cause)))
+            }
+            error => io::Error::from(error),
         };
-        udpkit::Error::new("read", &self.names[file], cause)
+        udpkit::Error::new(Attempt::Read, Object::Other(self.names[file].clone()), cause)
     }
 
     /// How long a stream is waited for: only where nothing is sent does nothing else wait.
@@ -279,7 +282,7 @@ mod tests {
                 Ok(Reading::Ready(_)) => {}
                 Ok(Reading::NotYet) => panic!("it has ended"),
                 Ok(Reading::End) => return (before, Ok(())),
-                Err(error) => return (before, Err(error.to_string())),
+                Err(error) => return (before, Err(format!("{error:#}"))),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use udpkit::verbs::{Plan, Replay, Sources};
-use udpkit::{Control, Drive, End, Options, Remote, Report, Socket, drive};
+use udpkit::{Control, Drive, End, ErrorKind, Options, Remote, Report, Socket, drive};
 
 use super::notices::{Replayed, SourceSocket, long_pause};
 use super::options::{self, Destination};
@@ -101,9 +101,9 @@ impl Run<'_> {
             return self.preserving(&options);
         }
         if options::is_alone(args) {
-            return SourceSockets::alone(locals, &options).map_err(|error| match error.is_in_use() {
-                true => Hint::on(endpoint::of_error(&error), hint::in_use(&error, "--local")),
-                false => error.into(),
+            return SourceSockets::alone(locals, &options).map_err(|error| match error.kind() {
+                ErrorKind::AddressInUse => Hint::on(endpoint::of_error(&error), hint::in_use(&error, "--local")),
+                _ => error.into(),
             });
         }
         let senders = match survey {
@@ -118,9 +118,11 @@ impl Run<'_> {
     fn preserving(&self, options: &Options) -> Result<SourceSockets> {
         let any = SocketAddr::new(self.target.locals[0].ip(), 0);
         // A port below 1024 is a right of its own.
-        Socket::bind(any, options).map_err(|error| match error.is_permission() {
-            true => Hint::on("cannot send from addresses that are not this host's: permission denied", CAPABILITY),
-            false => error.into(),
+        Socket::bind(any, options).map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => {
+                Hint::on("cannot send from addresses that are not this host's: permission denied", CAPABILITY)
+            }
+            _ => error.into(),
         })?;
         let Some(sources) = &self.context.selection.sources else { bail!("there are no sources to send from") };
         let senders = SourceSockets::preserving(&sources.borrow(), self.target.transmit.interface, options)?;

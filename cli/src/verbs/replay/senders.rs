@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use udpkit::verbs::Sources;
-use udpkit::{InterfaceIndex, Options, Socket};
+use udpkit::{ErrorKind, InterfaceIndex, Options, Socket};
 
 use crate::words::address::on_interface;
 
@@ -28,7 +28,7 @@ impl SourceSockets {
             let of_family = locals.iter().find(|local| local.is_ipv4() == source.is_ipv4());
             let ip = of_family.unwrap_or(&locals[0]).ip();
             let socket = match Socket::bind(SocketAddr::new(ip, source.port()), options) {
-                Err(error) if error.is_in_use() || error.is_permission() => {
+                Err(error) if matches!(error.kind(), ErrorKind::AddressInUse | ErrorKind::PermissionDenied) => {
                     let socket = Socket::bind(SocketAddr::new(ip, 0), options)?;
                     elsewhere.push((source, socket.local_address(), error));
                     socket

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, bail};
 use udpkit::verbs::{Pace, SendOptions};
-use udpkit::{Interfaces, Socket, Transmit};
+use udpkit::{ErrorKind, Interfaces, Socket, Transmit};
 
 use crate::args::SendArgs;
 use crate::hint::{self, Hint};
@@ -74,7 +74,9 @@ pub(super) fn sending(args: &SendArgs, destination: SocketAddr, interfaces: &Int
         destination.set_port(port);
         transmits.push(Transmit::to(destination).interface(interface));
         sockets.push(Socket::bind(local, &options).map_err(|error| match args.pace.local {
-            Some(_) if error.is_in_use() => Hint::on(endpoint::of_error(&error), hint::in_use(&error, "--local")),
+            Some(_) if error.kind() == ErrorKind::AddressInUse => {
+                Hint::on(endpoint::of_error(&error), hint::in_use(&error, "--local"))
+            }
             _ => error.into(),
         })?);
     }

@@ -10,8 +10,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use udpkit::{Reason, Report};
 
-use crate::http;
 pub(crate) use crate::http::Served as Metrics;
+use crate::http::{self, Purpose};
 
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -21,7 +21,7 @@ pub(crate) fn serve(
     addresses: &[SocketAddr],
     report: impl Fn() -> Report + Clone + Send + Sync + 'static,
 ) -> Result<Metrics> {
-    http::serve(addresses, routes(report), "serve metrics on")
+    http::serve(addresses, routes(report), Purpose { attempt: "serve metrics on", flag: "--metrics" })
 }
 
 fn routes(report: impl Fn() -> Report + Clone + Send + Sync + 'static) -> Router {
