@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn group(interface: &str) -> Object {
-        Object::Group { group: [239, 1, 2, 3].into(), source: None, interface: Some(interface.to_owned()) }
+        Object::group([239, 1, 2, 3].into(), None, Some(interface))
     }
 
     #[test]

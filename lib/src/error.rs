@@ -112,6 +112,7 @@ pub enum Object {
     /// An address, and the interface that its socket is bound to.
     Device(SocketAddr, String),
     /// A multicast group.
+    #[non_exhaustive]
     Group {
         /// Its address.
         group: IpAddr,
@@ -124,6 +125,14 @@ pub enum Object {
     File(PathBuf),
     /// Anything else, in the words in which it is displayed.
     Other(String),
+}
+
+impl Object {
+    /// A multicast group: of one source alone, on the interface of a name, where they are given.
+    #[must_use]
+    pub fn group(group: IpAddr, source: Option<IpAddr>, interface: Option<&str>) -> Self {
+        Self::Group { group, source, interface: interface.map(str::to_owned) }
+    }
 }
 
 impl fmt::Display for Object {
@@ -370,7 +379,7 @@ mod tests {
     #[test]
     fn a_copy_says_the_same() {
         let ours = io::Error::new(io::ErrorKind::NotFound, "no such interface");
-        let group = Object::Group { group: [239, 1, 2, 3].into(), source: None, interface: Some("eth9".to_owned()) };
+        let group = Object::group([239, 1, 2, 3].into(), None, Some("eth9"));
         let error = Error::new(Attempt::Join, group, ours).with_kind(ErrorKind::NoSuchInterface);
         let copy = error.clone();
         assert_eq!(format!("{copy:#}"), "cannot join 239.1.2.3 on eth9: no such interface");

@@ -135,7 +135,7 @@ impl Memberships {
             Some(_) => "no such interface",
             None => "no interface that is up can multicast",
         };
-        let object = Object::Group { group, source: None, interface: missing };
+        let object = Object::group(group, None, missing.as_deref());
         let cause = io::Error::new(io::ErrorKind::NotFound, reason);
         Error::new(Attempt::Join, object, cause).with_kind(ErrorKind::NoSuchInterface)
     }
@@ -212,8 +212,7 @@ fn join(socket: &Socket, group: &Group, interface: &Interface) -> Result<()> {
     if group.address.is_ipv6() && !interface.takes_ipv6() {
         let mtu = interface.mtu.unwrap_or_default();
         let cause = io::Error::other(format!("IPv6 needs an MTU of {MIN_MTU_V6} bytes, and this one has {mtu}"));
-        let interface = Some(interface.name.clone());
-        return Err(Error::new(Attempt::Join, Object::Group { group: group.address, source: None, interface }, cause));
+        return Err(Error::new(Attempt::Join, Object::group(group.address, None, Some(&interface.name)), cause));
     }
     socket.join(group.address, interface, group.source)
 }

@@ -368,10 +368,7 @@ impl Socket {
         } else {
             native::join(&self.inner, group, interface, source)
         };
-        joined.map_err(|cause| {
-            let interface = Some(interface.name.clone());
-            Error::new(Attempt::Join, Object::Group { group, source, interface }, cause)
-        })
+        joined.map_err(|cause| Error::new(Attempt::Join, Object::group(group, source, Some(&interface.name)), cause))
     }
 
     /// Leaves a multicast group on an interface, which may be gone; of one source alone where it is given. Without one, the
@@ -390,8 +387,7 @@ impl Socket {
                 io::ErrorKind::AddrNotAvailable => io::Error::new(io::ErrorKind::AddrNotAvailable, "not joined there"),
                 _ => cause,
             };
-            let interface = Some(interface.name.clone());
-            Error::new(Attempt::Leave, Object::Group { group, source, interface }, cause)
+            Error::new(Attempt::Leave, Object::group(group, source, Some(&interface.name)), cause)
         })
     }
 

@@ -26,7 +26,7 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
         .running(true)
         .broadcast(true)
         .multicast(true)]);
-    let group = Object::Group { group: [239, 1, 2, 3].into(), source: None, interface: None };
+    let group = Object::group([239, 1, 2, 3].into(), None, None);
     let error = Error::new(Attempt::Join, group, io::ErrorKind::NotFound.into()).with_kind(ErrorKind::NoSuchInterface);
     let events = [
         Event::Received(Received::new(SocketId::first(0), Train::one(&datagram))),
