@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A set of descriptors to wait for, each with a number by which it is known. (On Linux `epoll.rs` has one that does not look at
 /// each descriptor at each wait.)
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), test))]
 #[derive(Debug, Default)]
 pub(crate) struct Poller {
     entries: Vec<libc::pollfd>,
@@ -14,7 +14,7 @@ pub(crate) struct Poller {
 }
 
 /// A descriptor that can be read, or has an error waiting.
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), test))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ready {
     pub(crate) token: u64,
@@ -22,7 +22,8 @@ pub(crate) struct Ready {
     pub(crate) failed: bool,
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), test))]
+#[cfg_attr(target_os = "linux", expect(dead_code, reason = "only tested here"))]
 impl Poller {
     /// The most that one wait tells of.
     pub(crate) const MOST: usize = usize::MAX;
@@ -124,4 +125,28 @@ fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<i
     // SAFETY: the entries are a valid array of the length given.
     let count = unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, milliseconds) };
     if count < 0 { Err(io::Error::last_os_error()) } else { Ok(count) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn what_is_removed_is_not_told_of_though_others_take_its_place() {
+        let mut poller = Poller::new().unwrap();
+        let mut pipes: Vec<_> = (0..3).map(|_| io::pipe().unwrap()).collect();
+        for (token, (reader, _)) in (10..).zip(&pipes) {
+            poller.add(reader.as_fd(), token).unwrap();
+        }
+        let mut ready = Vec::new();
+        poller.wait(Some(Duration::from_micros(10)), &mut ready).unwrap();
+        assert_eq!(ready, []);
+        pipes.iter_mut().for_each(|(_, writer)| writer.write_all(b"x").unwrap());
+        poller.remove(pipes[0].0.as_fd());
+        poller.wait(None, &mut ready).unwrap();
+        ready.sort_by_key(|ready| ready.token);
+        assert_eq!(ready, [11, 12].map(|token| Ready { token, failed: false }));
+    }
 }
