@@ -227,6 +227,20 @@ impl SendBatch {
         &self.failures
     }
 
+    /// Empties the batch: all that is in it failed, for this reason.
+    pub(crate) fn fail_all(&mut self, kind: std::io::ErrorKind) {
+        let failure = |entry: &Entry| SendFailure {
+            transmit: entry.transmit,
+            place: entry.place,
+            count: entry.count,
+            bytes: entry.len,
+            error: kind.into(),
+        };
+        self.failures.clear();
+        self.failures.extend(self.entries.iter().map(failure));
+        self.clear();
+    }
+
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();

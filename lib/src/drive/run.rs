@@ -355,6 +355,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
     /// Takes leave of a socket that is of no use any more; an error where the engine cannot do without it.
     fn lose(&mut self, via: SocketId, error: &Error) -> Result<()> {
         let Some(new_drops) = self.wire.sockets.lose(via) else { return Ok(()) };
+        self.wire.fail_waiting(via);
         self.wire.tell_drops(new_drops);
         let moment = now();
         match self.engine.closed(moment, via, error, &mut self.wire) {

@@ -112,9 +112,8 @@ impl<'a, S: Sink> Wire<'a, S> {
         for place in 0..self.filled.len() {
             let via = self.filled[place];
             self.send_batch(via);
-            if let Some(batch) = self.sockets.batch(via) {
-                self.sockets.take_batch(via, self.batches[batch].pushed());
-                self.free.push(batch);
+            if let Some(place) = self.sockets.batch(via) {
+                self.release(via, place);
             }
         }
         self.filled.clear();
@@ -134,6 +133,23 @@ impl<'a, S: Sink> Wire<'a, S> {
             self.broken.push((via, error));
         }
         self.failures.extend(batch.failures.drain(..).map(|failure| (via, failure)));
+    }
+
+    /// What waits at a socket that is lost is not sent.
+    pub(super) fn fail_waiting(&mut self, via: SocketId) {
+        let Some(place) = self.sockets.batch(via) else { return };
+        let batch = &mut self.batches[place];
+        batch.fail_all(io::ErrorKind::NotConnected);
+        self.failures.extend(batch.failures.drain(..).map(|failure| (via, failure)));
+        self.release(via, place);
+        self.filled.retain(|filled| *filled != via);
+    }
+
+    /// Takes the batch of a socket, which is empty, back.
+    fn release(&mut self, via: SocketId, place: usize) {
+        debug_assert!(self.batches[place].is_empty(), "what is in it would be sent by another socket");
+        self.sockets.take_batch(via, self.batches[place].pushed());
+        self.free.push(place);
     }
 
     /// Tells the engine which datagrams were refused.
@@ -242,10 +258,9 @@ impl<S: Sink> Outbox for Wire<'_, S> {
     }
 
     fn close(&mut self, via: SocketId) {
-        if let Some(batch) = self.sockets.batch(via) {
+        if let Some(place) = self.sockets.batch(via) {
             self.send_batch(via);
-            self.sockets.take_batch(via, self.batches[batch].pushed());
-            self.free.push(batch);
+            self.release(via, place);
             self.filled.retain(|filled| *filled != via);
         }
         self.sockets.close(via);
@@ -259,5 +274,40 @@ impl<S: Sink> Outbox for Wire<'_, S> {
         if self.flow.is_continue() {
             self.flow = self.sink.event(event);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::batch::ReceiveBatch;
+    use crate::socket::Wait;
+    use crate::verbs::{Listen, ListenOptions};
+
+    #[test]
+    fn what_waits_at_a_lost_socket_fails_and_leaves_by_no_other() {
+        let bind = || Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), &Options::default()).expect("there are free ports");
+        let receiver = bind();
+        let to = Transmit::to(receiver.local_address());
+        let [lost, other] = [0, 1].map(SocketId::first);
+        let mut sink = |_: Event<'_>| ControlFlow::Continue(());
+        let mut wire = Wire::new(Sockets::new(vec![bind(), bind()]).expect("there are descriptors"), &mut sink);
+        let other_address = wire.local_address(other);
+        wire.send(lost, &to, b"lost");
+        wire.send_train(lost, &to, b"losttoo!", 4);
+        assert!(wire.sockets.lose(lost).is_some());
+        wire.fail_waiting(lost);
+        wire.send(lost, &to, b"late");
+        wire.send(other, &to, b"mine");
+        let mut engine = Listen::new(ListenOptions::default());
+        wire.flush(&mut engine, now());
+        assert_eq!(Engine::report(&engine).send_failed, 4);
+        let mut batch = ReceiveBatch::default();
+        receiver.receive(&mut batch, Wait::For(Duration::from_secs(10))).expect("it is open");
+        let received: Vec<_> = batch.datagrams().map(|datagram| (datagram.meta.source, datagram.payload)).collect();
+        assert_eq!(received, [(other_address.expect("it is open"), &b"mine"[..])]);
+        assert_eq!(receiver.receive(&mut batch, Wait::No).expect("it is open"), 0);
     }
 }
