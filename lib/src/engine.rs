@@ -171,6 +171,6 @@ pub trait Engine {
     /// Takes the interfaces of this host, at the start and whenever they change.
     fn interfaces(&mut self, _interfaces: &Interfaces) {}
 
-    /// What happened so far. Every datagram received stands in it exactly once ([`Report::is_balanced`]).
+    /// What happened so far. It counts every datagram received exactly once ([`Report::is_balanced`]).
     fn report(&self) -> Report;
 }

@@ -25,7 +25,7 @@ use crate::socket::Socket;
 /// # Errors
 ///
 /// A group cannot be joined anywhere, a socket is lost that the engine cannot do without, or the system has no descriptor
-/// left. What goes wrong with single datagrams is told as events.
+/// left. What goes wrong with single datagrams is reported as events.
 pub fn drive<E: Engine, S: Sink>(
     sockets: impl Into<Vec<Socket>>,
     engine: &mut E,

@@ -262,7 +262,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         }
         if is_woken {
             self.control.wakeup.clear();
-            self.tell_report();
+            self.hand_out_report();
         }
         if is_changed {
             self.interfaces_changed();
@@ -334,8 +334,8 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         for (via, error) in std::mem::take(&mut self.wire.broken) {
             self.lose(via, &error)?;
         }
-        while let Some((socket, told)) = self.wire.sockets.take_closing() {
-            self.bury(&socket, told);
+        while let Some((socket, reported)) = self.wire.sockets.take_closing() {
+            self.bury(&socket, reported);
         }
         while let Some((via, opened)) = self.wire.sockets.open_again(moment) {
             match opened {
@@ -356,7 +356,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
     fn lose(&mut self, via: SocketId, error: &Error) -> Result<()> {
         let Some(new_drops) = self.wire.sockets.lose(via) else { return Ok(()) };
         self.wire.fail_waiting(via);
-        self.wire.tell_drops(new_drops);
+        self.wire.report_drops(new_drops);
         let moment = now();
         match self.engine.closed(moment, via, error, &mut self.wire) {
             Closed::EndRun => return Err(error.clone()),
@@ -369,7 +369,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
     }
 
     /// Counts what a socket that the engine closed has received and not handed on.
-    fn bury(&mut self, socket: &Socket, told: u64) {
+    fn bury(&mut self, socket: &Socket, reported: u64) {
         for _ in 0..LAST_BATCHES {
             // Whatever is wrong with it now, it is closed.
             let received = socket.receive(&mut self.batch, Wait::No).unwrap_or(0);
@@ -381,11 +381,11 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
             }
         }
         socket.errors(|_| self.wire.unreachable += 1);
-        let new_drops = self.wire.sockets.keep_drops(socket, told);
-        self.wire.tell_drops(new_drops);
+        let new_drops = self.wire.sockets.keep_drops(socket, reported);
+        self.wire.report_drops(new_drops);
     }
 
-    /// Receives what waits in the sockets when a run ends, so that it stands in the report: a batch of each in turn.
+    /// Receives what waits in the sockets when a run ends, so that the report counts it: a batch of each in turn.
     fn empty(&mut self) {
         let until = now() + LAST_TIME;
         let mut left: Vec<_> = self.wire.sockets.open().map(|(via, _)| via).collect();
@@ -422,16 +422,16 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         }
     }
 
-    /// Ends the run: nothing that was received, refused or dropped stays untold.
+    /// Ends the run: nothing that was received, refused or dropped goes unreported.
     fn finish(&mut self) {
         self.wire.flush(self.engine, now());
         self.hear_errors();
         self.engine.finish(now(), &mut self.wire);
-        while let Some((socket, told)) = self.wire.sockets.take_closing() {
-            self.bury(&socket, told);
+        while let Some((socket, reported)) = self.wire.sockets.take_closing() {
+            self.bury(&socket, reported);
         }
         let new_drops = self.wire.sockets.new_drops(true);
-        self.wire.tell_drops(new_drops);
+        self.wire.report_drops(new_drops);
         self.wire.idle();
     }
 
@@ -448,7 +448,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
     }
 
     /// Gives the report to those who asked for it.
-    fn tell_report(&mut self) {
+    fn hand_out_report(&mut self) {
         for asked in self.control.asked() {
             // Whoever asked may have given up.
             let _ = asked.try_send(self.report());

@@ -47,7 +47,7 @@ struct Slot {
     put: u64,
     /// Its place among the batches, while something waits to be sent.
     batch: Option<usize>,
-    /// What the kernel dropped, as far as it was told.
+    /// What the kernel dropped, as far as it was reported.
     drops: u64,
     is_heard: bool,
     /// When it was lost, or could not be opened again, and how long is waited then.
@@ -183,15 +183,15 @@ impl Sockets {
         !self.closing.is_empty()
     }
 
-    /// A socket that the engine closed, to be emptied, and what was told of its drops; its place is free from now on.
+    /// A socket that the engine closed, to be emptied, and what of its drops was reported; its place is free from now on.
     pub(super) fn take_closing(&mut self) -> Option<(Socket, u64)> {
         let id = self.closing.pop()?;
         let slot = &mut self.slots[id.index()];
         let State::Closing(socket) = std::mem::replace(&mut slot.state, State::Free) else { return None };
-        let told = slot.drops;
+        let reported = slot.drops;
         self.poller.remove(borrow(&socket));
         self.vacate(id);
-        Some((socket, told))
+        Some((socket, reported))
     }
 
     fn vacate(&mut self, id: SocketId) {
@@ -201,24 +201,24 @@ impl Sockets {
         self.free.push(next);
     }
 
-    /// Keeps in mind what the kernel dropped at a socket that is about to be gone; returns what of it was not told.
-    pub(super) fn keep_drops(&mut self, socket: &Socket, told: u64) -> u64 {
+    /// Keeps in mind what the kernel dropped at a socket that is about to be gone; returns what of it was not reported.
+    pub(super) fn keep_drops(&mut self, socket: &Socket, reported: u64) -> u64 {
         let count = socket.kernel_drops().unwrap_or(0);
         self.gone.count += count;
         self.gone.coalesced |= count > 0 && socket.capabilities().coalesce;
-        count.saturating_sub(told)
+        count.saturating_sub(reported)
     }
 
-    /// Takes a socket that is of no use any more out of the run; returns what of its drops was not told.
+    /// Takes a socket that is of no use any more out of the run; returns what of its drops was not reported.
     pub(super) fn lose(&mut self, id: SocketId) -> Option<u64> {
         self.get(id)?;
         let slot = &mut self.slots[id.index()];
-        let told = std::mem::take(&mut slot.drops);
+        let reported = std::mem::take(&mut slot.drops);
         let State::Open(socket) = std::mem::replace(&mut slot.state, State::Free) else { return None };
         let (local, options) = (socket.local_address(), socket.options().clone());
         slot.state = State::Lost(Box::new(Lost { local, options, is_reported: false }));
         self.poller.remove(borrow(&socket));
-        Some(self.keep_drops(&socket, told))
+        Some(self.keep_drops(&socket, reported))
     }
 
     /// Gives up a socket that was lost.
@@ -275,7 +275,7 @@ impl Sockets {
         }
     }
 
-    /// What the kernel dropped and was not told yet: at sockets that received something, or, at the end, at any.
+    /// What the kernel dropped and was not reported yet: at sockets that received something, or, at the end, at any.
     pub(super) fn new_drops(&mut self, all: bool) -> u64 {
         let mut new = 0;
         for id in std::mem::take(&mut self.heard) {

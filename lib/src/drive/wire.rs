@@ -19,7 +19,7 @@ use crate::sink::Sink;
 use crate::socket::Socket;
 use crate::socket_id::SocketId;
 
-/// How often, at most, the kernel is asked for its drops, and they are told.
+/// How often, at most, the kernel is asked for its drops, and they are reported.
 const DROPS_INTERVAL: Duration = Duration::from_secs(1);
 /// Sockets that have a batch at the same time: what they have to send goes before another gets one.
 const MAX_BATCHES: usize = 64;
@@ -34,14 +34,14 @@ pub(super) struct Wire<'a, S> {
     free: Vec<usize>,
     /// Sockets that have a batch.
     filled: Vec<SocketId>,
-    /// What the engine has not been told yet.
+    /// What was not reported to the engine yet.
     failures: Vec<(SocketId, SendFailure)>,
     /// Sockets that turned out to be destroyed when something was to be sent.
     pub(super) broken: Vec<(SocketId, Error)>,
     sink: &'a mut S,
     pub(super) flow: ControlFlow<()>,
     drops_asked: Instant,
-    drops_told: u64,
+    drops_reported: u64,
     /// Whether anything was received since then, so that something may have been dropped.
     received: bool,
     /// Whether anything was received since the last rest.
@@ -65,7 +65,7 @@ impl<'a, S: Sink> Wire<'a, S> {
             sink,
             flow: ControlFlow::Continue(()),
             drops_asked: now(),
-            drops_told: 0,
+            drops_reported: 0,
             received: false,
             rests: false,
             late: Count::default(),
@@ -94,7 +94,7 @@ impl<'a, S: Sink> Wire<'a, S> {
         Some(place)
     }
 
-    /// Sends what waits, and tells the engine what could not be sent.
+    /// Sends what waits, and reports to the engine what could not be sent.
     pub(super) fn flush<E: Engine>(&mut self, engine: &mut E, moment: Instant) {
         for _ in 0..ROUNDS {
             if self.filled.is_empty() && self.failures.is_empty() {
@@ -196,15 +196,15 @@ impl<'a, S: Sink> Wire<'a, S> {
         if self.drops_due(moment).is_some_and(|due| due.is_zero()) {
             (self.drops_asked, self.received) = (moment, false);
             let new = self.sockets.new_drops(false);
-            self.tell_drops(new);
+            self.report_drops(new);
         }
     }
 
     /// Tells of drops.
-    pub(super) fn tell_drops(&mut self, new: u64) {
+    pub(super) fn report_drops(&mut self, new: u64) {
         if new > 0 {
-            self.drops_told += new;
-            self.emit(Event::Dropped(Dropped { new, total: self.drops_told }));
+            self.drops_reported += new;
+            self.emit(Event::Dropped(Dropped { new, total: self.drops_reported }));
         }
     }
 

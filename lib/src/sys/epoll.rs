@@ -23,7 +23,7 @@ pub(crate) struct Ready {
 }
 
 impl Poller {
-    /// The most descriptors that one wait tells of; the others have their turn at the next.
+    /// The most descriptors that one wait reports; the others have their turn at the next.
     pub(crate) const MOST: usize = 1024;
 
     pub(crate) fn new() -> io::Result<Self> {
@@ -136,7 +136,7 @@ mod tests {
     use std::io::Write;
 
     #[test]
-    fn what_is_removed_is_not_told_of_and_the_coarse_way_tells_the_same() {
+    fn what_is_removed_is_not_reported_and_the_coarse_way_reports_the_same() {
         for coarse in [false, true] {
             COARSE.store(coarse, Ordering::Relaxed);
             let mut poller = Poller::new().unwrap();

@@ -25,7 +25,7 @@ pub(crate) struct Ready {
 #[cfg(any(not(target_os = "linux"), test))]
 #[cfg_attr(target_os = "linux", expect(dead_code, reason = "only tested here"))]
 impl Poller {
-    /// The most that one wait tells of.
+    /// The most that one wait reports.
     pub(crate) const MOST: usize = usize::MAX;
 
     #[expect(clippy::unnecessary_wraps, reason = "epoll can fail")]
@@ -134,7 +134,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     #[test]
-    fn what_is_removed_is_not_told_of_though_others_take_its_place() {
+    fn what_is_removed_is_not_reported_though_others_take_its_place() {
         let mut poller = Poller::new().unwrap();
         let mut pipes: Vec<_> = (0..3).map(|_| io::pipe().unwrap()).collect();
         for (token, (reader, _)) in (10..).zip(&pipes) {

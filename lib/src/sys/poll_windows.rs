@@ -22,7 +22,7 @@ pub(crate) struct Ready {
 }
 
 impl Poller {
-    /// The most that one wait tells of.
+    /// The most that one wait reports.
     pub(crate) const MOST: usize = usize::MAX;
 
     #[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
