@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use udpkit::Delivery;
+use udpkit::{Delivery, setters};
 
 use super::counts::{PacketCounts, Unusable};
 use super::decode::{self, Content, Udp, tunnelled};
@@ -53,6 +53,21 @@ pub struct Captured<'a> {
     pub payload: &'a [u8],
 }
 
+setters! { Captured<'a> {
+    packet: u64,
+    into time: Option<Duration>,
+    source: SocketAddr,
+    destination: SocketAddr,
+    into interface: Option<&'a str>,
+    delivery: Delivery,
+    hop_limit: u8,
+    traffic_class: u8,
+    dropped_before: u64,
+    packets: u64,
+    is_oversized: bool,
+    payload: &'a [u8],
+}}
+
 impl<'a> Captured<'a> {
     /// What is known of a datagram when only this is: packet 0, no time, hop limit 64.
     #[must_use]
@@ -83,13 +98,9 @@ pub struct ReadOptions {
     pub decapsulate: bool,
 }
 
-impl ReadOptions {
-    /// The same, with tunnels opened or not.
-    #[must_use]
-    pub fn decapsulate(self, decapsulate: bool) -> Self {
-        Self { decapsulate }
-    }
-}
+setters! { ReadOptions {
+    decapsulate: bool,
+}}
 
 /// Tunnels in tunnels that are opened.
 const MAX_TUNNELS: usize = 8;

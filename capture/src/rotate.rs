@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use udpkit::{Attempt, Datagram, Result, Train};
+use udpkit::{Attempt, Datagram, Result, Train, setters};
 
 use super::disk::claim;
 use super::row::{Row, cannot};
@@ -21,6 +21,11 @@ pub struct Rotation {
     /// Files that are kept, the one that is written among them as soon as it holds a datagram; all, if it is `None`.
     pub keep: Option<NonZeroUsize>,
 }
+
+setters! { Rotation {
+    limit: Limit,
+    into keep: Option<NonZeroUsize>,
+}}
 
 impl Rotation {
     /// A rotation at this limit that keeps so many files, or all.

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use udpkit::{Datagram, Delivery, Interface, InterfaceIndex, Interfaces, Meta, Train};
+use udpkit::{Datagram, Delivery, Interface, InterfaceIndex, Interfaces, Meta, Train, setters};
 
 use super::blocks::{self, append, append_option};
 use super::frame::Frame;
@@ -34,6 +34,11 @@ pub struct WriteOptions {
     /// datagram comes by it, and by then may be gone. Empty, unless it is set.
     pub interfaces: Interfaces,
 }
+
+setters! { WriteOptions {
+    into application: String,
+    interfaces: Interfaces,
+}}
 
 impl Default for WriteOptions {
     fn default() -> Self {

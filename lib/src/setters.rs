@@ -4,15 +4,21 @@
 ///
 /// A setter takes the field's type. Behind `into` it takes what turns into it, which is the rule for `Option`, `String` and
 /// `Vec`: `receive_buffer(1 << 20)` and `receive_buffer(None)`, `addresses([one, other])`.
+///
+/// For the crates of this project alone.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! setters {
     ($owner:ident $(<$lifetime:lifetime>)? { $($fields:tt)* }) => {
         impl $(<$lifetime>)? $owner $(<$lifetime>)? {
-            $crate::setters::setter! { $($fields)* }
+            $crate::setter! { $($fields)* }
         }
     };
 }
 
 /// The setters of [`setters!`], one after another.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! setter {
     () => {};
     (into $field:ident: $type:ty, $($rest:tt)*) => {
@@ -22,7 +28,7 @@ macro_rules! setter {
             self.$field = $field.into();
             self
         }
-        $crate::setters::setter! { $($rest)* }
+        $crate::setter! { $($rest)* }
     };
     ($field:ident: $type:ty, $($rest:tt)*) => {
         #[doc = concat!("Sets [`", stringify!($field), "`](field@Self::", stringify!($field), ").")]
@@ -31,11 +37,11 @@ macro_rules! setter {
             self.$field = $field;
             self
         }
-        $crate::setters::setter! { $($rest)* }
+        $crate::setter! { $($rest)* }
     };
 }
 
-pub(crate) use {setter, setters};
+pub(crate) use setters;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use proc_macro2::TokenTree;
-use syn::{Attribute, Expr, Fields, FnArg, ImplItem, Item, Lit, Meta, ReturnType, Signature, Type, Visibility};
+use syn::{Attribute, Expr, Fields, FnArg, ImplItem, Item, Lit, Meta, Pat, ReturnType, Signature, Type, Visibility};
 
 use super::imports::is_test;
 use super::{sources, workspace};
@@ -25,8 +25,10 @@ struct Public {
     rigid: Vec<String>,
     /// The public fields of each type.
     fields: BTreeMap<String, BTreeSet<String>>,
-    /// The methods of each type that take it and give it back.
-    chained: BTreeMap<String, BTreeSet<String>>,
+    /// The methods of each type that take it and give it back, and the arguments of its `new`.
+    settable: BTreeMap<String, BTreeSet<String>>,
+    /// Types that programs make: those that have a `new`.
+    made: BTreeSet<String>,
     /// Functions whose result may be dropped unnoticed.
     droppable: Vec<String>,
 }
@@ -85,7 +87,7 @@ impl Public {
                             && is_public(&item.vis)
                         {
                             self.note_result(&format!("{owner}::{}", item.sig.ident), &item.attrs, &item.sig);
-                            self.note_chained(&owner, &item.sig);
+                            self.note_settable(&owner, &item.sig);
                         }
                     }
                 }
@@ -117,11 +119,16 @@ impl Public {
         }
     }
 
-    fn note_chained(&mut self, owner: &str, signature: &Signature) {
+    fn note_settable(&mut self, owner: &str, signature: &Signature) {
+        let list = self.settable.entry(owner.to_owned()).or_default();
+        if signature.ident == "new" {
+            self.made.insert(owner.to_owned());
+            list.extend(signature.inputs.iter().filter_map(argument));
+        }
         let takes_itself = matches!(signature.inputs.first(), Some(FnArg::Receiver(it)) if it.reference.is_none());
         let gives_itself = matches!(&signature.output, ReturnType::Type(_, kind) if name(kind) == "Self");
         if takes_itself && gives_itself {
-            self.chained.entry(owner.to_owned()).or_default().insert(signature.ident.to_string());
+            list.insert(signature.ident.to_string());
         }
     }
 
@@ -132,7 +139,7 @@ impl Public {
             match token {
                 TokenTree::Ident(ident) if owner.is_none() => owner = Some(ident.to_string()),
                 TokenTree::Group(group) => {
-                    let list = self.chained.entry(owner.clone().unwrap()).or_default();
+                    let list = self.settable.entry(owner.clone().unwrap()).or_default();
                     let tokens: Vec<_> = group.stream().into_iter().collect();
                     for pair in tokens.windows(3) {
                         let [before, TokenTree::Ident(field), TokenTree::Punct(colon)] = pair else { continue };
@@ -150,16 +157,28 @@ impl Public {
         }
     }
 
-    /// The fields that have no setter, of types that have one for another field.
+    /// The public fields that can be set neither by `new` nor by a setter, of options and of types that programs make.
     fn without_setter(&self) -> Vec<String> {
+        let none = BTreeSet::new();
         let mut without = Vec::new();
         for (owner, fields) in &self.fields {
-            let Some(chained) = self.chained.get(owner) else { continue };
-            if fields.iter().any(|field| chained.contains(field)) {
-                without.extend(fields.difference(chained).map(|field| format!("{owner}::{field}")));
+            if self.made.contains(owner) || owner.ends_with("Options") {
+                let settable = self.settable.get(owner).unwrap_or(&none);
+                without.extend(fields.difference(settable).map(|field| format!("{owner}::{field}")));
             }
         }
         without
+    }
+}
+
+/// The name of an argument.
+fn argument(argument: &FnArg) -> Option<String> {
+    match argument {
+        FnArg::Typed(argument) => match &*argument.pat {
+            Pat::Ident(pattern) => Some(pattern.ident.to_string()),
+            _ => None,
+        },
+        FnArg::Receiver(_) => None,
     }
 }
 
@@ -214,7 +233,7 @@ fn a_public_type_can_have_more_or_says_why_not() {
 }
 
 #[test]
-fn a_type_that_has_setters_has_one_for_each_public_field() {
+fn what_a_program_makes_has_a_setter_for_each_public_field() {
     let without = Public::read().without_setter();
     assert!(without.is_empty(), "{without:#?}: add them to `setters!`");
 }
@@ -232,6 +251,8 @@ fn what_keeps_an_interface_from_growing_is_found() {
         pub struct Rigid { pub field: u8, hidden: u8 }
         #[non_exhaustive] pub struct Free { pub one: u8, pub other: u8, pub third: a::b }
         setters! { Free { one: u8, into third: a::b, } }
+        #[non_exhaustive] pub struct Made { pub given: u8, pub forgotten: u8 }
+        #[non_exhaustive] pub struct Reported { pub field: u8 }
         pub struct Sealed { hidden: u8 }
         /// Exhaustive: there are no others.
         pub enum Known { One, Other { field: u8 } }
@@ -239,6 +260,8 @@ fn what_keeps_an_interface_from_growing_is_found() {
         pub trait Closed {}
         /// Programs implement it.
         pub trait Open {}
+        impl Free { #[must_use] pub fn new() -> Self {} }
+        impl Made { #[must_use] pub fn new(given: u8) -> Self {} }
         impl Sealed {
             pub fn chain(self) -> Self { self }
             pub fn count(&self) -> usize { 0 }
@@ -249,6 +272,6 @@ fn what_keeps_an_interface_from_growing_is_found() {
         "#,
     );
     assert_eq!(public.rigid, ["Rigid", "Known::Other", "Unknown", "Closed"]);
-    assert_eq!(public.without_setter(), ["Free::other"]);
+    assert_eq!(public.without_setter(), ["Free::other", "Made::forgotten"]);
     assert_eq!(public.droppable, ["Sealed::chain", "Sealed::count"]);
 }

@@ -83,8 +83,7 @@ pub(super) fn capture(args: &ListenArgs, interfaces: &Interfaces) -> Result<Opti
             "leave out --print and --json, or name a file",
         ));
     }
-    let mut options = WriteOptions::default();
-    options.application = concat!("udp ", env!("CARGO_PKG_VERSION")).to_owned();
-    options.interfaces = interfaces.clone();
+    let application = concat!("udp ", env!("CARGO_PKG_VERSION"));
+    let options = WriteOptions::default().application(application).interfaces(interfaces.clone());
     capture::create(path, rotation, options).map(Some)
 }

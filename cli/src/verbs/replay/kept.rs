@@ -27,10 +27,8 @@ impl Kept {
 
     pub(super) fn captured(&self) -> Captured<'_> {
         let Self { packet, time, source, destination, ref payload, packets, is_oversized, .. } = *self;
-        let mut captured = Captured::new(source, destination, payload);
-        (captured.packet, captured.time) = (packet, time);
-        (captured.packets, captured.is_oversized) = (packets, is_oversized);
-        captured
+        let captured = Captured::new(source, destination, payload).packet(packet).time(time);
+        captured.packets(packets).is_oversized(is_oversized)
     }
 }
 

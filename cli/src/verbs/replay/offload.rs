@@ -107,8 +107,7 @@ mod tests {
         let (source, bytes) = (source.parse().unwrap(), vec![0; 65_535]);
         let mut offload = Offload::default();
         for (length, count) in lengths {
-            let mut datagram = Captured::new(source, source, &bytes[..*length]);
-            datagram.is_oversized = length + 28 > LINK;
+            let datagram = Captured::new(source, source, &bytes[..*length]).is_oversized(length + 28 > LINK);
             (0..*count).for_each(|_| offload.add(&datagram));
         }
         offload.guess()
@@ -138,10 +137,8 @@ mod tests {
         let (mut offload, bytes) = (Offload::default(), vec![0; 65_535]);
         for port in 1..2000 {
             for length in [0, 1, 2000, 3000].map(|length| length + usize::from(port)) {
-                let mut datagram =
-                    Captured::new(([10, 0, 0, 1], port % 400).into(), ([10, 0, 0, 2], 9).into(), &bytes[..length]);
-                datagram.is_oversized = length > 1999;
-                offload.add(&datagram);
+                let (source, destination) = (([10, 0, 0, 1], port % 400).into(), ([10, 0, 0, 2], 9).into());
+                offload.add(&Captured::new(source, destination, &bytes[..length]).is_oversized(length > 1999));
             }
         }
         assert!(offload.oversized >= 3998 && offload.flows.len() == MAX_FLOWS);
