@@ -132,7 +132,7 @@ impl SendBatch {
     /// What a backend sends, and where it records what could not be.
     pub(crate) fn parts(&mut self, dual_stack: bool) -> (Outgoing<'_>, &mut SendScratch) {
         let Self { bytes, entries, failures, scratch, .. } = self;
-        (Outgoing { bytes, entries, failures, dual_stack }, scratch)
+        (Outgoing { bytes, entries, failures, dual_stack, times: None }, scratch)
     }
 
     /// Adds a datagram; false, and nothing added, where the batch is full and must be sent first.

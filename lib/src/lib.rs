@@ -111,7 +111,9 @@ mod descriptor;
 mod drive;
 mod engine;
 mod error;
+mod error_queue;
 pub mod event;
+mod feedback;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -124,6 +126,7 @@ mod options;
 mod rate_limit;
 mod report;
 mod rules;
+mod send_times;
 mod server;
 mod setters;
 mod sink;
@@ -148,6 +151,7 @@ pub use drive::{Drive, End, drive};
 pub use engine::{Closed, Engine, Input, Next, Outbox};
 pub use error::{Attempt, Error, ErrorKind, Object, Result, reason};
 pub use event::{Event, Reason, ReplyTo};
+pub use feedback::{Feedback, SendTime};
 pub use interface::{Interface, InterfaceAddress, Interfaces, subnet_broadcast};
 pub use membership::{Group, Memberships};
 pub use moment::Moment;

@@ -37,6 +37,11 @@ pub struct Options {
     pub drops: bool,
     /// Tell of datagrams that were refused: the error queue (`IP_RECVERR`).
     pub errors: bool,
+    /// Tell when each datagram left ([`Socket::feedback`](crate::Socket::feedback), `SO_TIMESTAMPING`). What is not read takes room
+    /// from the receive buffer, so no more times are asked for while one for each 2 KiB of it may wait there. Devices without
+    /// such times (most real ones have them) tell nothing. Before Linux 6.13 trains are off, and after a call that failed
+    /// some datagrams have no time. Linux only.
+    pub send_timestamps: bool,
     /// Receive runs of one source as trains (`UDP_GRO`). Times and drops are then those of a train.
     pub coalesce: bool,
     /// Receive multicasts only of groups that this socket joined (`IP_MULTICAST_ALL` off).
@@ -72,6 +77,7 @@ setters! { Options {
     traffic_classes: bool,
     drops: bool,
     errors: bool,
+    send_timestamps: bool,
     coalesce: bool,
     only_joined_groups: bool,
     into receive_buffer: Option<usize>,
@@ -138,6 +144,8 @@ pub struct Capabilities {
     pub only_joined_groups: bool,
     /// A receive buffer as large as was asked for, or as the system permits ([`Socket::receive_buffer`](crate::Socket::receive_buffer)).
     pub receive_buffer: bool,
+    /// When each datagram left, as far as its device tells.
+    pub send_timestamps: bool,
     /// The true length of a truncated datagram; elsewhere only that it was truncated.
     pub true_length: bool,
 }
@@ -160,6 +168,7 @@ impl Capabilities {
             errors: self.errors && other.errors,
             only_joined_groups: self.only_joined_groups && other.only_joined_groups,
             receive_buffer: self.receive_buffer && other.receive_buffer,
+            send_timestamps: self.send_timestamps && other.send_timestamps,
             true_length: self.true_length && other.true_length,
         }
     }

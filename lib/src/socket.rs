@@ -12,9 +12,9 @@ use crate::clock::{both, now};
 use crate::datagram::{Delivery, InterfaceIndex, Message, SendFailure, Transmit};
 use crate::error::{Attempt, Error, Object, Result};
 use crate::options::{Capabilities, Options};
-use crate::sys::contract::Limits;
+use crate::send_times::SendTimes;
+use crate::sys::contract::{Limits, Places};
 use crate::sys::{native, poll, portable};
-use crate::unreachable::Unreachable;
 
 /// How long a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,14 +33,16 @@ pub enum Wait {
 /// A UDP socket that never blocks unless told to wait, and never connects.
 #[derive(Debug)]
 pub struct Socket {
-    inner: socket2::Socket,
+    pub(crate) inner: socket2::Socket,
     local: SocketAddr,
-    capabilities: Capabilities,
+    pub(crate) capabilities: Capabilities,
     limits: Limits,
     /// The kernel's 32-bit total of drops, widened.
     drops: AtomicU64,
     receive_buffer: usize,
     options: Options,
+    /// Where times are asked for at which datagrams leave.
+    pub(crate) times: Option<Box<SendTimes>>,
 }
 
 impl Socket {
@@ -61,10 +63,13 @@ impl Socket {
     /// The socket of the system, bound and with its options.
     pub(crate) fn new(inner: socket2::Socket, local: SocketAddr, capabilities: Capabilities, options: Options) -> Self {
         let receive_buffer = inner.recv_buffer_size().unwrap_or(0);
-        let segmentation = capabilities.segmentation && !options.portable && !options.singly;
+        let times = capabilities.send_timestamps.then(|| SendTimes::new(receive_buffer, native::counts_send_times()));
+        let is_counted = times.as_ref().is_some_and(SendTimes::is_counted);
+        let segmentation = capabilities.segmentation && !options.portable && !options.singly && !is_counted;
         let capabilities = Capabilities { segmentation, ..capabilities };
         let (local, limits) = (canonical(local), Limits::new(&capabilities));
-        Self { inner, local, options, capabilities, limits, drops: AtomicU64::new(0), receive_buffer }
+        let (drops, times) = (AtomicU64::new(0), times.map(Box::new));
+        Self { inner, local, options, capabilities, limits, drops, receive_buffer, times }
     }
 
     /// Another socket at the same address, with the same options; the system hands each peer's datagrams to one of them,
@@ -220,11 +225,6 @@ impl Socket {
         }
     }
 
-    /// Whether [`errors`](Self::errors) has something to report.
-    fn has_reports(&self) -> bool {
-        self.capabilities.errors && poll::failed(&self.inner)
-    }
-
     /// Sends the batch and empties it; returns what could not be sent. The rest was sent once.
     ///
     /// Waits for room for [`Options::send_wait`] at most. What could not be sent is in [`SendBatch::failures`], too.
@@ -280,7 +280,14 @@ impl Socket {
         if batch.entries.is_empty() {
             return;
         }
-        let (outgoing, scratch) = batch.parts(self.options.dual_stack);
+        // Places in the batch begin elsewhere than those at the socket: there may be several batches, or none before.
+        let (places, datagrams) = (batch.entries[0].place, batch.len());
+        let first = self.times.as_deref().map(|times| times.hand_over(datagrams));
+        let (mut outgoing, scratch) = batch.parts(self.options.dual_stack);
+        outgoing.times = self.times.as_deref().zip(first).map(|(times, first)| {
+            let shift = first.wrapping_sub(places);
+            Places { times, shift }
+        });
         if self.options.portable {
             portable::send(&self.inner, outgoing, scratch, &self.limits, patience);
         } else {
@@ -288,6 +295,8 @@ impl Socket {
         }
         if batch.entries.is_empty() {
             batch.clear();
+        } else if let Some((times, first)) = self.times.as_deref().zip(first) {
+            times.take_back(first, datagrams, batch.len());
         }
     }
 
@@ -304,19 +313,6 @@ impl Socket {
         match batch.failures.pop() {
             None => Ok(()),
             Some(SendFailure { error, .. }) => Err(Error::new(Attempt::Send, destination, error)),
-        }
-    }
-
-    /// Empties the error queue: which of our datagrams were refused, by whom. At most 64 a call.
-    ///
-    /// Nothing is ever reported unless [`Options::errors`] was set and the system can.
-    pub fn errors(&self, mut report: impl FnMut(Unreachable)) {
-        if self.capabilities.errors {
-            native::errors(&self.inner, &mut |refused| {
-                let (destination, reporter) =
-                    (canonical(refused.destination), refused.reporter.map(|ip| ip.to_canonical()));
-                report(Unreachable { destination, reporter, ..refused });
-            });
         }
     }
 
@@ -556,6 +552,61 @@ pub fn any_address(family_of: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_os = "linux")]
+    use crate::feedback::Feedback;
+
+    /// As on a kernel that counts messages itself, before Linux 6.13.
+    #[cfg(target_os = "linux")]
+    fn counted(ip: IpAddr, options: Options) -> Socket {
+        let mut socket =
+            Socket::bind(SocketAddr::new(ip, 0), &options.send_timestamps(true)).expect("there are free ports");
+        socket.times = socket.times.map(|_| Box::new(SendTimes::new(socket.receive_buffer, true)));
+        socket.limits.train.store(0, Ordering::Relaxed);
+        socket
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the kernel's clock is compared with ours")]
+    fn where_the_kernel_counts_no_time_is_given_to_another_datagram() {
+        use std::time::SystemTime;
+
+        for ip in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(std::net::Ipv6Addr::LOCALHOST)] {
+            let Ok(receiver) = Socket::bind(SocketAddr::new(ip, 0), &Options::default()) else { continue };
+            let closed = Socket::bind(SocketAddr::new(ip, 0), &Options::default()).expect("as before").local_address();
+            let socket = counted(ip, Options::default().errors(true));
+            if socket.times.is_none() {
+                return;
+            }
+            let (mut spans, mut times) = (Vec::new(), Vec::new());
+            for number in 0..2000usize {
+                // Some are too long to be sent, and some are refused, of which the next call hears.
+                let (len, to) = match number % 10 {
+                    3 => (70_000, receiver.local_address()),
+                    6 => (10, closed),
+                    _ => (10, receiver.local_address()),
+                };
+                let before = SystemTime::now();
+                let sent = socket.send_to(&vec![0; len], to).is_ok();
+                spans.push((sent, before, SystemTime::now()));
+                if number % 3 == 0 {
+                    socket.feedback(|feedback| {
+                        if let Feedback::Sent(time) = feedback {
+                            times.push(time);
+                        }
+                    });
+                }
+            }
+            for time in &times {
+                let (sent, before, after) = spans[usize::try_from(time.place).expect("it is small")];
+                assert!(sent && before <= time.at && time.at <= after, "{time:?} of {before:?} to {after:?}");
+            }
+            let places: std::collections::BTreeSet<_> = times.iter().map(|time| time.place).collect();
+            assert_eq!(places.len(), times.len(), "no place twice");
+            // Between failures there is time enough for a few.
+            assert!(times.len() > 500, "{} times", times.len());
+        }
+    }
 
     #[test]
     fn drops_are_counted_on_where_the_total_of_the_kernel_begins_again() {

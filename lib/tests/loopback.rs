@@ -497,7 +497,7 @@ fn nothing_is_told_or_switched_on_that_was_not_asked_for() {
     let nothing = Capabilities::default;
     // `Capabilities` cannot be made of fields out here; each row changes what it must.
     type Change = fn(&mut Capabilities);
-    let rows: [(&str, Options, &[&str], Change); 8] = [
+    let rows: [(&str, Options, &[&str], Change); 9] = [
         ("nothing", off(), &[], |_| {}),
         ("destination", off().destination(true), &["destination", "local", "interface", "delivery"], |capabilities| {
             capabilities.destination = true
@@ -507,6 +507,7 @@ fn nothing_is_told_or_switched_on_that_was_not_asked_for() {
         ("classes", off().traffic_classes(true), &["traffic_class"], |c| c.traffic_classes = true),
         ("drops", off().drops(true), &[], |c| c.drops = true),
         ("errors", off().errors(true), &[], |c| c.errors = true),
+        ("send times", off().send_timestamps(true), &[], |c| c.send_timestamps = true),
         ("coalesce", off().coalesce(true), &[], |c| c.coalesce = true),
     ];
     for ip in families() {
@@ -628,7 +629,7 @@ fn an_address_of_another_host_is_bound_to_where_that_is_asked_for_and_permitted(
 }
 
 /// Options that only inform, each with the field of `Capabilities` that says whether the system has it.
-const INFORMING: [(&str, &str); 12] = [
+const INFORMING: [(&str, &str); 14] = [
     ("SO_TIMESTAMPNS", "timestamps"),
     ("SO_RXQ_OVFL", "drops"),
     ("SO_MEMINFO", "kernel_drops"),
@@ -638,6 +639,8 @@ const INFORMING: [(&str, &str); 12] = [
     ("IP_RECVTOS", "traffic_classes"),
     ("IP_RECVERR", "errors"),
     ("MSG_ERRQUEUE", "errors"),
+    ("SO_TIMESTAMPING", "send_timestamps"),
+    ("MSG_ERRQUEUE", "send_timestamps"),
     ("IP_MULTICAST_ALL", "only_joined_groups"),
     ("UDP_GRO", "coalesce"),
     ("UDP_SEGMENT", "segmentation"),
@@ -670,7 +673,7 @@ fn an_option_that_only_informs_is_a_capability_that_is_off_where_it_is_refused()
         }
         return;
     }
-    let options = told_all().coalesce(true).only_joined_groups(true).receive_buffer(100_000);
+    let options = told_all().send_timestamps(true).coalesce(true).only_joined_groups(true).receive_buffer(100_000);
     for ip in families() {
         let (receiver, sender) = (bind(ip, &options), bind(ip, &Options::default()));
         let had = format!("{:?}", receiver.capabilities());

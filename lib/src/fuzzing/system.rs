@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::sys::address::{RawAddress, parse};
-use crate::sys::{cmsg, linux, netlink};
+use crate::sys::{cmsg, error_queue, linux, netlink};
 
 /// Walks control messages, and reads those of a datagram and of the error queue.
 pub fn control_messages(data: &[u8]) {
@@ -14,7 +14,8 @@ pub fn control_messages(data: &[u8]) {
         let (meta, _) = linux::decode(source, data);
         assert_eq!(meta.source, source);
     }
-    let _ = linux::decode_error(data);
+    let time = error_queue::decode_time(data);
+    assert!(time.is_none() || error_queue::decode_error(data).is_none(), "a time is no refusal");
     addresses(data);
     written(data);
 }

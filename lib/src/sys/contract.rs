@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use crate::datagram::{Entry, Message, SendFailure};
 use crate::options::Capabilities;
+use crate::send_times::SendTimes;
 
 /// The most runs of datagrams that one system call sends.
 pub(crate) const SEND_SLOTS: usize = 64;
@@ -29,6 +30,16 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) failures: &'a mut Vec<SendFailure>,
     /// Whether the socket is one of both families, which knows IPv4 addresses as IPv4-mapped ones.
     pub(crate) dual_stack: bool,
+    /// Where send times are asked for.
+    pub(crate) times: Option<Places<'a>>,
+}
+
+/// From a batch's entries to what a socket knows of its datagrams.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a> {
+    pub(crate) times: &'a SendTimes,
+    /// What is added to an entry's place, modulo 2^64.
+    pub(crate) shift: u64,
 }
 
 /// The address as a socket knows it.

@@ -1,37 +1,26 @@
-//! Linux: `recvmmsg(2)`, `sendmmsg(2)`, trains (GSO, GRO) and the error queue (`udp(7)`, `ip(7)`, `ipv6(7)`).
+//! Linux: `recvmmsg(2)`, `sendmmsg(2)` and trains (GSO, GRO) (`udp(7)`, `ip(7)`, `ipv6(7)`).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use socket2::Socket;
 
-use super::address::{self, RawAddress};
+use super::address::RawAddress;
 use super::contract::{Limits, Outgoing, SEND_SLOTS, Slots, address_at};
+use super::message::{Control, RECEIVE_CONTROL, control_len, header, int, timestamp};
 use super::patience::{Patience, QUEUE_PAUSE};
-use super::{calls, cmsg, poll};
+use super::{calls, cmsg, poll, send_stamps};
 use crate::datagram::{Delivery, Entry, InterfaceIndex, Message, Meta, SendFailure, Transmit};
-use crate::unreachable::{Cause, Unreachable};
+use crate::send_times::{Ask, Sending};
 
+pub(crate) use super::error_queue::feedback;
 pub(crate) use super::linux_option::{bind_device, configure, join, kernel_drops, leave, path_mtu, unsent};
+pub(crate) use super::send_stamps::counts_send_times;
 
-/// Room for every control message that a socket can be asked for, of both families, and one to spare.
-const RECEIVE_CONTROL: usize = cmsg::space(12) // in_pktinfo
-    + cmsg::space(20) // in6_pktinfo
-    + cmsg::space(16) // timespec
-    + cmsg::space(4) * 7 // drops, segment size, and hop limit and traffic class of both families, one to spare
-    + cmsg::space(64);
-/// Room for source and interface, segment size, hop limit, and traffic class.
-const SEND_CONTROL: usize = cmsg::space(20) + cmsg::space(2) + cmsg::space(4) * 2;
-/// Room for `sock_extended_err` with the address of the reporter.
-const ERROR_CONTROL: usize = cmsg::space(16 + 28) + RECEIVE_CONTROL;
-
-/// A control buffer, aligned as the kernel writes into it.
-#[repr(C, align(8))]
-#[derive(Clone, Copy)]
-struct Control<const LEN: usize>([u8; LEN]);
+/// Room for source and interface, segment size, hop limit, traffic class, and what is asked about its sending.
+const SEND_CONTROL: usize = cmsg::space(20) + cmsg::space(2) + cmsg::space(4) * 2 + send_stamps::ASK_CONTROL;
 
 /// The headers of a `recvmmsg`, kept from call to call to save allocating them.
 pub(crate) struct ReceiveScratch {
@@ -69,18 +58,6 @@ impl std::fmt::Debug for SendScratch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SendScratch").field("pieces", &self.pieces.len()).finish()
     }
-}
-
-/// An empty header.
-fn header() -> libc::mmsghdr {
-    // SAFETY: null pointers and zero lengths are a valid `mmsghdr`.
-    unsafe { std::mem::zeroed() }
-}
-
-/// Bytes of control messages that came with a message; the C libraries disagree on the type.
-#[allow(clippy::unnecessary_cast, reason = "not of this type in every C library")]
-fn control_len(header: &libc::msghdr) -> usize {
-    header.msg_controllen as usize
 }
 
 /// An empty buffer.
@@ -182,10 +159,6 @@ pub(crate) fn decode(source: SocketAddr, control: &[u8]) -> (Meta, Option<usize>
     (meta, segment)
 }
 
-fn int(data: &[u8]) -> Option<i32> {
-    data.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes))
-}
-
 /// `struct in_pktinfo`: interface, local address (`ipi_spec_dst`), address in the header (`ipi_addr`).
 fn packet_info_v4(data: &[u8], meta: &mut Meta) {
     let Some(data) = data.first_chunk::<12>() else { return };
@@ -219,21 +192,6 @@ fn packet_info_v6(data: &[u8], meta: &mut Meta) {
     }
 }
 
-/// `struct timespec`, of 64-bit or 32-bit fields.
-fn timestamp(data: &[u8]) -> Option<SystemTime> {
-    let (seconds, nanoseconds) = if let Some(wide) = data.first_chunk::<16>() {
-        let (seconds, nanoseconds) = wide.split_at(8);
-        (i64::from_ne_bytes(*seconds.first_chunk()?), i64::from_ne_bytes(*nanoseconds.first_chunk()?))
-    } else {
-        let narrow = data.first_chunk::<8>()?;
-        let (seconds, nanoseconds) = narrow.split_at(4);
-        (int(seconds)?.into(), int(nanoseconds)?.into())
-    };
-    let duration =
-        Duration::new(seconds.try_into().ok()?, u32::try_from(nanoseconds).ok().filter(|&n| n < 1_000_000_000)?);
-    SystemTime::UNIX_EPOCH.checked_add(duration)
-}
-
 /// How often a call that failed for an earlier datagram's sake is tried again before the failure counts as its own.
 const PENDING_TRIES: usize = 3;
 
@@ -248,7 +206,8 @@ pub(crate) fn send(
 ) {
     let leaves = patience.is_none();
     let mut patience = Patience::new(patience.unwrap_or_default());
-    let Outgoing { bytes, entries, failures, dual_stack } = outgoing;
+    let Outgoing { bytes, entries, failures, dual_stack, times } = outgoing;
+    let mut handing = times.map(|places| Handing { sending: places.times.begin(), shift: places.shift });
     let limit = limits.train.load(Ordering::Relaxed);
     scratch.pieces.clear();
     for entry in entries.iter() {
@@ -256,7 +215,7 @@ pub(crate) fn send(
     }
     let (mut done, mut tries) = (0, 0);
     while done < scratch.pieces.len() {
-        let error = match send_pieces(socket, bytes, scratch, done, limits, dual_stack) {
+        let error = match send_pieces(socket, bytes, scratch, done, limits, dual_stack, handing.as_mut()) {
             Ok(count) => {
                 done += count;
                 tries = 0;
@@ -340,15 +299,20 @@ fn send_pieces(
     done: usize,
     limits: &Limits,
     dual_stack: bool,
+    mut handing: Option<&mut Handing<'_>>,
 ) -> io::Result<usize> {
     let pieces = &scratch.pieces[done..];
     let length = pieces.len().min(scratch.headers.len());
+    if let Some(handing) = &mut handing {
+        handing.prepare(socket, pieces[0].place, length);
+    }
     for (index, piece) in pieces[..length].iter().enumerate() {
         let slice = &mut bytes[piece.start..piece.start + piece.len];
         scratch.buffers[index] = libc::iovec { iov_base: slice.as_mut_ptr().cast(), iov_len: slice.len() };
+        let ask = handing.as_ref().and_then(|handing| handing.ask(index, piece));
         let header = &mut scratch.headers[index].msg_hdr;
         header.msg_namelen = scratch.names[index].write(address_at(dual_stack, piece.transmit.destination));
-        header.msg_controllen = encode(piece, &mut scratch.controls[index].0) as _;
+        header.msg_controllen = encode(piece, ask, &mut scratch.controls[index].0) as _;
     }
     let (buffers, names) = (scratch.buffers.as_mut_ptr(), scratch.names.as_mut_ptr());
     let controls = scratch.controls.as_mut_ptr();
@@ -363,11 +327,39 @@ fn send_pieces(
     }
     // SAFETY: the first `length` headers point to live names, buffers and control buffers with their lengths, written
     // just above; the kernel only reads what they point to.
-    unsafe { calls::send(socket, &mut scratch.headers[..length], &limits.batches) }
+    let taken = unsafe { calls::send(socket, &mut scratch.headers[..length], &limits.batches) };
+    if let Some(handing) = handing {
+        handing.sending.took(*taken.as_ref().unwrap_or(&0), length);
+    }
+    taken
+}
+
+/// A send call that asks for send times.
+struct Handing<'a> {
+    sending: Sending<'a>,
+    /// From places in the batch to places at the socket.
+    shift: u64,
+}
+
+impl Handing<'_> {
+    /// So many messages are about to be handed over, of which the first has this place in the batch.
+    fn prepare(&mut self, socket: &Socket, place: u64, messages: usize) {
+        let place = place.wrapping_add(self.shift);
+        // A count that was lost begins again once nothing that was counted is on its way or in the error queue.
+        let is_quiet = || unsent(socket) == Some(0) && !poll::failed(socket);
+        if self.sending.is_lost() && is_quiet() && send_stamps::restart(socket) {
+            self.sending.restart(place);
+        }
+        self.sending.ask(place, messages);
+    }
+
+    fn ask(&self, index: usize, piece: &Entry) -> Option<Ask> {
+        self.sending.message(index, piece.place.wrapping_add(self.shift), piece.count)
+    }
 }
 
 /// Writes the control messages of a piece; returns their length.
-fn encode(piece: &Entry, control: &mut [u8]) -> usize {
+fn encode(piece: &Entry, ask: Option<Ask>, control: &mut [u8]) -> usize {
     let Transmit { destination, local, interface, hop_limit, traffic_class } = piece.transmit;
     let mut writer = cmsg::ControlWriter::new(control);
     if local.is_some() || interface.is_some() {
@@ -409,6 +401,9 @@ fn encode(piece: &Entry, control: &mut [u8]) -> usize {
         let segment = u16::try_from(piece.segment).expect("a run of two or more fits 65,535 bytes");
         writer.push(libc::SOL_UDP, libc::UDP_SEGMENT, &segment.to_ne_bytes());
     }
+    if let Some(ask) = ask {
+        send_stamps::encode(ask, &mut writer);
+    }
     writer.len()
 }
 
@@ -429,62 +424,4 @@ pub(crate) fn is_icmp_error(error: &io::Error) -> bool {
                 | libc::EACCES
         )
     )
-}
-
-/// Empties the error queue, 64 reports at most.
-pub(crate) fn errors(socket: &Socket, report: &mut dyn FnMut(Unreachable)) {
-    let mut payload = [0u8; 512];
-    for _ in 0..64 {
-        let mut name = RawAddress::EMPTY;
-        let mut control = Control([0u8; ERROR_CONTROL]);
-        let mut buffer = libc::iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: payload.len() };
-        let mut header = header().msg_hdr;
-        header.msg_name = name.0.as_mut_ptr().cast();
-        header.msg_namelen = RawAddress::SOCKLEN;
-        header.msg_iov = &raw mut buffer;
-        header.msg_iovlen = 1;
-        header.msg_control = control.0.as_mut_ptr().cast();
-        header.msg_controllen = ERROR_CONTROL as _;
-        // SAFETY: the header points to a live name, buffer and control buffer with their lengths, all on this stack.
-        let len =
-            unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) };
-        let Ok(len) = usize::try_from(len) else { return };
-        let Some(destination) = name.read(header.msg_namelen as usize) else { continue };
-        let control = &control.0[..control_len(&header).min(ERROR_CONTROL)];
-        if let Some((cause, reporter)) = decode_error(control) {
-            let payload = payload[..len.min(payload.len())].to_vec();
-            report(Unreachable { destination, reporter, cause, payload });
-        }
-    }
-}
-
-/// `struct sock_extended_err` (`ip(7)`, `IP_RECVERR`), followed by the address of the reporter.
-pub(crate) fn decode_error(control: &[u8]) -> Option<(Cause, Option<IpAddr>)> {
-    const ORIGIN_ICMP: u8 = 2;
-    const ORIGIN_ICMP6: u8 = 3;
-    let (_, _, data) = cmsg::messages(control).find(|(level, kind, _)| {
-        matches!((*level, *kind), (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR))
-    })?;
-    let errno = u32::from_ne_bytes(*data.first_chunk()?);
-    let [origin, kind, code] = *data.get(4..)?.first_chunk::<3>()?;
-    let info = u32::from_ne_bytes(*data.get(8..)?.first_chunk()?);
-    let reporter = address::parse(data.get(16..)?).map(|address| address.ip());
-    let cause = match (origin, kind, code) {
-        (ORIGIN_ICMP, 3, 3) | (ORIGIN_ICMP6, 1, 4) => Cause::Port,
-        (ORIGIN_ICMP, 3, 9 | 10 | 13) | (ORIGIN_ICMP6, 1, 1 | 5 | 6) => Cause::Prohibited,
-        (ORIGIN_ICMP, 3, 4) | (ORIGIN_ICMP6, 2, _) => Cause::TooBig { mtu: info },
-        (ORIGIN_ICMP, 3, 0 | 6 | 11) | (ORIGIN_ICMP6, 1, 0) => Cause::Network,
-        (ORIGIN_ICMP, 3, 1 | 5 | 7 | 8 | 12) | (ORIGIN_ICMP6, 1, 2 | 3) => Cause::Host,
-        (ORIGIN_ICMP, 11, _) | (ORIGIN_ICMP6, 3, _) => Cause::HopLimit,
-        (ORIGIN_ICMP | ORIGIN_ICMP6, kind, code) => Cause::Other { kind, code },
-        // Our own kernel: it could not resolve the neighbour, or the datagram does not fit its link.
-        _ => match i32::try_from(errno).ok()? {
-            // The call that was to send it said so itself.
-            libc::EMSGSIZE => return None,
-            libc::ENETUNREACH => Cause::Network,
-            _ => Cause::Host,
-        },
-    };
-    let from_network = matches!(origin, ORIGIN_ICMP | ORIGIN_ICMP6);
-    Some((cause, reporter.filter(|_| from_network)))
 }

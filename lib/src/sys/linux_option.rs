@@ -2,11 +2,11 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::{address, calls};
+use super::socket_option::{Plain, get, set};
+use super::{address, calls, send_stamps};
 use crate::datagram::InterfaceIndex;
 use crate::interface::Interface;
 use crate::options::{Capabilities, DontFragment, Options};
@@ -85,6 +85,7 @@ pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Res
         drops: on(options.drops, (libc::SOL_SOCKET, libc::SO_RXQ_OVFL)),
         // A queue that cannot be emptied would wake every wait.
         errors: on(options.errors, errors) && (calls::has_error_queue(socket) || !set_to(0, errors)),
+        send_timestamps: options.send_timestamps && calls::has_error_queue(socket) && send_stamps::report(socket),
         // Came to IPv6 with Linux 4.20; before, groups joined by others are heard too.
         only_joined_groups: options.only_joined_groups && set_to(0, ip(libc::IP_MULTICAST_ALL, IPV6_MULTICAST_ALL)),
         receive_buffer: options.receive_buffer.is_some_and(|size| set_receive_buffer(socket, size)),
@@ -166,38 +167,12 @@ pub(crate) fn path_mtu(destination: SocketAddr, interface: Option<InterfaceIndex
     get::<i32>(&socket, level, name).ok()?.try_into().ok()
 }
 
-/// Values that may be handed to or filled by the kernel as bytes.
-///
-/// # Safety
-///
-/// Every bit pattern is a valid value.
-unsafe trait Plain: Copy {}
 // SAFETY: integers, and structures and arrays of them, have no invalid bit patterns.
-unsafe impl Plain for i32 {}
-// SAFETY: as above.
 unsafe impl Plain for [u32; SK_MEMINFO_VARS] {}
 // SAFETY: as above.
 unsafe impl Plain for GroupRequest {}
 // SAFETY: as above.
 unsafe impl Plain for GroupSourceRequest {}
-
-fn set<T: Plain>(socket: &Socket, level: i32, name: i32, value: &T) -> io::Result<()> {
-    let len = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
-    // SAFETY: the pointer and the length are those of a live value, which the kernel only reads.
-    let done = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), len) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-fn get<T: Plain>(socket: &Socket, level: i32, name: i32) -> io::Result<T> {
-    // SAFETY: `Plain` types have no invalid bit patterns, so all zeros is a value.
-    let mut value: T = unsafe { std::mem::zeroed() };
-    let mut len = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
-    // SAFETY: the kernel writes at most `len` bytes, which is the size of the value; any bytes are a valid `T`.
-    let done = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), level, name, std::ptr::from_mut(&mut value).cast(), &raw mut len)
-    };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
-}
 
 /// Subscribes a netlink socket to a group (`NETLINK_ADD_MEMBERSHIP`).
 pub(crate) fn join_netlink_group(socket: &Socket, group: u32) -> io::Result<()> {

@@ -9,7 +9,8 @@
 //! | `configure(socket, options)` | sets what was asked for, returns the `Capabilities` it got |
 //! | `receive(socket, slots, scratch, limits)` | fills the slots without waiting; `WouldBlock` where nothing is there |
 //! | `send(socket, outgoing, scratch, limits, patience)` | sends every entry or records its failure; waits only while the buffer is full |
-//! | `errors(socket, report)` | empties the error queue |
+//! | `feedback(socket, times, report)` | reads the error queue: what was refused, when the rest left |
+//! | `counts_send_times()` | whether the kernel numbers send times by itself |
 //! | `kernel_drops(socket)` | datagrams the kernel discarded at this socket, where it can tell |
 //! | `unsent(socket)` | bytes that were sent and have not left, where it can tell |
 //!
@@ -52,11 +53,19 @@ pub(crate) mod address;
 #[cfg(target_os = "linux")]
 pub(crate) mod epoll;
 #[cfg(target_os = "linux")]
+pub(crate) mod error_queue;
+#[cfg(target_os = "linux")]
 pub(crate) mod linux;
 #[cfg(target_os = "linux")]
 mod linux_option;
 #[cfg(target_os = "linux")]
+mod message;
+#[cfg(target_os = "linux")]
 pub(crate) mod netlink;
+#[cfg(target_os = "linux")]
+mod send_stamps;
+#[cfg(target_os = "linux")]
+mod socket_option;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux as native;

@@ -75,7 +75,7 @@ pub(crate) fn send<S>(
 ) {
     let leaves = patience.is_none();
     let mut patience = Patience::new(patience.unwrap_or_default());
-    let Outgoing { bytes, entries, failures, dual_stack } = outgoing;
+    let Outgoing { bytes, entries, failures, dual_stack, .. } = outgoing;
     for (done, entry) in entries.iter().enumerate() {
         let destination = SockAddr::from(address_at(dual_stack, entry.transmit.destination));
         let train = &bytes[entry.start..entry.start + entry.len];
@@ -185,7 +185,12 @@ fn join_source(_: &Socket, _: Ipv4Addr, _: Ipv4Addr, _: Ipv4Addr) -> io::Result<
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn errors(_socket: &Socket, _report: &mut dyn FnMut(crate::unreachable::Unreachable)) {}
+pub(crate) fn feedback(_: &Socket, _: Option<&crate::send_times::SendTimes>, _: &mut dyn FnMut(crate::Feedback)) {}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn counts_send_times() -> bool {
+    false
+}
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn kernel_drops(_socket: &Socket) -> Option<u32> {

@@ -13,6 +13,7 @@ enum call { SET, GET, RECVMMSG, SENDMMSG, RECEIVE, ERROR_QUEUE, TRUE_LENGTH, FAM
 
 static const struct { const char *name; enum call call; int level, option; } known[] = {
     {"SO_TIMESTAMPNS", SET, SOL_SOCKET, SO_TIMESTAMPNS},
+    {"SO_TIMESTAMPING", SET, SOL_SOCKET, SO_TIMESTAMPING},
     {"SO_RXQ_OVFL", SET, SOL_SOCKET, SO_RXQ_OVFL},
     {"SO_RCVBUF", SET, SOL_SOCKET, SO_RCVBUF},
     {"SO_RCVBUF", SET, SOL_SOCKET, SO_RCVBUFFORCE},
