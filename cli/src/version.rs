@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
 use clap::error::ErrorKind;
-use udpkit::{Capabilities, Options, Socket};
+use udpkit::{Capability, Options, Socket};
 
 use crate::output;
 use crate::runtime::exit::Exit;
@@ -59,8 +59,8 @@ fn system() -> String {
         families => format!("this system: {}\n", families.join(", ")),
     };
     if let Some(socket) = sockets.iter().find_map(|(_, socket)| socket.as_ref().ok()) {
-        for (is_there, what) in offered(&socket.capabilities()) {
-            let _ = writeln!(text, "  {:<3}  {what}", if is_there { "yes" } else { "no" });
+        for what in OFFERED {
+            let _ = writeln!(text, "  {:<3}  {what}", if socket.capabilities().has(what) { "yes" } else { "no" });
         }
     }
     text
@@ -77,17 +77,16 @@ fn everything() -> Options {
         .coalesce(true)
 }
 
-fn offered(capabilities: &Capabilities) -> [(bool, &'static str); 10] {
-    [
-        (capabilities.batches, "many datagrams in one system call"),
-        (capabilities.segmentation, "trains sent (GSO): datagrams in a row to one peer, handed over as one"),
-        (capabilities.coalesce, "trains received (GRO)"),
-        (capabilities.destination, "the destination and interface of each datagram, answers from the address asked"),
-        (capabilities.timestamps, "the kernel's time of each datagram"),
-        (capabilities.hop_limits, "hop limits (TTL)"),
-        (capabilities.traffic_classes, "traffic classes (DSCP)"),
-        (capabilities.kernel_drops, "the number of datagrams that the kernel dropped"),
-        (capabilities.errors, "which datagram was refused, and by whom (ICMP)"),
-        (capabilities.true_length, "the true length of a truncated datagram"),
-    ]
-}
+/// What is shown of a socket.
+const OFFERED: [Capability; 10] = [
+    Capability::Batches,
+    Capability::Segmentation,
+    Capability::Coalesce,
+    Capability::Destination,
+    Capability::Timestamps,
+    Capability::HopLimits,
+    Capability::TrafficClasses,
+    Capability::KernelDrops,
+    Capability::Errors,
+    Capability::TrueLength,
+];

@@ -3,12 +3,14 @@
 #![cfg(target_os = "linux")]
 
 mod common;
+#[path = "../../lib/tests/refusal/mod.rs"]
+mod refusal;
 
 use std::collections::BTreeSet;
 
-use common::netns::{require, skip};
+use common::netns::{self, require, skip};
 use common::schema::{checked, types};
-use common::{Outcome, Place, Scratch, hosts, serve_at};
+use common::{Outcome, Place, Process, Scratch, hosts, serve_at};
 use serde_json::{Value, json};
 
 /// Sends datagrams from one socket. Arguments: port, how many, length.
@@ -100,6 +102,15 @@ fn reopened() -> Option<Outcome> {
     Some(server.stop())
 }
 
+/// What a listener prints where the system gives no times.
+fn refused() -> Option<Outcome> {
+    let mut command = Place::Here.udp_command(&["listen", "127.0.0.1:0", "--for", "1ms", "--json"]);
+    refusal::is_possible().then(|| {
+        refusal::refuse(&mut command, "SO_TIMESTAMPNS", refusal::ENOPROTOOPT);
+        Process::start(command).finish()
+    })
+}
+
 /// What is printed of a capture: what was, and what would be sent.
 fn replayed() -> Vec<Outcome> {
     let scratch = Scratch::new();
@@ -113,8 +124,8 @@ fn every_type_of_the_schema_is_printed() {
     if !require("python3") {
         return;
     }
-    let (Some(sent), Some(reopened)) = (sent(), reopened()) else { return };
-    let outcomes = [served(), listened(), sent, vec![reopened], replayed()];
+    let (Some(sent), Some(reopened), Some(refused)) = (sent(), reopened(), refused()) else { return };
+    let outcomes = [served(), listened(), sent, vec![reopened, refused], replayed()];
     let printed: BTreeSet<_> = outcomes.iter().flatten().flat_map(types_of).collect();
     assert_eq!(printed, types().into_iter().collect());
 }

@@ -103,6 +103,7 @@ mod alarm;
 mod answer;
 mod attached;
 mod batch;
+mod capability;
 mod clock;
 mod conduct;
 mod control;
@@ -141,6 +142,7 @@ pub mod verbs;
 pub use answer::{Answer, ReplyMaker};
 pub use attached::{InterfaceWatch, interface_name};
 pub use batch::{ReceiveBatch, SendBatch};
+pub use capability::Capability;
 pub use conduct::{Conduct, REPLY_HOP_LIMIT, RateLimit, is_responder_port};
 pub use control::{Control, Remote, control};
 pub use datagram::{

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, SockAddr, Type};
 
 use crate::batch::{ReceiveBatch, SendBatch};
+use crate::capability::Capability;
 use crate::clock::{both, now};
 use crate::datagram::{Delivery, InterfaceIndex, Message, SendFailure, Transmit};
 use crate::error::{Attempt, Error, Object, Result};
@@ -120,6 +121,12 @@ impl Socket {
         let Limits { train, batches } = &self.limits;
         let (segmentation, batches) = (train.load(Ordering::Relaxed) > 0, batches.load(Ordering::Relaxed));
         Capabilities { segmentation, batches, ..self.capabilities }
+    }
+
+    /// What this socket was asked for, or would have on another system, and does not have: the system refused it.
+    pub fn missing(&self) -> impl Iterator<Item = Capability> + use<> {
+        let (options, has) = (self.options.clone(), self.capabilities());
+        Capability::ALL.iter().copied().filter(move |one| options.asks_for(*one) && !has.has(*one))
     }
 
     /// Size of the receive buffer in bytes as the kernel counts them: its own overhead included (`socket(7)`). Zero where the

@@ -681,6 +681,12 @@ fn an_option_that_only_informs_is_a_capability_that_is_off_where_it_is_refused()
             let is_here = !INFORMING.iter().any(|(name, other)| *other == field && refused_here == *name);
             assert!(had.contains(&format!(" {field}: {is_here}")), "{name}: {had}");
         }
+        assert_eq!(
+            receiver.missing().count(),
+            usize::from(!refused_here.is_empty()),
+            "{:?}",
+            receiver.missing().collect::<Vec<_>>()
+        );
         for count in 0..3u8 {
             sender.send_to(&[count], receiver.local_address()).expect("loopback takes it");
             assert_eq!(receive_one(&receiver).payload, [count]);

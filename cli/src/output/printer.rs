@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-use udpkit::{Datagram, Event, Interfaces, Sink, SocketId, Train, event};
+use udpkit::{Attempt, Datagram, ErrorKind, Event, Interfaces, Sink, SocketId, Train, event};
 
 use super::aside::{Aside, COMPLAINT, HINT};
 use super::backlog::Output;
@@ -39,6 +39,8 @@ pub(crate) struct Printer<W: Write, N: Write> {
     drops: u64,
     /// Requests without an answer so far.
     unanswered: usize,
+    /// Whether it was printed that a socket cannot receive.
+    cannot_receive: bool,
     /// The first error of writing, which ended the run.
     failure: Option<io::Error>,
 }
@@ -94,6 +96,7 @@ impl<W: Write, N: Write> Printer<W, N> {
             unread: 0,
             drops: 0,
             unanswered: 0,
+            cannot_receive: false,
             failure: None,
         }
     }
@@ -128,6 +131,11 @@ impl<W: Write, N: Write> Printer<W, N> {
     /// Why writing failed, if it did; a reader that went away is no failure.
     pub(crate) fn failure(&self) -> Option<&io::Error> {
         self.failure.as_ref().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether it printed that the system did not let a socket receive.
+    pub(crate) fn cannot_receive(&self) -> bool {
+        self.cannot_receive
     }
 
     /// Whether nothing more can be written.
@@ -392,7 +400,12 @@ impl<W: Write, N: Write> Printer<W, N> {
                 self.set_interfaces(interfaces);
             }
             Event::Reopened(reopened) => self.say(&Reopened { address: Endpoint(reopened.local) }),
-            Event::Trouble(trouble) => self.say(&Trouble::new(trouble.error)),
+            Event::Trouble(event::Trouble { error, .. }) => {
+                // One that somebody destroyed could receive before that.
+                let is_destroyed = error.kind() == ErrorKind::Destroyed;
+                self.cannot_receive |= error.attempt() == Attempt::Receive && !is_destroyed;
+                self.say(&Trouble::new(error));
+            }
             // `Event::Question` is no news but a question. Any other is of a later library: the tests below fail then.
             _ => {}
         }

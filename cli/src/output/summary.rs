@@ -168,8 +168,9 @@ pub(crate) fn ignored(report: &Report) -> impl Iterator<Item = String> {
 pub(crate) fn dropped(report: &Report, receive_buffer: usize) -> Vec<String> {
     let Some(drops @ 1..) = report.kernel_drops else { return Vec::new() };
     let bound = if report.kernel_drops_at_least { "at least " } else { "" };
+    let size = if receive_buffer > 0 { format!(" of {receive_buffer} B") } else { String::new() };
     vec![
-        format!("  dropped by the kernel: {bound}{drops} (the receive buffer of {receive_buffer} B was full)"),
+        format!("  dropped by the kernel: {bound}{drops} (the receive buffer{size} was full)"),
         advice("a larger one: --recv-buffer SIZE, as root or up to sysctl net.core.rmem_max"),
     ]
 }

@@ -4,6 +4,7 @@ pub(crate) mod exchange;
 pub(crate) mod exit;
 pub(crate) mod input;
 pub(crate) mod misplaced;
+pub(crate) mod missing;
 pub(crate) mod payload;
 pub(crate) mod printing;
 pub(crate) mod requests;

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use udpkit::{ErrorKind, Group, Interface, InterfaceIndex, Interfaces, Options, Socket, SocketId};
+use udpkit::{Capability, ErrorKind, Group, Interface, InterfaceIndex, Interfaces, Options, Socket, SocketId};
 
 use super::misplaced::check_listening;
+use super::missing::is_missing;
 use crate::args::{CommonArgs, SendingArgs};
 use crate::hint::{self, Hint, interface_names};
 use crate::words::address::{Address, Families, needs_scope};
@@ -142,11 +143,20 @@ pub(crate) fn listening(
     if source.is_some() && listening.groups.is_empty() {
         bail!("--source chooses the source of a multicast group: listen to one, as in 232.1.2.3:5000");
     }
+    if let Some(interface) = named.first().filter(|_| is_missing(&listening.sockets, Capability::Destination)) {
+        return Err(Hint::on(
+            format!(
+                "cannot listen on {} alone: this system does not report by which interface a datagram came",
+                interface.name
+            ),
+            "without -i it listens on every interface",
+        ));
+    }
     listening.groups_last();
     Ok(listening)
 }
 
-/// A socket of each family at one port; IPv4 alone where the kernel has no IPv6.
+/// A socket of each family at one port; IPv4 alone where the kernel has no IPv6, or a sandbox forbids it.
 fn both_families(port: u16, common: &CommonArgs, options: &Options, listening: &mut Listening) -> Result<()> {
     let mut port = port;
     if !common.ipv6 {
@@ -171,7 +181,8 @@ fn both_families(port: u16, common: &CommonArgs, options: &Options, listening: &
 
 /// Whether a socket at any address of IPv6 fails so where there is none.
 fn has_no_ipv6(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::UnsupportedFamily | ErrorKind::AddressNotAvailable)
+    // Whoever may not have the port has not got as far as IPv6.
+    matches!(kind, ErrorKind::UnsupportedFamily | ErrorKind::AddressNotAvailable | ErrorKind::PermissionDenied)
 }
 
 fn bind(address: SocketAddr, options: &Options) -> Result<Socket> {

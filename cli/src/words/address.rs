@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAdd
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
-use udpkit::{InterfaceIndex, Interfaces};
+use udpkit::{InterfaceIndex, Interfaces, Options, Socket};
 
 use super::foreign;
 use crate::hint::{Hint, interface_names};
@@ -157,13 +157,21 @@ impl Host {
             IpAddr::V4(v4) => SocketAddr::new(v4.into(), address.port()),
             IpAddr::V6(_) => address,
         });
-        let wanted: Vec<_> = all.filter(|address| families.admits(address.ip())).collect();
+        let mut wanted: Vec<_> = all.filter(|address| families.admits(address.ip())).collect();
+        if wanted.iter().any(SocketAddr::is_ipv4) && wanted.iter().any(SocketAddr::is_ipv6) && !has_ipv6() {
+            wanted.retain(SocketAddr::is_ipv4);
+        }
         if wanted.is_empty() {
             let family = if families.only_v4 { "IPv4" } else { "IPv6" };
             bail!("'{self}' has no {family} address");
         }
         Ok(wanted)
     }
+}
+
+/// Whether there are sockets of IPv6: a kernel may lack it, a sandbox forbid it.
+fn has_ipv6() -> bool {
+    Socket::bind((Ipv6Addr::UNSPECIFIED, 0).into(), &Options::default()).is_ok()
 }
 
 /// Whether an address says nothing without an interface: link-local, and groups that stay on the link or on the

@@ -14,6 +14,8 @@ const ERROR: &str = "UDP_REFUSE_WITH";
 
 /// Numbers of errors with which systems refuse things.
 pub(crate) const EPERM: i32 = 1;
+pub(crate) const EIO: i32 = 5;
+pub(crate) const EACCES: i32 = 13;
 pub(crate) const EINVAL: i32 = 22;
 pub(crate) const ENOSYS: i32 = 38;
 pub(crate) const ENOPROTOOPT: i32 = 92;
@@ -37,13 +39,18 @@ pub(crate) fn is_possible() -> bool {
 fn library() -> &'static Path {
     static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../lib/tests/refusal/refuse.c");
-        // Other tests do the same in processes of their own.
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("refuse-{}.so", std::process::id()));
+        // Other tests do the same in processes of their own; as another user, not where this was built.
+        let name = format!("refuse-{}.so", std::process::id());
+        let beside = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
+        let is_ours = std::fs::write(&beside, "").is_ok();
+        let library = if is_ours { beside } else { std::env::temp_dir().join(name) };
         let mut compile = Command::new("cc");
         compile.args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl");
         let compiled = compile.output().expect("cc can be run");
         assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-        library
+        // One file, however often this runs.
+        let kept = library.with_file_name("refuse.so");
+        if is_ours && std::fs::rename(&library, &kept).is_ok() { kept } else { library }
     });
     &LIBRARY
 }

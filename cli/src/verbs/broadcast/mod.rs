@@ -13,10 +13,10 @@ use crate::hint::Hint;
 use crate::output::StdPrinter;
 use crate::runtime::exchange::{Exchanged, exchange};
 use crate::runtime::exit::{Exit, finish};
-use crate::runtime::misplaced;
 use crate::runtime::payload;
 use crate::runtime::printing::{self, check_format};
 use crate::runtime::requests::{requests, rounds};
+use crate::runtime::{misplaced, missing};
 use crate::words::endpoint::Endpoint;
 use plan::Plans;
 
@@ -45,6 +45,7 @@ pub(crate) fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
     drop(printer);
     let mut printer = StdPrinter::std(options::settings(args, &targets));
     printer.set_interfaces(&interfaces);
+    missing::report_of_requests(&mut printer, &sockets, !args.wait.is_zero(), &args.common);
     let mut engine = Broadcast::new(options::engine(args, targets), requests);
     let input = payloads.input().map(|parts| (parts, rounds(&args.pace, &args.common)));
     let exchanged = exchange(sockets, &mut engine, &mut printer, input)?;

@@ -56,9 +56,15 @@ pub(super) struct LedgerObject {
     files_removed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     files_not_removed: Option<u64>,
+    #[serde(skip_serializing_if = "is_unknown")]
     receive_buffer_bytes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     system: Option<SystemCounters>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_unknown(bytes: &usize) -> bool {
+    *bytes == 0
 }
 
 impl Ledger {
@@ -160,13 +166,15 @@ impl Ledger {
             Some(0) => {}
             Some(drops) => {
                 let bound = if report.kernel_drops_at_least { "at least " } else { "" };
-                let buffer = self.receive_buffer;
-                let holds = match cfg!(target_os = "linux") && !self.coalesces {
-                    true => format!("; it holds some {room} of this length"),
-                    false => String::new(),
+                let (size, holds) = match self.receive_buffer {
+                    0 => (String::new(), String::new()),
+                    bytes if cfg!(target_os = "linux") && !self.coalesces => {
+                        (format!(" of {bytes} B"), format!("; it holds some {room} of this length"))
+                    }
+                    bytes => (format!(" of {bytes} B"), String::new()),
                 };
                 lines.push(format!(
-                    "  dropped by the kernel: {bound}{drops} (the receive buffer of {buffer} B was full{holds})"
+                    "  dropped by the kernel: {bound}{drops} (the receive buffer{size} was full{holds})"
                 ));
             }
         }
@@ -183,7 +191,7 @@ impl Ledger {
         #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
         let lasts = Duration::try_from_secs_f64(room as f64 * seconds / self.report.received.datagrams.max(1) as f64);
         let lasts = lasts.unwrap_or(Duration::MAX);
-        if lasts < SHORT && !self.coalesces {
+        if lasts < SHORT && !self.coalesces && self.receive_buffer > 0 {
             let lasts = units::human(lasts);
             format!(
                 "at this rate the buffer lasts {lasts}: --recv-buffer SIZE for a larger one (as root, or up to sysctl net.core.rmem_max), --coalesce for a higher rate, or a slower sender"

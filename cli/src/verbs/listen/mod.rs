@@ -17,8 +17,8 @@ use udpkit::{Drive, End, Interfaces, Memberships, Remote, control, drive};
 use crate::args::ListenArgs;
 use crate::output::{self, Remark, StdPrinter};
 use crate::runtime::exit::{Exit, finish, receiver_exit};
-use crate::runtime::signals;
 use crate::runtime::sockets::{Listening, buffer_of, listening};
+use crate::runtime::{missing, signals};
 use crate::tui::Tui;
 use ledger::Ledger;
 use queue::Queue;
@@ -40,7 +40,9 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let system = SystemCounters::read();
     let buffer = buffer_of(&listening.sockets);
     printer.say(&output::ListeningOn { addresses: &listening.places(), what: "listening" });
-    notices::receive_buffer(buffer, &args.common).iter().for_each(|note| printer.say(note));
+    notices::receive_buffer(&listening.sockets, &args.common).iter().for_each(|note| printer.say(note));
+    let consequences = notices::consequences(args, &listening);
+    missing::of(&listening.sockets, &consequences, args.common.verbose).iter().for_each(|missing| printer.say(missing));
     printer.flush();
     let queue = Queue::new(options::queue_limit(args));
     let mut recorder = Recorder::new(printer, options::prints(args), capture, listening.ports());
@@ -62,7 +64,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let ledger = Ledger::new(args, report, &queue, &recorder, buffer, system);
     recorder.printer.conclude(&ledger.summary());
     let end = if queue.is_closed() { End::SinkClosed } else { end };
-    let exit = receiver_exit(&ledger.report, end, &args.common, ledger.report.delivered);
+    let exit = receiver_exit(&recorder.printer, &ledger.report, end, &args.common, ledger.report.delivered);
     finish(&recorder.printer, if recorder.has_failed() { Exit::Failed } else { exit })
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use udpkit::verbs::{Plan, Replay, Sources};
-use udpkit::{Control, Drive, End, ErrorKind, Options, Remote, Report, Socket, drive};
+use udpkit::{Capability, Control, Drive, End, ErrorKind, Options, Remote, Report, Socket, drive};
 
 use super::notices::{Replayed, SourceSocket, long_pause};
 use super::options::{self, Destination};
@@ -22,6 +22,7 @@ use crate::args::ReplayArgs;
 use crate::hint::{self, Hint};
 use crate::output::{Remark, SharedPrinter};
 use crate::runtime::exit::{Exit, finish};
+use crate::runtime::missing;
 use crate::runtime::signals;
 use crate::runtime::sockets::{buffer_of, check_df};
 use crate::words::endpoint;
@@ -159,6 +160,14 @@ impl Run<'_> {
         }
     }
 
+    /// Reports what the sockets were asked for and do not have. No round-trip times are shown.
+    fn report_missing(&self, sockets: &[Socket]) {
+        let mut consequences = missing::of_requests(true, &self.args.common);
+        consequences.retain(|(capability, _)| *capability != Capability::Timestamps);
+        let mut printer = self.printer.lock();
+        missing::of(sockets, &consequences, self.args.common.verbose).iter().for_each(|missing| printer.say(missing));
+    }
+
     /// Sends the capture, and reports what became of it.
     pub(super) fn perform(
         &self,
@@ -170,6 +179,7 @@ impl Run<'_> {
     ) -> Result<Exit> {
         let SourceSockets { sockets, sources, .. } = senders;
         check_df(self.args.df, &sockets)?;
+        self.report_missing(&sockets);
         let own: Vec<_> = sockets.iter().map(Socket::local_address).collect();
         self.printer.lock().set_ports(own.iter().map(SocketAddr::port).collect());
         let mut engine = self.engine(origin, sources, own, clock_starts);

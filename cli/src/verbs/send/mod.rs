@@ -14,10 +14,10 @@ use crate::args::SendArgs;
 use crate::output::StdPrinter;
 use crate::runtime::exchange::{Exchanged, exchange};
 use crate::runtime::exit::{Exit, finish};
-use crate::runtime::misplaced;
 use crate::runtime::payload::{self, Payloads};
 use crate::runtime::printing::check_format;
 use crate::runtime::requests::{requests, rounds};
+use crate::runtime::{misplaced, missing};
 
 /// Sends to the address, or to those that a name has, until somebody is there.
 pub(crate) fn send(args: &SendArgs) -> Result<Exit> {
@@ -54,11 +54,8 @@ fn send_to(
     let single = options::is_single(args, &sending, payloads);
     let mut printer = StdPrinter::std(options::settings(args, &sending, single));
     printer.set_interfaces(interfaces);
-    if args.common.verbose && !args.pace.df {
-        notices::fragments(&sending.transmits[0], payloads, args.payload.size)
-            .iter()
-            .for_each(|note| printer.say(note));
-    }
+    notices::fragments(&sending.transmits[0], payloads, args).iter().for_each(|note| printer.say(note));
+    missing::report_of_requests(&mut printer, &sending.sockets, !args.wait.is_zero(), &args.common);
     let mut engine = SendToMany::new(&options::engine(args, &sending), &sending.transmits, &requests);
     let input = payloads.input().map(|parts| (parts, rounds(&args.pace, &args.common)));
     let exchanged = exchange(sending.sockets, &mut engine, &mut printer, input)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use udpkit::{Report, Spread, Transmit};
 
+use crate::args::SendArgs;
 use crate::output::Remark;
 use crate::output::summary::{NoCapture, Summary, counts, dropped, ignored, milliseconds};
 use crate::runtime::payload::Payloads;
@@ -28,9 +29,12 @@ pub(super) fn other_sources(count: u64) -> Option<Remark> {
     }
 }
 
-/// Whether the longest payload, or each if all have a size, takes more than the path takes in one piece.
-pub(super) fn fragments(transmit: &Transmit, payloads: &Payloads, size: Option<usize>) -> Option<Remark> {
-    let destination = transmit.destination;
+/// Whether the longest payload, or each if all have a size, takes more than the path takes in one piece; with -v.
+pub(super) fn fragments(transmit: &Transmit, payloads: &Payloads, args: &SendArgs) -> Option<Remark> {
+    if !args.common.verbose || args.pace.df {
+        return None;
+    }
+    let (destination, size) = (transmit.destination, args.payload.size);
     let mtu = udpkit::path_mtu(destination, transmit.interface)?;
     let len = size.or_else(|| payloads.longest())? + udpkit::header_len(destination.ip());
     (len > mtu as usize).then(|| {

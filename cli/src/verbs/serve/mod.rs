@@ -20,6 +20,7 @@ use udpkit::{Interfaces, Memberships, Server};
 use crate::args::ServeArgs;
 use crate::output::{SharedPrinter, StdPrinter};
 use crate::runtime::exit::{Exit, finish, receiver_exit};
+use crate::runtime::missing;
 use crate::runtime::printing::check_format;
 use crate::runtime::sockets::{buffer_of, listening};
 use workers::Sinks;
@@ -39,12 +40,16 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     let engine = options::engine(args, answer, &listening);
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     let sinks = Sinks::new(args, &printer, &listening, &interfaces)?;
-    let workers = options::workers(args, listening.sockets.len());
+    let workers = options::workers(args, &listening.sockets);
+    let consequences = notices::consequences(args, &listening);
+    let missing = missing::of(&listening.sockets, &consequences, args.common.verbose);
     // Whatever the workers have to say, they say it after what is told here.
     let mut told = printer.lock();
     let launched = Server::launch(listening.sockets, engine, memberships, workers, |_, remote| sinks.of_worker(remote));
     let server = Arc::new(launched?);
     let begun = watch::begin(args, &server, &places, &printer, &interfaces, &mut told);
+    missing.iter().for_each(|missing| told.say(missing));
+    told.flush();
     // Workers wait for it, even to end.
     drop(told);
     let _metrics = begun?;
@@ -55,5 +60,5 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     printer.drain();
     printer.conclude(&notices::summary(&report, buffer));
     printer.drain();
-    finish(&printer, receiver_exit(&report, end, &args.common, report.answered + report.sunk))
+    finish(&printer, receiver_exit(&printer, &report, end, &args.common, report.answered + report.sunk))
 }

@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 
 use serde::Serialize;
-use udpkit::Report;
+use udpkit::{Capability, Report};
 
+use crate::args::ServeArgs;
 use crate::output::summary::{Counters, NoCapture, Rates, Summary, dropped, ignored};
 use crate::output::{Notice, Tone, endpoints};
+use crate::runtime::missing::{self, Consequence};
+use crate::runtime::sockets::Listening;
 use crate::words::endpoint::Endpoint;
 use crate::words::units;
 
@@ -125,6 +128,24 @@ impl Notice for Status<'_> {
     fn tone(&self) -> Tone {
         Tone::Status
     }
+}
+
+/// What is different for a server where something is missing.
+pub(super) fn consequences(args: &ServeArgs, listening: &Listening) -> Vec<Consequence> {
+    let mut all = missing::of_flags(&args.common);
+    let is_everywhere = listening.addresses().iter().any(|address| address.ip().is_unspecified());
+    all.push((
+        Capability::Destination,
+        match is_everywhere {
+            true => "one worker replies, from the address that routing chooses",
+            false => "one worker replies",
+        },
+    ));
+    all.push((Capability::Timestamps, "times are those of printing"));
+    all.push((Capability::HopLimits, "replies between two servers do not die out"));
+    all.push((Capability::KernelDrops, "drops are not counted"));
+    all.push((Capability::OnlyJoinedGroups, "those are answered, too"));
+    all
 }
 
 /// What a run came to.

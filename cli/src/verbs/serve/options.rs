@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use udpkit::verbs::ServeOptions;
-use udpkit::{Answer, Conduct, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit, Rule, Rules};
+use udpkit::{Answer, Capability, Conduct, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit, Rule, Rules, Socket};
 
 use super::rules;
 use crate::args::{ConductArgs, ServeArgs};
 use crate::output::Settings;
+use crate::runtime::missing::is_missing;
 use crate::runtime::printing;
 use crate::runtime::sockets::{self, Listening};
 use crate::words::format::Format;
@@ -113,8 +114,12 @@ pub(super) fn status_interval(args: &ServeArgs) -> Option<Duration> {
     }
 }
 
-/// How many workers there shall be for so many sockets, each of which every worker has.
-pub(super) fn workers(args: &ServeArgs, sockets: usize) -> usize {
+/// How many workers there shall be for these sockets, of each of which every worker has one.
+pub(super) fn workers(args: &ServeArgs, sockets: &[Socket]) -> usize {
+    // Each of several would reply to every broadcast.
+    if is_missing(sockets, Capability::Destination) {
+        return 1;
+    }
     match (args.threads, args.common.count) {
         (Some(threads), _) => threads.into(),
         (None, Some(_)) => 1,
@@ -122,7 +127,7 @@ pub(super) fn workers(args: &ServeArgs, sockets: usize) -> usize {
         (None, None) if !cfg!(target_os = "linux") => 1,
         (None, None) => {
             let cores = std::thread::available_parallelism().map_or(1, Into::into);
-            cores.min(MOST_SOCKETS / sockets.max(1)).max(1)
+            cores.min(MOST_SOCKETS / sockets.len().max(1)).max(1)
         }
     }
 }
