@@ -90,6 +90,17 @@ impl<'a> Captured<'a> {
 }
 
 /// How a capture is read.
+///
+/// ```no_run
+/// use udpkit_capture::{ReadOptions, Reader};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let file = std::fs::File::open("tunnel.pcap")?;
+/// let reader = Reader::with(file, ReadOptions::default().decapsulate(true))?;
+/// # let _ = reader;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReadOptions {

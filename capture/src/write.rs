@@ -58,6 +58,21 @@ impl Default for WriteOptions {
 /// what comes later is not written ([`written`](Self::written) tells), and the output may end with an unfinished block,
 /// before which readers find all else. An interface is described when its first datagram comes; a datagram costs no
 /// allocation after that.
+///
+/// ```
+/// use udpkit::{Datagram, Meta};
+/// use udpkit_capture::{Reader, WriteOptions, Writer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut writer = Writer::new(Vec::new(), WriteOptions::default().application("example 1.0"));
+/// let meta = Meta::new("192.0.2.1:5000".parse()?);
+/// // What came to port 7000, and nothing was dropped before it.
+/// writer.datagram(&Datagram::new(b"hi", &meta), 7000, 0)?;
+/// writer.finish(1, 0)?;
+/// assert_eq!(Reader::new(&writer.into_inner()[..])?.next()?.unwrap().payload, b"hi");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Writer<W> {
     out: W,

@@ -11,6 +11,18 @@ use crate::template::Template;
 pub type ReplyMaker = Arc<dyn Fn(&Datagram<'_>) -> Option<Vec<u8>> + Send + Sync>;
 
 /// What to answer.
+///
+/// ```
+/// use udpkit::{Answer, Template};
+///
+/// # fn main() -> Result<(), udpkit::TemplateError> {
+/// let fixed = Answer::fixed("Get off my lawn!");
+/// let counted = Answer::from(Template::text("pong {count}")?);
+/// let doubled = Answer::with(|datagram| Some(datagram.payload.repeat(2)));
+/// # let _ = (fixed, counted, doubled);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Answer {

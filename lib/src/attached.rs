@@ -27,6 +27,21 @@ pub fn interface_name(index: InterfaceIndex) -> Option<String> {
 ///
 /// On Linux it is [`AsFd`](std::os::fd::AsFd): it can be read when something may have changed, until [`changed`](Self::changed)
 /// is called. Where nothing is noticed it has no descriptor, and a program that waits for one does not compile.
+///
+/// ```
+/// use udpkit::{InterfaceWatch, Interfaces};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// let watch = InterfaceWatch::new()?;
+/// let mut interfaces = Interfaces::list()?;
+/// // Now and then, or whenever it can be read:
+/// if watch.changed() {
+///     interfaces = Interfaces::list()?;
+/// }
+/// # let _ = interfaces;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct InterfaceWatch {
     pub(crate) inner: system::Watch,

@@ -10,6 +10,22 @@ use crate::sys::native::{ReceiveScratch, SendScratch};
 /// Memory for a number of datagrams, used again for each call of [`Socket::receive`](crate::Socket::receive).
 ///
 /// Costs `slots × slot_len` bytes of address space, of which only what datagrams fill becomes memory.
+///
+/// ```
+/// use udpkit::{Options, ReceiveBatch, Socket, Wait};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// # let socket = Socket::bind(([127, 0, 0, 1], 0).into(), &Options::default())?;
+/// # socket.send_to(b"a datagram", socket.local_address())?;
+/// // 64 datagrams at once, and the first eight bytes of each.
+/// let mut batch = ReceiveBatch::new(64, 8);
+/// socket.receive(&mut batch, Wait::Forever)?;
+/// for datagram in batch.datagrams() {
+///     assert_eq!((datagram.payload, datagram.wire_len), (&b"a datagr"[..], 10));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ReceiveBatch {
     pub(crate) payloads: Vec<u8>,
@@ -108,6 +124,24 @@ impl Default for ReceiveBatch {
 ///
 /// Bounded: [`ENTRIES`](Self::ENTRIES) runs and [`BYTES`](Self::BYTES) bytes; [`push`](Self::push) says when it is full, and
 /// [`Socket::queue`](crate::Socket::queue) sends it then.
+///
+/// ```
+/// use udpkit::{Options, SendBatch, SendFailure, Socket, Transmit};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// let socket = Socket::bind(([127, 0, 0, 1], 0).into(), &Options::default())?;
+/// let transmit = Transmit::to(socket.local_address());
+/// let report = |failure: &SendFailure| eprintln!("{failure}");
+///
+/// let mut batch = SendBatch::default();
+/// for number in 0..100_u32 {
+///     // A batch that is full is sent on the way.
+///     socket.queue(&mut batch, &transmit, &number.to_be_bytes()).iter().for_each(report);
+/// }
+/// socket.send(&mut batch).iter().for_each(report);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct SendBatch {
     pub(crate) bytes: Vec<u8>,

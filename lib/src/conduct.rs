@@ -12,6 +12,14 @@ use crate::rate_limit::RateLimiter;
 use crate::setters::setters;
 
 /// Which guards are on.
+///
+/// ```
+/// use udpkit::{Conduct, RateLimit};
+///
+/// let conduct = Conduct::default().rate_limit(RateLimit::PerSecond(50)).max_amplification(None);
+/// // The guards need to know where a datagram went and how far it came.
+/// assert!(conduct.socket_options().destination && conduct.socket_options().hop_limits);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Conduct {

@@ -60,6 +60,18 @@ impl fmt::Display for Delivery {
 ///
 /// A field is `None` where it was not asked for in [`Options`](crate::Options) or the system cannot tell
 /// ([`Capabilities`](crate::Capabilities) says which).
+///
+/// ```
+/// use std::net::IpAddr;
+/// use udpkit::Meta;
+///
+/// // As a socket of several addresses tells it; made by hand, for a test.
+/// let local = IpAddr::from([192, 0, 2, 1]);
+/// let meta = Meta::new(([192, 0, 2, 7], 5000).into()).destination(local).local(local);
+/// // An answer goes to the source, from the address that was asked.
+/// let reply = meta.reply();
+/// assert_eq!((reply.destination, reply.local), (meta.source, Some(local)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Meta {
@@ -130,6 +142,14 @@ impl Meta {
 }
 
 /// One datagram: its payload, its true length, and what the kernel told of it.
+///
+/// ```
+/// use udpkit::{Datagram, Meta};
+///
+/// let meta = Meta::new(([192, 0, 2, 7], 5000).into());
+/// assert!(!Datagram::new(b"all of it", &meta).is_truncated());
+/// assert!(Datagram::new(b"the beginning", &meta).wire_len(1200).is_truncated());
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Datagram<'a> {
@@ -162,6 +182,15 @@ impl<'a> Datagram<'a> {
 }
 
 /// A run of datagrams of one source that the kernel handed over as one (GRO); most often of one datagram.
+///
+/// ```
+/// use udpkit::{Meta, Train};
+///
+/// let meta = Meta::new(([192, 0, 2, 7], 5000).into());
+/// let train = Train::new(&meta, b"onetwosix!", 3);
+/// let payloads: Vec<_> = train.datagrams().map(|datagram| datagram.payload).collect();
+/// assert_eq!(payloads, [&b"one"[..], b"two", b"six", b"!"]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Train<'a> {
     pub(crate) meta: &'a Meta,
@@ -242,6 +271,15 @@ pub(crate) struct Message {
 }
 
 /// Where a datagram goes and how.
+///
+/// ```
+/// use std::net::IpAddr;
+/// use udpkit::Transmit;
+///
+/// // From one of our addresses, and no further than the next router.
+/// let transmit = Transmit::to(([192, 0, 2, 7], 5000).into()).local(IpAddr::from([192, 0, 2, 1])).hop_limit(1);
+/// assert_eq!(transmit.hop_limit, Some(1));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transmit {

@@ -7,6 +7,15 @@ use crate::datagram::InterfaceIndex;
 use crate::setters::setters;
 
 /// A network interface and its addresses.
+///
+/// ```
+/// use udpkit::{Interface, InterfaceAddress, Interfaces, subnet_broadcast};
+///
+/// // The interfaces of a host that is not there, for a test.
+/// let address = InterfaceAddress::new([192, 0, 2, 1].into(), 24).broadcast(subnet_broadcast([192, 0, 2, 1].into(), 24));
+/// let interfaces = Interfaces::from_iter([Interface::new("eth0").up(true).broadcast(true).addresses([address])]);
+/// assert!(interfaces.is_broadcast([192, 0, 2, 255].into()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the system's flags")]
 #[non_exhaustive]
@@ -142,6 +151,20 @@ pub(crate) struct Changes {
 }
 
 /// The interfaces of this host at one moment.
+///
+/// ```
+/// use udpkit::Interfaces;
+///
+/// # fn main() -> udpkit::Result<()> {
+/// let interfaces = Interfaces::list()?;
+/// for interface in interfaces.iter().filter(|interface| interface.up && interface.broadcast) {
+///     for address in &interface.addresses {
+///         println!("{}: {}/{}, broadcasts to {:?}", interface.name, address.ip, address.prefix_len, address.broadcast);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interfaces {
     list: Vec<Interface>,

@@ -42,6 +42,21 @@ impl Group {
 }
 
 /// Groups, and the interfaces on which they were joined.
+///
+/// ```no_run
+/// use udpkit::{Group, Interfaces, Memberships, Options, Socket, SocketId};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// let sockets = [Socket::bind(([0, 0, 0, 0], 5353).into(), &Options::default().reuse_address(true))?];
+/// let mdns = Group::new(SocketId::first(0), [224, 0, 0, 251].into());
+/// // On every interface; `Drive::memberships` joins, and joins again on interfaces that come.
+/// let mut memberships = Memberships::new(vec![mdns], Vec::new());
+/// for refused in memberships.update(&sockets, &Interfaces::list()?)? {
+///     eprintln!("{refused}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct Memberships {
     groups: Vec<Group>,

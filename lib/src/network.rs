@@ -3,6 +3,13 @@
 use std::net::IpAddr;
 
 /// A network: an address and how many of its leading bits count.
+///
+/// ```
+/// use udpkit::Network;
+///
+/// let network: Network = "192.0.2.0/24".parse().unwrap();
+/// assert!(network.contains([192, 0, 2, 7].into()) && !network.contains([192, 0, 3, 7].into()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,

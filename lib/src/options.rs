@@ -8,6 +8,19 @@ use crate::setters::setters;
 ///
 /// An IPv6 socket is IPv6 alone (`IPV6_V6ONLY`), on every system, unless [`dual_stack`](field@Self::dual_stack) is set: both
 /// families take two sockets.
+///
+/// ```
+/// use udpkit::{Options, Socket};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// let options = Options::default().destination(true).timestamps(true).receive_buffer(4 << 20);
+/// let socket = Socket::bind(([0, 0, 0, 0], 0).into(), &options)?;
+/// if !socket.capabilities().timestamps {
+///     println!("this system does not tell when a datagram came");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {

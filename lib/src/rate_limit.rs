@@ -27,6 +27,17 @@ struct Allowance {
 ///
 /// Threads share one, so that a network that is served by several gets no more; each row has its own lock, held for a few
 /// instructions.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use udpkit::RateLimiter;
+///
+/// let (limiter, now) = (RateLimiter::new(10), Instant::now());
+/// // A second's worth at once; a neighbour shares it; a tenth of a second later there is one more.
+/// assert_eq!(limiter.allow(now, [192, 0, 2, 1].into(), 64), 10);
+/// assert_eq!(limiter.allow(now, [192, 0, 2, 2].into(), 1), 0);
+/// assert_eq!(limiter.allow(now + Duration::from_millis(100), [192, 0, 2, 2].into(), 2), 1);
+/// ```
 pub struct RateLimiter {
     per_second: u64,
     table: Vec<Mutex<[Allowance; WAYS]>>,

@@ -32,6 +32,18 @@ pub struct Rules {
 }
 
 /// What a datagram must be, and what is done with it.
+///
+/// ```
+/// use std::time::Duration;
+/// use udpkit::{Rule, Template};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let slow = Duration::from_millis(20)..=Duration::from_millis(80);
+/// let rule = Rule::any().prefix("GET ").from("10.0.0.0/8".parse()?).reply(Template::text("21.5")?).delay(slow).loses(0.05);
+/// # let _ = rule;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Rule {
     pattern: Pattern,

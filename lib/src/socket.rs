@@ -32,6 +32,23 @@ pub enum Wait {
 }
 
 /// A UDP socket that never blocks unless told to wait, and never connects.
+///
+/// ```
+/// use std::time::Duration;
+/// use udpkit::{Options, ReceiveBatch, Socket, Wait};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// let server = Socket::bind(([127, 0, 0, 1], 0).into(), &Options::default().timestamps(true))?;
+/// let client = Socket::bind(([127, 0, 0, 1], 0).into(), &Options::default())?;
+/// client.send_to(b"Hello World", server.local_address())?;
+///
+/// let mut batch = ReceiveBatch::default();
+/// server.receive(&mut batch, Wait::For(Duration::from_secs(10)))?;
+/// let datagram = batch.datagrams().next().unwrap();
+/// assert_eq!((datagram.payload, datagram.meta.source), (&b"Hello World"[..], client.local_address()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Socket {
     pub(crate) inner: socket2::Socket,

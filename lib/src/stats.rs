@@ -85,6 +85,16 @@ impl Spread {
 /// How a series of times is distributed, in 60 KiB at most, however long it is.
 ///
 /// What it gives is at most 1 % more than was measured, and never less.
+///
+/// ```
+/// use std::time::Duration;
+/// use udpkit::Quantiles;
+///
+/// let mut rtts = Quantiles::default();
+/// (1..=100).for_each(|number| rtts.add(Duration::from_millis(number)));
+/// let median = rtts.at(0.5);
+/// assert!(median >= Duration::from_millis(50) && median < Duration::from_millis(51));
+/// ```
 #[derive(Clone, Default, PartialEq)]
 pub struct Quantiles {
     /// Nanoseconds; nothing before the first time.

@@ -66,6 +66,18 @@ impl fmt::Display for Cause {
 }
 
 /// A datagram of ours that came back as an error.
+///
+/// ```
+/// use udpkit::{Options, Socket};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// let socket = Socket::bind(([127, 0, 0, 1], 0).into(), &Options::default().errors(true))?;
+/// socket.send_to(b"anyone?", ([127, 0, 0, 1], 9).into())?;
+/// // It may take a while; ask again, or wait with `Socket::receive`, which returns when there is news.
+/// socket.errors(|unreachable| eprintln!("{}: {}", unreachable.destination, unreachable.cause));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unreachable {

@@ -10,6 +10,15 @@ use crate::engine::Input;
 use crate::template::Template;
 
 /// What is to be sent.
+///
+/// ```
+/// use udpkit::verbs::Requests;
+///
+/// let once = Requests::one("Hello World");
+/// let in_turn = Requests::all(["ping", "pong"]).repeat(10);
+/// let without_end = Requests::one("still here").repeat(None);
+/// # let _ = (once, in_turn, without_end);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Requests {

@@ -18,6 +18,41 @@ const OPEN: &str = "Programs implement it";
 /// Functions that are called for what they do, too.
 const CALLED_FOR_EFFECT: [&str; 2] = ["Link::push", "Sources::via"];
 
+/// What a program begins with: each has an example.
+const MAIN: [&str; 28] = [
+    // Mechanism.
+    "Socket",
+    "Options",
+    "ReceiveBatch",
+    "SendBatch",
+    "Datagram",
+    "Train",
+    "Meta",
+    "Transmit",
+    "Unreachable",
+    "Interface",
+    "Interfaces",
+    "InterfaceWatch",
+    "Memberships",
+    "Network",
+    // Work.
+    "Server",
+    "Answer",
+    "Template",
+    "Rule",
+    "Rules",
+    "Conduct",
+    "RateLimiter",
+    "Requests",
+    "Quantiles",
+    // Captures.
+    "Reader",
+    "ReadOptions",
+    "Writer",
+    "CaptureFiles",
+    "Drops",
+];
+
 /// What is public in some files.
 #[derive(Default)]
 struct Public {
@@ -29,6 +64,8 @@ struct Public {
     settable: BTreeMap<String, BTreeSet<String>>,
     /// Types that programs make: those that have a `new`.
     made: BTreeSet<String>,
+    /// What has an example in its documentation.
+    shown: BTreeSet<String>,
     /// Functions whose result may be dropped unnoticed.
     droppable: Vec<String>,
 }
@@ -60,6 +97,7 @@ impl Public {
 
     fn items(&mut self, items: &[Item]) {
         for item in items {
+            self.note_example(item);
             match item {
                 Item::Struct(item) if is_public(&item.vis) => {
                     let fields: BTreeSet<_> = public_fields(&item.fields);
@@ -97,6 +135,19 @@ impl Public {
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn note_example(&mut self, item: &Item) {
+        let (name, attributes) = match item {
+            Item::Struct(item) => (&item.ident, &item.attrs),
+            Item::Enum(item) => (&item.ident, &item.attrs),
+            Item::Trait(item) => (&item.ident, &item.attrs),
+            Item::Fn(item) => (&item.sig.ident, &item.attrs),
+            _ => return,
+        };
+        if says(attributes, "```") {
+            self.shown.insert(name.to_string());
         }
     }
 
@@ -245,6 +296,13 @@ fn a_result_that_is_dropped_is_noticed() {
 }
 
 #[test]
+fn what_a_program_begins_with_has_an_example() {
+    let shown = &Public::read().shown;
+    let without: Vec<_> = MAIN.iter().filter(|name| !shown.contains(**name)).collect();
+    assert!(without.is_empty(), "{without:?}");
+}
+
+#[test]
 fn what_keeps_an_interface_from_growing_is_found() {
     let public = Public::of(
         r#"
@@ -255,6 +313,8 @@ fn what_keeps_an_interface_from_growing_is_found() {
         #[non_exhaustive] pub struct Reported { pub field: u8 }
         pub struct Sealed { hidden: u8 }
         /// Exhaustive: there are no others.
+        /// ```
+        /// ```
         pub enum Known { One, Other { field: u8 } }
         pub enum Unknown { One }
         pub trait Closed {}
@@ -273,5 +333,6 @@ fn what_keeps_an_interface_from_growing_is_found() {
     );
     assert_eq!(public.rigid, ["Rigid", "Known::Other", "Unknown", "Closed"]);
     assert_eq!(public.without_setter(), ["Free::other", "Made::forgotten"]);
+    assert_eq!(public.shown, ["Known".to_owned()].into());
     assert_eq!(public.droppable, ["Sealed::chain", "Sealed::count"]);
 }
