@@ -73,6 +73,18 @@ impl Default for Conduct {
 }
 
 impl Conduct {
+    /// No guard that can be switched off is on: for tests, and for networks of which every host is known.
+    #[must_use]
+    pub fn off() -> Self {
+        Self {
+            refuse_responder_ports: false,
+            break_loops: false,
+            max_amplification: None,
+            rate_limit: RateLimit::Off,
+            ..Self::default()
+        }
+    }
+
     /// What the sockets of a responder must be asked for, so that these guards can work and replies leave from the address
     /// that was asked.
     #[must_use]

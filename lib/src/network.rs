@@ -1,5 +1,6 @@
 //! Networks: which addresses are wanted.
 
+use std::fmt;
 use std::net::IpAddr;
 
 /// A network: an address and how many of its leading bits count.
@@ -38,6 +39,12 @@ impl Network {
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix_len)
     }
 }
 

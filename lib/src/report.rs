@@ -1,5 +1,6 @@
 //! What a run came to, counted.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::event::Reason;
@@ -25,9 +26,16 @@ impl Count {
 }
 
 /// Datagrams ignored, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ignored {
     counts: [u64; Reason::ALL.len()],
+}
+
+impl fmt::Debug for Ignored {
+    /// The reasons that occurred: `{OwnReply: 2}`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
 }
 
 impl Ignored {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::datagram::Datagram;
@@ -29,6 +30,20 @@ pub type PayloadMatch = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 pub struct Rules {
     list: Vec<Rule>,
     seed: Option<u64>,
+    watch: Option<Watch>,
+}
+
+/// Is shown each datagram that is looked up, and the place of the rule that decides on it.
+type WatchFn = dyn Fn(&Datagram<'_>, Option<usize>) + Send + Sync;
+
+/// Whoever watches what rules decide on.
+#[derive(Clone)]
+struct Watch(Arc<WatchFn>);
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 /// What a datagram must be, and what is done with it.
@@ -67,17 +82,58 @@ enum Pattern {
 }
 
 /// What is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Template(Template),
+    /// One after the other.
+    InTurn(Arc<Turns>),
     Echo,
     Nothing,
 }
 
+/// Replies that are given one after the other, the last of them for ever. The workers of a server share them.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    replies: Vec<Template>,
+    given: AtomicUsize,
+}
+
+impl Turns {
+    /// The reply whose turn it is; `None` where there are none at all.
+    pub(crate) fn next(&self) -> Option<&Template> {
+        let last = self.replies.len().checked_sub(1)?;
+        // It stays where it is at the last one, and so never begins again.
+        let turn = self.given.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |given| Some((given + 1).min(last)));
+        self.replies.get(turn.unwrap_or(last))
+    }
+}
+
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { length, from, reply, delay, loss, .. } = self;
-        write!(f, "Rule {{ length: {length:?}, from: {from:?}, reply: {reply:?}, delay: {delay:?}, loss: {loss} }}")
+        let Self { reply, delay, loss, .. } = self;
+        write!(f, "Rule {{ {self}, reply: {reply:?}, delay: {delay:?}, loss: {loss} }}")
+    }
+}
+
+/// Which datagrams it is for: `payload "GET temperature"`, `payload that begins with "SET ", of 5 to 64 bytes, from 10.0.0.0/8`.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.pattern {
+            Pattern::Any => f.write_str("any payload")?,
+            Pattern::Exact(bytes) => write!(f, "payload \"{}\"", bytes.escape_ascii())?,
+            Pattern::Prefix(bytes) => write!(f, "payload that begins with \"{}\"", bytes.escape_ascii())?,
+            Pattern::Test(_) => f.write_str("payload that passes a test")?,
+        }
+        match (*self.length.start(), *self.length.end()) {
+            (0, usize::MAX) => {}
+            (least, usize::MAX) => write!(f, ", of at least {least} bytes")?,
+            (least, most) if least == most => write!(f, ", of {least} bytes")?,
+            (least, most) => write!(f, ", of {least} to {most} bytes")?,
+        }
+        for (place, network) in self.from.iter().enumerate() {
+            write!(f, "{} {network}", if place == 0 { ", from" } else { " or" })?;
+        }
+        Ok(())
     }
 }
 
@@ -130,6 +186,14 @@ impl Rule {
     #[must_use]
     pub fn reply(self, template: Template) -> Self {
         Self { reply: Reply::Template(template), ..self }
+    }
+
+    /// Replies with these payloads, taken literally: each time with the next one, and once there is none left, with the last one
+    /// again. A reply that [`loses`](Self::loses) leaves out keeps its turn.
+    #[must_use]
+    pub fn replies<P: Into<Vec<u8>>>(self, payloads: impl IntoIterator<Item = P>) -> Self {
+        let replies = payloads.into_iter().map(Template::literal).collect();
+        Self { reply: Reply::InTurn(Arc::new(Turns { replies, given: AtomicUsize::new(0) })), ..self }
     }
 
     /// Replies with what was received.
@@ -209,7 +273,7 @@ impl Rules {
 
     /// The reply to every datagram, where the first rule matches all and neither delays nor leaves out.
     pub(crate) fn for_everything(&self) -> Option<&Reply> {
-        let first = self.list.first()?;
+        let first = self.list.first().filter(|_| self.watch.is_none())?;
         let matches_all =
             matches!(first.pattern, Pattern::Any) && first.length == (0..=usize::MAX) && first.from.is_empty();
         let at_once = first.delay.end().is_zero() && first.loss == 0.0;
@@ -218,7 +282,16 @@ impl Rules {
 
     /// The first rule that a datagram matches.
     pub(crate) fn first(&self, datagram: &Datagram<'_>) -> Option<&Rule> {
-        self.list.iter().find(|rule| rule.matches(datagram))
+        let place = self.list.iter().position(|rule| rule.matches(datagram));
+        if let Some(Watch(watch)) = &self.watch {
+            watch(datagram, place);
+        }
+        self.list.get(place?)
+    }
+
+    /// Shows each datagram to this function, and the place of the rule that decides on it.
+    pub(crate) fn watched(self, watch: Arc<WatchFn>) -> Self {
+        Self { watch: Some(Watch(watch)), ..self }
     }
 
     /// Where chance comes from.
@@ -229,7 +302,7 @@ impl Rules {
 
 impl FromIterator<Rule> for Rules {
     fn from_iter<T: IntoIterator<Item = Rule>>(rules: T) -> Self {
-        Self { list: rules.into_iter().collect(), seed: None }
+        Self { list: rules.into_iter().collect(), seed: None, watch: None }
     }
 }
 

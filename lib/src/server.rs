@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Answers datagrams in threads of its own until it is stopped or dropped.
 ///
-/// A fake of whatever a program talks to, in a test of that program:
+/// In a test, [`Server::mock`] also says what it expects. A server that answers by rules:
 ///
 /// ```
 /// use std::net::UdpSocket;

@@ -114,6 +114,12 @@ impl Template {
         Self::read(template, &Self::REQUEST_FIELDS, |text, _| Ok(text.as_bytes().to_vec()))
     }
 
+    /// A template without placeholders: these bytes, whatever they are.
+    #[must_use]
+    pub fn literal(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { parts: vec![Part::Bytes(bytes.into())] }
+    }
+
     /// Reads a template of bytes: pairs of hex digits, spaces between them as you like, and placeholders.
     ///
     /// # Errors

@@ -311,13 +311,14 @@ impl Serve {
             Answer::Template(template) => (template, Duration::ZERO),
             Answer::Rules(rules) => {
                 let rule = rules.first(datagram).ok_or(Reason::NoRule)?;
-                if *rule.answer() != Reply::Nothing && rule.is_lost(&mut self.random) {
+                if !matches!(rule.answer(), Reply::Nothing) && rule.is_lost(&mut self.random) {
                     return Err(Reason::RuleLoss);
                 }
                 let wait = rule.wait(&mut self.random);
                 match rule.answer() {
                     Reply::Nothing => return Err(Reason::RuleSilent),
                     Reply::Template(template) => (template, wait),
+                    Reply::InTurn(turns) => (turns.next().ok_or(Reason::RuleSilent)?, wait),
                     Reply::Echo => {
                         reply.extend_from_slice(datagram.payload);
                         return Ok(wait);

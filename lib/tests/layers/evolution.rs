@@ -16,7 +16,7 @@ const EXHAUSTIVE: &str = "Exhaustive: ";
 /// Says, in a trait's documentation, that it is not sealed.
 const OPEN: &str = "Programs implement it";
 /// Functions that are called for what they do, too.
-const CALLED_FOR_EFFECT: [&str; 2] = ["Link::push", "Sources::via"];
+const CALLED_FOR_EFFECT: [&str; 4] = ["Link::push", "Sources::via", "Mock::expect", "Expectation::times"];
 
 /// What a program begins with: each has an example.
 const MAIN: [&str; 28] = [
