@@ -140,6 +140,11 @@ mod template;
 mod unreachable;
 pub mod verbs;
 
+/// The README, whose programs are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 pub use answer::{Answer, ReplyMaker};
 pub use attached::{InterfaceWatch, interface_name};
 pub use batch::{ReceiveBatch, SendBatch};
