@@ -20,6 +20,38 @@ use crate::unreachable::Unreachable;
 /// A trait, so that the same engine runs on sockets ([`drive`](crate::drive())) and on a virtual network in tests, each
 /// compiled for it: there is no dynamic call on the path of a datagram. Programs implement it, too: later versions add nothing
 /// that has no default.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use std::time::{Instant, SystemTime};
+/// use udpkit::event::Event;
+/// use udpkit::verbs::{Serve, ServeOptions};
+/// use udpkit::{Answer, Datagram, Engine, Meta, Moment, Outbox, SocketId, Transmit};
+///
+/// /// Keeps what is sent, for a test of an engine without sockets.
+/// struct Mail {
+///     now: Moment,
+///     sent: Vec<(SocketAddr, Vec<u8>)>,
+/// }
+///
+/// impl Outbox for Mail {
+///     fn send(&mut self, _via: SocketId, transmit: &Transmit, payload: &[u8]) {
+///         self.sent.push((transmit.destination, payload.to_vec()));
+///     }
+///
+///     fn clock(&self) -> Moment {
+///         self.now
+///     }
+///
+///     fn emit(&mut self, _event: Event<'_>) {}
+/// }
+///
+/// let mut mail = Mail { now: Moment::new(Instant::now(), SystemTime::UNIX_EPOCH), sent: Vec::new() };
+/// let mut serve = Serve::new(ServeOptions::new(Answer::Echo, Vec::new()));
+/// let meta = Meta::new(([192, 0, 2, 7], 5000).into());
+/// serve.receive(mail.now.monotonic, SocketId::first(0), &Datagram::new(b"hi", &meta), &mut mail);
+/// assert_eq!(mail.sent, [(meta.source, b"hi".to_vec())]);
+/// ```
 pub trait Outbox {
     /// Sends a datagram through this socket. What cannot be sent comes back as [`Engine::failed`]; so does what is sent through a
     /// socket that is closed.

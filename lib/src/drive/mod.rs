@@ -26,6 +26,33 @@ use crate::socket::Socket;
 ///
 /// A group cannot be joined anywhere, a socket is lost that the engine cannot do without, or the system has no descriptor
 /// left. What goes wrong with single datagrams is reported as events.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use udpkit::event::{Event, Received};
+/// use udpkit::verbs::{Limits, Listen, ListenOptions};
+/// use udpkit::{Drive, End, Options, Socket, control, drive};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// let socket = Socket::bind(([127, 0, 0, 1], 0).into(), &Options::default())?;
+/// socket.send_to(b"Hello World", socket.local_address())?;
+///
+/// // Whoever has the other end of the line can stop the run, from any thread.
+/// let (_remote, control) = control()?;
+/// let mut listen = Listen::new(ListenOptions::default().limits(Limits::default().count(1)));
+/// let mut payloads = Vec::new();
+/// let mut sink = |event: Event<'_>| {
+///     if let Event::Received(Received { train, .. }) = event {
+///         payloads.push(train.payload().to_vec());
+///     }
+///     ControlFlow::Continue(())
+/// };
+/// let (report, end) = drive([socket], &mut listen, Drive::new(control), &mut sink)?;
+/// assert_eq!((report.received.datagrams, end), (1, End::Done));
+/// assert_eq!(payloads, [b"Hello World"]);
+/// # Ok(())
+/// # }
+/// ```
 pub fn drive<E: Engine, S: Sink>(
     sockets: impl Into<Vec<Socket>>,
     engine: &mut E,

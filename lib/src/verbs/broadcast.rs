@@ -92,6 +92,24 @@ impl BroadcastOptions {
 const MAX_SEEN: usize = 65_536;
 
 /// The engine of `broadcast`.
+///
+/// ```
+/// use udpkit::verbs::{Broadcast, BroadcastOptions, BroadcastTarget, Requests};
+/// use udpkit::{Interfaces, Options, Socket, Transmit};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// let (mut sockets, mut targets) = (Vec::new(), Vec::new());
+/// for address in Interfaces::list()?.iter().flat_map(|interface| &interface.addresses) {
+///     let Some(broadcast) = address.broadcast else { continue };
+///     let socket = Socket::bind((address.ip, 0).into(), &Options::default().broadcast(true))?;
+///     targets.push(BroadcastTarget::new(Transmit::to((broadcast, 10000).into()), socket.local_address()));
+///     sockets.push(socket);
+/// }
+/// let engine = Broadcast::new(BroadcastOptions::new(targets), Requests::one("Halo Dunia!"));
+/// # let _ = (sockets, engine);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Broadcast {
     options: BroadcastOptions,

@@ -51,6 +51,18 @@ impl fmt::Debug for ListenOptions {
 }
 
 /// The engine of `listen`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use udpkit::verbs::{Limits, Listen, ListenOptions};
+///
+/// // The first hundred datagrams of this network that are no longer than 64 bytes.
+/// let network = "192.0.2.0/24".parse().unwrap();
+/// let short: udpkit::PayloadMatch = Arc::new(|payload| payload.len() <= 64);
+/// let options = ListenOptions::default().from([network]).matching(short).limits(Limits::default().count(100));
+/// let engine = Listen::new(options);
+/// # let _ = engine;
+/// ```
 #[derive(Debug)]
 pub struct Listen {
     options: ListenOptions,

@@ -25,6 +25,21 @@ const READ_AT_ONCE: usize = 8;
 ///
 /// The capture is read while it is sent, so it may be of any length, by whoever drives this engine, shortly after each
 /// sending: a capture that makes it wait delays what is due.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use std::time::Duration;
+/// use udpkit::verbs::{Replay, ReplayDatagram, ReplayOptions, ReplayPace, Sources};
+///
+/// let source = SocketAddr::from(([192, 0, 2, 7], 5000));
+/// let target = SocketAddr::from(([127, 0, 0, 1], 10000));
+/// // What a capture has: two datagrams, a second apart. Here they are made by hand.
+/// let capture = [0, 1].map(|at| ReplayDatagram::new(source, target, "x").number(at).at(Duration::from_secs(at)));
+/// // Twice as fast, by one socket.
+/// let options = ReplayOptions::new(target).pace(ReplayPace::Recorded { speed: 2.0 });
+/// let engine = Replay::new(options, Sources::new(1), || Ok(capture.clone().into_iter().map(Ok)));
+/// # let _ = engine;
+/// ```
 pub struct Replay<F, R> {
     options: ReplayOptions,
     plan: Plan<F, R>,

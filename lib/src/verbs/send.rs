@@ -94,6 +94,16 @@ const LATE_PART: u32 = 10;
 /// The engine of `send`.
 ///
 /// Write it `verbs::Send`, so that nobody takes it for [`std::marker::Send`].
+///
+/// ```
+/// use std::time::Duration;
+/// use udpkit::verbs::{self, Pace, Requests, SendOptions};
+///
+/// // Five requests, one a second; each is sent again twice if there is no answer.
+/// let options = SendOptions::new(([127, 0, 0, 1], 10000).into()).pace(Pace::Interval(Duration::from_secs(1))).retries(2);
+/// let engine = verbs::Send::new(options, Requests::one("Hello World").repeat(5));
+/// # let _ = engine;
+/// ```
 #[derive(Debug)]
 pub struct Send {
     options: SendOptions,

@@ -16,6 +16,18 @@ use crate::unreachable::Unreachable;
 ///
 /// Each has the socket of its place, so that an answer or a refusal is known to be from there, even where it comes from
 /// another port. Requests are counted for each destination.
+///
+/// ```
+/// use std::net::IpAddr;
+/// use udpkit::Transmit;
+/// use udpkit::verbs::{Requests, SendOptions, SendToMany};
+///
+/// let destinations = [5000, 5001, 5002].map(|port| Transmit::to((IpAddr::from([127, 0, 0, 1]), port).into()));
+/// let options = SendOptions::new(destinations[0].destination);
+/// // It is to be driven with three sockets.
+/// let engine = SendToMany::new(&options, &destinations, &Requests::one("anyone?"));
+/// # let _ = engine;
+/// ```
 #[derive(Debug)]
 pub struct SendToMany {
     senders: Vec<Send>,

@@ -73,6 +73,20 @@ impl ServeOptions {
 }
 
 /// The engine of `serve`.
+///
+/// ```
+/// use udpkit::verbs::{Limits, Serve, ServeOptions};
+/// use udpkit::{Answer, Conduct, Socket};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// // The guards need sockets that tell what they go by.
+/// let socket = Socket::bind(([127, 0, 0, 1], 0).into(), &Conduct::default().socket_options())?;
+/// let options = ServeOptions::new(Answer::fixed("pong"), vec![socket.local_address()]);
+/// let engine = Serve::new(options.limits(Limits::default().count(1000)));
+/// # let _ = engine;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Serve {
     options: ServeOptions,

@@ -19,7 +19,7 @@ const OPEN: &str = "Programs implement it";
 const CALLED_FOR_EFFECT: [&str; 4] = ["Link::push", "Sources::via", "Mock::expect", "Expectation::times"];
 
 /// What a program begins with: each has an example.
-const MAIN: [&str; 28] = [
+const MAIN: [&str; 37] = [
     // Mechanism.
     "Socket",
     "Options",
@@ -36,6 +36,15 @@ const MAIN: [&str; 28] = [
     "Memberships",
     "Network",
     // Work.
+    "drive",
+    "Outbox",
+    "Sink",
+    "Serve",
+    "Send",
+    "SendToMany",
+    "Listen",
+    "Broadcast",
+    "Replay",
     "Server",
     "Answer",
     "Template",
