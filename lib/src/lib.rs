@@ -131,6 +131,8 @@ mod rules;
 mod send_times;
 mod server;
 mod setters;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod sink;
 mod socket;
 mod socket_id;

@@ -193,7 +193,7 @@ impl ImpairmentOptions {
     }
 
     /// Refuses what cannot be.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         self.loss.check()?;
         probability("the probability of duplicates", self.duplicate)?;
         probability("the probability of corruption", self.corrupt)?;

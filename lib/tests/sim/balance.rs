@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use udpkit::event::Question;
 use udpkit::verbs::{self, Limits, Network as AddressNetwork, Pace, Requests, SendOptions, Serve, ServeOptions};
 use udpkit::{
-    Answer, Conduct, Engine, Input, Meta, Next, REPLY_HOP_LIMIT, RateLimit, Reason, Report, Rule, Rules, Template,
-    Train,
+    Answer, Conduct, Datagram, Engine, Event, Input, Meta, Moment, Next, Outbox, REPLY_HOP_LIMIT, RateLimit, Reason,
+    Report, Rule, Rules, SendFailure, SocketId, Template, Train, Transmit, Unreachable,
 };
 
-use crate::network::{Flying, Host, Link, Mail, Network, Said, random};
+use crate::network::{Flying, Link, Mail, Network, Said, random};
 use crate::{CLIENT, ONE, SERVER, address, fixed};
 
 /// A worker, with those who answer its questions and those who change their mind about what it answers.
@@ -54,43 +55,88 @@ impl Office {
         }
     }
 
-    /// The run is over; returns its report.
-    fn close(&mut self, now: Instant, mail: &mut Mail) -> Report {
-        self.serve.finish(now, mail);
-        self.serve.report()
+    /// Considers what the server asks while it does this.
+    fn listen<O: Outbox>(&mut self, now: Instant, out: &mut O, act: impl FnOnce(&mut Serve, &mut Hearing<'_, O>)) {
+        let mut hearing = Hearing { out, questions: Vec::new() };
+        act(&mut self.serve, &mut hearing);
+        for (ticket, payload) in hearing.questions {
+            self.consider(now, ticket, &payload);
+        }
     }
 }
 
-impl Host for Office {
-    fn receive(&mut self, now: Instant, meta: &Meta, payload: &[u8], mail: &mut Mail) {
-        let before = mail.said.len();
-        Host::receive(&mut self.serve, now, meta, payload, mail);
-        for said in &mail.said[before..] {
-            if let Said::Question(ticket, payload) = said {
-                self.consider(now, *ticket, payload);
-            }
-        }
+/// An outbox that hears what is asked.
+struct Hearing<'o, O> {
+    out: &'o mut O,
+    /// Tickets and payloads.
+    questions: Vec<(u64, Vec<u8>)>,
+}
+
+impl<O: Outbox> Outbox for Hearing<'_, O> {
+    fn send(&mut self, via: SocketId, transmit: &Transmit, payload: &[u8]) {
+        self.out.send(via, transmit, payload);
     }
 
-    fn tick(&mut self, now: Instant, mail: &mut Mail) {
+    fn send_train(&mut self, via: SocketId, transmit: &Transmit, payload: &[u8], segment: usize) {
+        self.out.send_train(via, transmit, payload, segment);
+    }
+
+    fn clock(&self) -> Moment {
+        self.out.clock()
+    }
+
+    fn emit(&mut self, event: Event<'_>) {
+        if let Event::Question(Question { ticket, datagram, .. }) = event {
+            self.questions.push((ticket, datagram.payload.to_vec()));
+        }
+        self.out.emit(event);
+    }
+}
+
+impl Engine for Office {
+    fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+        self.listen(now, out, |serve, out| serve.receive(now, via, datagram, out));
+    }
+
+    fn receive_train(&mut self, now: Instant, via: SocketId, train: Train<'_>, out: &mut impl Outbox) {
+        self.listen(now, out, |serve, out| serve.receive_train(now, via, train, out));
+    }
+
+    fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
         for (after, answer) in std::mem::take(&mut self.plans) {
             self.give(now + after, Input::Answer(answer));
         }
         while let Some(entry) = self.inputs.first_entry()
             && entry.key().0 <= now
         {
-            self.serve.input(now, entry.remove(), mail);
+            self.serve.input(now, entry.remove(), out);
         }
-        Host::tick(&mut self.serve, now, mail);
+        self.serve.tick(now, out);
     }
 
     fn next(&self) -> Next {
         let input = self.inputs.first_key_value().map(|((at, _), _)| *at);
-        match (Host::next(&self.serve), input) {
+        match (self.serve.next(), input) {
             (Next::At(due), Some(input)) => Next::At(due.min(input)),
             (Next::Datagram, Some(input)) => Next::At(input),
             (next, _) => next,
         }
+    }
+
+    fn unreachable(&mut self, now: Instant, via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
+        self.serve.unreachable(now, via, unreachable, out);
+    }
+
+    fn failed(&mut self, now: Instant, via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
+        self.serve.failed(now, via, failure, out);
+    }
+
+    fn finish(&mut self, now: Instant, out: &mut impl Outbox) {
+        self.serve.finish(now, out);
+    }
+
+    fn report(&self) -> Report {
+        self.serve.report()
     }
 }
 
@@ -174,7 +220,7 @@ proptest! {
         let mut meta = Meta::new(address(source));
         meta.local = Some(address(SERVER).ip());
         let train = Train::new(&meta, &payload, segment_len);
-        let now = Network::new(Link::PERFECT, 0).now;
+        let now = Network::new(Link::PERFECT, 0).now();
 
         let (mut whole, mut whole_mail) = (Serve::new(options.clone()), Mail::default());
         whole.receive_train(now, ONE, train, &mut whole_mail);
@@ -223,7 +269,7 @@ proptest! {
             .any_source(any_source)
             .pace(Pace::Interval(Duration::from_millis(3)))
             .wait(Duration::from_millis(30));
-        let mut client = verbs::Send::new(options, Requests::all(payloads).repeat(20));
+        let client = verbs::Send::new(options, Requests::all(payloads).repeat(20));
         let conduct = Conduct::default().rate_limit(RateLimit::PerSecond(rate));
         let limits = Limits::default().count(count);
         let options = ServeOptions::new(first, vec![address(SERVER)]).conduct(conduct).limits(limits).verbose(verbose);
@@ -231,14 +277,13 @@ proptest! {
         let mut engines: Vec<_> = (1..workers).map(|_| serve.worker()).collect();
         engines.insert(0, serve);
         let plans: Vec<_> = plans.into_iter().map(|(after, answer)| (Duration::from_millis(after), answer)).collect();
-        let mut offices: Vec<_> =
+        let offices: Vec<_> =
             engines.into_iter().map(|serve| Office::new(serve, plans.clone(), seed)).collect();
 
         let mut net = Network::new(link, seed);
-        net.add(CLIENT, 64, &mut client);
-        for office in &mut offices {
-            net.add(SERVER, REPLY_HOP_LIMIT, office);
-        }
+        let client = net.add(CLIENT, 64, client);
+        let offices: Vec<_> =
+            offices.into_iter().map(|office| net.add(SERVER, REPLY_HOP_LIMIT, office)).collect();
         let forged = spoofed.len() as u64;
         for (ip, port, hop_limit, broadcast) in spoofed {
             let from = SocketAddr::from((ip.to_be_bytes(), port));
@@ -247,18 +292,19 @@ proptest! {
         }
         prop_assert!(net.run(1_000_000));
 
-        let (truth, now) = (net.truth, net.now);
-        let mut mail = std::mem::take(&mut net.mail).split_off(1);
-        let client = client.report();
+        net.finish();
+        let truth = net.truth();
+        let told: Vec<_> = (0..=workers).map(|place| net.said(place)).collect();
+        let client = net.report(client);
         let crossed = truth.sent + truth.duplicated + truth.copied;
         prop_assert_eq!(crossed, truth.lost + truth.undeliverable + truth.delivered);
         prop_assert!(client.is_balanced(), "{client:?}");
         prop_assert!(client.requests_answered <= client.requests);
         let mut all = Report::default();
-        for (office, mail) in offices.iter_mut().zip(&mut mail) {
-            let report = office.close(now, mail);
+        for (office, said) in offices.into_iter().zip(&told[1..]) {
+            let report = net.report(office);
             prop_assert!(report.is_balanced() && report.waiting == 0, "{report:?}");
-            let told: usize = mail.said.iter().map(|said| if let Said::Ignored(_, count) = said { *count } else { 0 }).sum();
+            let told: usize = said.iter().map(|said| if let Said::Ignored(_, count) = said { *count } else { 0 }).sum();
             prop_assert_eq!(told as u64, report.ignored.total());
             all.merge(&report);
         }

@@ -32,7 +32,7 @@ impl Asker {
         let mut asker = Self {
             broadcast: Broadcast::new(options, requests),
             mail: Mail::default(),
-            now: Network::new(Link::PERFECT, 0).now,
+            now: Network::new(Link::PERFECT, 0).now(),
         };
         asker.wait(Duration::ZERO);
         asker

@@ -143,7 +143,7 @@ impl Run {
             dice,
             sender: verbs::Send::new(options, requests),
             mail: Mail::default(),
-            now: Network::new(Link::PERFECT, 0).now,
+            now: Network::new(Link::PERFECT, 0).now(),
             arriving: BTreeMap::new(),
             order: 0,
             sent: BTreeMap::new(),

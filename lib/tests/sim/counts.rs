@@ -15,7 +15,7 @@ use crate::{CLIENT, ONE, SERVER, address};
 /// Lets an engine send its first datagrams, if it has any; then two answers come, of which the first is cut off, something of
 /// five bytes has failed, and something was refused.
 fn assert_counted_alike(name: &str, mut engine: impl Engine) {
-    let (mut mail, now) = (Mail::default(), Network::new(Link::PERFECT, 0).now);
+    let (mut mail, now) = (Mail::default(), Network::new(Link::PERFECT, 0).now());
     for _ in 0..2 {
         engine.tick(now, &mut mail);
     }

@@ -24,7 +24,7 @@ fn without_x() -> PayloadMatch {
 /// Hands a listener a train as one, or datagram by datagram; returns its report and what it said.
 fn hear(options: ListenOptions, train: Train<'_>, as_one: bool) -> (Report, Vec<Said>) {
     let (mut listen, mut mail) = (Listen::new(options), Mail::default());
-    let now = Network::new(Link::PERFECT, 0).now;
+    let now = Network::new(Link::PERFECT, 0).now();
     listen.tick(now, &mut mail);
     if as_one {
         listen.receive_train(now, ONE, train, &mut mail);
@@ -78,7 +78,7 @@ fn a_train_is_handed_on_as_one_unless_each_datagram_is_decided_on() {
     ];
     for (options, handed_on) in cases {
         let (mut listen, mut trains) = (Listen::new(options), Trains::default());
-        let now = Network::new(Link::PERFECT, 0).now;
+        let now = Network::new(Link::PERFECT, 0).now();
         listen.receive_train(now, ONE, Train::new(&meta, b"one two 3", 4), &mut trains);
         assert_eq!(trains.0, handed_on);
     }
@@ -116,7 +116,7 @@ fn only_what_was_asked_for_is_handed_on() {
         (0, CLIENT, ours, Some(3), Some(Reason::OtherInterface)),
         (0, CLIENT, ours, None, Some(Reason::OtherInterface)),
     ];
-    let (mut mail, now) = (Mail::default(), Network::new(Link::PERFECT, 0).now);
+    let (mut mail, now) = (Mail::default(), Network::new(Link::PERFECT, 0).now());
     let mut hear = |listen: &mut Listen, via, source, destination: Option<&str>, interface: Option<u32>| {
         let mut meta = Meta::new(address(source));
         meta.destination = destination.map(|destination| address(destination).ip());
@@ -153,7 +153,7 @@ fn a_century_is_waited_for_and_for_ever_is_no_longer() {
     for (duration, ends) in [(99 * 365 * DAY, 99 * 365 * DAY), (Duration::MAX, 100 * 365 * DAY)] {
         let limits = Limits::default().duration(duration);
         let mut listen = Listen::new(ListenOptions::default().limits(limits));
-        let now = Network::new(Link::PERFECT, 0).now;
+        let now = Network::new(Link::PERFECT, 0).now();
         listen.tick(now, &mut Mail::default());
         assert_eq!(Engine::next(&listen), Next::At(now + ends));
     }
@@ -162,13 +162,13 @@ fn a_century_is_waited_for_and_for_ever_is_no_longer() {
 #[test]
 fn a_listener_ends_after_its_time() {
     let limits = Limits::default().duration(Duration::from_secs(3));
-    let mut listen = Listen::new(ListenOptions::default().limits(limits));
+    let listen = Listen::new(ListenOptions::default().limits(limits));
     let mut net = Network::new(Link::PERFECT, 1);
-    let ends = net.now + Duration::from_secs(3);
-    net.add(SERVER, 64, &mut listen);
+    let ends = net.now() + Duration::from_secs(3);
+    let listen = net.add(SERVER, 64, listen);
     assert!(net.run(100));
-    assert_eq!(net.now, ends);
-    assert_eq!(Engine::next(&listen), Next::Done);
+    assert_eq!(net.now(), ends);
+    assert_eq!(net.next(listen), Next::Done);
 }
 
 proptest! {

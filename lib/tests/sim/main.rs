@@ -12,6 +12,7 @@ mod replay;
 mod replay_clocks;
 mod send;
 mod serve;
+mod world;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -64,58 +65,58 @@ fn every(interval: Duration) -> SendOptions {
 
 #[test]
 fn a_request_is_answered_and_its_round_trip_is_twice_the_delay() {
-    let mut client = verbs::Send::new(SendOptions::new(address(SERVER)), Requests::one("Hello World"));
-    let mut serve = server(fixed("Get off my lawn!"), SERVER);
+    let client = verbs::Send::new(SendOptions::new(address(SERVER)), Requests::one("Hello World"));
+    let serve = server(fixed("Get off my lawn!"), SERVER);
     let mut net = Network::new(Link::PERFECT, 1);
-    net.add(CLIENT, 64, &mut client);
-    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    net.add(CLIENT, 64, client);
+    net.add(SERVER, REPLY_HOP_LIMIT, serve);
     assert!(net.run(100));
     let to = ReplyTo::Request(Request::new(1, Some(Duration::from_millis(2))));
     let payload = b"Get off my lawn!".to_vec();
-    assert_eq!(net.mail[0].said, [Said::Reply { source: address(SERVER), payload, to }]);
+    assert_eq!(net.said(0), [Said::Reply { source: address(SERVER), payload, to }]);
 }
 
 #[test]
 fn silence_ends_after_the_wait_and_its_doubled_retries() {
     let options = SendOptions::new(address(SERVER)).retries(2);
-    let mut client = verbs::Send::new(options, Requests::one("x"));
+    let client = verbs::Send::new(options, Requests::one("x"));
     let mut net = Network::new(Link::PERFECT, 1);
-    let started = net.now;
-    net.add(CLIENT, 64, &mut client);
+    let started = net.now();
+    let client = net.add(CLIENT, 64, client);
     assert!(net.run(100));
-    assert_eq!(net.now - started, Duration::from_secs(1 + 2 + 4));
-    assert_eq!(net.truth.sent, 3);
-    assert_eq!(net.mail[0].said, [Said::Unanswered(1, 1)]);
-    let report = client.report();
+    assert_eq!(net.now() - started, Duration::from_secs(1 + 2 + 4));
+    assert_eq!(net.truth().sent, 3);
+    assert_eq!(net.said(0), [Said::Unanswered(1, 1)]);
+    let report = net.report(client);
     assert_eq!((report.requests, report.requests_answered, report.retries, report.sent.datagrams), (1, 0, 2, 3));
 }
 
 #[test]
 fn retries_get_through_a_network_that_loses_half() {
     let options = every(Duration::from_secs(1)).retries(20).wait(Duration::from_millis(10));
-    let mut client = verbs::Send::new(options, repeated(&["x"], 100));
-    let mut serve = server(Answer::Echo, SERVER);
+    let client = verbs::Send::new(options, repeated(&["x"], 100));
+    let serve = server(Answer::Echo, SERVER);
     let link = Link { loss_per_mille: 500, ..Link::PERFECT };
-    let mut net = Network::new(link, 7);
-    net.add(CLIENT, 64, &mut client);
-    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    let mut net = Network::new(link, 8);
+    let client = net.add(CLIENT, 64, client);
+    net.add(SERVER, REPLY_HOP_LIMIT, serve);
     assert!(net.run(100_000));
-    assert!(net.truth.lost > 100);
-    assert_eq!(client.report().requests_answered, 100);
+    assert!(net.truth().lost > 100);
+    assert_eq!(net.report(client).requests_answered, 100);
 }
 
 #[test]
 fn round_trip_times_are_claimed_only_where_they_are_certain() {
     // The interval is shorter and longer than the round trip, and there are losses: what is claimed is true.
     for (interval, loss_per_mille) in [(10, 0), (50, 0), (70, 0), (10, 50), (50, 50), (70, 50), (1000, 50)] {
-        let mut client = verbs::Send::new(every(Duration::from_millis(interval)), repeated(&["x"], 200));
-        let mut serve = server(fixed("same"), SERVER);
+        let client = verbs::Send::new(every(Duration::from_millis(interval)), repeated(&["x"], 200));
+        let serve = server(fixed("same"), SERVER);
         let link = Link { delay: Duration::from_millis(30), loss_per_mille, ..Link::PERFECT };
         let mut net = Network::new(link, 11);
-        net.add(CLIENT, 64, &mut client);
-        net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+        let client = net.add(CLIENT, 64, client);
+        net.add(SERVER, REPLY_HOP_LIMIT, serve);
         assert!(net.run(10_000));
-        let report = client.report();
+        let report = net.report(client);
         let truth = Duration::from_millis(60);
         if report.rtt.count() > 0 {
             assert_eq!((report.rtt.smallest(), report.rtt.largest()), (truth, truth), "every {interval} ms");
@@ -136,7 +137,7 @@ fn round_trip_times_are_claimed_only_where_they_are_certain() {
 fn a_stream_that_paused_keeps_its_pace_and_does_not_catch_up() {
     let options = every(Duration::from_secs(1)).wait(Duration::ZERO);
     let mut client = verbs::Send::new(options, Requests::Stream);
-    let (mut mail, mut now) = (network::Mail::default(), Network::new(Link::PERFECT, 0).now);
+    let (mut mail, mut now) = (network::Mail::default(), Network::new(Link::PERFECT, 0).now());
     let mut sent_after = Vec::new();
     for pause in [10_000, 0, 0, 60_000, 0] {
         now += Duration::from_millis(pause);
@@ -157,22 +158,22 @@ fn a_stream_that_paused_keeps_its_pace_and_does_not_catch_up() {
 #[test]
 fn echoes_of_different_payloads_are_told_apart() {
     let options = SendOptions::new(address(SERVER)).pace(None);
-    let mut client = verbs::Send::new(options, repeated(&["one", "two", "three"], 1));
-    let mut serve = server(Answer::Echo, SERVER);
+    let client = verbs::Send::new(options, repeated(&["one", "two", "three"], 1));
+    let serve = server(Answer::Echo, SERVER);
     let link = Link { jitter: Duration::from_millis(50), ..Link::PERFECT };
     let mut net = Network::new(link, 3);
-    net.add(CLIENT, 64, &mut client);
-    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    net.add(CLIENT, 64, client);
+    net.add(SERVER, REPLY_HOP_LIMIT, serve);
     assert!(net.run(1000));
     let mut numbers = Vec::new();
-    for said in &net.mail[0].said {
+    for said in net.said(0) {
         let Said::Reply { payload, to, .. } = said else { panic!("{said:?}") };
         // The first echo could be anything.
         let number = match to {
-            ReplyTo::OneOf(OneOf { likely: Some((number, _)), .. }) if numbers.is_empty() => *number,
+            ReplyTo::OneOf(OneOf { likely: Some((number, _)), .. }) if numbers.is_empty() => number,
             to => to.request().unwrap(),
         };
-        numbers.push((number, String::from_utf8_lossy(payload).into_owned()));
+        numbers.push((number, String::from_utf8_lossy(&payload).into_owned()));
     }
     numbers.sort();
     assert_eq!(numbers, [(1, "one".to_owned()), (2, "two".to_owned()), (3, "three".to_owned())]);
@@ -185,11 +186,11 @@ fn no_wait_and_no_pace_is_too_long() {
         .pace(Pace::Interval(Duration::MAX))
         .retries(u32::MAX)
         .duration(Duration::MAX);
-    let mut client = verbs::Send::new(options, repeated(&["x"], u64::MAX));
+    let client = verbs::Send::new(options, repeated(&["x"], u64::MAX));
     let mut net = Network::new(Link::PERFECT, 1);
-    net.add(CLIENT, 64, &mut client);
+    let client = net.add(CLIENT, 64, client);
     net.run(10);
-    assert!(client.report().is_balanced());
+    assert!(net.report(client).is_balanced());
 }
 
 #[test]
@@ -200,15 +201,15 @@ fn a_copied_answer_does_not_hide_a_loss() {
 }
 
 fn hides_no_loss(seed: u64) {
-    let mut client = verbs::Send::new(every(Duration::from_millis(10)), repeated(&["1", "2", "3", "4", "5", "6"], 1));
-    let mut serve = server(Answer::Echo, SERVER);
+    let client = verbs::Send::new(every(Duration::from_millis(10)), repeated(&["1", "2", "3", "4", "5", "6"], 1));
+    let serve = server(Answer::Echo, SERVER);
     let link = Link { loss_per_mille: 200, duplicate_per_mille: 500, ..Link::PERFECT };
     let mut net = Network::new(link, seed);
-    net.add(CLIENT, 64, &mut client);
-    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    let client = net.add(CLIENT, 64, client);
+    net.add(SERVER, REPLY_HOP_LIMIT, serve);
     assert!(net.run(10_000));
-    let mut answered: Vec<_> = net.mail[0]
-        .said
+    let mut answered: Vec<_> = net
+        .said(0)
         .iter()
         .filter_map(|said| match said {
             Said::Reply { payload, .. } => Some(payload.clone()),
@@ -220,43 +221,43 @@ fn hides_no_loss(seed: u64) {
     answered.sort();
     answered.dedup();
     let most = (answered.len() + copies) as u64;
-    assert!((answered.len() as u64..=most).contains(&client.report().requests_answered), "seed {seed}");
+    assert!((answered.len() as u64..=most).contains(&net.report(client).requests_answered), "seed {seed}");
 }
 
 #[test]
 fn requests_keep_to_an_absolute_schedule() {
     let options = every(Duration::from_millis(3)).wait(Duration::ZERO);
-    let mut client = verbs::Send::new(options, repeated(&["x"], 1000));
+    let client = verbs::Send::new(options, repeated(&["x"], 1000));
     let mut net = Network::new(Link { delay: Duration::ZERO, ..Link::PERFECT }, 1);
-    let started = net.now;
-    net.add(CLIENT, 64, &mut client);
+    let started = net.now();
+    net.add(CLIENT, 64, client);
     assert!(net.run(10_000));
-    assert_eq!(net.now - started, Duration::from_millis(3 * 999));
+    assert_eq!(net.now() - started, Duration::from_millis(3 * 999));
 }
 
 #[test]
 fn a_bitrate_counts_the_bytes_of_each_payload() {
     let options = SendOptions::new(address(SERVER)).wait(Duration::ZERO).pace(Pace::Bitrate(8000.0));
     let payloads = vec![vec![0; 10], vec![0; 1000]];
-    let mut client = verbs::Send::new(options, Requests::all(payloads).repeat(3));
+    let client = verbs::Send::new(options, Requests::all(payloads).repeat(3));
     let mut net = Network::new(Link { delay: Duration::ZERO, ..Link::PERFECT }, 1);
-    let started = net.now;
-    net.add(CLIENT, 64, &mut client);
+    let started = net.now();
+    net.add(CLIENT, 64, client);
     assert!(net.run(100));
     // Due when what was sent before has had its time at 1000 bytes a second; the last payload's time is not waited for.
-    assert_eq!(net.now - started, Duration::from_millis(10 * 3 + 1000 * 2));
+    assert_eq!(net.now() - started, Duration::from_millis(10 * 3 + 1000 * 2));
 }
 
 #[test]
 fn answers_of_others_are_not_ours_unless_asked_for() {
     for any_source in [false, true] {
         let options = SendOptions::new(address(SERVER)).any_source(any_source);
-        let mut client = verbs::Send::new(options, Requests::one("x"));
+        let client = verbs::Send::new(options, Requests::one("x"));
         let mut net = Network::new(Link::PERFECT, 1);
-        net.add(CLIENT, 64, &mut client);
+        let client = net.add(CLIENT, 64, client);
         net.inject(Flying { from: address(OTHER), to: address(CLIENT), hop_limit: 64, payload: b"mine".to_vec() });
         assert!(net.run(100));
-        let report = client.report();
+        let report = net.report(client);
         assert_eq!(
             (report.delivered, report.ignored.of(Reason::OtherSource)),
             if any_source { (1, 0) } else { (0, 1) }
@@ -269,16 +270,16 @@ fn answers_of_others_are_not_ours_unless_asked_for() {
 /// whether they ended within 3000 steps.
 fn face_to_face(one: Answer, other: Answer, conduct: Conduct, payload: &str, hops: u8) -> (u64, bool) {
     let options = |answer, at| ServeOptions::new(answer, vec![address(at)]).conduct(conduct);
-    let mut one = Serve::new(options(one, SERVER));
-    let mut other = Serve::new(options(other, OTHER));
+    let one = Serve::new(options(one, SERVER));
+    let other = Serve::new(options(other, OTHER));
     let mut net = Network::new(Link { hops, ..Link::PERFECT }, 1);
-    net.add(SERVER, REPLY_HOP_LIMIT, &mut one);
-    net.add(OTHER, REPLY_HOP_LIMIT, &mut other);
+    let one = net.add(SERVER, REPLY_HOP_LIMIT, one);
+    let other = net.add(OTHER, REPLY_HOP_LIMIT, other);
     let payload = payload.as_bytes().to_vec();
     net.inject(Flying { from: address(OTHER), to: address(SERVER), hop_limit: 255, payload });
     let rest = net.run(3000);
-    let sent = net.truth.sent;
-    assert!(one.report().is_balanced() && other.report().is_balanced());
+    let sent = net.truth().sent;
+    assert!(net.report(one).is_balanced() && net.report(other).is_balanced());
     (sent, rest)
 }
 
@@ -315,26 +316,26 @@ fn two_servers_facing_each_other_fall_silent_in_every_mode() {
 
 #[test]
 fn a_client_that_repeats_itself_is_answered_every_time() {
-    let mut client = verbs::Send::new(every(Duration::from_millis(2)), repeated(&["same"], 5000));
+    let client = verbs::Send::new(every(Duration::from_millis(2)), repeated(&["same"], 5000));
     let conduct = Conduct::default().rate_limit(RateLimit::Off);
-    let mut serve = Serve::new(ServeOptions::new(Answer::Echo, vec![address(SERVER)]).conduct(conduct));
+    let serve = Serve::new(ServeOptions::new(Answer::Echo, vec![address(SERVER)]).conduct(conduct));
     let mut net = Network::new(Link { hops: 20, ..Link::PERFECT }, 1);
-    net.add(CLIENT, 64, &mut client);
-    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    let client = net.add(CLIENT, 64, client);
+    net.add(SERVER, REPLY_HOP_LIMIT, serve);
     assert!(net.run(100_000));
-    assert_eq!(client.report().requests_answered, 5000);
+    assert_eq!(net.report(client).requests_answered, 5000);
 }
 
 #[test]
 fn a_network_gets_no_more_than_its_rate() {
     let options = every(Duration::from_micros(100)).wait(Duration::from_millis(3));
-    let mut client = verbs::Send::new(options, repeated(&["x"], 30_000));
-    let mut serve = server(Answer::Echo, SERVER);
+    let client = verbs::Send::new(options, repeated(&["x"], 30_000));
+    let serve = server(Answer::Echo, SERVER);
     let mut net = Network::new(Link::PERFECT, 1);
-    net.add(CLIENT, 64, &mut client);
-    net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+    net.add(CLIENT, 64, client);
+    let serve = net.add(SERVER, REPLY_HOP_LIMIT, serve);
     assert!(net.run(1_000_000));
-    let report = serve.report();
+    let report = net.report(serve);
     // A second's worth at once, and three seconds of the rate.
     let allowed = u64::from(RateLimit::DEFAULT_PER_SECOND) * 4;
     assert!(report.answered.abs_diff(allowed) <= 1, "{}", report.answered);
@@ -354,14 +355,14 @@ fn forged_and_harmful_sources_are_not_answered_and_counted_by_reason() {
         ("10.0.0.1:11211", Reason::ResponderPort),
     ];
     for (source, reason) in cases {
-        let mut serve = server(Answer::Echo, SERVER);
+        let serve = server(Answer::Echo, SERVER);
         let mut net = Network::new(Link::PERFECT, 1);
-        net.add(SERVER, REPLY_HOP_LIMIT, &mut serve);
+        let serve = net.add(SERVER, REPLY_HOP_LIMIT, serve);
         net.inject(Flying { from: address(source), to: address(SERVER), hop_limit: 64, payload: b"x".to_vec() });
         assert!(net.run(100));
-        assert_eq!(net.truth.sent, 1, "{source} was answered");
-        assert_eq!(net.mail[0].said, [Said::Ignored(reason, 1)]);
-        assert!(serve.report().is_balanced());
+        assert_eq!(net.truth().sent, 1, "{source} was answered");
+        assert_eq!(net.said(0), [Said::Ignored(reason, 1)]);
+        assert!(net.report(serve).is_balanced());
     }
 }
 
@@ -371,16 +372,16 @@ fn a_broadcast_finds_every_host_once_and_not_itself() {
     let to = address("10.0.0.255:10000");
     let options = BroadcastOptions::new([BroadcastTarget::new(Transmit::to(to), address(own))])
         .pace(Pace::Interval(Duration::from_millis(100)));
-    let mut broadcast = Broadcast::new(options, repeated(&["who?"], 3));
-    let mut hosts: Vec<Serve> = (2..22).map(|host| server(fixed("here"), &format!("10.0.0.{host}:10000"))).collect();
+    let broadcast = Broadcast::new(options, repeated(&["who?"], 3));
+    let hosts: Vec<Serve> = (2..22).map(|host| server(fixed("here"), &format!("10.0.0.{host}:10000"))).collect();
     let mut net = Network::new(Link { duplicate_per_mille: 200, ..Link::PERFECT }, 5);
-    net.add(own, 64, &mut broadcast);
-    for (place, host) in hosts.iter_mut().enumerate() {
+    let broadcast = net.add(own, 64, broadcast);
+    for (place, host) in hosts.into_iter().enumerate() {
         net.add(&format!("10.0.0.{}:10000", place + 2), REPLY_HOP_LIMIT, host);
     }
     assert!(net.run(10_000));
-    let mut sources: Vec<_> = net.mail[0]
-        .said
+    let mut sources: Vec<_> = net
+        .said(0)
         .iter()
         .filter_map(|said| match said {
             Said::Reply { source, .. } => Some(*source),
@@ -390,7 +391,7 @@ fn a_broadcast_finds_every_host_once_and_not_itself() {
     sources.sort_unstable();
     let expected: Vec<_> = (2..22).map(|host| address(&format!("10.0.0.{host}:10000"))).collect();
     assert_eq!(sources, expected);
-    let report = broadcast.report();
+    let report = net.report(broadcast);
     assert!(report.is_balanced() && report.ignored.of(Reason::OwnCopy) >= 3);
     assert!(report.ignored.of(Reason::Duplicate) >= 40);
 }
@@ -399,14 +400,14 @@ fn a_broadcast_finds_every_host_once_and_not_itself() {
 fn listening_ends_after_the_count_and_counts_the_rest() {
     let limits = Limits::default().count(3);
     let from = vec!["10.0.0.0/24".parse().unwrap()];
-    let mut listen = Listen::new(ListenOptions::default().limits(limits).from(from));
+    let listen = Listen::new(ListenOptions::default().limits(limits).from(from));
     let mut net = Network::new(Link::PERFECT, 1);
-    net.add(SERVER, 64, &mut listen);
+    let listen = net.add(SERVER, 64, listen);
     for source in ["10.0.0.9:1", "10.9.0.9:1", "10.0.0.9:2", "10.0.0.9:3", "10.0.0.9:4"] {
         net.inject(Flying { from: address(source), to: address(SERVER), hop_limit: 64, payload: vec![] });
     }
     assert!(net.run(100));
-    let report = listen.report();
+    let report = net.report(listen);
     assert_eq!((report.received.datagrams, report.delivered), (5, 3));
     assert_eq!((report.ignored.of(Reason::OtherSource), report.ignored.of(Reason::AfterEnd)), (1, 1));
 }

@@ -1,15 +1,15 @@
-//! A virtual network and clock: engines on it run in no time, and the same way each time for the same seed.
+//! The virtual network as these tests use it: what engines say is written down.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::ONE;
 use udpkit::event::{Answered, IgnoredDatagrams, Question, Received, Refusal, Reply, SendFailed, Sent, Unanswered};
-use udpkit::{
-    Cause, Datagram, Delivery, Engine, Event, Meta, Moment, Next, Outbox, Reason, ReplyTo, SocketId, Train, Transmit,
-};
+use udpkit::impairment::{ImpairmentOptions, Jitter};
+use udpkit::sim::{Host, HostId, Path, Traffic};
+use udpkit::{Cause, Datagram, Engine, Event, Moment, Next, Outbox, Reason, ReplyTo, Report, SocketId, Transmit};
 
 /// What the network does to what crosses it.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,17 @@ impl Link {
         duplicate_per_mille: 0,
         hops: 0,
     };
+
+    fn path(self) -> Path {
+        let per_mille = |count: u64| f64::from(u32::try_from(count).unwrap()) / 1000.0;
+        let impairment = ImpairmentOptions::default()
+            .delay(self.delay + self.jitter / 2)
+            .jitter(Jitter::Uniform(self.jitter / 2))
+            .keep_order(false)
+            .loss(per_mille(self.loss_per_mille))
+            .duplicate(per_mille(self.duplicate_per_mille));
+        Path::from(impairment).hops(self.hops)
+    }
 }
 
 /// What an engine said, without what it borrowed.
@@ -110,29 +121,8 @@ impl Outbox for Mail {
     }
 }
 
-/// An engine with its type forgotten.
-pub(crate) trait Host {
-    fn receive(&mut self, now: Instant, meta: &Meta, payload: &[u8], mail: &mut Mail);
-    fn tick(&mut self, now: Instant, mail: &mut Mail);
-    fn next(&self) -> Next;
-}
-
-impl<E: Engine> Host for E {
-    fn receive(&mut self, now: Instant, meta: &Meta, payload: &[u8], mail: &mut Mail) {
-        self.receive_train(now, ONE, Train::new(meta, payload, payload.len()), mail);
-    }
-
-    fn tick(&mut self, now: Instant, mail: &mut Mail) {
-        Engine::tick(self, now, mail);
-    }
-
-    fn next(&self) -> Next {
-        Engine::next(self)
-    }
-}
-
-/// A datagram under way.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A datagram that somebody puts on the network.
+#[derive(Clone, Debug)]
 pub(crate) struct Flying {
     pub(crate) from: SocketAddr,
     pub(crate) to: SocketAddr,
@@ -140,151 +130,65 @@ pub(crate) struct Flying {
     pub(crate) payload: Vec<u8>,
 }
 
-/// Counts of what crossed the network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Truth {
-    pub(crate) sent: u64,
-    pub(crate) lost: u64,
-    pub(crate) duplicated: u64,
-    pub(crate) undeliverable: u64,
-    /// Further hosts that heard a broadcast.
-    pub(crate) copied: u64,
-    pub(crate) delivered: u64,
+/// A network on which all links are alike, and which writes down what engines say.
+pub(crate) struct Network {
+    inner: udpkit::sim::Network<'static>,
+    mail: Vec<Rc<RefCell<Mail>>>,
 }
 
-/// Hosts on one network.
-pub(crate) struct Network<'a> {
-    pub(crate) now: Instant,
-    pub(crate) truth: Truth,
-    link: Link,
-    random: u64,
-    hosts: Vec<(SocketAddr, u8, &'a mut dyn Host)>,
-    pub(crate) mail: Vec<Mail>,
-    flying: BTreeMap<(Reverse<Duration>, u64), Flying>,
-    order: u64,
-    epoch: Instant,
-}
-
-impl<'a> Network<'a> {
-    #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
+impl Network {
     pub(crate) fn new(link: Link, seed: u64) -> Self {
-        let epoch = Instant::now();
-        Self {
-            now: epoch,
-            truth: Truth::default(),
-            link,
-            random: seed,
-            hosts: Vec::new(),
-            mail: Vec::new(),
-            flying: BTreeMap::new(),
-            order: 0,
-            epoch,
-        }
+        let mut inner = udpkit::sim::Network::new(seed);
+        inner.set_links(link.path()).unwrap();
+        Self { inner, mail: Vec::new() }
     }
 
     /// Adds a host that sends with this hop limit where its engine sets none. Hosts at one address are workers: each
     /// source's datagrams go to one of them, and broadcasts to all.
-    pub(crate) fn add(&mut self, address: &str, hop_limit: u8, host: &'a mut dyn Host) {
-        self.hosts.push((address.parse().unwrap(), hop_limit, host));
-        self.mail.push(Mail::default());
-    }
-
-    /// Puts a datagram on the network, as anybody can who forges its source.
-    pub(crate) fn inject(&mut self, flying: Flying) {
-        self.put(flying);
-    }
-
-    /// Runs until nothing is under way and nobody waits for a time, or this many steps were made; true if it came to rest.
-    pub(crate) fn run(&mut self, steps: usize) -> bool {
-        for _ in 0..steps {
-            self.tick();
-            let wake = self.hosts.iter().filter_map(|(_, _, host)| match host.next() {
-                Next::At(moment) => Some(moment),
-                Next::Datagram | Next::Done => None,
-            });
-            let arrival = self.flying.last_key_value().map(|((Reverse(at), _), _)| self.epoch + *at);
-            let Some(next) = wake.chain(arrival).min() else { return true };
-            self.now = self.now.max(next);
-            while let Some(entry) = self.flying.last_entry() {
-                let (Reverse(at), _) = *entry.key();
-                if self.epoch + at > self.now {
-                    break;
-                }
-                let flying = entry.remove();
-                self.deliver(&flying);
-            }
-        }
-        false
-    }
-
-    fn tick(&mut self) {
-        for place in 0..self.hosts.len() {
-            if self.hosts[place].2.next() != Next::Done {
-                self.hosts[place].2.tick(self.now, &mut self.mail[place]);
-            }
-            self.post(place);
-        }
-    }
-
-    /// Takes what a host has sent.
-    fn post(&mut self, place: usize) {
-        let (from, hop_limit, _) = self.hosts[place];
-        for (transmit, payload) in std::mem::take(&mut self.mail[place].sent) {
-            let hop_limit = transmit.hop_limit.unwrap_or(hop_limit);
-            let from = transmit.local.map_or(from, |ip| SocketAddr::new(ip, from.port()));
-            self.put(Flying { from, to: transmit.destination, hop_limit, payload });
-        }
-    }
-
-    fn put(&mut self, flying: Flying) {
-        self.truth.sent += 1;
-        if self.chance(self.link.loss_per_mille) || flying.hop_limit <= self.link.hops {
-            self.truth.lost += 1;
-            return;
-        }
-        let copies = 1 + u64::from(self.chance(self.link.duplicate_per_mille));
-        self.truth.duplicated += copies - 1;
-        for _ in 0..copies {
-            let jitter = u64::try_from(self.link.jitter.as_nanos()).unwrap();
-            let delay = self.link.delay + Duration::from_nanos(self.random() % (jitter + 1));
-            self.order += 1;
-            let at = self.now.duration_since(self.epoch) + delay;
-            // The map's last entry is the earliest; among equals, the first put.
-            self.flying.insert((Reverse(at), u64::MAX - self.order), flying.clone());
-        }
-    }
-
-    fn deliver(&mut self, flying: &Flying) {
-        let broadcast = matches!(flying.to.ip(), IpAddr::V4(v4) if v4.octets()[3] == 255);
-        let heard = |address: SocketAddr| {
-            if broadcast { address.port() == flying.to.port() } else { address == flying.to }
+    pub(crate) fn add<E: Engine + 'static>(&mut self, address: &str, hop_limit: u8, engine: E) -> HostId<E> {
+        let mail = Rc::new(RefCell::new(Mail::default()));
+        self.mail.push(Rc::clone(&mail));
+        let sink = move |event: Event<'_>| {
+            mail.borrow_mut().emit(event);
+            ControlFlow::Continue(())
         };
-        let mut places: Vec<_> = (0..self.hosts.len()).filter(|&place| heard(self.hosts[place].0)).collect();
-        self.truth.undeliverable += u64::from(places.is_empty());
-        if !broadcast && places.len() > 1 {
-            places = vec![places[usize::from(flying.from.port()) % places.len()]];
-        }
-        // A copy for each is not a datagram more.
-        self.truth.copied += places.len().saturating_sub(1) as u64;
-        for place in places {
-            let (address, _, _) = self.hosts[place];
-            self.truth.delivered += 1;
-            let mut meta = Meta::new(flying.from);
-            meta.destination = Some(flying.to.ip());
-            meta.local = Some(address.ip());
-            meta.delivery = if broadcast { Delivery::Broadcast } else { Delivery::Unicast };
-            meta.hop_limit = Some(flying.hop_limit - self.link.hops);
-            self.hosts[place].2.receive(self.now, &meta, &flying.payload, &mut self.mail[place]);
-            self.post(place);
-        }
+        self.inner.add(Host::at(address.parse().unwrap()).hop_limit(hop_limit), engine, sink).unwrap()
     }
 
-    fn chance(&mut self, per_mille: u64) -> bool {
-        self.random() % 1000 < per_mille
+    /// What the engine of a host counted.
+    pub(crate) fn report<E: Engine + 'static>(&self, host: HostId<E>) -> Report {
+        self.inner.engine(host).report()
     }
 
-    fn random(&mut self) -> u64 {
-        random(&mut self.random)
+    /// When the engine of a host wants to be called.
+    pub(crate) fn next<E: Engine + 'static>(&self, host: HostId<E>) -> Next {
+        self.inner.engine(host).next()
+    }
+
+    pub(crate) fn inject(&mut self, flying: Flying) {
+        let Flying { from, to, hop_limit, payload } = flying;
+        self.inner.inject(from, to, hop_limit, &payload);
+    }
+
+    pub(crate) fn run(&mut self, steps: usize) -> bool {
+        self.inner.run(steps)
+    }
+
+    pub(crate) fn finish(&mut self) {
+        self.inner.finish();
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.inner.now()
+    }
+
+    pub(crate) fn truth(&self) -> Traffic {
+        self.inner.traffic()
+    }
+
+    /// What the engine said that was added at this place.
+    pub(crate) fn said(&self, place: usize) -> Vec<Said> {
+        self.mail[place].borrow().said.clone()
     }
 }
 

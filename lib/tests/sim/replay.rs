@@ -62,7 +62,7 @@ impl Outbox for Records {
 
 /// Runs a replay by itself in virtual time, each turn this much later than it asked for, at the most so many turns.
 pub(crate) fn run(engine: &mut impl Engine, late: Duration, turns: usize) -> (Records, Duration) {
-    let started = Network::new(Link::PERFECT, 0).now;
+    let started = Network::new(Link::PERFECT, 0).now();
     let mut records = Records::default();
     let mut now = started;
     for _ in 0..turns {
@@ -321,7 +321,7 @@ fn what_is_not_there_yet_is_asked_for_less_and_less_often() {
     let asked = Cell::new(0);
     let unpaced = options().pace(ReplayPace::Unpaced);
     let mut replay = Replay::new(unpaced, Sources::new(1), || Ok(Late(&asked)));
-    let (mut now, mut mail) = (Network::new(Link::PERFECT, 0).now, Mail::default());
+    let (mut now, mut mail) = (Network::new(Link::PERFECT, 0).now(), Mail::default());
     let mut gaps = Vec::new();
     for _ in 0..10 {
         replay.tick(now, &mut mail);
@@ -348,7 +348,7 @@ fn some_are_read_at_once_and_the_first_leaves_before_more_are() {
         }))
     };
     let mut replay = Replay::new(options(), Sources::new(1), all);
-    let (now, mut mail) = (Network::new(Link::PERFECT, 0).now, Mail::default());
+    let (now, mut mail) = (Network::new(Link::PERFECT, 0).now(), Mail::default());
     replay.tick(now, &mut mail);
     assert!((1..=8).contains(&read.get()) && mail.sent.is_empty(), "{} read", read.get());
     let before = read.get();
@@ -415,7 +415,7 @@ fn what_another_socket_sends_has_a_time_of_its_own_where_lateness_is_told() {
     for (pace, at_once) in [(ReplayPace::Recorded { speed: 1.0 }, vec![2, 3, 4]), (ReplayPace::Unpaced, vec![4, 4, 4])]
     {
         let mut replay = Replay::new(options().pace(pace), Sources::new(2), opens(capture.clone()));
-        let (now, mut mail) = (Network::new(Link::PERFECT, 0).now, Mail::default());
+        let (now, mut mail) = (Network::new(Link::PERFECT, 0).now(), Mail::default());
         // The first call reads.
         replay.tick(now, &mut mail);
         let mut sent = Vec::new();
@@ -442,14 +442,14 @@ fn everything_goes_to_one_address_and_keeps_of_its_own_what_is_asked() {
 fn what_a_listener_hears_is_the_capture() {
     let payloads: Vec<_> = [0, 1, 1472, 1473, 65_507].map(|len| vec![b'x'; len]).into();
     let capture = payloads.iter().map(|payload| captured(Duration::from_millis(3), payload.clone())).collect();
-    let mut replay = Replay::new(options(), Sources::new(1), opens(capture));
-    let mut listen = Listen::new(ListenOptions::default());
+    let replay = Replay::new(options(), Sources::new(1), opens(capture));
+    let listen = Listen::new(ListenOptions::default());
     let mut net = Network::new(Link::PERFECT, 1);
-    net.add(CLIENT, 64, &mut replay);
-    net.add(SERVER, 64, &mut listen);
+    net.add(CLIENT, 64, replay);
+    net.add(SERVER, 64, listen);
     assert!(net.run(1000));
     let heard: Vec<_> = payloads.into_iter().map(|payload| Said::Received(address(CLIENT), payload)).collect();
-    assert_eq!(net.mail[1].said, heard);
+    assert_eq!(net.said(1), heard);
 }
 
 fn answer(replay: &mut impl Engine, now: Instant, from: &str, mail: &mut Mail) {
@@ -462,7 +462,7 @@ fn answer(replay: &mut impl Engine, now: Instant, from: &str, mail: &mut Mail) {
 fn answers_are_told_while_they_are_awaited_and_counted_always() {
     let options = options().wait(Duration::from_secs(1)).own([address(CLIENT)]);
     let mut replay = Replay::new(options, Sources::new(1), opens(at(&[0])));
-    let (mut mail, mut now) = (Mail::default(), Network::new(Link::PERFECT, 0).now);
+    let (mut mail, mut now) = (Mail::default(), Network::new(Link::PERFECT, 0).now());
     for from in [SERVER, "10.0.0.2:10001", CLIENT] {
         replay.tick(now, &mut mail);
         answer(&mut replay, now, from, &mut mail);

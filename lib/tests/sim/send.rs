@@ -25,7 +25,7 @@ impl Client {
         let mut client = Self {
             sender: verbs::Send::new(options, requests),
             mail: Mail::default(),
-            now: Network::new(Link::PERFECT, 0).now,
+            now: Network::new(Link::PERFECT, 0).now(),
         };
         client.wait(Duration::ZERO);
         client

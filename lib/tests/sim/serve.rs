@@ -27,7 +27,7 @@ impl Desk {
     }
 
     fn with(options: ServeOptions) -> Self {
-        Self { serve: Serve::new(options), mail: Mail::default(), now: Network::new(Link::PERFECT, 0).now }
+        Self { serve: Serve::new(options), mail: Mail::default(), now: Network::new(Link::PERFECT, 0).now() }
     }
 
     /// Another worker of the same server.
