@@ -175,7 +175,7 @@ pub use server::Server;
 pub use sink::Sink;
 pub use socket::{Socket, Wait, any_address, path_mtu};
 pub use socket_id::SocketId;
-pub use stats::{Peers, Quantiles, Spread};
+pub use stats::{Peers, Quantiles, SignedNanoseconds, SignedQuantiles, Spread};
 pub use sys::standard_output::standard_output_was_closed;
 pub use template::{Template, TemplateError};
 pub use unreachable::{Cause, Unreachable};

@@ -1,7 +1,7 @@
 //! Summaries of measured times, and an estimate of how many peers there were, each with its definition.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram;
 
@@ -82,9 +82,9 @@ impl Spread {
     }
 }
 
-/// How a series of times is distributed, in 60 KiB at most, however long it is.
+/// How a series of times is distributed, in bounded memory, however long it is: 60 KiB at most with two digits, the default.
 ///
-/// What it gives is at most 1 % more than was measured, and never less.
+/// What it gives is at most 1 % more than was measured, and never less; with other [digits](Self::with_digits), 10 % to 0.01 %.
 ///
 /// ```
 /// use std::time::Duration;
@@ -95,31 +95,57 @@ impl Spread {
 /// let median = rtts.at(0.5);
 /// assert!(median >= Duration::from_millis(50) && median < Duration::from_millis(51));
 /// ```
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Quantiles {
     /// Nanoseconds; nothing before the first time.
     histogram: Option<Histogram<u64>>,
     largest: Duration,
+    digits: u8,
 }
 
-/// Decimal digits that are kept of each time.
+/// Decimal digits that are kept of each time, unless they are chosen.
 const DIGITS: u8 = 2;
+/// The most that can be chosen.
+const MOST_DIGITS: u8 = 4;
+
+impl Default for Quantiles {
+    fn default() -> Self {
+        Self::with_digits(DIGITS)
+    }
+}
 
 impl Quantiles {
+    /// Keeps so many decimal digits of each time: 1 to 4, which take 8, 60, 450 or 6,800 KiB at most, once there is a time.
+    ///
+    /// # Panics
+    ///
+    /// With other numbers.
+    #[must_use]
+    pub fn with_digits(digits: u8) -> Self {
+        assert!((1..=MOST_DIGITS).contains(&digits), "{digits} digits");
+        Self { histogram: None, largest: Duration::ZERO, digits }
+    }
+
+    /// The digits that are kept of each time.
+    #[must_use]
+    pub fn digits(&self) -> u8 {
+        self.digits
+    }
+
     /// Adds a time.
     pub fn add(&mut self, time: Duration) {
         self.largest = self.largest.max(time);
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let recorded = self.histogram.get_or_insert_with(empty).record(nanoseconds);
+        let recorded = self.histogram.get_or_insert_with(|| empty(self.digits)).record(nanoseconds);
         recorded.expect("it grows, to a size that every address space has");
     }
 
-    /// Adds all that another holds.
+    /// Adds all that another holds. Of different digits, the fewer are what is known of the sum.
     pub fn merge(&mut self, other: &Self) {
         self.largest = self.largest.max(other.largest);
         if let Some(theirs) = &other.histogram {
-            let ours = self.histogram.get_or_insert_with(empty);
-            ours.add(theirs).expect("one that grows takes every other of its digits");
+            let ours = self.histogram.get_or_insert_with(|| empty(self.digits));
+            ours.add(theirs).expect("one that grows takes every other");
         }
     }
 
@@ -136,6 +162,13 @@ impl Quantiles {
         Duration::from_nanos(nanoseconds).min(self.largest)
     }
 
+    /// The time of this rank, from 1, in ascending order.
+    #[expect(clippy::cast_precision_loss, reason = "counts below 2^52")]
+    fn ranked(&self, rank: u64) -> Duration {
+        // Half a rank less, so that no rounding leads to the next.
+        self.at((rank as f64 - 0.5) / self.count().max(1) as f64)
+    }
+
     /// The largest, exactly; zero without any.
     #[must_use]
     pub fn largest(&self) -> Duration {
@@ -143,14 +176,98 @@ impl Quantiles {
     }
 }
 
-fn empty() -> Histogram<u64> {
-    Histogram::new(DIGITS).expect("two digits are within 0 to 5")
+fn empty(digits: u8) -> Histogram<u64> {
+    Histogram::new(digits).expect("they are within 0 to 5")
 }
 
 impl fmt::Debug for Quantiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [p50, p99] = [0.5, 0.99].map(|part| self.at(part));
         write!(f, "Quantiles({} times, p50 {p50:?}, p99 {p99:?}, max {:?})", self.count(), self.largest)
+    }
+}
+
+/// A difference of two times, in nanoseconds: negative where the later one seems to come first, as between two clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SignedNanoseconds(pub i64);
+
+impl SignedNanoseconds {
+    /// How much later one moment of the system's clock is than another; the largest or smallest value past 292 years.
+    #[must_use]
+    pub fn between(earlier: SystemTime, later: SystemTime) -> Self {
+        let bounded = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        Self(later.duration_since(earlier).map_or_else(|before| -bounded(before.duration()), bounded))
+    }
+
+    /// Its size, without the sign.
+    #[must_use]
+    pub fn size(self) -> Duration {
+        Duration::from_nanos(self.0.unsigned_abs())
+    }
+}
+
+/// How a series of times with a sign is distributed (one-way delays between two clocks, differences of delays), in twice the memory
+/// of [`Quantiles`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignedQuantiles {
+    negative: Quantiles,
+    /// Zero is one of them.
+    positive: Quantiles,
+}
+
+impl SignedQuantiles {
+    /// Keeps so many decimal digits of each time, as [`Quantiles::with_digits`] does.
+    ///
+    /// # Panics
+    ///
+    /// Unless they are 1 to 4.
+    #[must_use]
+    pub fn with_digits(digits: u8) -> Self {
+        Self { negative: Quantiles::with_digits(digits), positive: Quantiles::with_digits(digits) }
+    }
+
+    /// Adds a time.
+    pub fn add(&mut self, time: SignedNanoseconds) {
+        if time.0 < 0 { self.negative.add(time.size()) } else { self.positive.add(time.size()) }
+    }
+
+    /// Adds all that another holds.
+    pub fn merge(&mut self, other: &Self) {
+        self.negative.merge(&other.negative);
+        self.positive.merge(&other.positive);
+    }
+
+    /// How many times were added.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.negative.count() + self.positive.count()
+    }
+
+    /// The time that this part of them, over 0 and up to 1, does not exceed: 0.5 is the median; zero without any. Its size is at
+    /// most one unit of the last digit kept more than was measured, and never less.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "ranks, of counts below 2^53"
+    )]
+    pub fn at(&self, part: f64) -> SignedNanoseconds {
+        let (below, count) = (self.negative.count(), self.count());
+        let rank = ((part * count as f64).ceil().max(1.0) as u64).min(count.max(1));
+        let whole = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        if rank <= below {
+            // The smallest is the farthest from zero: it is counted from the other end.
+            let from_zero = below - rank + 1;
+            return SignedNanoseconds(-whole(self.negative.ranked(from_zero)));
+        }
+        SignedNanoseconds(whole(self.positive.ranked(rank - below)))
+    }
+}
+
+impl Default for SignedQuantiles {
+    fn default() -> Self {
+        Self::with_digits(DIGITS)
     }
 }
 
@@ -240,6 +357,61 @@ mod tests {
             prop_assert!(exact.into_iter().any(near), "{:?} is none of {exact:?}", one.at(part));
             prop_assert_eq!((one.count(), one.largest()), (times.len() as u64, *times.last().unwrap()));
         }
+    }
+
+    proptest! {
+        #[test]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank below 200")]
+        fn signed_quantiles_are_in_order_and_within_their_digits(
+            times in prop::collection::vec((any::<i64>(), 0u32..63), 1..200),
+            digits in 1u8..=4,
+            part in 0.001f64..=1.0,
+            cut in 0usize..200,
+        ) {
+            // Not the smallest, whose size no positive number has.
+            let mut times: Vec<_> = times.into_iter().map(|(bits, shift)| (bits >> shift).max(-i64::MAX)).collect();
+            let (mut one, mut other) = (SignedQuantiles::with_digits(digits), SignedQuantiles::with_digits(digits));
+            for (place, time) in times.iter().enumerate() {
+                if place < cut { one.add(SignedNanoseconds(*time)) } else { other.add(SignedNanoseconds(*time)) }
+            }
+            one.merge(&other);
+            prop_assert_eq!(one.count(), times.len() as u64);
+            times.sort_unstable();
+            let rank = (part * times.len() as f64).ceil().max(1.0) as usize;
+            // A product in floating point may be a hair over a whole number.
+            let exact = [rank - 1, rank].map(|rank| times[rank.clamp(1, times.len()) - 1]);
+            let found = one.at(part).0;
+            let unit = 10u64.pow(u32::from(digits));
+            let near = |exact: i64| {
+                let (size, found_size) = (exact.unsigned_abs(), found.unsigned_abs());
+                found.signum() == exact.signum() && found_size >= size && found_size - size <= size / unit
+            };
+            prop_assert!(exact.into_iter().any(near), "{found} is none of {exact:?}");
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_by_the_digits_and_other_numbers_of_digits_are_refused() {
+        for (digits, kibibytes) in [(1, 8), (2, 60), (3, 450), (4, 6800)] {
+            let mut quantiles = Quantiles::with_digits(digits);
+            assert!(quantiles.histogram.is_none() && quantiles.digits() == digits);
+            quantiles.add(Duration::MAX);
+            quantiles.add(Duration::ZERO);
+            let cells = quantiles.histogram.unwrap().distinct_values();
+            assert!(cells * size_of::<u64>() <= kibibytes * 1024, "{digits}: {cells}");
+        }
+        for digits in [0, 5] {
+            std::panic::catch_unwind(|| Quantiles::with_digits(digits)).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_difference_has_the_sign_of_its_order() {
+        let (zero, later) = (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_nanos(7));
+        assert_eq!(SignedNanoseconds::between(zero, later), SignedNanoseconds(7));
+        assert_eq!(SignedNanoseconds::between(later, zero), SignedNanoseconds(-7));
+        assert_eq!(SignedNanoseconds::between(later, zero).size(), Duration::from_nanos(7));
+        assert_eq!(SignedQuantiles::default().at(0.5), SignedNanoseconds(0));
     }
 
     #[test]
