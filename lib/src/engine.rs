@@ -8,6 +8,7 @@ use crate::answer::Answer;
 use crate::datagram::{Datagram, SendFailure, Train, Transmit};
 use crate::error::{Attempt, Error, Result};
 use crate::event::{Event, Reason};
+use crate::feedback::SendTime;
 use crate::interface::Interfaces;
 use crate::moment::Moment;
 use crate::options::Options;
@@ -179,6 +180,11 @@ pub trait Engine {
 
     /// Takes the news that a datagram of ours was refused.
     fn unreachable(&mut self, now: Instant, via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox);
+
+    /// Takes the time at which something left, of a socket with [`Options::send_timestamps`]. Its `place` counts what this run
+    /// sent through the socket, as that of a failure does. What is refused meanwhile, or sent through a device that does not
+    /// tell, has none.
+    fn sent(&mut self, _now: Instant, _via: SocketId, _time: &SendTime, _out: &mut impl Outbox) {}
 
     /// Takes the news that something could not be sent.
     fn failed(&mut self, now: Instant, via: SocketId, failure: &SendFailure, out: &mut impl Outbox);

@@ -1,6 +1,7 @@
 //! What a socket is told of datagrams that it sent: the error queue.
 
 use crate::feedback::Feedback;
+use crate::send_times::SendTimes;
 use crate::socket::{Socket, canonical};
 use crate::sys::{native, poll};
 use crate::unreachable::Unreachable;
@@ -50,6 +51,11 @@ impl Socket {
                 });
             });
         }
+    }
+
+    /// How many datagrams were handed to the socket; counted only where it tells when they leave.
+    pub(crate) fn handed_over(&self) -> u64 {
+        self.times.as_deref().map_or(0, SendTimes::sent)
     }
 
     /// Whether anything can be in the error queue.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use common::{V4, V6, bind, now, patience, receive, receive_one};
 use udpkit::{
     Closed, Datagram, Drive, End, Engine, Error, Event, Next, Options, Outbox, Reason, ReceiveBatch, Report,
-    SendFailure, Socket, SocketId, Transmit, Unreachable, control, drive,
+    SendFailure, SendTime, Socket, SocketId, Transmit, Unreachable, control, drive,
 };
 
 /// What happens to an engine.
@@ -22,6 +22,7 @@ enum Call<'a> {
     Tick,
     Received(SocketId, &'a Datagram<'a>),
     Failed(SocketId, &'a SendFailure),
+    Sent(SocketId, &'a SendTime),
     Closed(SocketId, &'a Error),
 }
 
@@ -80,6 +81,10 @@ impl<F: FnMut(Call<'_>, &mut dyn Outbox) -> bool> Engine for Script<F> {
         self.call(Call::Failed(via, failure), out);
     }
 
+    fn sent(&mut self, _now: Instant, via: SocketId, time: &SendTime, out: &mut impl Outbox) {
+        self.call(Call::Sent(via, time), out);
+    }
+
     fn closed(&mut self, _now: Instant, via: SocketId, error: &Error, out: &mut impl Outbox) -> Closed {
         self.call(Call::Closed(via, error), out);
         self.closed
@@ -87,6 +92,47 @@ impl<F: FnMut(Call<'_>, &mut dyn Outbox) -> bool> Engine for Script<F> {
 
     fn report(&self) -> Report {
         self.report.clone()
+    }
+}
+
+#[test]
+fn an_engine_learns_when_each_of_its_datagrams_left_and_none_of_what_was_sent_before() {
+    let options = Options::default().send_timestamps(true).singly(true);
+    let (used, receiver) = (bind(V4, &options), bind(V4, &Options::default()));
+    let to = receiver.local_address();
+    // Their times wait in the socket when the run begins.
+    for _ in 0..3 {
+        used.send_to(b"before", to).expect("loopback takes it");
+    }
+    let (mut opened, mut places) = (None, [Vec::new(), Vec::new()]);
+    let first = SocketId::first(0);
+    Script::new(|call, out| {
+        match call {
+            Call::Tick if opened.is_none() => {
+                let second = out.open(any_port(), &options).expect("there are descriptors and ports");
+                opened = Some(second);
+                for place in 0..200u64 {
+                    // One of them is too long to be sent.
+                    let len = if place == 100 { 70_000 } else { 10 };
+                    out.send(first, &Transmit::to(to), &vec![0; len]);
+                    out.send(second, &Transmit::to(to), b"x");
+                    if place % 50 == 0 {
+                        out.settle(first);
+                    }
+                }
+            }
+            Call::Sent(via, time) => {
+                assert_eq!(time.count, 1);
+                places[usize::from(Some(via) == opened)].push(time.place);
+            }
+            _ => {}
+        }
+        places[0].len() >= 90 && places[1].len() >= 90
+    })
+    .run([used]);
+    for places in places {
+        assert!(places.is_sorted() && places.windows(2).all(|pair| pair[0] != pair[1]), "{places:?}");
+        assert!(places[0] == 0 && places.iter().all(|place| *place < 200), "{places:?}");
     }
 }
 

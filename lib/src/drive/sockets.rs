@@ -45,6 +45,8 @@ struct Slot {
     state: State,
     /// Datagrams that were put into batches for it, ever.
     put: u64,
+    /// What had been handed to the socket, and put into batches for it, when it came: where its send times count from.
+    began: (u64, u64),
     /// Its place among the batches, while something waits to be sent.
     batch: Option<usize>,
     /// What the kernel dropped, as far as it was reported.
@@ -97,8 +99,17 @@ impl Sockets {
     pub(super) fn add(&mut self, socket: Socket) -> Result<SocketId> {
         let id = self.free.last().copied().unwrap_or_else(|| SocketId::first(self.slots.len()));
         self.watch(id, &socket)?;
-        let slot =
-            Slot { id, state: State::Open(socket), put: 0, batch: None, drops: 0, is_heard: false, broken: None };
+        let began = (socket.handed_over(), 0);
+        let slot = Slot {
+            id,
+            state: State::Open(socket),
+            put: 0,
+            began,
+            batch: None,
+            drops: 0,
+            is_heard: false,
+            broken: None,
+        };
         match self.free.pop() {
             Some(_) => self.slots[id.index()] = slot,
             None => self.slots.push(slot),
@@ -156,6 +167,12 @@ impl Sockets {
         let place = slot.put;
         slot.put += count as u64;
         place
+    }
+
+    /// The place in this run of what has this place at the socket; `None` if it was sent before the run.
+    pub(super) fn place(&self, id: SocketId, at_socket: u64) -> Option<u64> {
+        let (handed, put) = self.slots.get(id.index())?.began;
+        Some(at_socket.checked_sub(handed)? + put)
     }
 
     /// Remembers that a socket received something, so that something may have been dropped.
@@ -258,6 +275,7 @@ impl Sockets {
             let slot = &mut self.slots[id.index()];
             match opened {
                 Ok(socket) => {
+                    slot.began = (socket.handed_over(), slot.put);
                     (slot.state, slot.drops) = (State::Open(socket), 0);
                     self.lost.swap_remove(place);
                     return Some((id, Ok(local)));

@@ -12,6 +12,7 @@ use crate::datagram::{Meta, SendFailure, Transmit};
 use crate::engine::{Engine, Outbox};
 use crate::error::{Attempt, Error, Result};
 use crate::event::{Dropped, Event, IgnoredDatagrams, Reason};
+use crate::feedback::{Feedback, SendTime};
 use crate::moment::Moment;
 use crate::options::Options;
 use crate::report::{Count, Ignored, Report};
@@ -152,14 +153,21 @@ impl<'a, S: Sink> Wire<'a, S> {
         self.free.push(place);
     }
 
-    /// Tells the engine which datagrams were refused.
+    /// Tells the engine which datagrams were refused, and when others left.
     pub(super) fn errors<E: Engine>(&mut self, engine: &mut E, via: SocketId, moment: Instant) {
-        let mut refused = Vec::new();
+        let mut reports = Vec::new();
         if let Some(socket) = self.sockets.get(via) {
-            socket.errors(|unreachable| refused.push(unreachable));
+            socket.feedback(|feedback| reports.push(feedback));
         }
-        for unreachable in refused {
-            engine.unreachable(moment, via, &unreachable, self);
+        for feedback in reports {
+            match feedback {
+                Feedback::Refused(unreachable) => engine.unreachable(moment, via, &unreachable, self),
+                Feedback::Sent(time) => {
+                    if let Some(place) = self.sockets.place(via, time.place) {
+                        engine.sent(moment, via, &SendTime { place, ..time }, self);
+                    }
+                }
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use super::send::{Send, SendOptions};
 use crate::datagram::{Datagram, SendFailure, Transmit};
 use crate::engine::{Engine, Input, Next, Outbox};
 use crate::event::Event;
+use crate::feedback::SendTime;
 use crate::moment::Moment;
 use crate::report::Report;
 use crate::socket_id::SocketId;
@@ -102,6 +103,10 @@ impl Engine for SendToMany {
 
     fn unreachable(&mut self, now: Instant, via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.senders[via.index()].unreachable(now, via, unreachable, &mut Own { out, via });
+    }
+
+    fn sent(&mut self, now: Instant, via: SocketId, time: &SendTime, out: &mut impl Outbox) {
+        self.senders[via.index()].sent(now, via, time, &mut Own { out, via });
     }
 
     fn failed(&mut self, now: Instant, via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
