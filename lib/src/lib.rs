@@ -9,8 +9,7 @@
 //!   [`verbs::Send`], [`verbs::Listen`], [`verbs::Broadcast`], [`verbs::Replay`]. [`drive()`] runs one on sockets until it
 //!   has finished, and returns a [`Report`] in which every datagram stands exactly once.
 //!
-//! The library prints nothing, and a socket has no option set that was not asked for. There is no async runtime in it;
-//! a `Socket` is [`AsFd`](std::os::fd::AsFd), never blocks unless told to, and so can be used under one.
+//! The library prints nothing, and a socket has no option set that was not asked for.
 //!
 //! Options and metadata have public fields to read and to assign, and a setter for each, named as the field, to make them
 //! with: `Options::default().destination(true).receive_buffer(1 << 20)`. So a later version can have more of them.
@@ -90,6 +89,15 @@
 //! # }
 //! ```
 //!
+//! # In a runtime, from a service manager
+//!
+//! There is no async runtime in the library. A `Socket` is `AsFd` and `AsRawFd` (on Windows `AsSocket` and `AsRawSocket`), and
+//! [`Socket::try_receive`] and [`Socket::try_send`] never wait: that is what async-io's `Async` and tokio's `AsyncFd` need. With the
+//! feature `tokio`, on Unix, `AsyncSocket` is a socket whose calls are awaited. In each, a datagram that was refused wakes who waits
+//! for one. On Linux an [`InterfaceWatch`] can be waited for, too.
+//!
+//! [`Socket::adopt`] takes over a socket that is bound already: of the standard library, of socket2, or handed over at the start.
+//!
 //! # Systems
 //!
 //! Linux is the primary platform. Everywhere else the same API works over what every system has: one datagram to a call,
@@ -101,6 +109,8 @@ extern crate self as udpkit;
 
 mod alarm;
 mod answer;
+#[cfg(all(unix, feature = "tokio"))]
+mod async_socket;
 mod attached;
 mod batch;
 mod capability;
@@ -148,6 +158,8 @@ pub mod verbs;
 struct Readme;
 
 pub use answer::{Answer, ReplyMaker};
+#[cfg(all(unix, feature = "tokio"))]
+pub use async_socket::AsyncSocket;
 pub use attached::{InterfaceWatch, interface_name};
 pub use batch::{ReceiveBatch, SendBatch};
 pub use capability::Capability;

@@ -198,21 +198,23 @@ impl Socket {
     ///
     /// # Example
     ///
-    /// In tokio, where a refusal wakes only those who ask for errors too (`AsyncSocket` does all of this):
+    /// In async-io, where a refusal makes a socket readable. In tokio's `AsyncFd` it does not, and one waits for
+    /// `Interest::READABLE | Interest::ERROR` (`examples/tokio_fd.rs`); or one takes `AsyncSocket`, with the feature `tokio`.
     ///
     /// ```
-    /// # #[cfg(all(unix, feature = "tokio"))]
-    /// # async fn receive(batch: &mut udpkit::ReceiveBatch) -> Result<(), Box<dyn std::error::Error>> {
-    /// use tokio::io::{Interest, unix::AsyncFd};
-    /// use udpkit::{Options, Socket};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use udpkit::{Options, ReceiveBatch, Socket};
     ///
     /// let socket = Socket::bind("127.0.0.1:0".parse()?, &Options::default().errors(true))?;
-    /// let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
-    /// let trains = socket.async_io(Interest::READABLE | Interest::ERROR, |socket| socket.try_receive(batch)).await?;
+    /// # socket.send_to(b"hello", socket.local_address())?;
+    /// let socket = async_io::Async::new(socket)?;
+    /// let mut batch = ReceiveBatch::default();
+    /// # async_io::block_on(async {
+    /// let trains = socket.read_with(|socket| socket.try_receive(&mut batch)).await?;
     /// if trains == 0 {
     ///     socket.get_ref().errors(|refused| eprintln!("{}: {}", refused.destination, refused.cause));
     /// }
-    /// # Ok(())
+    /// # Ok(()) })
     /// # }
     /// ```
     pub fn try_receive(&self, batch: &mut ReceiveBatch) -> io::Result<usize> {

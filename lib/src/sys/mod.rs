@@ -36,6 +36,8 @@ pub(crate) mod poll;
 #[path = "poll_windows.rs"]
 pub(crate) mod poll;
 pub(crate) mod portable;
+#[cfg(all(unix, feature = "tokio"))]
+pub(crate) mod readiness;
 #[cfg(target_os = "linux")]
 pub(crate) mod standard_output;
 #[cfg(not(target_os = "linux"))]
