@@ -98,6 +98,11 @@
 //!
 //! [`Socket::adopt`] takes over a socket that is bound already: of the standard library, of socket2, or handed over at the start.
 //!
+//! # A bad network
+//!
+//! [`impairment`] decides what a bad network does to each datagram, and knows neither sockets nor clocks. The feature `sim` adds
+//! `udpkit::sim`: engines, this crate's and your own, on a virtual network in virtual time.
+//!
 //! # Systems
 //!
 //! Linux is the primary platform. Everywhere else the same API works over what every system has: one datagram to a call,
