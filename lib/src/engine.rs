@@ -143,6 +143,41 @@ pub enum Closed {
 
 /// One verb. Owns no socket, reads no clock, prints nothing. Programs implement it: later versions add nothing that has no default.
 ///
+/// ```
+/// use std::time::Instant;
+/// use udpkit::{Datagram, Engine, Next, Outbox, Report, SendFailure, SocketId, Unreachable};
+///
+/// /// Answers each datagram with its length, three times.
+/// #[derive(Default)]
+/// struct Lengths(Report);
+///
+/// impl Engine for Lengths {
+///     fn receive(&mut self, _now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+///         let reply = datagram.wire_len.to_string();
+///         out.send(via, &datagram.meta.reply(), reply.as_bytes());
+///         self.0.received.add(1, datagram.wire_len);
+///         self.0.answered += 1;
+///         self.0.sent.add(1, reply.len());
+///     }
+///
+///     fn next(&self) -> Next {
+///         if self.0.answered < 3 { Next::Datagram } else { Next::Done }
+///     }
+///
+///     fn unreachable(&mut self, _: Instant, _: SocketId, _: &Unreachable, _: &mut impl Outbox) {
+///         self.0.unreachable += 1;
+///     }
+///
+///     fn failed(&mut self, _: Instant, _: SocketId, failure: &SendFailure, _: &mut impl Outbox) {
+///         self.0.send_failed += failure.count as u64;
+///     }
+///
+///     fn report(&self) -> Report {
+///         self.0.clone()
+///     }
+/// }
+/// ```
+///
 /// `via` is the socket that something came by, or was to leave by; `now` is the time of arrival.
 pub trait Engine {
     /// Takes a datagram.

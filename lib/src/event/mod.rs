@@ -26,6 +26,22 @@ pub use reason::Reason;
 pub use reply_to::{OneOf, ReplyTo, Request};
 
 /// Something that happened, reported at once; what it borrows is gone afterwards.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use udpkit::event::Event;
+///
+/// // What `drive` is given: says what came, and ends the run at the first refusal.
+/// let sink = |event: Event<'_>| match event {
+///     Event::Reply(reply) => {
+///         println!("{}: {} B", reply.datagram.meta.source, reply.datagram.payload.len());
+///         ControlFlow::Continue(())
+///     }
+///     Event::Unreachable(_) => ControlFlow::Break(()),
+///     _ => ControlFlow::Continue(()),
+/// };
+/// # let _ = sink;
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {

@@ -19,7 +19,7 @@ const OPEN: &str = "Programs implement it";
 const CALLED_FOR_EFFECT: [&str; 4] = ["Link::push", "Sources::via", "Mock::expect", "Expectation::times"];
 
 /// What a program begins with: each has an example.
-const MAIN: [&str; 37] = [
+const MAIN: [&str; 39] = [
     // Mechanism.
     "Socket",
     "Options",
@@ -37,6 +37,8 @@ const MAIN: [&str; 37] = [
     "Network",
     // Work.
     "drive",
+    "Engine",
+    "Event",
     "Outbox",
     "Sink",
     "Serve",
