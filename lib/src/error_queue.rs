@@ -11,6 +11,8 @@ impl Socket {
     ///
     /// Nothing is ever reported unless [`Options::errors`] was set and the system can. Send times that wait between refusals are
     /// thrown away: who asked for both reads [`feedback`](Self::feedback).
+    ///
+    /// [`Options::errors`]: crate::Options::errors
     pub fn errors(&self, mut report: impl FnMut(Unreachable)) {
         self.feedback(|feedback| match feedback {
             Feedback::Refused(unreachable) => report(unreachable),
@@ -22,6 +24,9 @@ impl Socket {
     /// ([`Options::send_timestamps`]), in the order in which the system learned of it. At most 64 reports a call; never waits.
     ///
     /// Reports that nobody reads occupy the receive buffer. A call to [`receive`](Self::receive) returns early for their sake.
+    ///
+    /// [`Options::errors`]: crate::Options::errors
+    /// [`Options::send_timestamps`]: crate::Options::send_timestamps
     ///
     /// ```
     /// use udpkit::{Feedback, Options, Socket};

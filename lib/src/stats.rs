@@ -188,6 +188,7 @@ impl fmt::Debug for Quantiles {
 }
 
 /// A difference of two times, in nanoseconds: negative where the later one seems to come first, as between two clocks.
+/// Exhaustive: it is a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SignedNanoseconds(pub i64);
 
