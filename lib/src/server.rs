@@ -1,10 +1,11 @@
 //! A server to embed: one or more workers, each with its own sockets and thread, answering until they are stopped.
 
 use std::io;
+use std::iter::once;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -117,50 +118,25 @@ impl Server {
         if !memberships.is_empty() {
             memberships.update(&sockets, &Interfaces::list()?)?;
         }
-        if let Some(socket) = sockets.iter().find(|socket| workers > 1 && !socket.capabilities().destination) {
-            // Each worker would answer each broadcast.
-            let cause = io::Error::new(io::ErrorKind::Unsupported, "its socket does not tell of destinations");
-            return Err(Error::new(Attempt::Share, socket.local_address(), cause));
-        }
-        let mut shares = Vec::new();
         // The kernel hands a multicast for which it finds one receiver to any sibling of it, joined or not (seen in 6.18,
         // inet_steal_sock). So sockets with groups have none.
         let shared = memberships.first_via().map_or(sockets.len(), SocketId::index);
-        for _ in 1..workers.max(1) {
-            shares.push(sockets[..shared].iter_mut().map(Socket::sibling).collect::<Result<Vec<_>>>()?);
-        }
+        let siblings = siblings(&mut sockets, shared, workers)?;
         let first = Serve::new(options);
-        let mut engines: Vec<_> = shares.iter().map(|_| first.worker()).collect();
-        shares.insert(0, sockets);
-        engines.insert(0, first);
+        let further: Vec<_> = siblings.into_iter().map(|sockets| (sockets, first.worker())).collect();
         let (ended, ends) = channel();
         let mut server = Self { addresses, workers: Vec::new(), ends: Mutex::new(ends) };
         // Nobody begins before all can: else a failure here would wait for sinks, which may wait for our caller. Behind the
         // server, so that they are gone before it waits for its threads.
         let mut gates = Vec::new();
         let mut memberships = Some(memberships);
-        for (number, (sockets, engine)) in shares.into_iter().zip(engines).enumerate() {
+        for (number, (sockets, engine)) in once((sockets, first)).chain(further).enumerate() {
             let (remote, control) = control()?;
             let sink = sinks(number, &remote);
             let drive = Drive::new(control).memberships(memberships.take().unwrap_or_default());
-            let sockets = Sockets::new(sockets)?;
-            let last = Arc::<Mutex<Report>>::default();
-            let work = Work { sockets, engine, drive, sink };
-            let (result, ended) = (Arc::clone(&last), ended.clone());
-            let (gate, opened) = sync_channel(1);
-            let thread = std::thread::Builder::new()
-                .name(format!("serve-{number}"))
-                .spawn(move || {
-                    if opened.recv().is_err() {
-                        return;
-                    }
-                    // What panics is the program's own: a sink, or a function that makes replies.
-                    let end = catch_unwind(AssertUnwindSafe(|| work.go(&result))).unwrap_or(End::Panicked);
-                    // By now its sockets are closed: no peer comes here any more. Nobody may wait for it.
-                    let _ = ended.send(end);
-                })
-                .map_err(|cause| Error::new(Attempt::StartThread, Object::None, cause))?;
-            server.workers.push(Worker { remote, thread: Mutex::new(Some(thread)), last });
+            let work = Work { sockets: Sockets::new(sockets)?, engine, drive, sink };
+            let (worker, gate) = Worker::start(number, work, remote, ended.clone())?;
+            server.workers.push(worker);
             gates.push(gate);
         }
         for gate in gates {
@@ -236,7 +212,41 @@ impl Drop for Server {
     }
 }
 
+/// The sockets of each further worker: a sibling of each of the first sockets.
+fn siblings(sockets: &mut [Socket], shared: usize, workers: usize) -> Result<Vec<Vec<Socket>>> {
+    if let Some(socket) = sockets.iter().find(|socket| workers > 1 && !socket.capabilities().destination) {
+        // Each worker would answer each broadcast.
+        let cause = io::Error::new(io::ErrorKind::Unsupported, "its socket does not tell of destinations");
+        return Err(Error::new(Attempt::Share, socket.local_address(), cause));
+    }
+    (1..workers).map(|_| sockets[..shared].iter_mut().map(Socket::sibling).collect()).collect()
+}
+
 impl Worker {
+    /// Starts its thread, which begins to work once something is sent through the gate that is returned, too.
+    fn start<S: Sink + Send + 'static>(
+        number: usize,
+        work: Work<S>,
+        remote: Remote,
+        ended: Sender<End>,
+    ) -> Result<(Self, SyncSender<()>)> {
+        let last = Arc::<Mutex<Report>>::default();
+        let result = Arc::clone(&last);
+        let (gate, opened) = sync_channel(1);
+        let run = move || {
+            if opened.recv().is_err() {
+                return;
+            }
+            // What panics is the program's own: a sink, or a function that makes replies.
+            let end = catch_unwind(AssertUnwindSafe(|| work.go(&result))).unwrap_or(End::Panicked);
+            // By now its sockets are closed: no peer comes here any more. Nobody may wait for it.
+            let _ = ended.send(end);
+        };
+        let thread = std::thread::Builder::new().name(format!("serve-{number}")).spawn(run);
+        let thread = thread.map_err(|cause| Error::new(Attempt::StartThread, Object::None, cause))?;
+        Ok((Self { remote, thread: Mutex::new(Some(thread)), last }, gate))
+    }
+
     /// Keeps what the worker said, unless it has said more since then: it may have ended meanwhile.
     fn keep(&self, report: Report) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
