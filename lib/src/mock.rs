@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::conduct::Conduct;
 use crate::datagram::Datagram;
+use crate::drive::End;
 use crate::error::Result;
 use crate::event::Event;
 use crate::membership::Memberships;
@@ -132,6 +133,8 @@ struct State {
     total: u64,
     /// Those of them that nothing expected.
     unexpected: u64,
+    /// Whether the test of a rule panicked, which ends the mock.
+    has_panicked: bool,
 }
 
 #[derive(Debug)]
@@ -221,7 +224,8 @@ impl Mock {
     ///
     /// They are not.
     pub fn check(&self) -> std::result::Result<(), Unmet> {
-        let state = self.heard.state();
+        let mut state = self.heard.state();
+        state.has_panicked |= self.server.wait(Duration::ZERO) == Some(End::Panicked);
         match state.lines() {
             lines if lines.is_empty() => Ok(()),
             lines => {
@@ -389,6 +393,9 @@ impl State {
     /// What differs from what was expected, a line for each.
     fn lines(&self) -> String {
         let mut lines = String::new();
+        if self.has_panicked {
+            lines += "  the test of a rule panicked, and from then on nothing was received\n";
+        }
         for Expected { rule, times, count } in &self.expected {
             if !(times.least..=times.most).contains(count) {
                 lines += &format!("  expected {times}, came {}: {rule}\n", often(*count));

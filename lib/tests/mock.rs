@@ -242,6 +242,15 @@ fn replies_are_lost_and_late_as_rules_say() {
 }
 
 #[test]
+fn a_rule_that_panics_is_named() {
+    let mock = Server::mock().unwrap();
+    mock.expect(Rule::any().test(|payload| payload[0] == 0)).times(..);
+    Client::new().tell(&mock, b"");
+    let said = panic_of(|| mock.verify()).expect("its rule panicked");
+    assert!(said.ends_with("  the test of a rule panicked, and from then on nothing was received"), "{said}");
+}
+
+#[test]
 fn the_example_is_asked_what_it_expects() {
     example::main().unwrap();
 }
