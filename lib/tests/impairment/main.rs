@@ -60,6 +60,11 @@ fn nothing_is_what_happens_until_something_is_set() {
     }
 }
 
+/// An error with its reason.
+fn in_full(error: &udpkit::Error) -> String {
+    format!("{error:#}")
+}
+
 #[test]
 fn what_cannot_be_is_refused_with_its_reason() {
     let rate = |bits| Rate::new(bits, Queue::Bytes(1000));
@@ -92,11 +97,11 @@ fn what_cannot_be_is_refused_with_its_reason() {
     ];
     for (options, expected) in cases {
         let mut link = Link::<()>::new(nothing(), 1, start()).unwrap();
-        assert_eq!(link.change(options.clone()).unwrap_err().to_string(), expected);
+        assert_eq!(in_full(&link.change(options.clone()).unwrap_err()), expected);
         assert_eq!(*link.impairment().options(), nothing(), "a refused change is none");
-        assert_eq!(Impairment::new(options, 1, start()).unwrap_err().to_string(), expected);
+        assert_eq!(in_full(&Impairment::new(options, 1, start()).unwrap_err()), expected);
     }
-    let bursts = |loss, length| GilbertElliott::bursts(loss, length).unwrap_err().to_string();
+    let bursts = |loss, length| in_full(&GilbertElliott::bursts(loss, length).unwrap_err());
     assert_eq!(bursts(0.9, 4.0), "cannot set the loss to 0.9: bursts of 4 datagrams lose at most 80.0 %");
     let short = "cannot set the mean length of bursts to 0.5: a burst is of one datagram at least";
     assert_eq!(bursts(0.1, 0.5), short);
