@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::clock::{Clocks, both};
 use crate::datagram::{Datagram, Entry, Message, Meta, SendFailure, Train, Transmit};
+use crate::stats::SignedNanoseconds;
 use crate::sys::contract::{Outgoing, SEND_SLOTS, Slots};
 use crate::sys::native::{ReceiveScratch, SendScratch};
 
@@ -93,6 +94,13 @@ impl ReceiveBatch {
         self.clocks.read(reading, last);
     }
 
+    /// How far the system's clock was set between the last call and the one before, or the machine slept: `None` if not by
+    /// over a millisecond.
+    #[must_use]
+    pub fn clock_step(&self) -> Option<SignedNanoseconds> {
+        self.clocks.step()
+    }
+
     /// When the last call returned.
     pub(crate) fn received_at(&self) -> Instant {
         self.clocks.last().0
@@ -100,8 +108,8 @@ impl ReceiveBatch {
 
     /// When a datagram of the last call arrived, on the monotonic clock: the kernel's time where it was asked for.
     ///
-    /// The kernel tells the time of the system's clock. Where that was set after a datagram arrived and before it was
-    /// received, its arrival is still right to the microsecond, and never later than the call.
+    /// The kernel tells the time of the system's clock. Where that was [set](Self::clock_step), the times of what had arrived
+    /// before it was noticed are not used: the arrival is that of the call, as it is without a time.
     ///
     /// # Panics
     ///
@@ -375,6 +383,45 @@ mod tests {
                 let old = arrival(&mut batch, set(system + 5 * SECOND), (at(7), set(system + 7 * SECOND)));
                 assert_eq!(old, at(5), "{step:?} {forward}");
             }
+        }
+    }
+
+    #[test]
+    fn a_step_of_the_clock_is_noticed_once_and_no_time_from_before_it_is_used() {
+        const MILLISECOND: Duration = Duration::from_millis(1);
+        for step in [1001 * MICROSECOND, 5 * MILLISECOND, SECOND, 3600 * SECOND] {
+            for forward in [true, false] {
+                let set = |time: SystemTime| if forward { time + step } else { time - step };
+                let by = i64::try_from(step.as_nanos()).unwrap() * if forward { 1 } else { -1 };
+                let (mut batch, start, system) = clocked();
+                arrival(&mut batch, system, (start, system));
+                assert_eq!(batch.clock_step(), None);
+                let noticed = start + SECOND;
+                // It waited in the socket for a while, and the clock was set meanwhile.
+                let hit = arrival(&mut batch, system + SECOND - 20 * MILLISECOND, (noticed, set(system + SECOND)));
+                assert_eq!((hit, batch.clock_step()), (noticed, Some(SignedNanoseconds(by))));
+                // Another socket is read after that: what had arrived there before, by either clock, has no time.
+                let later = (noticed + MILLISECOND, set(system + SECOND + MILLISECOND));
+                for received in [system + SECOND - 10 * step, set(system + SECOND) - MICROSECOND] {
+                    assert_eq!(arrival(&mut batch, received, later), later.0, "{step:?} {forward}");
+                    assert_eq!(batch.clock_step(), None, "told once");
+                }
+                let fresh = set(system + SECOND) + 3 * MILLISECOND;
+                let reading = (noticed + 4 * MILLISECOND, set(system + SECOND + 4 * MILLISECOND));
+                assert_eq!(arrival(&mut batch, fresh, reading), noticed + 3 * MILLISECOND, "{step:?} {forward}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_step_is_not_told_as_one() {
+        let (mut batch, start, system) = clocked();
+        for count in 0..1000 {
+            // Readings that come late by turns, and a clock that runs a ten-thousandth too fast.
+            let late = if count % 2 == 0 { Duration::ZERO } else { 500 * MICROSECOND };
+            let reading = (start + count * SECOND, system + count * SECOND + count * 100 * MICROSECOND + late);
+            arrival(&mut batch, reading.1, reading);
+            assert_eq!(batch.clock_step(), None, "{count}");
         }
     }
 
