@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::datagram::{Delivery, Meta, header_len, max_payload};
+use crate::datagram::{Delivery, Meta, Transmit, header_len, max_payload};
 use crate::event::Reason;
 use crate::interface::Interfaces;
 use crate::options::Options;
@@ -154,6 +154,30 @@ impl Guard {
             self.own_reply(payload, reply)?;
         }
         self.hop_limit(meta)
+    }
+
+    /// How to answer: as [`Meta::reply`] says. A multicast is answered by the interface that it came in on where its source
+    /// is on that network, since the same network may be on another interface as well; one from further away goes where
+    /// routes lead, which may be elsewhere.
+    pub(crate) fn reply(&self, meta: &Meta) -> Transmit {
+        let reply = meta.reply();
+        let source = meta.source.ip();
+        match meta.delivery {
+            // What is sent by this host is answered within it, whichever of its addresses it came from.
+            Delivery::Broadcast if self.interfaces.is_ours(source) => {
+                Transmit { local: meta.local, interface: None, ..reply }
+            }
+            Delivery::Multicast if reply.interface.is_none() && !self.interfaces.is_ours(source) => {
+                let came_in_on = meta.interface.filter(|index| {
+                    self.interfaces.numbered(*index).is_some_and(|interface| interface.is_attached_to(source))
+                });
+                match came_in_on {
+                    Some(index) => Transmit { local: None, interface: Some(index), ..reply },
+                    None => reply,
+                }
+            }
+            _ => reply,
+        }
     }
 
     /// How many of `wanted` replies of this length may go out now, each for a request of that one; an error where none may.

@@ -130,14 +130,19 @@ impl Meta {
 
     /// How to answer: to the source, from the address that was asked.
     ///
-    /// The interface is fixed only where routing alone could not find the way back: for link-local addresses.
+    /// The interface is fixed only where routing alone could not find the way back: for link-local addresses, and for
+    /// broadcasts, whose source is on the network that they came in by, though routes may know that network on another
+    /// interface as well. A broadcast is then answered from that interface's address, which the system chooses.
     #[must_use]
     pub fn reply(&self) -> Transmit {
         let link_local = match self.source.ip() {
             IpAddr::V4(v4) => v4.is_link_local(),
             IpAddr::V6(v6) => v6.is_unicast_link_local(),
         };
-        Transmit::to(self.source).local(self.local).interface(self.interface.filter(|_| link_local))
+        let is_broadcast = self.delivery == Delivery::Broadcast;
+        let interface = self.interface.filter(|_| link_local || is_broadcast);
+        let local = self.local.filter(|_| !is_broadcast || interface.is_none());
+        Transmit::to(self.source).local(local).interface(interface)
     }
 }
 

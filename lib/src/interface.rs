@@ -121,6 +121,31 @@ impl Interface {
         })
     }
 
+    /// One that is known by this alone, where interfaces cannot be listed: the system chooses where it has no number.
+    pub(crate) fn unlisted(index: Option<InterfaceIndex>) -> Self {
+        Self {
+            name: index.map_or_else(|| "any interface".to_owned(), |index| format!("interface {index}")),
+            index,
+            up: true,
+            running: true,
+            broadcast: false,
+            loopback: false,
+            point_to_point: false,
+            multicast: true,
+            mtu: None,
+            hardware: None,
+            addresses: Vec::new(),
+        }
+    }
+
+    /// Whether an address is of a network that this interface is on.
+    pub(crate) fn is_attached_to(&self, ip: IpAddr) -> bool {
+        self.addresses.iter().any(|address| {
+            let network = address.peer.unwrap_or(address.ip);
+            crate::Network::new(network, address.prefix_len).is_some_and(|network| network.contains(ip))
+        })
+    }
+
     /// Whether its MTU is large enough for IPv6. Linux takes IPv6 off an interface whose MTU becomes too small, loopback apart.
     pub(crate) fn takes_ipv6(&self) -> bool {
         self.loopback || self.mtu.is_none_or(|mtu| mtu >= MIN_MTU_V6)
@@ -148,6 +173,18 @@ pub(crate) struct Changes {
     pub(crate) removed: HashSet<InterfaceIndex>,
     /// Those from which IPv6 was taken.
     pub(crate) without_ipv6: HashSet<InterfaceIndex>,
+    /// Whether the system had more to say than it kept: of anything.
+    pub(crate) has_gaps: bool,
+}
+
+impl Changes {
+    /// Adds what was said later.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.any |= later.any;
+        self.removed.extend(later.removed);
+        self.without_ipv6.extend(later.without_ipv6);
+        self.has_gaps |= later.has_gaps;
+    }
 }
 
 /// The interfaces of this host at one moment.
@@ -174,6 +211,12 @@ impl Interfaces {
     /// The interfaces, in the system's order.
     pub fn iter(&self) -> std::slice::Iter<'_, Interface> {
         self.list.iter()
+    }
+
+    /// Whether there are none. Every system has one at least: it could not be asked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 
     /// The interface of this name.

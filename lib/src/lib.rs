@@ -133,6 +133,7 @@ mod feedback;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gathering;
 pub mod impairment;
 mod interface;
 mod membership;

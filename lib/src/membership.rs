@@ -65,6 +65,8 @@ pub struct Memberships {
     /// For each group whose address names an interface, the name of that one.
     scopes: Vec<Option<String>>,
     joined: HashSet<(usize, InterfaceIndex)>,
+    /// Groups that were joined on an interface of the system's choice.
+    chosen: HashSet<usize>,
     /// What was refused at the last try: reported once, not at each change of any interface.
     refused: HashSet<(Object, ErrorKind)>,
 }
@@ -82,7 +84,8 @@ struct Refusals {
 }
 
 impl Memberships {
-    /// Groups to be joined on the interfaces of these names, or on every one that is up and can multicast.
+    /// Groups to be joined on the interfaces of these names, or on every one that is up and can multicast. Where the system does
+    /// not list its interfaces, a group that names none is joined on the one that the system chooses, by its routes.
     #[must_use]
     pub fn new(groups: Vec<Group>, names: Vec<String>) -> Self {
         let scopes = vec![None; groups.len()];
@@ -115,27 +118,64 @@ impl Memberships {
         self.follow_scopes(interfaces);
         self.leave_ended(sockets, interfaces, changes);
         let mut refusals = Refusals::default();
-        for (place, group) in self.groups.iter().enumerate() {
-            let Some(socket) = sockets(group.via) else { continue };
-            let (mut named, mut others) = (Vec::new(), Vec::new());
-            for interface in interfaces.iter().filter(|interface| wants(&self.names, interface, group)) {
-                let Some(index) = interface.index.filter(|index| !self.joined.contains(&(place, *index))) else {
-                    continue;
-                };
-                match join(socket, group, interface) {
-                    Ok(()) => drop(self.joined.insert((place, index))),
-                    Err(error) if is_named(&self.names, interface, group) => named.push(error),
-                    Err(error) => others.push(error),
-                }
+        for place in 0..self.groups.len() {
+            let Some(socket) = sockets(self.groups[place].via) else { continue };
+            if interfaces.is_empty() {
+                refusals.grave.extend(self.join_unlisted(place, socket).err());
+            } else {
+                self.join_listed(place, socket, interfaces, &mut refusals);
             }
-            let is_joined = self.joined.iter().any(|(joined, _)| *joined == place);
-            if !is_joined && named.is_empty() {
-                named.push(others.pop().unwrap_or_else(|| self.nowhere(place, interfaces)));
-            }
-            refusals.grave.extend(named);
-            refusals.minor.extend(others);
         }
         refusals
+    }
+
+    /// Joins a group on every interface that it is wanted on.
+    fn join_listed(&mut self, place: usize, socket: &Socket, interfaces: &Interfaces, refusals: &mut Refusals) {
+        let group = &self.groups[place];
+        let (mut named, mut others) = (Vec::new(), Vec::new());
+        for interface in interfaces.iter().filter(|interface| wants(&self.names, interface, group)) {
+            let Some(index) = interface.index.filter(|index| !self.joined.contains(&(place, *index))) else {
+                continue;
+            };
+            let refused = if is_named(&self.names, interface, group) { &mut named } else { &mut others };
+            match join(socket, group, interface) {
+                Ok(()) => drop(self.joined.insert((place, index))),
+                Err(error) if error.kind() == ErrorKind::OutOfRoom => {
+                    // Each that follows would be refused like this one: reported as one.
+                    refused.push(out_of_room(group, self.joined_by(place), error));
+                    break;
+                }
+                Err(error) => refused.push(error),
+            }
+        }
+        if self.joined_by(place) == 0 && named.is_empty() {
+            named.push(others.pop().unwrap_or_else(|| self.nowhere(place, interfaces)));
+        }
+        refusals.grave.extend(named);
+        refusals.minor.extend(others);
+    }
+
+    /// Joins a group where interfaces cannot be listed: on the one that it names by number, or one of the system's choice.
+    fn join_unlisted(&mut self, place: usize, socket: &Socket) -> Result<()> {
+        if self.chosen.contains(&place) || self.joined_by(place) > 0 {
+            return Ok(());
+        }
+        let group = &self.groups[place];
+        if group.interface.is_none() && !self.names.is_empty() {
+            // Says why they cannot be listed.
+            Interfaces::list()?;
+        }
+        socket.join(group.address, &Interface::unlisted(group.interface), group.source)?;
+        match group.interface {
+            Some(index) => drop(self.joined.insert((place, index))),
+            None => drop(self.chosen.insert(place)),
+        }
+        Ok(())
+    }
+
+    /// On how many interfaces a group is joined.
+    fn joined_by(&self, place: usize) -> usize {
+        self.joined.iter().filter(|(joined, _)| *joined == place).count()
     }
 
     /// The error of a group that no interface was there for.
@@ -171,11 +211,16 @@ impl Memberships {
     /// and does not tell the sockets. One that stays at a socket counts against the kernel's limit, and keeps a new one out
     /// where the interface has the same number as before.
     fn leave_ended(&mut self, sockets: &Open<'_>, interfaces: &Interfaces, changes: &Changes) {
+        if interfaces.is_empty() {
+            return;
+        }
         let groups = &self.groups;
         self.joined.retain(|(place, index)| {
             let group = &groups[*place];
             let interface = interfaces.numbered(*index);
-            let ended = interface.is_none()
+            // Where news was lost, any may have ended: to leave and join again takes microseconds.
+            let ended = changes.has_gaps
+                || interface.is_none()
                 || changes.removed.contains(index)
                 || group.address.is_ipv6()
                     && (changes.without_ipv6.contains(index) || !interface.is_some_and(Interface::takes_ipv6));
@@ -191,6 +236,7 @@ impl Memberships {
     pub(crate) fn forget(&mut self, via: SocketId) {
         let groups = &self.groups;
         self.joined.retain(|(place, _)| groups[*place].via != via);
+        self.chosen.retain(|place| groups[*place].via != via);
         self.refused.clear();
     }
 
@@ -229,5 +275,23 @@ fn join(socket: &Socket, group: &Group, interface: &Interface) -> Result<()> {
         let cause = io::Error::other(format!("IPv6 needs an MTU of {MIN_MTU_V6} bytes, and this one has {mtu}"));
         return Err(Error::new(Attempt::Join, Object::group(group.address, None, Some(&interface.name)), cause));
     }
-    socket.join(group.address, interface, group.source)
+    match socket.join(group.address, interface, group.source) {
+        // It is a member already, of an interface that had this number before, or by the system's choice.
+        Err(error) if [ErrorKind::AddressInUse, ErrorKind::AddressNotAvailable].contains(&error.kind()) => {
+            let index = interface.index.ok_or(error)?;
+            let _ = socket.leave_numbered(group.address, index, None);
+            socket.join(group.address, interface, group.source)
+        }
+        joined => joined,
+    }
+}
+
+/// The error of a group that its socket, which is a member on so many interfaces, can join on no more of them.
+fn out_of_room(group: &Group, joined: usize, error: Error) -> Error {
+    if joined == 0 {
+        return error;
+    }
+    let plural = if joined == 1 { "" } else { "s" };
+    let object = Object::Other(format!("{} on more than {joined} interface{plural}", group.address));
+    Error::new(Attempt::Join, object, io::Error::from_raw_os_error(crate::sys::number::NO_BUFFERS))
 }

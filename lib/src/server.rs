@@ -116,7 +116,7 @@ impl Server {
         options.clock.get_or_insert_with(both);
         let addresses = sockets.iter().map(Socket::local_address).collect();
         if !memberships.is_empty() {
-            memberships.update(&sockets, &Interfaces::list()?)?;
+            memberships.update(&sockets, &Interfaces::list().unwrap_or_default())?;
         }
         // The kernel hands a multicast for which it finds one receiver to any sibling of it, joined or not (seen in 6.18,
         // inet_steal_sock). So sockets with groups have none.

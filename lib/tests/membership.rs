@@ -4,9 +4,10 @@
 mod common;
 mod netns;
 
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ fn group(address: &str, interface: Option<&str>) -> Group {
 fn serve(groups: &[Group], names: &[&str]) -> (Server, Receiver<String>) {
     let groups: Vec<_> =
         groups.iter().enumerate().map(|(place, group)| (*group).via(udpkit::SocketId::first(place))).collect();
-    let options = Options::default().destination(true).reuse_address(true);
+    let options = Options::default().destination(true).reuse_address(true).only_joined_groups(true);
     let socket = |group: &Group| bind_to(SocketAddr::new(any_address(group.address), PORT), &options);
     let sockets: Vec<_> = groups.iter().map(socket).collect();
     let engine = ServeOptions::new(Answer::Echo, sockets.iter().map(Socket::local_address).collect());
@@ -86,6 +87,71 @@ fn is_heard(group: IpAddr, when: &str) {
             return;
         }
         assert!(!is_over(deadline), "{group} is not heard {when}");
+    }
+}
+
+/// Asks at the group on `vb` until it is answered, and then three times more: each is answered.
+fn each_is_heard(group: IpAddr, when: &str) {
+    let client = bind(any_address(group), &Options::default());
+    let via = Transmit::to(SocketAddr::new(group, PORT)).interface(interface("vb").index);
+    let (deadline, mut replies) = (patience(), ReceiveBatch::default());
+    let ask = |payload: &[u8]| {
+        let mut batch = SendBatch::default();
+        assert!(batch.push(&via, payload));
+        // It fails until the interface has its address.
+        let _ = client.send(&mut batch);
+    };
+    // Late answers of before may come first.
+    let mut is_answered = |payload: &[u8], wait| {
+        let trains = client.receive(&mut replies, Wait::For(wait)).expect("receiving does not fail");
+        trains > 0 && replies.trains().flat_map(|train| train.datagrams()).any(|reply| reply.payload == payload)
+    };
+    ask(b"who?");
+    while !is_answered(b"who?", Duration::from_millis(2)) {
+        assert!(!is_over(deadline), "{group} is not heard {when}");
+        ask(b"who?");
+    }
+    for number in 0..3 {
+        ask(&[number]);
+        while !is_answered(&[number], Duration::from_millis(100)) {
+            assert!(!is_over(deadline), "datagram {number} is not heard at {group} {when}");
+        }
+    }
+}
+
+#[test]
+fn every_datagram_is_heard_after_each_of_two_hundred_rounds_of_an_interface_that_comes_and_goes() {
+    const TEST: &str = "every_datagram_is_heard_after_each_of_two_hundred_rounds_of_an_interface_that_comes_and_goes";
+    const CREATE: &str = "link add vb type bridge
+address add 10.1.0.1/24 dev vb
+address add fd01::1/64 dev vb nodad
+link set vb up
+";
+    if !netns::enter(
+        TEST,
+        &format!("echo '{CREATE}' | ip -batch -\neventually 'ip -6 address show dev vb | grep -q fe80'"),
+    ) {
+        return;
+    }
+    let from = |address: &str, source: &str| group(address, None).source(source.parse::<IpAddr>().expect("an address"));
+    let unnamed = [group("239.255.7.1", None), group("ff15::71", None), from("232.1.7.1", "10.1.0.1")];
+    let named = [group("239.255.7.2", None), group("ff15::72", None), from("ff3e::72", "fd01::1")];
+    let scoped = [group("239.255.7.3", Some("vb")), group("ff02::73", Some("vb"))];
+    let servers = [serve(&[&unnamed[..], &scoped].concat(), &[]), serve(&named, &["vb"])];
+    for round in 0..200 {
+        let mut ip = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn().expect("it can be run");
+        let script = format!("link delete vb\n{CREATE}");
+        ip.stdin.take().expect("it was asked for").write_all(script.as_bytes()).expect("ip reads it");
+        assert!(ip.wait().expect("it can be waited for").success());
+        for group in unnamed.iter().chain(&named).chain(&scoped) {
+            each_is_heard(group.address, &format!("in round {round}"));
+        }
+    }
+    for (server, said) in servers {
+        assert!(server.stop().is_balanced());
+        // An IPv6 group may be tried when the interface has no address yet; nothing is ever out of room.
+        let refused: Vec<_> = said.try_iter().filter(|said| said.ends_with("no buffer space available")).collect();
+        assert!(refused.is_empty(), "{refused:?}");
     }
 }
 

@@ -61,7 +61,7 @@ pub fn drive<E: Engine, S: Sink>(
 ) -> Result<(Report, End)> {
     let sockets = sockets.into();
     if !drive.memberships.is_empty() {
-        drive.memberships.update(&sockets, &Interfaces::list()?)?;
+        drive.memberships.update(&sockets, &Interfaces::list().unwrap_or_default())?;
     }
     let mut run = Run::new(Sockets::new(sockets)?, engine, drive, sink);
     let end = run.go()?;

@@ -12,6 +12,7 @@ use crate::control::Control;
 use crate::engine::{Closed, Engine, Next, Outbox};
 use crate::error::{Attempt, Error, Object, Result};
 use crate::event::{Event, InterfacesChanged, Reopened, Trouble};
+use crate::gathering::Gathering;
 use crate::interface::{Changes, Interfaces};
 use crate::membership::Memberships;
 use crate::report::Report;
@@ -91,6 +92,8 @@ pub(crate) struct Run<'a, E, S> {
     linger: Duration,
     /// A sandbox may forbid to ask for interfaces; a run that needs none of them works without.
     watch: Option<InterfaceWatch>,
+    /// What the watch noticed and was not looked at yet.
+    gathering: Gathering,
     batch: ReceiveBatch,
     /// What the last wait found.
     ready: Vec<Ready>,
@@ -110,6 +113,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
             memberships,
             linger,
             watch: InterfaceWatch::new().ok(),
+            gathering: Gathering::new(now(), false),
             batch: ReceiveBatch::default(),
             ready: Vec::new(),
             alarm: Alarm::default(),
@@ -117,6 +121,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
             started: now(),
         };
         run.listen_to_what_is_no_socket();
+        run.gathering = Gathering::new(run.started, run.watch.is_none());
         run
     }
 
@@ -171,12 +176,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
     }
 
     fn begin(&mut self) {
-        let interfaces = Interfaces::list().unwrap_or_else(|error| {
-            if !self.memberships.is_empty() {
-                self.wire.emit(Event::Trouble(Trouble { error: &error }));
-            }
-            Interfaces::default()
-        });
+        let interfaces = Interfaces::list().unwrap_or_default();
         self.join(&interfaces, &Changes::default());
         self.engine.interfaces(&interfaces);
     }
@@ -188,6 +188,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         let is_fed = self.take_input(moment);
         self.wire.flush(self.engine, moment);
         self.look_after_sockets(moment)?;
+        self.look_at_interfaces(moment);
         let due = match self.engine.next() {
             _ if self.wire.flow.is_break() => return Ok(Some(End::SinkClosed)),
             _ if self.control.is_stopped() => return Ok(Some(End::Stopped)),
@@ -230,7 +231,8 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         }
         let reopened = self.wire.sockets.due().map(|due| due.saturating_duration_since(moment));
         let blind = self.control.is_deaf.then_some(LONGEST_BLIND_WAIT);
-        let timeout = [asleep, reopened, self.wire.drops_due(moment), blind].into_iter().flatten().min();
+        let changed = self.gathering.due().map(|due| due.saturating_duration_since(moment));
+        let timeout = [asleep, reopened, changed, self.wire.drops_due(moment), blind].into_iter().flatten().min();
         let asked = now();
         self.looked = Some(asked);
         if let Err(cause) = self.wire.sockets.wait(timeout, &mut self.ready) {
@@ -264,8 +266,8 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
             self.control.wakeup.clear();
             self.hand_out_report();
         }
-        if is_changed {
-            self.interfaces_changed();
+        if is_changed && let Some(watch) = &self.watch {
+            self.gathering.add(now(), watch.changes());
         }
         Ok(!self.ready.is_empty())
     }
@@ -455,17 +457,20 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         }
     }
 
-    fn interfaces_changed(&mut self) {
-        let Some(changes) = self.watch.as_ref().map(InterfaceWatch::changes).filter(|changes| changes.any) else {
-            return;
-        };
-        let interfaces = match Interfaces::list() {
-            Ok(interfaces) => interfaces,
-            Err(error) => return self.wire.emit(Event::Trouble(Trouble { error: &error })),
-        };
-        self.join(&interfaces, &changes);
-        self.engine.interfaces(&interfaces);
-        self.wire.emit(Event::Interfaces(InterfacesChanged { interfaces: &interfaces }));
+    /// Looks what changed, once that is due.
+    fn look_at_interfaces(&mut self, moment: Instant) {
+        let Some(changes) = self.gathering.take(moment) else { return };
+        match Interfaces::list() {
+            Ok(interfaces) => {
+                self.join(&interfaces, &changes);
+                self.engine.interfaces(&interfaces);
+                self.wire.emit(Event::Interfaces(InterfacesChanged { interfaces: &interfaces }));
+            }
+            // Without news, the same would be said again and again.
+            Err(_) if self.watch.is_none() => {}
+            Err(error) => self.wire.emit(Event::Trouble(Trouble { error: &error })),
+        }
+        self.gathering.looked(moment, now());
     }
 
     /// Joins groups, and reports what is refused. A group that is joined nowhere now may be joined later: the interface may

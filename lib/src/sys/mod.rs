@@ -57,11 +57,15 @@ pub(crate) mod epoll;
 #[cfg(target_os = "linux")]
 pub(crate) mod error_queue;
 #[cfg(target_os = "linux")]
+mod interface_address;
+#[cfg(target_os = "linux")]
 pub(crate) mod linux;
 #[cfg(target_os = "linux")]
 mod linux_option;
 #[cfg(target_os = "linux")]
 mod message;
+#[cfg(target_os = "linux")]
+mod netdevice;
 #[cfg(target_os = "linux")]
 pub(crate) mod netlink;
 #[cfg(target_os = "linux")]

@@ -4,31 +4,46 @@
 
 use std::ffi::CStr;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::interface_address::{Parsed, is_tentative};
+use super::netdevice;
 use crate::datagram::InterfaceIndex;
-use crate::interface::{Changes, Interface, InterfaceAddress, subnet_broadcast};
+use crate::interface::{Changes, Interface};
 
 /// A netlink message: its kind and what follows its header.
 type Reply = (u16, Vec<u8>);
 
-/// Every interface with its addresses.
+/// Every interface with its addresses. What netlink refuses (a sandbox forbids it, or this kind of request) is asked for
+/// otherwise.
+///
+/// # Errors
+///
+/// Netlink's, where the other way fails too.
 pub(crate) fn list() -> io::Result<Vec<Interface>> {
-    let mut list: Vec<Interface> = dump(libc::RTM_GETLINK)?
-        .iter()
-        .filter(|(kind, _)| *kind == libc::RTM_NEWLINK)
-        .filter_map(|(_, body)| link(body))
-        .collect();
-    for (kind, body) in dump(libc::RTM_GETADDR)? {
-        let Some((index, parsed)) = (kind == libc::RTM_NEWADDR).then(|| address(&body)).flatten() else { continue };
+    let mut list = links().or_else(|refused| netdevice::links().map_err(|_| refused))?;
+    let addresses = addresses().or_else(|refused| netdevice::addresses(&list).map_err(|_| refused))?;
+    for (index, parsed) in addresses {
         if let Some(interface) = list.iter_mut().find(|interface| interface.index == Some(index)) {
             let parsed = parsed.finish(interface.broadcast);
             interface.addresses.push(parsed);
         }
     }
     Ok(list)
+}
+
+fn links() -> io::Result<Vec<Interface>> {
+    let replies = dump(libc::RTM_GETLINK)?;
+    let links = replies.iter().filter(|(kind, _)| *kind == libc::RTM_NEWLINK);
+    Ok(links.filter_map(|(_, body)| link(body)).collect())
+}
+
+fn addresses() -> io::Result<Vec<(InterfaceIndex, Parsed)>> {
+    let replies = dump(libc::RTM_GETADDR)?;
+    let addresses = replies.iter().filter(|(kind, _)| *kind == libc::RTM_NEWADDR);
+    Ok(addresses.filter_map(|(_, body)| address(body)).collect())
 }
 
 /// The name of an interface, asked for alone (`if_indextoname(3)`).
@@ -72,7 +87,9 @@ impl Watch {
                     note(&buffer[..len], &mut changes);
                 }
                 // The kernel had more to say than the buffer held.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => changes.any = true,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    (changes.any, changes.has_gaps) = (true, true);
+                }
                 Err(_) => break,
             }
         }
@@ -207,22 +224,11 @@ pub(crate) fn link(body: &[u8]) -> Option<Interface> {
     Some(interface)
 }
 
-/// What the kernel says of an address.
-#[derive(Default)]
-pub(crate) struct Parsed {
-    local: Option<IpAddr>,
-    /// The address whose prefix is the network's: the peer's, where there is one.
-    network: Option<IpAddr>,
-    broadcast: Option<Ipv4Addr>,
-    prefix_len: u8,
-    tentative: bool,
-}
-
 /// `ifaddrmsg` and its attributes.
 pub(crate) fn address(body: &[u8]) -> Option<(InterfaceIndex, Parsed)> {
     let [_, prefix_len, flags, _] = *body.first_chunk::<4>()?;
     let index = u32::from_ne_bytes(*body.get(4..)?.first_chunk()?);
-    let tentative = u32::from(flags) & (libc::IFA_F_TENTATIVE | libc::IFA_F_DADFAILED) != 0;
+    let tentative = is_tentative(flags.into());
     let mut parsed = Parsed { prefix_len, tentative, ..Parsed::default() };
     for (kind, data) in attributes(body.get(8..)?) {
         match (kind, ip(data)) {
@@ -234,21 +240,6 @@ pub(crate) fn address(body: &[u8]) -> Option<(InterfaceIndex, Parsed)> {
     }
     parsed.local.or(parsed.network)?;
     Some((InterfaceIndex::new(index)?, parsed))
-}
-
-impl Parsed {
-    /// The address, with the broadcast address that the kernel routes as one (`fib_add_ifaddr`).
-    pub(crate) fn finish(self, can_broadcast: bool) -> InterfaceAddress {
-        let network = self.network.or(self.local);
-        let ip = self.local.or(self.network).expect("parsing makes sure of one of the two");
-        let told = self.broadcast.filter(|told| !told.is_broadcast() && !told.is_unspecified());
-        let broadcast = match network {
-            Some(IpAddr::V4(network)) if can_broadcast => told.or_else(|| subnet_broadcast(network, self.prefix_len)),
-            _ => None,
-        };
-        let peer = network.filter(|network| *network != ip);
-        InterfaceAddress { ip, prefix_len: self.prefix_len, broadcast, peer, tentative: self.tentative }
-    }
 }
 
 fn ip(data: &[u8]) -> Option<IpAddr> {

@@ -192,14 +192,14 @@ impl Serve {
         let (fixed, reply_len) = match &self.options.answer {
             Answer::Fixed(reply) => (Some(reply.as_slice()), reply.len()),
             Answer::Echo => (None, request_len),
-            _ => return Ok((meta.reply(), count)),
+            _ => return Ok((self.guard.reply(meta), count)),
         };
         let hop_limit = self.guard.request(meta, request, fixed)?;
         if fixed.is_none() && request.len() < request_len {
             return Err(Reason::Truncated);
         }
         let allowed = self.guard.replies(now, meta.source.ip(), request_len, reply_len, count)?;
-        Ok((Transmit { hop_limit, ..meta.reply() }, allowed))
+        Ok((Transmit { hop_limit, ..self.guard.reply(meta) }, allowed))
     }
 
     /// Whether a run can be judged and answered as one: nothing in it calls for a look at each datagram.
@@ -279,7 +279,8 @@ impl Serve {
     ) -> Result<(), Reason> {
         let meta = datagram.meta;
         self.admit(via, meta)?;
-        let transmit = Transmit { hop_limit: self.guard.request(meta, datagram.payload, None)?, ..meta.reply() };
+        let transmit =
+            Transmit { hop_limit: self.guard.request(meta, datagram.payload, None)?, ..self.guard.reply(meta) };
         if datagram.is_truncated() {
             return Err(Reason::Truncated);
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use crate::netns::skip;
+use super::netns::skip;
 
 /// What is refused to a program that was started by [`refuse`].
 pub(crate) const REFUSED: &str = "UDP_REFUSE";
@@ -20,6 +20,7 @@ pub(crate) const EINVAL: i32 = 22;
 pub(crate) const ENOSYS: i32 = 38;
 pub(crate) const ENOPROTOOPT: i32 = 92;
 pub(crate) const EAFNOSUPPORT: i32 = 97;
+pub(crate) const EADDRNOTAVAIL: i32 = 99;
 
 /// Lets the system refuse these to a program (names in `refuse.c`, with commas between them).
 pub(crate) fn refuse(command: &mut Command, names: &str, error: i32) {

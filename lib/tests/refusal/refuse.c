@@ -1,16 +1,18 @@
 /* Preloaded into a program, refuses what UDP_REFUSE names (options and calls, with commas between them) with the error number
    UDP_REFUSE_WITH, as old kernels, emulators and sandboxes do. */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-enum call { SET, GET, RECVMMSG, SENDMMSG, RECEIVE, ERROR_QUEUE, TRUE_LENGTH, FAMILY, LATER };
+enum call { SET, GET, RECVMMSG, SENDMMSG, RECEIVE, ERROR_QUEUE, TRUE_LENGTH, FAMILY, SEND, IOCTL, LATER };
 
 static const struct { const char *name; enum call call; int level, option; } known[] = {
     {"SO_TIMESTAMPNS", SET, SOL_SOCKET, SO_TIMESTAMPNS},
@@ -40,12 +42,19 @@ static const struct { const char *name; enum call call; int level, option; } kno
     {"MSG_ERRQUEUE", ERROR_QUEUE, 0, 0},
     {"MSG_TRUNC", TRUE_LENGTH, 0, 0},
     {"AF_INET6", FAMILY, AF_INET6, 0},
+    {"AF_INET", FAMILY, AF_INET, 0},
+    {"AF_NETLINK", FAMILY, AF_NETLINK, 0},
+    /* Its sockets can be had, and nothing can be asked through them. */
+    {"netlink", SEND, AF_NETLINK, 0},
+    {"ioctl", IOCTL, 0, 0},
     /* Not refused are batches of no message: a sandbox that was begun after the socket was opened. */
     {"later", LATER, 0, 0},
 };
 
 static int refused[sizeof known / sizeof *known];
 static int error;
+/* The address of `bind=ADDRESS`: it cannot be bound to. */
+static char unbindable[64];
 
 __attribute__((constructor)) static void read_environment(void)
 {
@@ -55,7 +64,7 @@ __attribute__((constructor)) static void read_environment(void)
     error = atoi(number);
     strcpy(list, names);
     for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
-        int found = 0;
+        int found = sscanf(name, "bind=%63s", unbindable) == 1;
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
             if (!strcmp(name, known[i].name)) refused[i] = found = 1;
         if (!found) {
@@ -96,6 +105,40 @@ int getsockopt(int fd, int level, int option, void *value, socklen_t *length)
 {
     NEXT(int, "getsockopt", int, int, int, void *, socklen_t *);
     return refuses(GET, level, option) ? -1 : next(fd, level, option, value, length);
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+    NEXT(int, "bind", int, const struct sockaddr *, socklen_t);
+    char text[INET6_ADDRSTRLEN] = "";
+    if (address->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text, sizeof text);
+    else if (address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, text, sizeof text);
+    if (*unbindable && !strcmp(text, unbindable)) {
+        errno = error;
+        return -1;
+    }
+    return next(fd, address, length);
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+    NEXT(int, "ioctl", int, unsigned long, ...);
+    va_list arguments;
+    va_start(arguments, request);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    return refuses(IOCTL, 0, 0) ? -1 : next(fd, request, argument);
+}
+
+ssize_t send(int fd, const void *payload, size_t length, int flags)
+{
+    NEXT(ssize_t, "send", int, const void *, size_t, int);
+    struct sockaddr_storage own = {0};
+    socklen_t size = sizeof own;
+    if (!getsockname(fd, (struct sockaddr *)&own, &size) && refuses(SEND, own.ss_family, 0)) return -1;
+    return next(fd, payload, length, flags);
 }
 
 ssize_t recvmsg(int fd, struct msghdr *header, int flags)
