@@ -38,6 +38,14 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     of_system_error(error.downcast_ref::<udpkit::Error>()?)
 }
 
+/// The error for an interface that there is not among these.
+pub(crate) fn no_interface(name: &str, interfaces: &Interfaces) -> anyhow::Error {
+    match Interfaces::list() {
+        Err(error) if interfaces.is_empty() => error.into(),
+        _ => Hint::on(format!("no interface '{name}'"), interface_names(interfaces)),
+    }
+}
+
 /// The names of the interfaces that there are.
 pub(crate) fn interface_names(interfaces: &Interfaces) -> String {
     let names: Vec<_> = interfaces.iter().map(|interface| interface.name.as_str()).collect();
@@ -107,7 +115,7 @@ fn where_to_join(kind: ErrorKind, object: &Object) -> Option<String> {
                 .to_owned(),
         ),
         ErrorKind::NoSuchInterface | ErrorKind::AddressNotAvailable => {
-            let interfaces = Interfaces::list().unwrap_or_default();
+            let interfaces = Interfaces::list().ok()?;
             Some(match object {
                 Object::Group { interface: Some(name), .. } if interfaces.named(name).is_none() => {
                     interface_names(&interfaces)

@@ -172,7 +172,7 @@ fn broadcast_is_heard_by_the_lessons_receivers_on_both_networks_without_a_defaul
         "eth2: to 10.2.0.255:10000\n",
         "lo: left out: loopback\n",
         "idle0: left out: down\n",
-        "bare0: left out: no IPv4 address\n",
+        "bare0: left out: no IPv4 address; -i uses it\n",
         "2 sent, in ",
     ]);
     assert_eq!(outcome.stdout, b"");

@@ -1185,3 +1185,22 @@ fn several_captures_are_sent_in_the_order_of_their_times() {
         .run(&["replay", &nothing, &nothing, "127.0.0.1:9"])
         .assert_told(&[&format!("nothing to send: '{nothing}' and 1 more has 0 packets")]);
 }
+
+#[test]
+fn as_many_descriptors_are_had_as_there_are_sources() {
+    let scratch = Scratch::new();
+    let source = |number: u64| format!("192.0.2.{}:0", number + 1);
+    let pcap = (0..100).fold(Pcap::new(), |pcap, number| pcap.datagram(number, &source(number), DESTINATION, b"x"));
+    let file = scratch.file("sources.pcap", pcap.0);
+    let target = Target::new("127.0.0.1");
+    let mut command = Place::Here.command("sh");
+    command.args([
+        "-c",
+        "ulimit -Sn 64; exec \"$0\" replay \"$@\"",
+        env!("CARGO_BIN_EXE_udp"),
+        &file,
+        &target.address(),
+    ]);
+    Process::start(command).finish().assert_status(0);
+    assert_eq!(target.take(100).len(), 100);
+}

@@ -321,5 +321,5 @@ fn more_commands_than_there_can_be_descriptors_for_are_refused_at_the_start() {
     command.arg(env!("CARGO_BIN_EXE_udp"));
     let outcome = Process::start(command).finish();
     outcome.assert_status(2);
-    outcome.assert_told(&["udp: 100 commands at once may need 1128 descriptors", "hint: fewer with --exec-at-once N"]);
+    outcome.assert_told(&["udp: 100 commands at once may need 1000 descriptors", "hint: fewer with --exec-at-once N"]);
 }

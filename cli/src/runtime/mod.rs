@@ -1,5 +1,6 @@
 //! What the verbs share: it stands below them, and names none of them.
 
+pub(crate) mod descriptors;
 pub(crate) mod exchange;
 pub(crate) mod exit;
 pub(crate) mod input;

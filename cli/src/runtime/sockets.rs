@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use udpkit::{Capability, ErrorKind, Group, Interface, InterfaceIndex, Interfaces, Options, Socket, SocketId};
 
+use super::descriptors;
 use super::misplaced::check_listening;
 use super::missing::is_missing;
 use crate::args::{CommonArgs, SendingArgs};
-use crate::hint::{self, Hint, interface_names};
+use crate::hint::{self, Hint, interface_names, no_interface};
 use crate::words::address::{Address, Families, needs_scope};
 use crate::words::endpoint::{self, Endpoint};
 use crate::words::range::{AddressRange, expanded};
@@ -30,11 +31,6 @@ pub(crate) fn socket_options(common: &CommonArgs) -> Options {
 pub(crate) fn named<'a>(common: &CommonArgs, interfaces: &'a Interfaces) -> Result<Vec<&'a Interface>> {
     let find = |name: &String| interfaces.named(name).ok_or_else(|| no_interface(name, interfaces));
     common.interfaces.iter().map(find).collect()
-}
-
-/// The error for an interface that there is not.
-fn no_interface(name: &str, interfaces: &Interfaces) -> anyhow::Error {
-    Hint::on(format!("no interface '{name}'"), interface_names(interfaces))
 }
 
 /// The one interface that was named, if any.
@@ -122,6 +118,7 @@ pub(crate) fn listening(
     if addresses.is_empty() {
         addresses.push(Address { host: None, port: None });
     }
+    descriptors::reserve(2 * addresses.len() as u64);
     let mut listening = Listening { sockets: Vec::new(), groups: Vec::new(), destinations: Vec::new() };
     // An address that is given twice, or has two names, is one place.
     let (mut everywhere_at, mut at) = (HashSet::new(), HashSet::new());

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use udpkit::{InterfaceIndex, Interfaces, Options, Socket};
 
 use super::foreign;
-use crate::hint::{Hint, interface_names};
+use crate::hint::{Hint, no_interface};
 
 /// The port where none is given.
 pub(crate) const DEFAULT_PORT: u16 = 10_000;
@@ -86,8 +86,7 @@ impl Address {
         families: Families,
         interfaces: &Interfaces,
     ) -> Result<Vec<SocketAddr>> {
-        let loopback = if families.only_v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
-        let host = self.host.clone().unwrap_or(Host::Ip(loopback));
+        let host = self.host.clone().unwrap_or_else(|| Host::Ip(families.loopback()));
         let mut found = host.resolve(self.port.unwrap_or(port), families, interfaces)?;
         found.dedup();
         Ok(found)
@@ -127,6 +126,13 @@ pub(crate) struct Families {
 }
 
 impl Families {
+    /// This host as it is known to itself: 127.0.0.1, or ::1 where IPv6 is wanted, or all that there is.
+    pub(crate) fn loopback(self) -> IpAddr {
+        let (v4, v6) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
+        let works = |ip| Socket::bind(SocketAddr::new(ip, 0), &Options::default()).is_ok();
+        if self.only_v6 || !self.only_v4 && !works(v4) && works(v6) { v6 } else { v4 }
+    }
+
     pub(crate) fn admits(self, ip: IpAddr) -> bool {
         !(self.only_v4 && ip.is_ipv6() || self.only_v6 && ip.is_ipv4())
     }
@@ -215,8 +221,9 @@ fn scope_id(scope: &str, interfaces: &Interfaces) -> Result<u32> {
         return Ok(index.get());
     }
     match scope.parse::<std::num::NonZeroU32>() {
-        Ok(index) if interfaces.numbered(index).is_some() => Ok(index.get()),
-        _ => Err(Hint::on(format!("no interface '{scope}'"), interface_names(interfaces))),
+        // Where they cannot be listed, a number is taken at its word.
+        Ok(index) if interfaces.is_empty() || interfaces.numbered(index).is_some() => Ok(index.get()),
+        _ => Err(no_interface(scope, interfaces)),
     }
 }
 

@@ -3,6 +3,8 @@
 
 #[path = "../../../lib/tests/netns/mod.rs"]
 pub(crate) mod netns;
+#[path = "../../../lib/tests/refusal/mod.rs"]
+pub(crate) mod refusal;
 pub(crate) mod schema;
 
 use std::ffi::OsStr;

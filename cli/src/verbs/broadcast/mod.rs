@@ -26,11 +26,12 @@ pub(crate) fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
     let interfaces = Interfaces::list()?;
     misplaced::check_broadcast(args, &interfaces)?;
     misplaced::check_interval(&args.common, &interfaces)?;
-    let plans = plan::plan(args, &interfaces)?;
+    let mut plans = plan::plan(args, &interfaces)?;
     let limit = plans.payload_limit();
     let payloads = payload::payloads(&args.payload, limit)?;
     let requests = requests(&args.pace, &payloads, &args.common)?;
     let mut printer = StdPrinter::std(printing::settings(&args.common, Vec::new()));
+    let (sockets, targets) = if args.dry_run { Default::default() } else { options::sockets(args, &mut plans)? };
     tell_plans(&mut printer, &plans, args.dry_run);
     if plans.used.is_empty() {
         return Err(Hint::on(
@@ -41,7 +42,6 @@ pub(crate) fn broadcast(args: &BroadcastArgs) -> Result<Exit> {
     if args.dry_run {
         return finish(&printer, Exit::Done);
     }
-    let (sockets, targets) = options::sockets(args, &plans)?;
     drop(printer);
     let mut printer = StdPrinter::std(options::settings(args, &targets));
     printer.set_interfaces(&interfaces);

@@ -7,12 +7,14 @@ use udpkit::verbs::{BroadcastOptions, BroadcastTarget};
 use super::plan::Plans;
 use crate::args::BroadcastArgs;
 use crate::output::{Refusals, Settings};
-use crate::runtime::printing;
 use crate::runtime::requests::pace;
 use crate::runtime::sockets::{check_df, sending_options};
+use crate::runtime::{descriptors, printing};
+use crate::words::endpoint;
 
-/// Opens the sockets of a plan.
-pub(super) fn sockets(args: &BroadcastArgs, plans: &Plans) -> Result<(Vec<Socket>, Vec<BroadcastTarget>)> {
+/// Opens the sockets of the plans. An interface whose socket cannot be opened is left out, as one that changed since the plans
+/// were made; an error where none is left.
+pub(super) fn sockets(args: &BroadcastArgs, plans: &mut Plans) -> Result<(Vec<Socket>, Vec<BroadcastTarget>)> {
     if args.pace.local.as_ref().is_some_and(|local| local.host.is_some()) {
         bail!("--local takes a port alone here: each network is asked from our address in it");
     }
@@ -24,10 +26,25 @@ pub(super) fn sockets(args: &BroadcastArgs, plans: &Plans) -> Result<(Vec<Socket
         .dont_fragment(args.pace.df);
     let mut sockets = Vec::new();
     let mut targets = Vec::new();
-    for plan in &plans.used {
-        let socket = Socket::bind(plan.from, &options)?;
-        targets.push(BroadcastTarget::new(plan.transmit, socket.local_address()));
-        sockets.push(socket);
+    let mut failed = None;
+    descriptors::reserve(plans.used.len() as u64);
+    let held = descriptors::hold();
+    for plan in std::mem::take(&mut plans.used) {
+        match Socket::bind(plan.from, &options) {
+            Ok(socket) => {
+                targets.push(BroadcastTarget::new(plan.transmit, socket.local_address()));
+                sockets.push(socket);
+                plans.used.push(plan);
+            }
+            Err(error) => {
+                plans.left_out.push((plan.name, endpoint::of_error(&error)));
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    drop(held);
+    if let Some(error) = failed.filter(|_| sockets.is_empty()) {
+        return Err(error.into());
     }
     check_df(args.pace.df, &sockets)?;
     Ok((sockets, targets))

@@ -105,6 +105,16 @@ fn plan_interface(
         let scoped = |ip, port| SocketAddr::from(std::net::SocketAddrV6::new(ip, port, 0, index.get()));
         return Ok(vec![plan_from(args, interface, scoped(own, 0), scoped(group, port))]);
     }
+    let has_v4 = interface.addresses.iter().any(|address| address.ip.is_ipv4());
+    let everywhere = to.map_or(IpAddr::V4(Ipv4Addr::BROADCAST), |to| to.ip());
+    // What is not for one network needs no address of it: it leaves with another of this host, or with none (0.0.0.0).
+    if !has_v4 && (everywhere.is_multicast() || everywhere == Ipv4Addr::BROADCAST) {
+        if !named {
+            return Err("no IPv4 address; -i uses it".to_owned());
+        }
+        let from = (Ipv4Addr::UNSPECIFIED, 0).into();
+        return Ok(vec![plan_from(args, interface, from, SocketAddr::new(everywhere, port))]);
+    }
     let mut plans: Vec<Plan> = Vec::new();
     for address in &interface.addresses {
         let IpAddr::V4(own) = address.ip else { continue };
@@ -124,7 +134,6 @@ fn plan_interface(
         }
     }
     if plans.is_empty() {
-        let has_v4 = interface.addresses.iter().any(|address| address.ip.is_ipv4());
         return Err(match (has_v4, to) {
             (false, _) => "no IPv4 address".to_owned(),
             (true, Some(to)) => format!("{} is not its broadcast address", to.ip()),

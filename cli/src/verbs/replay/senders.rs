@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use udpkit::verbs::Sources;
 use udpkit::{ErrorKind, InterfaceIndex, Options, Socket};
 
+use crate::runtime::descriptors;
 use crate::words::address::on_interface;
 
 /// Sockets where the sources are not known beforehand.
@@ -22,6 +23,7 @@ impl SourceSockets {
     /// A socket for each source at our address of its family, or the only one that there is: at the source's port, or at any if
     /// that cannot be had.
     pub(super) fn of_sources(found: &Sources, locals: &[SocketAddr], options: &Options) -> udpkit::Result<Self> {
+        descriptors::reserve(found.owners().count() as u64);
         let mut sockets = Vec::new();
         let mut elsewhere = Vec::new();
         for source in found.owners() {
@@ -46,6 +48,7 @@ impl SourceSockets {
         interface: Option<InterfaceIndex>,
         options: &Options,
     ) -> udpkit::Result<Self> {
+        descriptors::reserve(found.owners().count() as u64);
         let sockets = found.owners().map(|source| Socket::bind(on_interface(source, interface), options));
         let sockets = sockets.collect::<udpkit::Result<Vec<_>>>()?;
         Ok(Self { sockets, sources: owned(found, true), elsewhere: Vec::new() })

@@ -10,9 +10,9 @@ use crate::args::SendArgs;
 use crate::hint::{self, Hint};
 use crate::output::{Refusals, Settings};
 use crate::runtime::payload::Payloads;
-use crate::runtime::printing;
 use crate::runtime::requests::pace;
 use crate::runtime::sockets::{check_df, local_address, one_interface, scoped, sending_options};
+use crate::runtime::{descriptors, printing};
 use crate::words::address::check_port;
 use crate::words::endpoint::{self, Endpoint};
 use crate::words::range::expanded;
@@ -60,8 +60,9 @@ pub(super) fn sending(args: &SendArgs, destination: SocketAddr, interfaces: &Int
     let destination = scoped(destination, interface, interfaces)?;
     let (ip, broadcast) = (destination.ip(), interfaces.is_broadcast(destination.ip()));
     let shared = broadcast || ip.is_multicast();
+    // It only permits: where interfaces cannot be listed, any address may be that of a broadcast.
     let options = sending_options(&args.sending, &args.common)
-        .broadcast(broadcast)
+        .broadcast(broadcast || interfaces.is_empty())
         .errors(true)
         .timestamps(true)
         .reuse_address(args.pace.local.is_some())
@@ -69,7 +70,9 @@ pub(super) fn sending(args: &SendArgs, destination: SocketAddr, interfaces: &Int
     let local = local_address(args.pace.local.as_ref(), udpkit::any_address(ip), interfaces)?;
     let interface = interface.or_else(|| Endpoint(destination).interface());
     let (mut transmits, mut sockets) = (Vec::new(), Vec::new());
-    for port in ports(args)? {
+    let ports = ports(args)?;
+    descriptors::reserve(ports.len() as u64);
+    for port in ports {
         let mut destination = destination;
         destination.set_port(port);
         transmits.push(Transmit::to(destination).interface(interface));

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use udpkit::event::{InterfacesChanged, Question};
 use udpkit::{Datagram, Event, Input, Interfaces, MAX_PAYLOAD_V6, Reason, Remote, SocketId};
 
@@ -14,12 +13,11 @@ use super::notices::CommandFailed;
 use crate::args::ExecArgs;
 use crate::hint::Hint;
 use crate::output::SharedPrinter;
-use crate::runtime::signals;
+use crate::runtime::{descriptors, signals};
 use crate::words::address::on_interface;
 use crate::words::endpoint::Endpoint;
 
-/// Descriptors for sockets and what else there is, and those of a command while it is started.
-const DESCRIPTORS_OF_OURS: u64 = 128;
+/// Descriptors of a command while it is started.
 const DESCRIPTORS_OF_A_COMMAND: u64 = 10;
 /// Ways in which commands fail that are told; all are counted.
 const MAX_TOLD: usize = 16;
@@ -60,23 +58,16 @@ pub(crate) struct WorkerCommands {
     interfaces: Interfaces,
 }
 
-/// Makes sure that so many commands at once do not want for descriptors: raises our own limit, as far as the system lets.
+/// Makes sure that so many commands at once do not want for descriptors.
 fn make_room(at_once: u64) -> Result<()> {
-    let wanted = DESCRIPTORS_OF_OURS + at_once * DESCRIPTORS_OF_A_COMMAND;
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= wanted) {
+    let wanted = at_once * DESCRIPTORS_OF_A_COMMAND;
+    if descriptors::reserve(wanted) {
         return Ok(());
     }
-    let raised = Rlimit { current: Some(limit.maximum.map_or(wanted, |most| most.min(wanted))), ..limit };
-    match setrlimit(Resource::Nofile, raised) {
-        Ok(()) if raised.current == Some(wanted) => Ok(()),
-        _ => Err(Hint::on(
-            format!(
-                "{at_once} commands at once may need {wanted} descriptors, which is more than this process may have"
-            ),
-            "fewer with --exec-at-once N, or more descriptors with ulimit -n",
-        )),
-    }
+    Err(Hint::on(
+        format!("{at_once} commands at once may need {wanted} descriptors, which is more than this process may have"),
+        "fewer with --exec-at-once N, or more descriptors with ulimit -n",
+    ))
 }
 
 impl Commands {

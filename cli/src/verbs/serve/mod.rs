@@ -19,6 +19,7 @@ use udpkit::{Interfaces, Memberships, Server};
 
 use crate::args::ServeArgs;
 use crate::output::{SharedPrinter, StdPrinter};
+use crate::runtime::descriptors;
 use crate::runtime::exit::{Exit, finish, receiver_exit};
 use crate::runtime::missing;
 use crate::runtime::printing::check_format;
@@ -43,6 +44,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     let workers = options::workers(args, &listening.sockets);
     let consequences = notices::consequences(args, &listening);
     let missing = missing::of(&listening.sockets, &consequences, args.common.verbose);
+    descriptors::reserve((listening.sockets.len() * workers.saturating_sub(1)) as u64);
     // Whatever the workers have to say, they say it after what is told here.
     let mut told = printer.lock();
     let launched = Server::launch(listening.sockets, engine, memberships, workers, |_, remote| sinks.of_worker(remote));

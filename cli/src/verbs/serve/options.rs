@@ -1,7 +1,7 @@
 //! From the flags of `udp serve` to its sockets, its engine and what watches it.
 
 use std::io::IsTerminal;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -139,8 +139,7 @@ pub(super) fn metrics_addresses(args: &ServeArgs, interfaces: &Interfaces) -> Re
     match &address.host {
         Some(host) => host.resolve(port, args.common.families(), interfaces),
         // There is no password: who wants strangers to read says so.
-        None if args.common.ipv6 => Ok(vec![(Ipv6Addr::LOCALHOST, port).into()]),
-        None => Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]),
+        None => Ok(vec![SocketAddr::new(args.common.families().loopback(), port)]),
     }
 }
 
