@@ -144,6 +144,7 @@ mod options;
 mod rate_limit;
 mod report;
 mod rules;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "Linux alone has send times"))]
 mod send_times;
 mod server;
 mod setters;

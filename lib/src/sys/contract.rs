@@ -31,10 +31,12 @@ pub(crate) struct Outgoing<'a> {
     /// Whether the socket is one of both families, which knows IPv4 addresses as IPv4-mapped ones.
     pub(crate) dual_stack: bool,
     /// Where send times are asked for.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "Linux alone has send times"))]
     pub(crate) times: Option<Places<'a>>,
 }
 
 /// From a batch's entries to what a socket knows of its datagrams.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "Linux alone has send times"))]
 #[derive(Clone, Copy)]
 pub(crate) struct Places<'a> {
     pub(crate) times: &'a SendTimes,
