@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example that prints")]
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -39,6 +40,9 @@ fn number(payload: &[u8]) -> Option<u32> {
 }
 
 impl Engine for Upload {
+    type Input = Infallible;
+    type Figures = ();
+
     fn receive(&mut self, now: Instant, _via: SocketId, datagram: &Datagram<'_>, _out: &mut impl Outbox) {
         if number(datagram.payload) == Some(self.current) {
             self.current += 1;
@@ -68,6 +72,9 @@ impl Engine for Upload {
 }
 
 impl Engine for Download {
+    type Input = Infallible;
+    type Figures = ();
+
     fn receive(&mut self, _now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         let Some(number) = number(datagram.payload) else { return };
         if number as usize == self.blocks.len() {

@@ -4,13 +4,14 @@
 
 #![expect(clippy::print_stdout, reason = "an example that prints")]
 
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use udpkit::{
-    Datagram, Drive, Engine, Event, Next, Options, Outbox, Report, SendFailure, SocketId, Transmit, Unreachable,
-    control, drive,
+    Datagram, Drive, Engine, Event, Next, Options, Outbox, Remote, Report, SendFailure, SocketId, Transmit,
+    Unreachable, drive,
 };
 
 #[derive(Default)]
@@ -38,6 +39,9 @@ impl Many {
 }
 
 impl Engine for Many {
+    type Input = Infallible;
+    type Figures = ();
+
     fn tick(&mut self, _now: Instant, out: &mut impl Outbox) {
         if self.opened.is_empty() && self.report.delivered == 0 && self.error.is_none() {
             self.memory_kib.0 = memory_kib();
@@ -96,7 +100,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sockets = arguments.next().unwrap_or(Ok(10_000))?;
     let datagrams = arguments.next().unwrap_or(Ok(100_000))?;
     let mut engine = Many { sockets: usize::try_from(sockets)?.max(1), datagrams, ..Many::default() };
-    let (_remote, control) = control()?;
+    let (_remote, control) = Remote::pair()?;
     let (report, _) = drive([], &mut engine, Drive::new(control), &mut |_: Event<'_>| ControlFlow::Continue(()))?;
     if let Some(error) = engine.error {
         return Err(error.into());

@@ -4,15 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::answer::Answer;
 use crate::datagram::{Datagram, SendFailure, Train, Transmit};
 use crate::error::{Attempt, Error, Result};
-use crate::event::{Event, Reason};
+use crate::event::Event;
 use crate::feedback::SendTime;
 use crate::interface::Interfaces;
 use crate::moment::Moment;
 use crate::options::Options;
-use crate::report::Report;
+use crate::report::{Figures, Report};
 use crate::socket_id::SocketId;
 use crate::unreachable::Unreachable;
 
@@ -86,7 +85,7 @@ pub trait Outbox {
     }
 
     /// Closes a socket, once what waits to be sent through it is sent. What it has received and the engine has not is
-    /// counted as ignored ([`Reason::SocketClosed`]). Does nothing where it is closed.
+    /// counted as ignored ([`Reason::SocketClosed`](crate::Reason::SocketClosed)). Does nothing where it is closed.
     fn close(&mut self, _via: SocketId) {}
 
     /// The time, read now: for timestamps in what is sent. Everything else goes by the time that the engine is handed.
@@ -109,25 +108,6 @@ pub enum Next {
     Done,
 }
 
-/// What comes to an engine from the program around it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Input {
-    /// A payload to send.
-    Payload(Vec<u8>),
-    /// No payload will follow.
-    End,
-    /// What to answer from now on.
-    Answer(Answer),
-    /// The reply to a [question](Event::Question), or why there is none. Exhaustive: a question needs no more.
-    Reply {
-        /// The ticket of the question.
-        ticket: u64,
-        /// The reply's payload.
-        reply: std::result::Result<Vec<u8>, Reason>,
-    },
-}
-
 /// What becomes of a run in which a socket was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -144,24 +124,42 @@ pub enum Closed {
 /// One verb. Owns no socket, reads no clock, prints nothing. Programs implement it: later versions add nothing that has no default.
 ///
 /// ```
+/// use std::convert::Infallible;
 /// use std::time::Instant;
-/// use udpkit::{Datagram, Engine, Next, Outbox, Report, SendFailure, SocketId, Unreachable};
+/// use udpkit::{Datagram, Engine, Figures, Next, Outbox, Report, SendFailure, SocketId, Unreachable};
+///
+/// /// What it counts of its own: datagrams answered.
+/// #[derive(Clone, Debug, Default, PartialEq)]
+/// struct Answered(u64);
+///
+/// impl Figures for Answered {
+///     fn used(&self) -> u64 {
+///         self.0
+///     }
+///
+///     fn merge(&mut self, other: &Self) {
+///         self.0 += other.0;
+///     }
+/// }
 ///
 /// /// Answers each datagram with its length, three times.
 /// #[derive(Default)]
-/// struct Lengths(Report);
+/// struct Lengths(Report<Answered>);
 ///
 /// impl Engine for Lengths {
+///     type Input = Infallible;
+///     type Figures = Answered;
+///
 ///     fn receive(&mut self, _now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
 ///         let reply = datagram.wire_len.to_string();
 ///         out.send(via, &datagram.meta.reply(), reply.as_bytes());
 ///         self.0.received.add(1, datagram.wire_len);
-///         self.0.answered += 1;
+///         self.0.own.0 += 1;
 ///         self.0.sent.add(1, reply.len());
 ///     }
 ///
 ///     fn next(&self) -> Next {
-///         if self.0.answered < 3 { Next::Datagram } else { Next::Done }
+///         if self.0.own.0 < 3 { Next::Datagram } else { Next::Done }
 ///     }
 ///
 ///     fn unreachable(&mut self, _: Instant, _: SocketId, _: &Unreachable, _: &mut impl Outbox) {
@@ -172,7 +170,7 @@ pub enum Closed {
 ///         self.0.send_failed += failure.count as u64;
 ///     }
 ///
-///     fn report(&self) -> Report {
+///     fn report(&self) -> Report<Answered> {
 ///         self.0.clone()
 ///     }
 /// }
@@ -180,6 +178,12 @@ pub enum Closed {
 ///
 /// `via` is the socket that something came by, or was to leave by; `now` is the time of arrival.
 pub trait Engine {
+    /// What the program around it may hand to it ([`Remote::input`](crate::Remote::input));
+    /// [`Infallible`](std::convert::Infallible) where that is nothing.
+    type Input;
+    /// What it counts besides what every engine does; `()` where that is nothing.
+    type Figures: Figures;
+
     /// Takes a datagram.
     fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox);
 
@@ -235,8 +239,12 @@ pub trait Engine {
         false
     }
 
-    /// Takes what the program around it has to say; only after [`wants_input`](Self::wants_input).
-    fn input(&mut self, _now: Instant, _input: Input, _out: &mut impl Outbox) {}
+    /// Takes what the program around it hands to it; only after [`wants_input`](Self::wants_input).
+    fn input(&mut self, _now: Instant, _input: Self::Input, _out: &mut impl Outbox) {}
+
+    /// Takes the news that no input follows, once: the program said so ([`Remote::end_input`](crate::Remote::end_input)), or let
+    /// go of its last [`Remote`](crate::Remote). Only after [`wants_input`](Self::wants_input).
+    fn input_ended(&mut self, _now: Instant, _out: &mut impl Outbox) {}
 
     /// Takes the news that the run ends: what still waits is given up, and counted.
     fn finish(&mut self, _now: Instant, _out: &mut impl Outbox) {}
@@ -245,5 +253,5 @@ pub trait Engine {
     fn interfaces(&mut self, _interfaces: &Interfaces) {}
 
     /// What happened so far. It counts every datagram received exactly once ([`Report::is_balanced`]).
-    fn report(&self) -> Report;
+    fn report(&self) -> Report<Self::Figures>;
 }

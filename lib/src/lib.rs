@@ -73,12 +73,12 @@
 //! ```
 //! use std::ops::ControlFlow;
 //! use udpkit::verbs::{Serve, ServeOptions};
-//! use udpkit::{Answer, Conduct, Drive, End, Event, Socket, control, drive};
+//! use udpkit::{Answer, Conduct, Drive, End, Event, Remote, Socket, drive};
 //!
 //! # fn main() -> udpkit::Result<()> {
 //! let sockets = [Socket::bind("127.0.0.1:0".parse().unwrap(), &Conduct::default().socket_options())?];
 //! let mut engine = Serve::new(ServeOptions::new(Answer::Echo, vec![sockets[0].local_address()]));
-//! let (remote, control) = control()?;
+//! let (remote, control) = Remote::pair()?;
 //! # remote.stop();
 //! // In another thread: remote.stop();
 //! let mut log = |event: Event<'_>| { let _ = event; ControlFlow::Continue(()) };
@@ -171,13 +171,13 @@ pub use attached::{InterfaceWatch, interface_name};
 pub use batch::{ReceiveBatch, SendBatch};
 pub use capability::Capability;
 pub use conduct::{Conduct, REPLY_HOP_LIMIT, RateLimit, is_responder_port};
-pub use control::{Control, Remote, control};
+pub use control::{Control, Remote};
 pub use datagram::{
     Datagram, Delivery, InterfaceIndex, MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Meta, SendFailure, Train, Transmit, header_len,
     max_payload,
 };
 pub use drive::{Drive, End, drive};
-pub use engine::{Closed, Engine, Input, Next, Outbox};
+pub use engine::{Closed, Engine, Next, Outbox};
 pub use error::{Attempt, Error, ErrorKind, Object, Result, reason};
 pub use event::{Event, Reason, ReplyTo};
 pub use feedback::{Feedback, SendTime};
@@ -188,7 +188,7 @@ pub use moment::Moment;
 pub use network::Network;
 pub use options::{Capabilities, DontFragment, Options};
 pub use rate_limit::{RateLimiter, source_network};
-pub use report::{Count, Ignored, Report};
+pub use report::{Count, Figures, Ignored, Report};
 pub use rules::{PayloadMatch, Rule, Rules};
 pub use server::Server;
 pub use sink::Sink;

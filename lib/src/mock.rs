@@ -17,7 +17,7 @@ use crate::report::Report;
 use crate::rules::{Rule, Rules};
 use crate::server::Server;
 use crate::socket::Socket;
-use crate::verbs::ServeOptions;
+use crate::verbs::{ServeFigures, ServeOptions};
 
 /// Datagrams that a mock keeps, and bytes of their payloads, all together; of later ones it keeps the number.
 const MOST_KEPT: usize = 10_000;
@@ -214,7 +214,7 @@ impl Mock {
 
     /// What the server did so far, and why it ignored what it did: `NoRule` is what nothing expected.
     #[must_use]
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> Report<ServeFigures> {
         self.server.report()
     }
 

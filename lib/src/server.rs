@@ -13,9 +13,8 @@ use std::time::Duration;
 use crate::answer::Answer;
 use crate::clock::{both, now};
 use crate::conduct::Conduct;
-use crate::control::{Remote, control};
-use crate::drive::{Drive, End, Run, Sockets};
-use crate::engine::Input;
+use crate::control::Remote;
+use crate::drive::{Drive, DriveOf, End, Run, Sockets};
 use crate::error::{Attempt, Error, Object, Result};
 use crate::event::Event;
 use crate::interface::Interfaces;
@@ -25,7 +24,7 @@ use crate::report::Report;
 use crate::sink::Sink;
 use crate::socket::Socket;
 use crate::socket_id::SocketId;
-use crate::verbs::{Serve, ServeOptions};
+use crate::verbs::{Serve, ServeFigures, ServeInput, ServeOptions};
 
 /// How long the workers have, all together, to say what they did so far. They never wait for anything for as long.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -60,7 +59,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// assert_eq!(ask("hello")?, "HELLO");
 ///
 /// let report = server.stop();
-/// assert_eq!((report.received.datagrams, report.answered), (3, 3));
+/// assert_eq!((report.received.datagrams, report.own.answered), (3, 3));
 /// # Ok(())
 /// # }
 /// ```
@@ -75,10 +74,10 @@ pub struct Server {
 /// A worker, seen from outside.
 #[derive(Debug)]
 struct Worker {
-    remote: Remote,
+    remote: Remote<ServeInput, ServeFigures>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// What it last said; in the end, all that it did.
-    last: Arc<Mutex<Report>>,
+    last: Arc<Mutex<Report<ServeFigures>>>,
 }
 
 impl Server {
@@ -111,7 +110,7 @@ impl Server {
         mut options: ServeOptions,
         mut memberships: Memberships,
         workers: usize,
-        mut sinks: impl FnMut(usize, &Remote) -> S,
+        mut sinks: impl FnMut(usize, &Remote<ServeInput, ServeFigures>) -> S,
     ) -> Result<Self> {
         options.clock.get_or_insert_with(both);
         let addresses = sockets.iter().map(Socket::local_address).collect();
@@ -131,7 +130,7 @@ impl Server {
         let mut gates = Vec::new();
         let mut memberships = Some(memberships);
         for (number, (sockets, engine)) in once((sockets, first)).chain(further).enumerate() {
-            let (remote, control) = control()?;
+            let (remote, control) = Remote::pair()?;
             let sink = sinks(number, &remote);
             let drive = Drive::new(control).memberships(memberships.take().unwrap_or_default());
             let work = Work { sockets: Sockets::new(sockets)?, engine, drive, sink };
@@ -153,7 +152,7 @@ impl Server {
     }
 
     /// A line to each worker.
-    pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
+    pub fn remotes(&self) -> impl Iterator<Item = &Remote<ServeInput, ServeFigures>> {
         self.workers.iter().map(|worker| &worker.remote)
     }
 
@@ -162,13 +161,13 @@ impl Server {
         let answer = answer.into();
         for remote in self.remotes() {
             // A worker that has ended answers nothing.
-            let _ = remote.input(Input::Answer(answer.clone()));
+            let _ = remote.input(ServeInput::Answer(answer.clone()));
         }
     }
 
     /// What it did so far, all workers together.
     #[must_use]
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> Report<ServeFigures> {
         let asked: Vec<_> = self.remotes().map(Remote::ask_report).collect();
         let until = now() + PATIENCE;
         for (worker, asked) in self.workers.iter().zip(asked) {
@@ -188,7 +187,7 @@ impl Server {
 
     /// Stops all workers, and returns what they did.
     #[must_use = "who needs no report drops the server, which stops it, too"]
-    pub fn stop(&self) -> Report {
+    pub fn stop(&self) -> Report<ServeFigures> {
         self.remotes().for_each(Remote::stop);
         for worker in &self.workers {
             let thread = worker.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -198,7 +197,7 @@ impl Server {
         self.last_report()
     }
 
-    fn last_report(&self) -> Report {
+    fn last_report(&self) -> Report<ServeFigures> {
         let mut reports = self.workers.iter().map(Worker::last);
         let mut all = reports.next().unwrap_or_default();
         reports.for_each(|report| all.merge(&report));
@@ -227,10 +226,10 @@ impl Worker {
     fn start<S: Sink + Send + 'static>(
         number: usize,
         work: Work<S>,
-        remote: Remote,
+        remote: Remote<ServeInput, ServeFigures>,
         ended: Sender<End>,
     ) -> Result<(Self, SyncSender<()>)> {
-        let last = Arc::<Mutex<Report>>::default();
+        let last = Arc::<Mutex<Report<ServeFigures>>>::default();
         let result = Arc::clone(&last);
         let (gate, opened) = sync_channel(1);
         let run = move || {
@@ -248,14 +247,14 @@ impl Worker {
     }
 
     /// Keeps what the worker said, unless it has said more since then: it may have ended meanwhile.
-    fn keep(&self, report: Report) {
+    fn keep(&self, report: Report<ServeFigures>) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if report.elapsed >= last.elapsed {
             *last = report;
         }
     }
 
-    fn last(&self) -> Report {
+    fn last(&self) -> Report<ServeFigures> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -264,12 +263,12 @@ impl Worker {
 struct Work<S> {
     sockets: Sockets,
     engine: Serve,
-    drive: Drive,
+    drive: DriveOf<Serve>,
     sink: S,
 }
 
 impl<S: Sink> Work<S> {
-    fn go(mut self, last: &Mutex<Report>) -> End {
+    fn go(mut self, last: &Mutex<Report<ServeFigures>>) -> End {
         let mut run = Run::new(self.sockets, &mut self.engine, self.drive, &mut self.sink);
         let end = run.go().expect("Serve has its sockets opened again");
         *last.lock().unwrap_or_else(PoisonError::into_inner) = run.report();
@@ -283,11 +282,12 @@ mod tests {
 
     #[test]
     fn a_last_word_is_not_replaced_by_an_earlier_one() {
-        let (remote, _control) = control().expect("there are descriptors");
+        let (remote, _control) = Remote::pair().expect("there are descriptors");
         let worker = Worker { remote, thread: Mutex::default(), last: Arc::default() };
         for (seconds, answered) in [(1, 10), (3, 30), (2, 20)] {
-            worker.keep(Report { answered, elapsed: Duration::from_secs(seconds), ..Report::default() });
+            let own = ServeFigures { answered, ..ServeFigures::default() };
+            worker.keep(Report { own, elapsed: Duration::from_secs(seconds), ..Report::default() });
         }
-        assert_eq!(worker.last().answered, 30);
+        assert_eq!(worker.last().own.answered, 30);
     }
 }

@@ -9,8 +9,8 @@
 #[doc(hidden)]
 #[macro_export]
 macro_rules! setters {
-    ($owner:ident $(<$lifetime:lifetime>)? { $($fields:tt)* }) => {
-        impl $(<$lifetime>)? $owner $(<$lifetime>)? {
+    ($owner:ident $(<$($generic:tt),*>)? { $($fields:tt)* }) => {
+        impl $(<$($generic),*>)? $owner $(<$($generic),*>)? {
             $crate::setter! { $($fields)* }
         }
     };

@@ -18,8 +18,8 @@ use common::{
 use socket2::{Domain, Protocol, Type};
 use udpkit::verbs::{Serve, ServeOptions};
 use udpkit::{
-    Answer, Cause, Conduct, Delivery, Drive, End, Event, Options, ReceiveBatch, Socket, Transmit, Wait, any_address,
-    control, drive,
+    Answer, Cause, Conduct, Delivery, Drive, End, Event, Options, ReceiveBatch, Remote, Socket, Transmit, Wait,
+    any_address, drive,
 };
 
 /// A socket as other programs make one.
@@ -122,7 +122,7 @@ fn a_run_does_not_spin_on_a_socket_that_is_shut_down_elsewhere() {
         said = format!("{event:?}");
         ControlFlow::Break(())
     };
-    let (_remote, control) = control().unwrap();
+    let (_remote, control) = Remote::pair().unwrap();
     let (_, end) = drive([socket], &mut engine, Drive::new(control), &mut sink).unwrap();
     assert_eq!(end, End::SinkClosed);
     assert!(said.contains("the socket was shut down"), "{said}");

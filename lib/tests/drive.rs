@@ -4,6 +4,7 @@
 mod common;
 mod netns;
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::process::Command;
@@ -15,9 +16,8 @@ use common::{V4, bind, now, send_run};
 use udpkit::event::{Dropped, InterfacesChanged, Unanswered};
 use udpkit::verbs::{self, Requests, SendOptions};
 use udpkit::{
-    Attempt, Datagram, Drive, End, Engine, Event, Group, Input, Interface, Interfaces, Memberships, Next, Options,
-    Outbox, ReceiveBatch, Report, SendFailure, Sink, Socket, SocketId, Transmit, Unreachable, any_address, control,
-    drive,
+    Attempt, Datagram, Drive, End, Engine, Event, Group, Interface, Interfaces, Memberships, Next, Options, Outbox,
+    ReceiveBatch, Remote, Report, SendFailure, Sink, Socket, SocketId, Transmit, Unreachable, any_address, drive,
 };
 
 /// An engine that remembers what was done to it.
@@ -48,6 +48,9 @@ struct Probe {
 }
 
 impl Engine for Probe {
+    type Input = Vec<u8>;
+    type Figures = ();
+
     fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.received.push((now, via.index()));
         self.destinations.push(datagram.meta.destination);
@@ -87,7 +90,11 @@ impl Engine for Probe {
         self.inputs.is_some()
     }
 
-    fn input(&mut self, _now: Instant, _input: Input, _out: &mut impl Outbox) {
+    fn input(&mut self, _now: Instant, _input: Vec<u8>, _out: &mut impl Outbox) {
+        self.fed.push(self.ticks.len());
+    }
+
+    fn input_ended(&mut self, _now: Instant, _out: &mut impl Outbox) {
         self.fed.push(self.ticks.len());
     }
 
@@ -136,7 +143,7 @@ fn run_with(
     memberships: Memberships,
     sink: &mut impl Sink,
 ) -> udpkit::Result<(Probe, Report, End)> {
-    let (_remote, control) = control()?;
+    let (_remote, control) = Remote::pair()?;
     let (report, end) = drive(sockets, &mut probe, Drive::new(control).memberships(memberships), sink)?;
     Ok((probe, report, end))
 }
@@ -217,10 +224,10 @@ fn an_engine_that_waits_for_a_time_is_called_then_and_hardly_before_and_the_sink
 #[test]
 fn an_engine_is_called_again_once_it_was_fed() {
     let fed = in_time(|| {
-        let (remote, control) = control().expect("there are descriptors");
+        let (remote, control) = Remote::pair().expect("there are descriptors");
         let mut probe = Probe { inputs: Some(3), ..Probe::default() };
         // With its last remote gone, there is an end as well, and no other reason to call it.
-        (0..2).for_each(|_| assert!(remote.input(Input::Payload(Vec::new()))));
+        (0..2).for_each(|_| assert!(remote.input(Vec::new())));
         drop(remote);
         let drive_with = Drive::new(control);
         let (_, end) = drive(Vec::new(), &mut probe, drive_with, &mut Idle(|| ())).expect("there is nothing to break");
@@ -232,7 +239,7 @@ fn an_engine_is_called_again_once_it_was_fed() {
 
 #[test]
 fn a_run_ends_when_it_is_stopped_and_what_was_received_is_told_first() {
-    let (remote, control) = control().expect("there are descriptors");
+    let (remote, control) = Remote::pair().expect("there are descriptors");
     let drive_with = Drive::new(control);
     let mut told = 0;
     let mut sink = |_: Event<'_>| {
@@ -267,7 +274,7 @@ fn what_waits_in_the_sockets_when_a_run_ends_is_received() {
     let done = run(waiting(), Probe { most: Some(1), ..Probe::default() }, || ());
     assert_eq!(done.received.len(), 3 * ReceiveBatch::SLOTS + 5);
 
-    let (remote, control) = control().expect("there are descriptors");
+    let (remote, control) = Remote::pair().expect("there are descriptors");
     remote.stop();
     let mut stopped = Probe::default();
     let drive_with = Drive::new(control);
@@ -297,7 +304,7 @@ fn a_sink_that_wants_no_more_ends_a_run_that_never_waits() {
         let socket = sending_to_itself(0);
         let options = SendOptions::new(socket.local_address()).wait(Duration::ZERO).verbose(true);
         let mut sender = verbs::Send::new(options, Requests::all([b"x".to_vec()]).repeat(None));
-        let (_remote, control) = control().expect("there are descriptors");
+        let (_remote, control) = Remote::pair().expect("there are descriptors");
         let drive_with = Drive::new(control);
         let mut closing = |_: Event<'_>| ControlFlow::Break(());
         drive([socket], &mut sender, drive_with, &mut closing).expect("sockets do not break").1
@@ -499,6 +506,9 @@ impl Behind {
 }
 
 impl Engine for Behind {
+    type Input = Infallible;
+    type Figures = ();
+
     fn receive(&mut self, _now: Instant, _via: SocketId, _datagram: &Datagram<'_>, _out: &mut impl Outbox) {
         self.received += 1;
     }
@@ -542,7 +552,7 @@ fn an_engine_behind_its_schedule_does_not_wait_for_every_socket_each_time_but_he
         let sender = bind(V4, &Options::default());
         sender.send_to(b"x", sockets[2].local_address()).unwrap();
         let mut engine = Behind { precision, ..Behind::default() };
-        let (_remote, control) = control().unwrap();
+        let (_remote, control) = Remote::pair().unwrap();
         let drive_with = Drive::new(control);
         let mut sink = |_: Event<'_>| ControlFlow::Continue(());
         let (_, end) = drive(sockets, &mut engine, drive_with, &mut sink).unwrap();

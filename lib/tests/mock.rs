@@ -101,7 +101,7 @@ fn no_guard_is_on() {
     for _ in 0..3 {
         assert_eq!(client.ask(&mock, b"same"), b"same");
     }
-    assert_eq!(mock.report().answered, 1_504, "{:?}", mock.report().ignored);
+    assert_eq!(mock.report().own.answered, 1_504, "{:?}", mock.report().ignored);
     mock.verify();
 }
 

@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use common::{Received, V4, bind, families, numbered, receive, told_all};
-use udpkit::verbs::{Replay, ReplayDatagram, ReplayOptions, ReplayPace, Sources};
-use udpkit::{Drive, End, Event, Options, Quantiles, Report, Socket, control, drive};
+use udpkit::verbs::{Replay, ReplayDatagram, ReplayFigures, ReplayOptions, ReplayPace, Sources};
+use udpkit::{Drive, End, Event, Options, Quantiles, Remote, Report, Socket, drive};
 
 fn from(source: u16, at: Duration, payload: Vec<u8>) -> ReplayDatagram {
     let source = SocketAddr::from(([192, 0, 2, 1], source));
@@ -22,9 +22,9 @@ fn from(source: u16, at: Duration, payload: Vec<u8>) -> ReplayDatagram {
 }
 
 /// Replays these from so many sockets in this thread.
-fn replay(options: ReplayOptions, sockets: Vec<Socket>, capture: &[ReplayDatagram]) -> Report {
+fn replay(options: ReplayOptions, sockets: Vec<Socket>, capture: &[ReplayDatagram]) -> Report<ReplayFigures> {
     let mut replay = Replay::new(options, Sources::new(sockets.len()), || Ok(capture.iter().cloned().map(Ok)));
-    let (_remote, control) = control().unwrap();
+    let (_remote, control) = Remote::pair().unwrap();
     let drive_with = Drive::new(control);
     let mut sink = |_: Event<'_>| ControlFlow::Continue(());
     let (report, end) = drive(sockets, &mut replay, drive_with, &mut sink).unwrap();
@@ -67,15 +67,15 @@ fn keep_time(name: &str, count: u32, interval: Duration, busy_wait: Duration) {
         assert!(received.payload == sent.payload, "a datagram that was not sent then");
     }
     assert_eq!((report.sent.datagrams, report.send_failed), (count.into(), 0));
-    assert_eq!(report.lateness.count(), u64::from(count));
+    assert_eq!(report.own.lateness.count(), u64::from(count));
     let errors = schedule_errors(&received, interval);
     let shown = |all: &Quantiles| format!("p50 {:?} p99 {:?} max {:?}", all.at(0.5), all.at(0.99), all.largest());
     let share = spent.as_secs_f64() / report.elapsed.as_secs_f64() * 100.0;
-    println!("{name}: late {}; received {}; processor {share:.1} %", shown(&report.lateness), shown(&errors));
+    println!("{name}: late {}; received {}; processor {share:.1} %", shown(&report.own.lateness), shown(&errors));
     // Whatever this machine does meanwhile: the last is not before its time, and none is later than the run is long.
     let scheduled = interval * (count - 1);
     assert!(report.elapsed >= scheduled, "{:?} of {scheduled:?}", report.elapsed);
-    assert!(report.lateness.largest() <= report.elapsed, "{:?}", report.lateness);
+    assert!(report.own.lateness.largest() <= report.elapsed, "{:?}", report.own.lateness);
 }
 
 #[test]

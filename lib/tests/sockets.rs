@@ -5,6 +5,7 @@ mod common;
 mod netns;
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::process::Command;
@@ -12,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use common::{V4, V6, bind, now, patience, receive, receive_one};
 use udpkit::{
-    Closed, Datagram, Drive, End, Engine, Error, Event, Next, Options, Outbox, Reason, ReceiveBatch, Report,
-    SendFailure, SendTime, Socket, SocketId, Transmit, Unreachable, control, drive,
+    Closed, Datagram, Drive, End, Engine, Error, Event, Next, Options, Outbox, Reason, ReceiveBatch, Remote, Report,
+    SendFailure, SendTime, Socket, SocketId, Transmit, Unreachable, drive,
 };
 
 /// What happens to an engine.
@@ -54,12 +55,15 @@ impl<F: FnMut(Call<'_>, &mut dyn Outbox) -> bool> Script<F> {
     }
 
     fn drive(&mut self, sockets: impl Into<Vec<Socket>>) -> udpkit::Result<(Report, End)> {
-        let (_remote, control) = control()?;
+        let (_remote, control) = Remote::pair()?;
         drive(sockets, self, Drive::new(control), &mut |_: Event<'_>| ControlFlow::Continue(()))
     }
 }
 
 impl<F: FnMut(Call<'_>, &mut dyn Outbox) -> bool> Engine for Script<F> {
+    type Input = Infallible;
+    type Figures = ();
+
     fn receive(&mut self, _now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.report.received.add(1, datagram.wire_len);
         self.report.delivered += 1;
@@ -377,6 +381,9 @@ fn the_precision_of_a_run_is_asked_for_each_turn() {
         lateness: Vec<Duration>,
     }
     impl Engine for Changing {
+        type Input = Infallible;
+        type Figures = ();
+
         fn receive(&mut self, _: Instant, _: SocketId, _: &Datagram<'_>, _: &mut impl Outbox) {}
         fn tick(&mut self, now: Instant, _: &mut impl Outbox) {
             match self.due.last() {
@@ -399,7 +406,7 @@ fn the_precision_of_a_run_is_asked_for_each_turn() {
         }
     }
     let mut engine = Changing { due: Vec::new(), lateness: Vec::new() };
-    let (_remote, control) = control().expect("there are descriptors");
+    let (_remote, control) = Remote::pair().expect("there are descriptors");
     drive([], &mut engine, Drive::new(control), &mut |_: Event<'_>| ControlFlow::Continue(())).expect("it goes on");
     let (slept, watched) = engine.lateness.split_at(20);
     // The best of each: a busy machine is late anyhow. Nobody is woken in less than 2 µs.

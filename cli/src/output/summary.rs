@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use udpkit::{Report, Spread};
+use udpkit::{Quantiles, Report, Spread};
 
 use super::aside::HINT;
 use super::json::nanoseconds;
@@ -23,7 +23,7 @@ pub(crate) struct Summary<T> {
 
 impl<T: Serialize> Summary<T> {
     /// The account of a report, with what the verb has of its own, in JSON and in words.
-    pub(crate) fn new(report: &Report, own: T, words: Vec<String>) -> Self {
+    pub(crate) fn new<F>(report: &Report<F>, own: T, words: Vec<String>) -> Self {
         Self { counters: Counters::new(report), own, words }
     }
 }
@@ -42,21 +42,12 @@ impl<T: Serialize> Notice for Summary<T> {
     }
 }
 
-/// What a verb that reads no capture has of its own: version 1 of the format promises the key to every summary.
-#[derive(Default, Serialize)]
-pub(crate) struct NoCapture {
-    capture: Option<()>,
-}
-
 /// The counters that all verbs have.
 #[derive(Serialize)]
 pub(crate) struct Counters {
     elapsed_ns: u64,
     received: u64,
     received_bytes: u64,
-    answered: u64,
-    reply_failed: u64,
-    taken: u64,
     delivered: u64,
     waiting: u64,
     ignored: BTreeMap<&'static str, u64>,
@@ -68,24 +59,12 @@ pub(crate) struct Counters {
     sent: u64,
     sent_bytes: u64,
     send_failed: u64,
-    requests: u64,
-    requests_answered: u64,
-    replies_copied: u64,
-    replies_late: u64,
-    retries: u64,
     unreachable: u64,
-    rtt: Option<Rtt>,
-    rtt_likely: Option<Rtt>,
-    lateness: Option<Lateness>,
-    gaps_shortened: u64,
-    times_decreasing: u64,
-    clock_steps_back: u64,
-    clocks: u64,
-    sources_shared: u64,
 }
 
+/// Round-trip times, for a verb that has any.
 #[derive(Serialize)]
-struct Rtt {
+pub(crate) struct Rtt {
     count: u64,
     min_ns: u64,
     mean_ns: u64,
@@ -95,7 +74,7 @@ struct Rtt {
 
 impl Rtt {
     /// `None` without any.
-    fn of(times: &Spread) -> Option<Self> {
+    pub(crate) fn of(times: &Spread) -> Option<Self> {
         (times.count() > 0).then(|| Self {
             count: times.count(),
             min_ns: nanoseconds(times.smallest()),
@@ -106,25 +85,34 @@ impl Rtt {
     }
 }
 
+/// How late datagrams were, for a verb that has a schedule.
 #[derive(Serialize)]
-struct Lateness {
+pub(crate) struct Lateness {
     count: u64,
     p50_ns: u64,
     p99_ns: u64,
     max_ns: u64,
 }
 
+impl Lateness {
+    /// `None` without any.
+    pub(crate) fn of(times: &Quantiles) -> Option<Self> {
+        (times.count() > 0).then(|| Self {
+            count: times.count(),
+            p50_ns: nanoseconds(times.at(0.5)),
+            p99_ns: nanoseconds(times.at(0.99)),
+            max_ns: nanoseconds(times.largest()),
+        })
+    }
+}
+
 impl Counters {
     /// The counters of a report.
-    pub(crate) fn new(report: &Report) -> Self {
-        let Report { rtt, rtt_likely, lateness, .. } = report;
+    pub(crate) fn new<F>(report: &Report<F>) -> Self {
         Self {
             elapsed_ns: nanoseconds(report.elapsed),
             received: report.received.datagrams,
             received_bytes: report.received.bytes,
-            answered: report.answered,
-            reply_failed: report.reply_failed,
-            taken: report.sunk,
             delivered: report.delivered,
             waiting: report.waiting,
             copies: report.copies,
@@ -136,36 +124,18 @@ impl Counters {
             sent: report.sent.datagrams,
             sent_bytes: report.sent.bytes,
             send_failed: report.send_failed,
-            requests: report.requests,
-            requests_answered: report.requests_answered,
-            replies_copied: report.replies_copied,
-            replies_late: report.replies_late,
-            retries: report.retries,
             unreachable: report.unreachable,
-            rtt: Rtt::of(rtt),
-            rtt_likely: Rtt::of(rtt_likely),
-            lateness: (lateness.count() > 0).then(|| Lateness {
-                count: lateness.count(),
-                p50_ns: nanoseconds(lateness.at(0.5)),
-                p99_ns: nanoseconds(lateness.at(0.99)),
-                max_ns: nanoseconds(lateness.largest()),
-            }),
-            gaps_shortened: report.gaps_shortened,
-            times_decreasing: report.times_decreasing,
-            clock_steps_back: report.clock_steps_back,
-            clocks: report.clocks,
-            sources_shared: report.sources_shared,
         }
     }
 }
 
 /// A line for each reason for which datagrams were ignored.
-pub(crate) fn ignored(report: &Report) -> impl Iterator<Item = String> {
+pub(crate) fn ignored<F>(report: &Report<F>) -> impl Iterator<Item = String> {
     report.ignored.iter().map(|(reason, count)| format!("  {count} ignored: {reason}"))
 }
 
 /// What the kernel dropped at our sockets, and what helps.
-pub(crate) fn dropped(report: &Report, receive_buffer: usize) -> Vec<String> {
+pub(crate) fn dropped<F>(report: &Report<F>, receive_buffer: usize) -> Vec<String> {
     let Some(drops @ 1..) = report.kernel_drops else { return Vec::new() };
     let bound = if report.kernel_drops_at_least { "at least " } else { "" };
     let size = if receive_buffer > 0 { format!(" of {receive_buffer} B") } else { String::new() };
@@ -186,13 +156,13 @@ pub(crate) fn counts(parts: &[(u64, &str)]) -> String {
 }
 
 /// How a run goes: two reports, one after the other.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rates<'a> {
-    pub(crate) before: &'a Report,
-    pub(crate) now: &'a Report,
+#[derive(Clone, Copy)]
+pub(crate) struct Rates<'a, F> {
+    pub(crate) before: &'a Report<F>,
+    pub(crate) now: &'a Report<F>,
 }
 
-impl Rates<'_> {
+impl<F> Rates<'_, F> {
     /// Datagrams received in a second.
     pub(crate) fn received_per_second(&self) -> f64 {
         self.per_second(self.now.received.datagrams, self.before.received.datagrams)

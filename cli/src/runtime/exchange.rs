@@ -1,7 +1,7 @@
 //! A run of a verb that sends and hears answers, from its first datagram to its report.
 
 use anyhow::Result;
-use udpkit::{Drive, End, Engine, Report, Socket, control, drive};
+use udpkit::{Drive, End, Engine, Remote, Report, Socket, drive};
 
 use super::input::{self, InputRefused};
 use super::payload::Parts;
@@ -10,8 +10,8 @@ use super::sockets::buffer_of;
 use crate::output::{Remark, StdPrinter};
 
 /// What a run came to.
-pub(crate) struct Exchanged {
-    pub(crate) report: Report,
+pub(crate) struct Exchanged<F> {
+    pub(crate) report: Report<F>,
     pub(crate) end: End,
     /// Whether a part of the input could not be sent.
     pub(crate) is_input_refused: bool,
@@ -20,13 +20,13 @@ pub(crate) struct Exchanged {
 }
 
 /// Drives a sender until it ends or a signal comes, and feeds a stream of payloads to it, so often.
-pub(crate) fn exchange<E: Engine>(
+pub(crate) fn exchange<E: Engine<Input = Vec<u8>>>(
     sockets: Vec<Socket>,
     engine: &mut E,
     printer: &mut StdPrinter,
     input: Option<(&Parts, Option<u64>)>,
-) -> Result<Exchanged> {
-    let (remote, control) = control()?;
+) -> Result<Exchanged<E::Figures>> {
+    let (remote, control) = Remote::pair()?;
     let stop = remote.clone();
     signals::handle(move || stop.stop(), signals::NO_HANGUP)?;
     if input.is_some_and(|(parts, _)| parts.source.is_typed()) {

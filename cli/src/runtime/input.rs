@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use udpkit::{Input, Remote};
+use udpkit::{Figures, Remote};
 
 use super::payload::{Cutter, Parts};
 use crate::output;
@@ -20,7 +20,7 @@ impl InputRefused {
 
 /// Feeds a stream, part by part, to the run, so often (`None`: without end) if it can be read again. A part over the limit
 /// is reported, and not sent.
-pub(crate) fn feed(remote: Remote, parts: &Parts, rounds: Option<u64>) -> InputRefused {
+pub(crate) fn feed<F: Figures>(remote: Remote<Vec<u8>, F>, parts: &Parts, rounds: Option<u64>) -> InputRefused {
     let refused = InputRefused::default();
     let (flag, parts) = (refused.clone(), parts.clone());
     std::thread::spawn(move || {
@@ -29,14 +29,13 @@ pub(crate) fn feed(remote: Remote, parts: &Parts, rounds: Option<u64>) -> InputR
         while rounds.is_none_or(|rounds| round < rounds) && feed_once(&remote, &parts, &flag) {
             round += 1;
         }
-        // A run that is over needs no end of its input.
-        let _ = remote.input(Input::End);
+        remote.end_input();
     });
     refused
 }
 
 /// Feeds a stream once; false if no more is to be read: also where nothing in it could be sent, or it would be read for ever.
-fn feed_once(remote: &Remote, parts: &Parts, flag: &InputRefused) -> bool {
+fn feed_once<F>(remote: &Remote<Vec<u8>, F>, parts: &Parts, flag: &InputRefused) -> bool {
     let refuse = |error: &anyhow::Error| {
         output::error(error);
         flag.0.store(true, Ordering::Release);
@@ -63,7 +62,7 @@ fn feed_once(remote: &Remote, parts: &Parts, flag: &InputRefused) -> bool {
         is_empty = false;
         match part {
             Ok(payload) => {
-                if !remote.input(Input::Payload(payload)) {
+                if !remote.input(payload) {
                     return false;
                 }
                 is_any_fed = true;

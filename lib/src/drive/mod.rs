@@ -4,8 +4,8 @@ mod run;
 mod sockets;
 mod wire;
 
-pub(crate) use run::Run;
 pub use run::{Drive, End};
+pub(crate) use run::{DriveOf, Run};
 pub(crate) use sockets::Sockets;
 
 use crate::engine::Engine;
@@ -31,14 +31,14 @@ use crate::socket::Socket;
 /// use std::ops::ControlFlow;
 /// use udpkit::event::{Event, Received};
 /// use udpkit::verbs::{Limits, Listen, ListenOptions};
-/// use udpkit::{Drive, End, Options, Socket, control, drive};
+/// use udpkit::{Drive, End, Options, Remote, Socket, drive};
 ///
 /// # fn main() -> udpkit::Result<()> {
 /// let socket = Socket::bind(([127, 0, 0, 1], 0).into(), &Options::default())?;
 /// socket.send_to(b"Hello World", socket.local_address())?;
 ///
 /// // Whoever has the other end of the line can stop the run, from any thread.
-/// let (_remote, control) = control()?;
+/// let (_remote, control) = Remote::pair()?;
 /// let mut listen = Listen::new(ListenOptions::default().limits(Limits::default().count(1)));
 /// let mut payloads = Vec::new();
 /// let mut sink = |event: Event<'_>| {
@@ -56,9 +56,9 @@ use crate::socket::Socket;
 pub fn drive<E: Engine, S: Sink>(
     sockets: impl Into<Vec<Socket>>,
     engine: &mut E,
-    mut drive: Drive,
+    mut drive: Drive<E::Input, E::Figures>,
     sink: &mut S,
-) -> Result<(Report, End)> {
+) -> Result<(Report<E::Figures>, End)> {
     let sockets = sockets.into();
     if !drive.memberships.is_empty() {
         drive.memberships.update(&sockets, &Interfaces::list().unwrap_or_default())?;

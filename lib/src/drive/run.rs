@@ -1,5 +1,6 @@
 //! A run, turn by turn.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use super::sockets::Sockets;
@@ -8,7 +9,7 @@ use crate::alarm::Alarm;
 use crate::attached::InterfaceWatch;
 use crate::batch::ReceiveBatch;
 use crate::clock::now;
-use crate::control::Control;
+use crate::control::{Control, Message};
 use crate::engine::{Closed, Engine, Next, Outbox};
 use crate::error::{Attempt, Error, Object, Result};
 use crate::event::{Event, InterfacesChanged, Reopened, Trouble};
@@ -59,9 +60,9 @@ pub enum End {
 /// What a run is given besides its sockets and its engine.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Drive {
+pub struct Drive<I = Infallible, F = ()> {
     /// The line to the program around it.
-    pub control: Control,
+    pub control: Control<I, F>,
     /// Multicast groups to be joined, and to be joined again on interfaces that come.
     pub memberships: Memberships,
     /// How long to wait, once the engine has finished, while something that it sent has not left this host: for a neighbour
@@ -69,25 +70,28 @@ pub struct Drive {
     pub linger: Duration,
 }
 
-setters! { Drive {
-    control: Control,
+setters! { Drive<I, F> {
+    control: Control<I, F>,
     memberships: Memberships,
     linger: Duration,
 }}
 
-impl Drive {
+impl<I, F> Drive<I, F> {
     /// With this line alone.
     #[must_use]
-    pub fn new(control: Control) -> Self {
+    pub fn new(control: Control<I, F>) -> Self {
         Self { control, memberships: Memberships::default(), linger: Duration::ZERO }
     }
 }
 
+/// What the run of an engine is given.
+pub(crate) type DriveOf<E> = Drive<<E as Engine>::Input, <E as Engine>::Figures>;
+
 /// An engine on its sockets.
-pub(crate) struct Run<'a, E, S> {
+pub(crate) struct Run<'a, E: Engine, S> {
     engine: &'a mut E,
     wire: Wire<'a, S>,
-    control: Control,
+    control: Control<E::Input, E::Figures>,
     memberships: Memberships,
     linger: Duration,
     /// A sandbox may forbid to ask for interfaces; a run that needs none of them works without.
@@ -104,7 +108,7 @@ pub(crate) struct Run<'a, E, S> {
 }
 
 impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
-    pub(crate) fn new(sockets: Sockets, engine: &'a mut E, drive: Drive, sink: &'a mut S) -> Self {
+    pub(crate) fn new(sockets: Sockets, engine: &'a mut E, drive: DriveOf<E>, sink: &'a mut S) -> Self {
         let Drive { control, memberships, linger } = drive;
         let mut run = Self {
             engine,
@@ -167,7 +171,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
     }
 
     /// What there is to report now.
-    pub(crate) fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report<E::Figures> {
         let (kernel_drops, kernel_drops_at_least) = self.wire.sockets.drops();
         let elapsed = now().saturating_duration_since(self.started);
         let mut report = Report { kernel_drops, kernel_drops_at_least, elapsed, ..self.engine.report() };
@@ -441,9 +445,12 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
     fn take_input(&mut self, moment: Instant) -> bool {
         let mut any = false;
         while self.engine.wants_input()
-            && let Some(input) = self.control.try_input()
+            && let Some(message) = self.control.message()
         {
-            self.engine.input(moment, input, &mut self.wire);
+            match message {
+                Message::Input(input) => self.engine.input(moment, input, &mut self.wire),
+                Message::End => self.engine.input_ended(moment, &mut self.wire),
+            }
             any = true;
         }
         any

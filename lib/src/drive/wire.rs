@@ -186,7 +186,7 @@ impl<'a, S: Sink> Wire<'a, S> {
     }
 
     /// Adds what became of what the engine does not know of.
-    pub(super) fn add_to(&self, report: &mut Report) {
+    pub(super) fn add_to<F>(&self, report: &mut Report<F>) {
         report.received.datagrams += self.late.datagrams;
         report.received.bytes += self.late.bytes;
         report.ignored.merge(&self.ignored);

@@ -4,6 +4,7 @@
 //! answers, where sending fails, where the clock is set? The same engine runs on sockets with [`drive`](crate::drive()).
 //!
 //! ```
+//! use std::convert::Infallible;
 //! use std::ops::ControlFlow;
 //! use std::time::{Duration, Instant};
 //! use udpkit::impairment::ImpairmentOptions;
@@ -19,6 +20,9 @@
 //! }
 //!
 //! impl Engine for Asks {
+//!     type Input = Infallible;
+//!     type Figures = ();
+//!
 //!     fn receive(&mut self, _now: Instant, _via: SocketId, _datagram: &Datagram<'_>, _out: &mut impl Outbox) {
 //!         self.due = None;
 //!     }

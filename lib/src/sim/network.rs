@@ -12,7 +12,7 @@ use super::links::{Flying, Links, Path, What, delivery};
 use super::log::{Crossing, Outcome, Traffic};
 use super::running::Runs;
 use crate::datagram::{Delivery, Meta, Train};
-use crate::engine::{Engine, Input, Next};
+use crate::engine::{Engine, Next};
 use crate::error::Result;
 use crate::impairment::{Fate, Fates, Left, LinkCounts};
 use crate::sink::Sink;
@@ -156,13 +156,26 @@ impl<'a> Network<'a> {
     ///
     /// The host is one of another network.
     #[must_use]
-    pub fn input<E: Engine + 'static>(&mut self, host: HostId<E>, input: Input) -> bool {
+    pub fn input<E: Engine + 'static>(&mut self, host: HostId<E>, input: E::Input) -> bool {
+        self.feed(host, |engine, out| engine.input(out.now, input, out))
+    }
+
+    /// Tells an engine that no input follows; false, and nothing done, where it wants nothing now.
+    ///
+    /// # Panics
+    ///
+    /// The host is one of another network.
+    #[must_use]
+    pub fn end_input<E: Engine + 'static>(&mut self, host: HostId<E>) -> bool {
+        self.feed(host, |engine, out| engine.input_ended(out.now, out))
+    }
+
+    fn feed<E: Engine + 'static>(&mut self, host: HostId<E>, feed: impl FnOnce(&mut E, &mut Out<'_, 'a>)) -> bool {
         let is_wanted = self.engine(host).wants_input();
         if is_wanted {
             self.call(host.place, |engine, out| {
                 let engine: &mut dyn Any = engine;
-                let engine: &mut E = engine.downcast_mut().expect("it was asked before");
-                engine.input(out.now, input, out);
+                feed(engine.downcast_mut().expect("it was asked before"), out);
             });
             self.touched.insert(host.place);
         }

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use super::common::{is_from, later};
 use super::requests::{Pace, Requests, Schedule};
 use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
-use crate::engine::{Engine, Input, Next, Outbox};
+use crate::engine::{Engine, Next, Outbox};
 use crate::event::{Event, IgnoredDatagrams, OneOf, Reason, Refusal, Reply, ReplyTo, Request, SendFailed, Sent};
-use crate::report::Report;
+use crate::report::{Figures, Report, debug_counters};
 use crate::setters::setters;
 use crate::socket_id::SocketId;
+use crate::stats::Spread;
 use crate::unreachable::Unreachable;
 
 /// One network that is asked, through the socket of the same place.
@@ -91,6 +92,24 @@ impl BroadcastOptions {
 /// The most different answers that are told apart; one more may be told twice.
 const MAX_SEEN: usize = 65_536;
 
+/// What [`Broadcast`] counts of its own.
+#[derive(Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct BroadcastFigures {
+    /// Round-trip times of answers that came while there was one round.
+    pub rtt: Spread,
+}
+
+debug_counters! { BroadcastFigures {
+    rtt,
+}}
+
+impl Figures for BroadcastFigures {
+    fn merge(&mut self, other: &Self) {
+        self.rtt.merge(&other.rtt);
+    }
+}
+
 /// The engine of `broadcast`.
 ///
 /// ```
@@ -122,7 +141,7 @@ pub struct Broadcast {
     seen: HashSet<u64>,
     hash: RandomState,
     done: bool,
-    report: Report,
+    report: Report<BroadcastFigures>,
 }
 
 impl Broadcast {
@@ -177,6 +196,9 @@ impl Broadcast {
 }
 
 impl Engine for Broadcast {
+    type Input = Vec<u8>;
+    type Figures = BroadcastFigures;
+
     fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.report.received.add(1, datagram.wire_len);
         self.report.truncated += u64::from(datagram.is_truncated());
@@ -189,7 +211,7 @@ impl Engine for Broadcast {
         // With several rounds under way an answer may be to any of them.
         let rtt = self.last_round.filter(|_| self.rounds == 1).map(|sent| now.saturating_duration_since(sent));
         if let Some(rtt) = rtt {
-            self.report.rtt.add(rtt);
+            self.report.own.rtt.add(rtt);
         }
         self.done |= self.options.count.is_some_and(|most| self.report.delivered >= most);
         let to = match self.rounds {
@@ -222,8 +244,12 @@ impl Engine for Broadcast {
         self.schedule.wants_input()
     }
 
-    fn input(&mut self, now: Instant, input: Input, _out: &mut impl Outbox) {
-        self.schedule.input(now, input);
+    fn input(&mut self, now: Instant, payload: Vec<u8>, _out: &mut impl Outbox) {
+        self.schedule.input(now, payload);
+    }
+
+    fn input_ended(&mut self, _now: Instant, _out: &mut impl Outbox) {
+        self.schedule.end_input();
     }
 
     fn unreachable(&mut self, _now: Instant, _via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
@@ -238,7 +264,7 @@ impl Engine for Broadcast {
         out.emit(Event::SendFailed(SendFailed { failure }));
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> Report<BroadcastFigures> {
         self.report.clone()
     }
 }

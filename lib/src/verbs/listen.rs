@@ -1,5 +1,6 @@
 //! `listen`: hands on every datagram that arrives and was asked for, and counts the rest by reason.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -119,6 +120,9 @@ impl Listen {
 }
 
 impl Engine for Listen {
+    type Input = Infallible;
+    type Figures = ();
+
     fn receive(&mut self, _now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.decide(via, Train::one(datagram), out);
     }

@@ -17,16 +17,16 @@ mod sources;
 mod timetable;
 mod window;
 
-pub use broadcast::{Broadcast, BroadcastOptions, BroadcastTarget};
+pub use broadcast::{Broadcast, BroadcastFigures, BroadcastOptions, BroadcastTarget};
 pub use common::Limits;
 pub use listen::{Listen, ListenOptions};
-pub use plan::{Keeps, Plan, PlannedDatagram, Preview, ReplayOptions};
+pub use plan::{Keeps, Plan, PlannedDatagram, Preview, ReplayFigures, ReplayOptions};
 pub use recording::{Reading, Recording, ReplayDatagram};
 pub use replay::Replay;
 pub use requests::{Pace, Requests};
-pub use send::{Send, SendOptions};
+pub use send::{Send, SendFigures, SendOptions};
 pub use send_to_many::SendToMany;
-pub use serve::{Serve, ServeOptions};
+pub use serve::{Serve, ServeFigures, ServeInput, ServeOptions};
 pub use sources::Sources;
 pub use timetable::ReplayPace;
 

@@ -10,9 +10,10 @@ use super::sources::Sources;
 use super::timetable::{ReplayPace, Timetable};
 use crate::datagram::Transmit;
 use crate::error::Result;
-use crate::report::Report;
+use crate::report::{Figures, add, debug_counters};
 use crate::setters::setters;
 use crate::socket_id::SocketId;
+use crate::stats::Quantiles;
 
 /// What a datagram keeps of the destination that it had in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,6 +105,47 @@ impl ReplayOptions {
             busy_wait: Self::BUSY_WAIT,
             verbose: false,
         }
+    }
+}
+
+/// What [`Replay`](super::Replay) counts of its own.
+#[derive(Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ReplayFigures {
+    /// How long after the time in the schedule the turn of each datagram came, whether it could be sent or not: the clock is
+    /// read before the system call that sends it.
+    pub lateness: Quantiles,
+    /// Pauses of a capture that were longer than allowed, and made shorter.
+    pub gaps_shortened: u64,
+    /// Datagrams whose time in the capture is before that of one that stands before them.
+    pub times_decreasing: u64,
+    /// How many times the recorded time went back by a second or more, from one datagram to the next.
+    pub clock_steps_back: u64,
+    /// Clocks that the times of a capture were found to be of, counted anew for each reading: the most of one.
+    pub clocks: u64,
+    /// Datagrams that left by the socket of another source, since each of them had its own already.
+    pub sources_shared: u64,
+}
+
+debug_counters! { ReplayFigures {
+    lateness,
+    gaps_shortened,
+    times_decreasing,
+    clock_steps_back,
+    clocks,
+    sources_shared,
+}}
+
+impl Figures for ReplayFigures {
+    fn merge(&mut self, other: &Self) {
+        add(&mut [
+            (&mut self.gaps_shortened, other.gaps_shortened),
+            (&mut self.times_decreasing, other.times_decreasing),
+            (&mut self.clock_steps_back, other.clock_steps_back),
+            (&mut self.sources_shared, other.sources_shared),
+        ]);
+        self.lateness.merge(&other.lateness);
+        self.clocks = self.clocks.max(other.clocks);
     }
 }
 
@@ -204,14 +246,14 @@ where
 
     /// What is peculiar about the times so far.
     #[must_use]
-    pub fn report(&self) -> Report {
+    pub fn figures(&self) -> ReplayFigures {
         let Timetable { gaps_shortened, ref clocks, .. } = self.timetable;
-        Report {
+        ReplayFigures {
             gaps_shortened,
             times_decreasing: clocks.times_decreasing,
             clock_steps_back: clocks.steps_back,
             clocks: clocks.most_begun,
-            ..Report::default()
+            ..ReplayFigures::default()
         }
     }
 
@@ -355,5 +397,31 @@ impl Preview {
     #[must_use]
     pub fn into_clock_starts(self) -> Vec<u64> {
         self.timetable.clocks.into_starts()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_replayed_is_added_up_field_by_field() {
+        let figures = |unit: u64| {
+            let mut lateness = Quantiles::default();
+            (1..=unit).for_each(|number| lateness.add(Duration::from_secs(number)));
+            ReplayFigures {
+                lateness,
+                gaps_shortened: unit,
+                times_decreasing: 2 * unit,
+                clock_steps_back: 3 * unit,
+                clocks: unit,
+                sources_shared: 4 * unit,
+            }
+        };
+        let mut both = figures(1);
+        both.merge(&figures(2));
+        assert_eq!((both.lateness.count(), both.lateness.largest()), (3, Duration::from_secs(2)));
+        let lateness = both.lateness.clone();
+        assert_eq!(both, ReplayFigures { lateness, clocks: 2, ..figures(3) });
     }
 }

@@ -1,9 +1,10 @@
 //! `replay`: sends the datagrams of a capture again, each at its time, with a socket for each source.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use super::common::{Ending, is_from, later};
-use super::plan::{AHEAD, Keeps, Plan, PlannedDatagram, ReplayOptions};
+use super::plan::{AHEAD, Keeps, Plan, PlannedDatagram, ReplayFigures, ReplayOptions};
 use super::recording::{Reading, Recording};
 use super::sources::Sources;
 use super::timetable::ReplayPace;
@@ -11,7 +12,7 @@ use crate::datagram::{Datagram, Meta, SendFailure};
 use crate::engine::{Engine, Next, Outbox};
 use crate::error::Result;
 use crate::event::{Event, IgnoredDatagrams, Reason, Refusal, Reply, ReplyTo, SendFailed, Sent};
-use crate::report::Report;
+use crate::report::{Figures, Report};
 use crate::socket_id::SocketId;
 use crate::unreachable::Unreachable;
 
@@ -56,7 +57,7 @@ pub struct Replay<F, R> {
     /// When answers are no longer awaited.
     ends: Option<Instant>,
     done: bool,
-    report: Report,
+    report: Report<ReplayFigures>,
 }
 
 impl<F, R> Replay<F, R>
@@ -104,7 +105,7 @@ where
             && let Some(planned) = self.plan.pop()
         {
             if is_paced {
-                self.report.lateness.add(now - due);
+                self.report.own.lateness.add(now - due);
             }
             if let Some(before) = last.replace(planned.via).filter(|before| *before != planned.via) {
                 out.settle(before);
@@ -120,7 +121,7 @@ where
         self.made += 1;
         self.ending.count(self.made);
         self.report.sent.add(1, payload.len());
-        self.report.sources_shared += u64::from(*is_shared);
+        self.report.own.sources_shared += u64::from(*is_shared);
         if self.options.verbose {
             out.emit(Event::Sent(Sent { transmit: *transmit, payload, request: *number, retry: 0 }));
         }
@@ -192,6 +193,9 @@ where
     F: FnMut() -> Result<R>,
     R: Recording,
 {
+    type Input = Infallible;
+    type Figures = ReplayFigures;
+
     fn receive(&mut self, _now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.report.received.add(1, datagram.wire_len);
         self.report.truncated += u64::from(datagram.is_truncated());
@@ -250,8 +254,10 @@ where
         out.emit(Event::SendFailed(SendFailed { failure }));
     }
 
-    fn report(&self) -> Report {
-        let Report { gaps_shortened, times_decreasing, clock_steps_back, clocks, .. } = self.plan.report();
-        Report { gaps_shortened, times_decreasing, clock_steps_back, clocks, ..self.report.clone() }
+    fn report(&self) -> Report<ReplayFigures> {
+        let mut report = self.report.clone();
+        // The plan knows of the times in the capture, and of nothing else.
+        report.own.merge(&self.plan.figures());
+        report
     }
 }

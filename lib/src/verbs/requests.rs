@@ -6,7 +6,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::common::later;
 use crate::datagram::MAX_PAYLOAD_V6;
-use crate::engine::Input;
 use crate::template::Template;
 
 /// What is to be sent.
@@ -40,7 +39,7 @@ pub enum Requests {
         /// A moment, and the time of day then: engines read no clock.
         clock: (Instant, SystemTime),
     },
-    /// Payloads that come as [`Input`], until its end.
+    /// Payloads that the program around hands over ([`Remote::input`](crate::Remote::input)), until it ends.
     Stream,
 }
 
@@ -243,17 +242,17 @@ impl Schedule {
         !self.stream_ended && self.queue.len() < MAX_QUEUED
     }
 
-    pub(super) fn input(&mut self, now: Instant, input: Input) {
+    pub(super) fn input(&mut self, now: Instant, payload: Vec<u8>) {
         // A stream that paused is not behind its schedule: it begins again.
         if self.queue.is_empty() && self.due().is_some_and(|due| due < now) {
             self.origin = Some(now);
             (self.made, self.made_bytes) = (0, 0);
         }
-        match input {
-            Input::Payload(payload) => self.queue.push_back(fitted(payload, self.size)),
-            Input::End => self.stream_ended = true,
-            Input::Answer(_) | Input::Reply { .. } => {}
-        }
+        self.queue.push_back(fitted(payload, self.size));
+    }
+
+    pub(super) fn end_input(&mut self) {
+        self.stream_ended = true;
     }
 
     /// The next payload that a template makes; in `clock`, the time of day at some moment.
@@ -327,7 +326,7 @@ mod tests {
         ] {
             let (mut schedule, now) = (Schedule::new(requests, None, None).at_most(Some(most)), now());
             if schedule.wants_input() {
-                list.iter().for_each(|payload| schedule.input(now, Input::Payload(payload.clone())));
+                list.iter().for_each(|payload| schedule.input(now, payload.clone()));
             }
             let taken: Vec<_> = std::iter::from_fn(|| schedule.take(now)).map(|payload| payload.to_vec()).collect();
             assert_eq!(taken, expected.iter().map(|payload| payload.as_bytes()).collect::<Vec<_>>());
@@ -356,7 +355,7 @@ mod tests {
             let round = [b"long payload"[..size].to_vec(), whole("ab")];
             assert_eq!(taken, [round.clone(), round].concat());
             let mut schedule = Schedule::new(Requests::Stream, None, None).of_size(Some(size));
-            schedule.input(now, Input::Payload(b"line".to_vec()));
+            schedule.input(now, b"line".to_vec());
             assert_eq!(schedule.take(now).as_deref(), Some(&*whole("line")));
         }
     }

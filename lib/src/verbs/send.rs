@@ -7,13 +7,14 @@ use super::common::{is_from, later};
 use super::matching::{Matching, Refused};
 use super::requests::{Pace, Requests, Schedule};
 use crate::datagram::{Datagram, Meta, SendFailure, Transmit};
-use crate::engine::{Engine, Input, Next, Outbox};
+use crate::engine::{Engine, Next, Outbox};
 use crate::event::{
     Event, IgnoredDatagrams, OneOf, Reason, Refusal, Reply, ReplyTo, Request, SendFailed, Sent, Unanswered,
 };
-use crate::report::Report;
+use crate::report::{Figures, Report, add, debug_counters};
 use crate::setters::setters;
 use crate::socket_id::SocketId;
+use crate::stats::Spread;
 use crate::unreachable::{Cause, Unreachable};
 
 /// What `send` is asked for.
@@ -86,6 +87,50 @@ impl SendOptions {
     }
 }
 
+/// What [`Send`] counts of its own.
+#[derive(Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SendFigures {
+    /// Requests made; their retries are not counted again.
+    pub requests: u64,
+    /// Of them: answered at least once. Where an answer cannot be told from a copy of another, the most that it can be.
+    pub requests_answered: u64,
+    /// Answers that are copies: those to the request that they are about had come.
+    pub replies_copied: u64,
+    /// Answers that came when their request was no longer waited for.
+    pub replies_late: u64,
+    /// Datagrams sent again for want of an answer.
+    pub retries: u64,
+    /// Round-trip times of answers whose request is certain.
+    pub rtt: Spread,
+    /// Round-trip times of answers whose request is likely ([`ReplyTo::OneOf`]), if it is that one.
+    pub rtt_likely: Spread,
+}
+
+debug_counters! { SendFigures {
+    requests,
+    requests_answered,
+    replies_copied,
+    replies_late,
+    retries,
+    rtt,
+    rtt_likely,
+}}
+
+impl Figures for SendFigures {
+    fn merge(&mut self, other: &Self) {
+        add(&mut [
+            (&mut self.requests, other.requests),
+            (&mut self.requests_answered, other.requests_answered),
+            (&mut self.replies_copied, other.replies_copied),
+            (&mut self.replies_late, other.replies_late),
+            (&mut self.retries, other.retries),
+        ]);
+        self.rtt.merge(&other.rtt);
+        self.rtt_likely.merge(&other.rtt_likely);
+    }
+}
+
 /// The most requests sent by one call of `tick`, so that answers are taken between them.
 const BURST: usize = 64;
 /// The part of the wait by which a request may leave late without being waited for past the next one's time.
@@ -115,7 +160,7 @@ pub struct Send {
     heard: Option<Instant>,
     /// Since when sending waits to hear what has arrived.
     held: Option<Instant>,
-    report: Report,
+    report: Report<SendFigures>,
 }
 
 impl Send {
@@ -151,9 +196,9 @@ impl Send {
             }
             let due = self.schedule.due();
             let Some(payload) = self.schedule.take(now) else { return };
-            self.report.requests += 1;
+            self.report.own.requests += 1;
             let place = self.handed_out;
-            self.transmit(&payload, self.report.requests, 0, out);
+            self.transmit(&payload, self.report.own.requests, 0, out);
             if !self.options.wait.is_zero() {
                 self.matching.sent(payload, place, now, self.deadline(due, now));
             }
@@ -198,7 +243,7 @@ impl Send {
     fn retry(&mut self, number: u64, retry: u32, now: Instant, out: &mut impl Outbox) {
         let wait = self.options.wait.saturating_mul(2u32.saturating_pow(retry));
         if let Some(payload) = self.matching.again(number, now, later(now, wait)) {
-            self.report.retries += 1;
+            self.report.own.retries += 1;
             self.transmit(&payload, number, retry, out);
         }
     }
@@ -234,10 +279,10 @@ impl Send {
         }
         let to = self.matching.answer(arrival, payload);
         match to {
-            ReplyTo::Request(Request { rtt: Some(rtt), .. }) => self.report.rtt.add(rtt),
-            ReplyTo::OneOf(OneOf { likely: Some((_, rtt)), .. }) => self.report.rtt_likely.add(rtt),
-            ReplyTo::Copy => self.report.replies_copied += 1,
-            ReplyTo::Late => self.report.replies_late += 1,
+            ReplyTo::Request(Request { rtt: Some(rtt), .. }) => self.report.own.rtt.add(rtt),
+            ReplyTo::OneOf(OneOf { likely: Some((_, rtt)), .. }) => self.report.own.rtt_likely.add(rtt),
+            ReplyTo::Copy => self.report.own.replies_copied += 1,
+            ReplyTo::Late => self.report.own.replies_late += 1,
             ReplyTo::Request(_) | ReplyTo::OneOf(_) | ReplyTo::Unmatched => {}
         }
         to
@@ -245,6 +290,9 @@ impl Send {
 }
 
 impl Engine for Send {
+    type Input = Vec<u8>;
+    type Figures = SendFigures;
+
     fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.report.received.add(1, datagram.wire_len);
         self.report.truncated += u64::from(datagram.is_truncated());
@@ -320,18 +368,47 @@ impl Engine for Send {
         self.schedule.wants_input()
     }
 
-    fn input(&mut self, now: Instant, input: Input, _out: &mut impl Outbox) {
-        self.schedule.input(now, input);
+    fn input(&mut self, now: Instant, payload: Vec<u8>, _out: &mut impl Outbox) {
+        self.schedule.input(now, payload);
     }
 
-    fn report(&self) -> Report {
-        Report { requests_answered: self.matching.answered(), ..self.report.clone() }
+    fn input_ended(&mut self, _now: Instant, _out: &mut impl Outbox) {
+        self.schedule.end_input();
+    }
+
+    fn report(&self) -> Report<SendFigures> {
+        let mut report = self.report.clone();
+        report.own.requests_answered = self.matching.answered();
+        report
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_asked_of_several_is_added_up_field_by_field() {
+        let figures = |unit: u64| {
+            let mut rtt = Spread::default();
+            (1..=unit).for_each(|number| rtt.add(Duration::from_secs(number)));
+            SendFigures {
+                requests: unit,
+                requests_answered: 2 * unit,
+                replies_copied: 3 * unit,
+                replies_late: 4 * unit,
+                retries: 5 * unit,
+                rtt,
+                rtt_likely: rtt,
+            }
+        };
+        let mut both = figures(1);
+        both.merge(&figures(2));
+        for rtt in [both.rtt, both.rtt_likely] {
+            assert_eq!((rtt.count(), rtt.largest()), (3, Duration::from_secs(2)));
+        }
+        assert_eq!(both, SendFigures { rtt: both.rtt, rtt_likely: both.rtt_likely, ..figures(3) });
+    }
 
     /// Counts what is sent, and forgets all else.
     #[derive(Default)]
@@ -363,7 +440,7 @@ mod tests {
             sender.tick(now, &mut out);
             turns += 1;
         }
-        assert_eq!((out.0, sender.report.requests, sender.report.retries), (3 * 40, 40, 2 * 40));
+        assert_eq!((out.0, sender.report.own.requests, sender.report.own.retries), (3 * 40, 40, 2 * 40));
         // A turn for each request and for each of its three deadlines, at most.
         assert!(turns <= 40 * 4 + 1, "{turns} turns");
     }

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::requests::Requests;
-use super::send::{Send, SendOptions};
+use super::send::{Send, SendFigures, SendOptions};
 use crate::datagram::{Datagram, SendFailure, Transmit};
-use crate::engine::{Engine, Input, Next, Outbox};
+use crate::engine::{Engine, Next, Outbox};
 use crate::event::Event;
 use crate::feedback::SendTime;
 use crate::moment::Moment;
@@ -70,6 +70,9 @@ impl<O: Outbox> Outbox for Own<'_, O> {
 }
 
 impl Engine for SendToMany {
+    type Input = Vec<u8>;
+    type Figures = SendFigures;
+
     fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.senders[via.index()].receive(now, via, datagram, out);
         let delivered: u64 = self.senders.iter().map(Send::delivered).sum();
@@ -117,13 +120,19 @@ impl Engine for SendToMany {
         self.senders.iter().all(Send::wants_input)
     }
 
-    fn input(&mut self, now: Instant, input: Input, out: &mut impl Outbox) {
+    fn input(&mut self, now: Instant, payload: Vec<u8>, out: &mut impl Outbox) {
         for (place, sender) in self.senders.iter_mut().enumerate() {
-            sender.input(now, input.clone(), &mut Own { out, via: SocketId::first(place) });
+            sender.input(now, payload.clone(), &mut Own { out, via: SocketId::first(place) });
         }
     }
 
-    fn report(&self) -> Report {
+    fn input_ended(&mut self, now: Instant, out: &mut impl Outbox) {
+        for (place, sender) in self.senders.iter_mut().enumerate() {
+            sender.input_ended(now, &mut Own { out, via: SocketId::first(place) });
+        }
+    }
+
+    fn report(&self) -> Report<SendFigures> {
         let mut reports = self.senders.iter().map(Send::report);
         let first = reports.next().unwrap_or_default();
         reports.fold(first, |mut all, report| {
@@ -224,7 +233,7 @@ mod tests {
         assert_eq!(senders.next(), Next::Done);
         let report = senders.report();
         assert!(report.is_balanced());
-        assert_eq!((report.requests, report.requests_answered, report.unreachable), (6, 3, 1));
+        assert_eq!((report.own.requests, report.own.requests_answered, report.unreachable), (6, 3, 1));
     }
 
     #[test]
@@ -248,8 +257,8 @@ mod tests {
         let mut senders = to_ports(SendOptions::new(address(0)), &[1, 2], &Requests::Stream);
         let (now, mut mail) = (now(), Mail::default());
         assert!(senders.wants_input());
-        senders.input(now, Input::Payload(b"line".to_vec()), &mut mail);
-        senders.input(now, Input::End, &mut mail);
+        senders.input(now, b"line".to_vec(), &mut mail);
+        senders.input_ended(now, &mut mail);
         senders.tick(now, &mut mail);
         assert_eq!(mail.sent, [(0, 1, b"line".to_vec()), (1, 2, b"line".to_vec())]);
         let error = std::io::ErrorKind::HostUnreachable.into();
@@ -258,6 +267,6 @@ mod tests {
         answer(&mut senders, now, 0, 1, &mut mail);
         assert_eq!(senders.next(), Next::Done);
         let report = senders.report();
-        assert_eq!((report.sent.datagrams, report.send_failed, report.requests_answered), (1, 1, 1));
+        assert_eq!((report.sent.datagrams, report.send_failed, report.own.requests_answered), (1, 1, 1));
     }
 }

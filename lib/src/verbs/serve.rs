@@ -11,11 +11,11 @@ use super::later::{Later, Pending};
 use crate::answer::Answer;
 use crate::conduct::{Conduct, Guard};
 use crate::datagram::{Datagram, Delivery, Meta, SendFailure, Train, Transmit, max_payload};
-use crate::engine::{Closed, Engine, Input, Next, Outbox};
+use crate::engine::{Closed, Engine, Next, Outbox};
 use crate::error::Error;
 use crate::event::{Answered, Event, IgnoredDatagrams, Question, Reason, Refusal, SendFailed};
 use crate::interface::Interfaces;
-use crate::report::Report;
+use crate::report::{Figures, Report, add, debug_counters};
 use crate::rules::Reply;
 use crate::setters::setters;
 use crate::socket_id::SocketId;
@@ -72,6 +72,53 @@ impl ServeOptions {
     }
 }
 
+/// What a program may hand to [`Serve`] while it runs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ServeInput {
+    /// What to answer from now on.
+    Answer(Answer),
+    /// The reply to a [question](Event::Question), or why there is none. Exhaustive: a question needs no more.
+    Reply {
+        /// The ticket of the question.
+        ticket: u64,
+        /// The reply's payload.
+        reply: Result<Vec<u8>, Reason>,
+    },
+}
+
+/// What [`Serve`] counts of its own.
+#[derive(Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ServeFigures {
+    /// Of what was received: answered, the answer handed to the kernel.
+    pub answered: u64,
+    /// Of it: to be answered, but the answer could not be sent.
+    pub reply_failed: u64,
+    /// Of it: taken without answering, as asked (`--sink`).
+    pub sunk: u64,
+}
+
+debug_counters! { ServeFigures {
+    answered,
+    reply_failed,
+    sunk,
+}}
+
+impl Figures for ServeFigures {
+    fn used(&self) -> u64 {
+        self.answered + self.reply_failed + self.sunk
+    }
+
+    fn merge(&mut self, other: &Self) {
+        add(&mut [
+            (&mut self.answered, other.answered),
+            (&mut self.reply_failed, other.reply_failed),
+            (&mut self.sunk, other.sunk),
+        ]);
+    }
+}
+
 /// The engine of `serve`.
 ///
 /// ```
@@ -103,7 +150,7 @@ pub struct Serve {
     decides_groups: bool,
     /// Where replies are made.
     scratch: Vec<u8>,
-    report: Report,
+    report: Report<ServeFigures>,
 }
 
 /// What the workers of a server have in common.
@@ -256,7 +303,7 @@ impl Serve {
             Answer::Fixed(reply) => reply,
             Answer::Echo => datagram.payload,
             _ => {
-                self.report.sunk += 1;
+                self.report.own.sunk += 1;
                 return Ok(());
             }
         };
@@ -264,7 +311,7 @@ impl Serve {
         if self.options.verbose {
             out.emit(Event::Answered(Answered { via, datagram: *datagram, reply }));
         }
-        self.report.answered += 1;
+        self.report.own.answered += 1;
         self.report.sent.add(1, reply.len());
         Ok(())
     }
@@ -378,7 +425,7 @@ impl Serve {
             let datagram = Datagram { payload: request, wire_len: pending.request_len, meta: &pending.meta };
             out.emit(Event::Answered(Answered { via: pending.via, datagram, reply }));
         }
-        self.report.answered += 1;
+        self.report.own.answered += 1;
         self.report.sent.add(1, reply.len());
         Ok(())
     }
@@ -407,6 +454,9 @@ impl Serve {
 }
 
 impl Engine for Serve {
+    type Input = ServeInput;
+    type Figures = ServeFigures;
+
     fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         if !self.take(datagram.meta, 1, datagram.wire_len) {
             return;
@@ -442,7 +492,7 @@ impl Engine for Serve {
             Err(reason) => return self.ignore(meta, reason, count, out),
         };
         if matches!(self.options.answer, Answer::Sink) {
-            self.report.sunk += count as u64;
+            self.report.own.sunk += count as u64;
             return;
         }
         if allowed < count {
@@ -453,7 +503,7 @@ impl Engine for Serve {
             _ => (&train.payload()[..train.segment_len() * allowed], train.segment_len()),
         };
         out.send_train(via, &transmit, payload, segment);
-        self.report.answered += allowed as u64;
+        self.report.own.answered += allowed as u64;
         self.report.sent.add(allowed, payload.len());
     }
 
@@ -482,11 +532,11 @@ impl Engine for Serve {
     }
 
     fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
-        self.report.answered -= failure.count as u64;
+        self.report.own.answered -= failure.count as u64;
         if self.options.limits.count.is_some() {
             self.common.claimed.fetch_sub(failure.count as u64, Ordering::Relaxed);
         }
-        self.report.reply_failed += failure.count as u64;
+        self.report.own.reply_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;
         out.emit(Event::SendFailed(SendFailed { failure }));
@@ -496,15 +546,14 @@ impl Engine for Serve {
         true
     }
 
-    fn input(&mut self, now: Instant, input: Input, out: &mut impl Outbox) {
+    fn input(&mut self, now: Instant, input: ServeInput, out: &mut impl Outbox) {
         match input {
-            Input::Answer(answer) => self.set_answer(answer),
-            Input::Reply { ticket, reply } => {
+            ServeInput::Answer(answer) => self.set_answer(answer),
+            ServeInput::Reply { ticket, reply } => {
                 if let Some(pending) = self.later.answered(ticket) {
                     self.settle(now, &pending, reply.as_deref().map_err(|reason| *reason), out);
                 }
             }
-            Input::Payload(_) | Input::End => {}
         }
     }
 
@@ -521,7 +570,26 @@ impl Engine for Serve {
         self.interfaces = interfaces.clone();
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> Report<ServeFigures> {
         self.report.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::assert_used;
+
+    #[test]
+    fn what_was_to_be_answered_ends_in_one_counter_and_that_of_workers_is_added_up() {
+        assert_used::<ServeFigures>(&[
+            |report| report.own.answered = 1,
+            |report| report.own.reply_failed = 1,
+            |report| report.own.sunk = 1,
+        ]);
+        let figures = |unit: u64| ServeFigures { answered: unit, reply_failed: 2 * unit, sunk: 3 * unit };
+        let mut both = figures(1);
+        both.merge(&figures(2));
+        assert_eq!(both, figures(3));
     }
 }

@@ -9,10 +9,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use udpkit::event::{Reopened, Trouble};
-use udpkit::verbs::{Listen, ListenOptions, ServeOptions};
+use udpkit::verbs::{Listen, ListenOptions, ServeInput, ServeOptions};
 use udpkit::{
-    Answer, Conduct, Drive, End, ErrorKind, Event, Group, Input, Memberships, Options, Reason, ReceiveBatch, Rule,
-    Rules, Server, Sink, Socket, SocketId, Transmit, Wait, any_address, control,
+    Answer, Conduct, Drive, End, ErrorKind, Event, Group, Memberships, Options, Reason, ReceiveBatch, Remote, Rule,
+    Rules, Server, Sink, Socket, SocketId, Transmit, Wait, any_address,
 };
 
 use crate::common::{V4, V6, bind, bind_to, interface, is_over, patience, receive_one, send_run};
@@ -125,7 +125,7 @@ fn a_destroyed_socket_is_opened_again_and_answers() {
                 assert_eq!(refused.kind(), ErrorKind::AddressInUse, "{refused:?}");
                 let report = server.stop();
                 assert!(report.is_balanced());
-                assert_eq!((report.received.datagrams, report.answered), (asked, asked), "{address} {workers}");
+                assert_eq!((report.received.datagrams, report.own.answered), (asked, asked), "{address} {workers}");
             }
         }
     }
@@ -160,7 +160,7 @@ fn a_group_is_joined_again_with_a_socket_that_was_destroyed() {
         }
         let report = server.stop();
         let copies = 3 * (workers as u64 - 1);
-        assert_eq!((report.received.datagrams, report.answered), (3, 3), "{report:?}");
+        assert_eq!((report.received.datagrams, report.own.answered), (3, 3), "{report:?}");
         assert!(report.copies <= copies, "{report:?}");
     }
 }
@@ -239,7 +239,7 @@ fn a_socket_that_is_destroyed_before_its_replies_leave_is_opened_again() {
         assert!(troubles[0].starts_with(&format!("cannot send on {address}: ")), "{troubles:?}");
         let asked = ask_all_workers(address);
         let report = server.stop();
-        assert_eq!((report.answered, report.reply_failed), (asked + 1, 2));
+        assert_eq!((report.own.answered, report.own.reply_failed), (asked + 1, 2));
         assert!(report.is_balanced());
         // Nothing leaves from a port that nobody asked.
         assert_eq!(receive_one(&clients[0]).meta.source, address);
@@ -293,7 +293,7 @@ fn a_socket_that_is_destroyed_behind_a_refusal_is_opened_again() {
     ask_all_workers(address);
     let report = server.stop();
     assert!(report.is_balanced());
-    assert_eq!((report.answered, report.unreachable), (33, 1));
+    assert_eq!((report.own.answered, report.unreachable), (33, 1));
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn replies_that_are_held_back_outlive_a_destroyed_socket() {
     let reply = receive_one(&client);
     assert_eq!((reply.meta.source, &*reply.payload), (address, &b"late"[..]));
     let report = server.stop();
-    assert_eq!((report.answered, report.waiting), (1, 0));
+    assert_eq!((report.own.answered, report.waiting), (1, 0));
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_server_that_cannot_open_its_socket_again_tries_until_it_can_or_is_stopped()
         assert!(matches!(heard(&said).1, Said::Trouble(_)));
         // Meanwhile it has its report, and takes another answer.
         let report = server.report();
-        assert_eq!((report.waiting, report.answered), (3, 1 + u64::from(last)));
+        assert_eq!((report.waiting, report.own.answered), (3, 1 + u64::from(last)));
         server.set_answer(Answer::Echo);
         if !last {
             ip("add");
@@ -356,7 +356,7 @@ fn a_server_that_cannot_open_its_socket_again_tries_until_it_can_or_is_stopped()
         }
     }
     let report = server.stop();
-    assert_eq!((report.answered, report.waiting, report.ignored.of(Reason::Unfinished)), (2, 0, 3));
+    assert_eq!((report.own.answered, report.waiting, report.ignored.of(Reason::Unfinished)), (2, 0, 3));
     assert!(report.is_balanced());
     assert!((0..3).all(|_| heard(&said).1 == Said::Ignored(Reason::Unfinished)));
 }
@@ -404,7 +404,7 @@ fn a_worker_answers_by_its_other_sockets_while_one_cannot_be_opened_again() {
         // What was to leave by it is counted.
         for (worker, ticket) in questions {
             let remote = server.remotes().nth(worker).expect("it asked");
-            assert!(remote.input(Input::Reply { ticket, reply: Ok(b"late".to_vec()) }));
+            assert!(remote.input(ServeInput::Reply { ticket, reply: Ok(b"late".to_vec()) }));
         }
         let deadline = patience();
         while server.report().waiting > 0 {
@@ -417,7 +417,7 @@ fn a_worker_answers_by_its_other_sockets_while_one_cannot_be_opened_again() {
         }
         asked += ask_all_workers(places[0]);
         let report = server.stop();
-        assert_eq!((report.answered, report.reply_failed), (asked, 8), "{workers} workers");
+        assert_eq!((report.own.answered, report.own.reply_failed), (asked, 8), "{workers} workers");
         assert!(report.is_balanced());
     }
 }
@@ -428,7 +428,7 @@ fn a_run_of_any_engine_can_outlast_its_sockets() {
     if !in_network(TEST, "") {
         return;
     }
-    let (remote, control) = control().expect("there are descriptors");
+    let (remote, control) = Remote::pair().expect("there are descriptors");
     let (say, said) = channel();
     let socket = bind(V4, &Options::default());
     let address = socket.local_address();

@@ -19,10 +19,10 @@ use std::time::Duration;
 use common::{V4, bind, bind_to, families, is_over, now, patience, receive_one, reports, send_run};
 use load::Load;
 use udpkit::event::{Answered, Dropped, IgnoredDatagrams, Question, Reopened, Trouble};
-use udpkit::verbs::{Limits, ServeOptions};
+use udpkit::verbs::{Limits, ServeFigures, ServeInput, ServeOptions};
 use udpkit::{
-    Answer, Attempt, Cause, Conduct, End, ErrorKind, Event, Group, Input, Memberships, Options, Reason, ReceiveBatch,
-    Remote, Report, Rule, Rules, Server, Socket, SocketId, Template, Transmit, Wait, any_address,
+    Answer, Attempt, Cause, Conduct, End, ErrorKind, Event, Group, Memberships, Options, Reason, ReceiveBatch, Remote,
+    Report, Rule, Rules, Server, Socket, SocketId, Template, Transmit, Wait, any_address,
 };
 
 /// Ports are free in a namespace of one's own.
@@ -107,9 +107,9 @@ fn a_server_answers_until_it_is_stopped_and_its_port_is_free_then() {
         for number in 0..100 {
             assert_eq!(ask(&client, address, number.to_string()), number.to_string().as_bytes());
         }
-        let counts = |report: &Report| {
+        let counts = |report: &Report<ServeFigures>| {
             assert!(report.is_balanced());
-            (report.received.datagrams, report.answered, report.sent.bytes, report.peers.estimate())
+            (report.received.datagrams, report.own.answered, report.sent.bytes, report.peers.estimate())
         };
         assert_eq!(counts(&server.report()), (100, 100, 190, 1));
         let report = server.stop();
@@ -178,7 +178,7 @@ fn held_back_replies_leave_when_they_are_due_and_survive_another_answer() {
     assert!(now() - started >= DELAY);
     assert_eq!(receive_one(&client).payload, b"late 2");
     let report = server.stop();
-    assert_eq!((report.answered, report.waiting), (4, 0));
+    assert_eq!((report.own.answered, report.waiting), (4, 0));
 }
 
 #[test]
@@ -225,7 +225,10 @@ fn each_peer_is_answered_once_with_its_own_data_by_one_of_two_workers() {
         }
         let report = server.stop();
         assert!(clients.iter().all(is_silent));
-        assert_eq!((report.received.datagrams, report.answered), ((PEERS * ROUNDS) as u64, (PEERS * ROUNDS) as u64));
+        assert_eq!(
+            (report.received.datagrams, report.own.answered),
+            ((PEERS * ROUNDS) as u64, (PEERS * ROUNDS) as u64)
+        );
 
         let mut worker_of = BTreeMap::new();
         let mut answered = BTreeSet::new();
@@ -245,16 +248,17 @@ fn questions_are_answered_by_whoever_hears_them_at_the_worker_that_asked() {
     let (ask_us, questions) = channel();
     let sockets = vec![bind(V4, &Conduct::default().socket_options())];
     let options = at(V4, Answer::ask(100));
-    let server = Server::launch(sockets, options, Memberships::default(), 2, |_, remote: &Remote| {
-        let (ask_us, remote) = (ask_us.clone(), remote.clone());
-        move |event: Event<'_>| {
-            if let Event::Question(Question { ticket, datagram, .. }) = event {
-                ask_us.send((remote.clone(), ticket, datagram.payload.to_vec())).expect("somebody answers");
+    let server =
+        Server::launch(sockets, options, Memberships::default(), 2, |_, remote: &Remote<ServeInput, ServeFigures>| {
+            let (ask_us, remote) = (ask_us.clone(), remote.clone());
+            move |event: Event<'_>| {
+                if let Event::Question(Question { ticket, datagram, .. }) = event {
+                    ask_us.send((remote.clone(), ticket, datagram.payload.to_vec())).expect("somebody answers");
+                }
+                ControlFlow::Continue(())
             }
-            ControlFlow::Continue(())
-        }
-    })
-    .expect("there are free ports");
+        })
+        .expect("there are free ports");
     let clients: Vec<_> = (0..20).map(|_| bind(V4, &Options::default())).collect();
     for (number, client) in clients.iter().enumerate() {
         client.send_to(number.to_string().as_bytes(), server.addresses()[0]).expect("loopback takes it");
@@ -264,13 +268,13 @@ fn questions_are_answered_by_whoever_hears_them_at_the_worker_that_asked() {
     asked.sort_by_key(|(_, _, payload)| std::cmp::Reverse(payload.clone()));
     for (remote, ticket, payload) in asked {
         let reply = if payload == b"7" { Err(Reason::ReplyLate) } else { Ok(payload) };
-        assert!(remote.input(Input::Reply { ticket, reply }));
+        assert!(remote.input(ServeInput::Reply { ticket, reply }));
     }
     for (number, client) in clients.iter().enumerate().filter(|(number, _)| *number != 7) {
         assert_eq!(receive_one(client).payload, number.to_string().as_bytes());
     }
     let report = server.stop();
-    assert_eq!((report.answered, report.ignored.of(Reason::ReplyLate), report.waiting), (19, 1, 0));
+    assert_eq!((report.own.answered, report.ignored.of(Reason::ReplyLate), report.waiting), (19, 1, 0));
     assert!(clients.iter().all(is_silent));
 }
 
@@ -317,7 +321,7 @@ fn a_broadcast_is_answered_once_by_two_workers_from_the_address_of_its_network()
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let report = server.stop();
         assert!(report.is_balanced());
-        assert_eq!((report.answered, report.copies), (report.received.datagrams, copies), "{report:?}");
+        assert_eq!((report.own.answered, report.copies), (report.received.datagrams, copies), "{report:?}");
     }
 }
 
@@ -333,21 +337,30 @@ fn reports_under_load_only_grow_and_are_balanced() {
             assert!(!is_over(deadline), "it grew {grew} times only: {before:?}");
             let report = server.report();
             assert!(report.is_balanced(), "{report:?}");
-            let counts = |report: &Report| {
-                let Report { received, answered, sent, ignored, kernel_drops, elapsed, .. } = report.clone();
+            let counts = |report: &Report<ServeFigures>| {
+                let Report { received, own, sent, ignored, kernel_drops, elapsed, .. } = report.clone();
                 let (datagrams, bytes) = (received.datagrams, received.bytes);
                 let ignored = ignored.total();
                 let elapsed = elapsed.as_nanos().try_into().expect("it is no century");
-                [datagrams, bytes, answered, sent.datagrams, sent.bytes, ignored, kernel_drops.unwrap_or(0), elapsed]
+                [
+                    datagrams,
+                    bytes,
+                    own.answered,
+                    sent.datagrams,
+                    sent.bytes,
+                    ignored,
+                    kernel_drops.unwrap_or(0),
+                    elapsed,
+                ]
             };
             let both = counts(&before).into_iter().zip(counts(&report));
             assert!(both.clone().all(|(before, after)| before <= after), "{before:?} {report:?}");
-            grew += u32::from(report.answered > before.answered);
+            grew += u32::from(report.own.answered > before.own.answered);
             before = report;
         }
         let report = server.stop();
         let tally = load.finish();
-        assert_eq!((report.answered, tally.answered), (report.received.datagrams, report.answered));
+        assert_eq!((report.own.answered, tally.answered), (report.received.datagrams, report.own.answered));
     }
 }
 
@@ -357,13 +370,13 @@ fn every_reply_that_a_server_stopped_under_load_has_counted_was_sent() {
         let (server, _said) = launch(at(V4, Answer::Echo), Memberships::default(), 1 + round % 2);
         let load = Load::start(4, server.addresses()[0], load::Check::Echoes);
         let deadline = patience();
-        while server.report().answered < 5000 {
+        while server.report().own.answered < 5000 {
             assert!(!is_over(deadline), "{:?}", server.report());
         }
         let report = server.stop();
         let tally = load.finish();
         assert!(report.is_balanced(), "{report:?}");
-        assert_eq!(report.answered, tally.answered + tally.dropped, "{report:?}");
+        assert_eq!(report.own.answered, tally.answered + tally.dropped, "{report:?}");
         assert!(report.received.datagrams <= tally.asked);
     }
 }
@@ -400,7 +413,7 @@ fn a_worker_whose_sink_wants_no_more_ends_and_the_other_goes_on() {
     }
     assert_eq!(server.wait(Duration::ZERO), None);
     let report = server.stop();
-    assert_eq!((report.received.datagrams, report.answered), (asked + 32, asked + 32));
+    assert_eq!((report.received.datagrams, report.own.answered), (asked + 32, asked + 32));
     assert_eq!(server.wait(PATIENCE), Some(End::Stopped));
 }
 
@@ -413,7 +426,7 @@ fn a_server_that_ends_by_itself_says_so_and_keeps_its_report() {
         ask(&client, server.addresses()[0], "?");
     }
     assert_eq!(server.wait(PATIENCE), Some(End::Done));
-    assert_eq!((server.report().answered, server.stop().answered), (3, 3));
+    assert_eq!((server.report().own.answered, server.stop().own.answered), (3, 3));
 }
 
 #[test]
@@ -425,7 +438,7 @@ fn a_group_that_can_be_joined_nowhere_keeps_a_server_from_starting() {
     let socket = bind_to(SocketAddr::new(any_address(V4), PORT), &Options::default());
     let group = Group::new(SocketId::first(0), [239, 255, 1, 2].into());
     let options = ServeOptions::new(Answer::Echo, vec![socket.local_address()]);
-    let sink = |_: usize, _: &Remote| |_: Event<'_>| ControlFlow::Continue(());
+    let sink = |_: usize, _: &Remote<ServeInput, ServeFigures>| |_: Event<'_>| ControlFlow::Continue(());
     let refused = Server::launch(vec![socket], options, Memberships::new(vec![group], Vec::new()), 2, sink);
     assert_eq!(refused.expect_err("nobody could be heard").attempt(), Attempt::Join);
 }

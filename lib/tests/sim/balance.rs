@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use udpkit::event::Question;
-use udpkit::verbs::{self, Limits, Network as AddressNetwork, Pace, Requests, SendOptions, Serve, ServeOptions};
+use udpkit::verbs::{
+    self, Limits, Network as AddressNetwork, Pace, Requests, SendOptions, Serve, ServeFigures, ServeInput, ServeOptions,
+};
 use udpkit::{
-    Answer, Conduct, Datagram, Engine, Event, Input, Meta, Moment, Next, Outbox, REPLY_HOP_LIMIT, RateLimit, Reason,
-    Report, Rule, Rules, SendFailure, SocketId, Template, Train, Transmit, Unreachable,
+    Answer, Conduct, Datagram, Engine, Event, Meta, Moment, Next, Outbox, REPLY_HOP_LIMIT, RateLimit, Reason, Report,
+    Rule, Rules, SendFailure, SocketId, Template, Train, Transmit, Unreachable,
 };
 
 use crate::network::{Flying, Link, Mail, Network, Said, random};
@@ -21,7 +23,7 @@ struct Office {
     /// Answers, and how long after the start they are given.
     plans: Vec<(Duration, Answer)>,
     /// What comes to it, when, in order.
-    inputs: BTreeMap<(Instant, usize), Input>,
+    inputs: BTreeMap<(Instant, usize), ServeInput>,
     given: usize,
     random: u64,
 }
@@ -31,7 +33,7 @@ impl Office {
         Self { serve, plans, inputs: BTreeMap::new(), given: 0, random: seed }
     }
 
-    fn give(&mut self, at: Instant, input: Input) {
+    fn give(&mut self, at: Instant, input: ServeInput) {
         self.given += 1;
         self.inputs.insert((at, self.given), input);
     }
@@ -48,10 +50,10 @@ impl Office {
             _ => Ok(payload.to_vec()),
         };
         for _ in 0..[1, 1, 1, 2, 0][usize::try_from(draw / 400 % 5).unwrap()] {
-            self.give(now + late, Input::Reply { ticket, reply: reply.clone() });
+            self.give(now + late, ServeInput::Reply { ticket, reply: reply.clone() });
         }
         if (draw / 2000).is_multiple_of(8) {
-            self.give(now, Input::Reply { ticket: ticket + draw % 3, reply: Ok(b"hasty".to_vec()) });
+            self.give(now, ServeInput::Reply { ticket: ticket + draw % 3, reply: Ok(b"hasty".to_vec()) });
         }
     }
 
@@ -94,6 +96,9 @@ impl<O: Outbox> Outbox for Hearing<'_, O> {
 }
 
 impl Engine for Office {
+    type Input = ServeInput;
+    type Figures = ServeFigures;
+
     fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.listen(now, out, |serve, out| serve.receive(now, via, datagram, out));
     }
@@ -104,7 +109,7 @@ impl Engine for Office {
 
     fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
         for (after, answer) in std::mem::take(&mut self.plans) {
-            self.give(now + after, Input::Answer(answer));
+            self.give(now + after, ServeInput::Answer(answer));
         }
         while let Some(entry) = self.inputs.first_entry()
             && entry.key().0 <= now
@@ -135,7 +140,7 @@ impl Engine for Office {
         self.serve.finish(now, out);
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> Report<ServeFigures> {
         self.serve.report()
     }
 }
@@ -299,7 +304,7 @@ proptest! {
         let crossed = truth.sent + truth.duplicated + truth.copied;
         prop_assert_eq!(crossed, truth.lost + truth.undeliverable + truth.delivered);
         prop_assert!(client.is_balanced(), "{client:?}");
-        prop_assert!(client.requests_answered <= client.requests);
+        prop_assert!(client.own.requests_answered <= client.own.requests);
         let mut all = Report::default();
         for (office, said) in offices.into_iter().zip(&told[1..]) {
             let report = net.report(office);
@@ -310,6 +315,6 @@ proptest! {
         }
         prop_assert_eq!(client.received.datagrams + all.received.datagrams + all.copies, truth.delivered);
         prop_assert_eq!(client.sent.datagrams + all.sent.datagrams + forged, truth.sent);
-        prop_assert_eq!(all.answered, all.sent.datagrams);
+        prop_assert_eq!(all.own.answered, all.sent.datagrams);
     }
 }

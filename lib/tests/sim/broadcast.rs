@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use udpkit::event::{OneOf, Request};
-use udpkit::verbs::{Broadcast, BroadcastOptions, BroadcastTarget, Pace, Requests};
+use udpkit::verbs::{Broadcast, BroadcastFigures, BroadcastOptions, BroadcastTarget, Pace, Requests};
 use udpkit::{Datagram, Engine, Meta, Next, Reason, ReplyTo, Report, Transmit};
 
 use crate::network::{Link, Mail, Network, Said};
@@ -61,7 +61,7 @@ impl Asker {
         self.mail.said.pop().expect("each is told")
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> Report<BroadcastFigures> {
         let report = self.broadcast.report();
         assert!(report.is_balanced(), "{report:?}");
         report
@@ -101,7 +101,7 @@ fn answers_are_credited_while_there_was_one_round() {
     asker.wait(7 * MS);
     assert_eq!(asker.answer(OTHER, "here"), reply(OTHER, "here", None));
     let report = asker.report();
-    assert_eq!((report.delivered, report.rtt.count(), report.rtt.largest()), (3, 2, 3 * MS));
+    assert_eq!((report.delivered, report.own.rtt.count(), report.own.rtt.largest()), (3, 2, 3 * MS));
     assert_eq!((report.ignored.of(Reason::Duplicate), report.ignored.of(Reason::OwnCopy)), (1, 1));
 }
 
@@ -139,10 +139,10 @@ fn rounds_of_a_stream_go_out_as_they_come() {
     let mut asker = Asker::new(options(), Requests::Stream);
     assert_eq!((asker.broadcast.next(), asker.broadcast.wants_input()), (Next::Datagram, true));
     for payload in ["one", "two"] {
-        asker.broadcast.input(asker.now, udpkit::Input::Payload(payload.into()), &mut asker.mail);
+        asker.broadcast.input(asker.now, payload.into(), &mut asker.mail);
         asker.wait(Duration::ZERO);
     }
-    asker.broadcast.input(asker.now, udpkit::Input::End, &mut asker.mail);
+    asker.broadcast.input_ended(asker.now, &mut asker.mail);
     assert!(!asker.broadcast.wants_input());
     asker.wait(Duration::ZERO);
     assert_eq!(asker.finish(), 1000 * MS);

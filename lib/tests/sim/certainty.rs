@@ -302,17 +302,17 @@ impl Run {
     fn check(&self) {
         let (setting, report) = (self.setting, self.sender.report());
         assert!(report.is_balanced(), "{report:?}");
-        assert_eq!(report.requests, setting.requests);
+        assert_eq!(report.own.requests, setting.requests);
         for number in &self.unanswered {
             assert!(!self.answered.contains_key(number), "{number} was answered: {setting:?}");
         }
         let all: u64 = self.answered.values().sum();
         let answered = self.answered.len() as u64;
         assert_eq!(report.delivered, all, "{setting:?}");
-        assert!((answered..=all).contains(&report.requests_answered), "{answered} {report:?} {setting:?}");
+        assert!((answered..=all).contains(&report.own.requests_answered), "{answered} {report:?} {setting:?}");
         if setting.copied == 0 && setting.retries == 0 && setting.replies == 1 && setting.peers == 1 {
-            assert_eq!(report.requests_answered, answered, "{setting:?}");
-            assert_eq!(report.replies_copied, 0, "{setting:?}");
+            assert_eq!(report.own.requests_answered, answered, "{setting:?}");
+            assert_eq!(report.own.replies_copied, 0, "{setting:?}");
         }
         let has_several = setting.replies != 1 || setting.peers > 1;
         if has_several && answered == setting.requests && setting.held_up == 0 && setting.retries == 0 {

@@ -88,7 +88,10 @@ fn silence_ends_after_the_wait_and_its_doubled_retries() {
     assert_eq!(net.truth().sent, 3);
     assert_eq!(net.said(0), [Said::Unanswered(1, 1)]);
     let report = net.report(client);
-    assert_eq!((report.requests, report.requests_answered, report.retries, report.sent.datagrams), (1, 0, 2, 3));
+    assert_eq!(
+        (report.own.requests, report.own.requests_answered, report.own.retries, report.sent.datagrams),
+        (1, 0, 2, 3)
+    );
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn retries_get_through_a_network_that_loses_half() {
     net.add(SERVER, REPLY_HOP_LIMIT, serve);
     assert!(net.run(100_000));
     assert!(net.truth().lost > 100);
-    assert_eq!(net.report(client).requests_answered, 100);
+    assert_eq!(net.report(client).own.requests_answered, 100);
 }
 
 #[test]
@@ -118,18 +121,18 @@ fn round_trip_times_are_claimed_only_where_they_are_certain() {
         assert!(net.run(10_000));
         let report = net.report(client);
         let truth = Duration::from_millis(60);
-        if report.rtt.count() > 0 {
-            assert_eq!((report.rtt.smallest(), report.rtt.largest()), (truth, truth), "every {interval} ms");
+        if report.own.rtt.count() > 0 {
+            assert_eq!((report.own.rtt.smallest(), report.own.rtt.largest()), (truth, truth), "every {interval} ms");
         }
         if interval == 1000 {
             // Each request's time is over before the next.
-            assert_eq!(report.rtt.count(), report.requests_answered);
-            assert!(report.requests_answered < 200);
+            assert_eq!(report.own.rtt.count(), report.own.requests_answered);
+            assert!(report.own.requests_answered < 200);
         }
         if loss_per_mille == 0 {
-            assert_eq!(report.requests_answered, 200);
+            assert_eq!(report.own.requests_answered, 200);
         }
-        assert_eq!(report.requests_answered, report.delivered);
+        assert_eq!(report.own.requests_answered, report.delivered);
     }
 }
 
@@ -141,7 +144,7 @@ fn a_stream_that_paused_keeps_its_pace_and_does_not_catch_up() {
     let mut sent_after = Vec::new();
     for pause in [10_000, 0, 0, 60_000, 0] {
         now += Duration::from_millis(pause);
-        client.input(now, udpkit::Input::Payload(b"x".to_vec()), &mut mail);
+        client.input(now, b"x".to_vec(), &mut mail);
         let given = now;
         while mail.sent.is_empty() {
             client.tick(now, &mut mail);
@@ -221,7 +224,7 @@ fn hides_no_loss(seed: u64) {
     answered.sort();
     answered.dedup();
     let most = (answered.len() + copies) as u64;
-    assert!((answered.len() as u64..=most).contains(&net.report(client).requests_answered), "seed {seed}");
+    assert!((answered.len() as u64..=most).contains(&net.report(client).own.requests_answered), "seed {seed}");
 }
 
 #[test]
@@ -323,7 +326,7 @@ fn a_client_that_repeats_itself_is_answered_every_time() {
     let client = net.add(CLIENT, 64, client);
     net.add(SERVER, REPLY_HOP_LIMIT, serve);
     assert!(net.run(100_000));
-    assert_eq!(net.report(client).requests_answered, 5000);
+    assert_eq!(net.report(client).own.requests_answered, 5000);
 }
 
 #[test]
@@ -338,8 +341,8 @@ fn a_network_gets_no_more_than_its_rate() {
     let report = net.report(serve);
     // A second's worth at once, and three seconds of the rate.
     let allowed = u64::from(RateLimit::DEFAULT_PER_SECOND) * 4;
-    assert!(report.answered.abs_diff(allowed) <= 1, "{}", report.answered);
-    assert_eq!(report.ignored.of(Reason::RateLimit), 30_000 - report.answered);
+    assert!(report.own.answered.abs_diff(allowed) <= 1, "{}", report.own.answered);
+    assert_eq!(report.ignored.of(Reason::RateLimit), 30_000 - report.own.answered);
     assert!(report.is_balanced());
 }
 

@@ -156,7 +156,7 @@ impl Network {
     }
 
     /// What the engine of a host counted.
-    pub(crate) fn report<E: Engine + 'static>(&self, host: HostId<E>) -> Report {
+    pub(crate) fn report<E: Engine + 'static>(&self, host: HostId<E>) -> Report<E::Figures> {
         self.inner.engine(host).report()
     }
 

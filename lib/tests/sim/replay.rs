@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use udpkit::verbs::{
-    Keeps, Limits, Listen, ListenOptions, Pace, Reading, Recording, Replay, ReplayDatagram, ReplayOptions,
+    Keeps, Limits, Listen, ListenOptions, Pace, Reading, Recording, Replay, ReplayDatagram, ReplayFigures,
+    ReplayOptions,
 };
 use udpkit::verbs::{ReplayPace, Sources};
 use udpkit::{
@@ -114,7 +115,7 @@ fn broken() -> Error {
 }
 
 /// When what left, in milliseconds, and the report.
-pub(crate) fn times(options: ReplayOptions, capture: Vec<ReplayDatagram>) -> (Vec<u64>, Report) {
+pub(crate) fn times(options: ReplayOptions, capture: Vec<ReplayDatagram>) -> (Vec<u64>, Report<ReplayFigures>) {
     let mut replay = Replay::new(options, Sources::new(1), opens(capture));
     let (records, _) = run(&mut replay, Duration::ZERO, 10_000);
     let report = replay.report();
@@ -128,8 +129,8 @@ fn the_schedule_is_as_recorded_from_whatever_moment_the_times_count() {
         let capture = at(&[start, start + 1, start + 1, start + 4000, start + 100_000]);
         let (times, report) = times(options(), capture);
         assert_eq!(times, [0, 1, 1, 4000, 100_000]);
-        assert_eq!((report.lateness.count(), report.lateness.largest()), (5, Duration::ZERO));
-        assert_eq!((report.times_decreasing, report.gaps_shortened, report.sources_shared), (0, 0, 0));
+        assert_eq!((report.own.lateness.count(), report.own.lateness.largest()), (5, Duration::ZERO));
+        assert_eq!((report.own.times_decreasing, report.own.gaps_shortened, report.own.sources_shared), (0, 0, 0));
     }
 }
 
@@ -145,7 +146,7 @@ fn a_rate_and_a_bitrate_ignore_the_recorded_times() {
     let capture = at(&[0, 500, 2, 900]);
     let (rate, report) = times(paced(Pace::Interval(Duration::from_millis(3))), capture.clone());
     assert_eq!(rate, [0, 3, 6, 9]);
-    assert_eq!((report.times_decreasing, report.lateness.count()), (0, 4));
+    assert_eq!((report.own.times_decreasing, report.own.lateness.count()), (0, 4));
     // A byte each.
     assert_eq!(times(paced(Pace::Bitrate(800.0)), capture).0, [0, 10, 20, 30]);
 }
@@ -155,7 +156,7 @@ fn unpaced_sends_all_at_once_and_has_no_schedule_to_be_late_for() {
     let unpaced = options().pace(ReplayPace::Unpaced);
     let (times, report) = times(unpaced, at(&[0, 500, 900_000].repeat(1000)));
     assert_eq!(times, [0; 3000]);
-    assert_eq!(report.lateness.count(), 0);
+    assert_eq!(report.own.lateness.count(), 0);
 }
 
 #[test]
@@ -168,7 +169,7 @@ fn what_is_late_is_sent_at_once_and_nothing_adds_up() {
         assert!(lateness <= late, "{number} is {lateness:?} late");
         assert_eq!(sent.payload, number.to_string().into_bytes());
     }
-    let lateness = replay.report().lateness;
+    let lateness = replay.report().own.lateness;
     assert_eq!((lateness.count(), lateness.largest()), (1000, late));
     assert!(lateness.at(0.5) < late && lateness.at(0.99) <= late);
 }
@@ -178,22 +179,22 @@ fn long_gaps_are_shortened_and_counted() {
     let longest_gap = Some(Duration::from_millis(100));
     let capture = at(&[0, 100, 201, 210, 86_400_000, 86_400_001]);
     let (paused, report) = times(options().longest_gap(longest_gap), capture.clone());
-    assert_eq!((paused, report.gaps_shortened), (vec![0, 100, 200, 209, 309, 310], 2));
+    assert_eq!((paused, report.own.gaps_shortened), (vec![0, 100, 200, 209, 309, 310], 2));
     // As it would be at this pace.
     let (paused, report) = times(recorded(10.0).longest_gap(longest_gap), capture);
-    assert_eq!((paused, report.gaps_shortened), (vec![0, 10, 20, 21, 121, 121], 1));
+    assert_eq!((paused, report.own.gaps_shortened), (vec![0, 10, 20, 21, 121, 121], 1));
 }
 
 #[test]
 fn decreasing_times_are_sent_at_once_in_order_and_counted() {
     // Disorder does not move what follows.
     let (disordered, report) = times(options(), at(&[0, 10, 7, 9, 11, 20]));
-    assert_eq!((disordered, report.times_decreasing), (vec![0, 10, 10, 10, 11, 20], 2));
+    assert_eq!((disordered, report.own.times_decreasing), (vec![0, 10, 10, 10, 11, 20], 2));
     // A clock that was set does: the hour is not waited for again, nor sent at once.
     let (set, report) = times(options(), at(&[3_600_000, 3_600_010, 5, 6, 3_600_000]));
-    assert_eq!((set, report.times_decreasing), (vec![0, 10, 10, 11, 11], 2));
+    assert_eq!((set, report.own.times_decreasing), (vec![0, 10, 10, 11, 11], 2));
     let (set, report) = times(options(), at(&[3_600_000, 3_600_010, 5, 6, 3_606_000]));
-    assert_eq!((set, report.clock_steps_back, report.clocks), (vec![0, 10, 10, 11, 6000], 1, 2));
+    assert_eq!((set, report.own.clock_steps_back, report.own.clocks), (vec![0, 10, 10, 11, 6000], 1, 2));
 }
 
 #[test]
@@ -404,7 +405,7 @@ fn each_source_has_a_socket_while_there_are_any_and_order_is_kept() {
         assert_eq!(records.sent.iter().map(|sent| sent.payload[0]).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
         let expected = if shares { vias.clone() } else { vec![0, 1, 0, 2, 2, 1] };
         assert_eq!(records.sent.iter().map(|sent| sent.via.index()).collect::<Vec<_>>(), expected);
-        assert_eq!(replay.report().sources_shared, if shares { 2 } else { 0 });
+        assert_eq!(replay.report().own.sources_shared, if shares { 2 } else { 0 });
     }
 }
 
@@ -506,8 +507,8 @@ proptest! {
             prop_assert_eq!(&sent.payload, &captured.payload);
         }
         prop_assert!(records.sent.is_sorted_by_key(|sent| sent.after));
-        prop_assert_eq!(report.lateness.count(), expected.len() as u64);
-        prop_assert!(report.lateness.largest() <= Duration::from_nanos(late));
+        prop_assert_eq!(report.own.lateness.count(), expected.len() as u64);
+        prop_assert!(report.own.lateness.largest() <= Duration::from_nanos(late));
         if let Some(longest) = longest_gap {
             let most = longest + Duration::from_nanos(late);
             prop_assert!(records.sent.windows(2).all(|pair| pair[1].after - pair[0].after <= most));

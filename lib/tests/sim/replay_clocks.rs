@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use udpkit::verbs::{Preview, Reading, Recording, Replay, ReplayDatagram, ReplayOptions, Sources};
+use udpkit::verbs::{Preview, Reading, Recording, Replay, ReplayDatagram, ReplayFigures, ReplayOptions, Sources};
 use udpkit::{Engine, Report, Result};
 
 use crate::replay::{at, captured, opens, options, recorded, run, times};
@@ -18,7 +18,7 @@ fn interleaved(ahead: &[u64], count: u64, interval: u64) -> Vec<u64> {
 }
 
 /// When each is due, in milliseconds, and the report, where the capture was read through before.
-fn previewed(options: ReplayOptions, capture: Vec<ReplayDatagram>) -> (Vec<u64>, Report) {
+fn previewed(options: ReplayOptions, capture: Vec<ReplayDatagram>) -> (Vec<u64>, Report<ReplayFigures>) {
     let mut preview = Preview::new(&options);
     capture.iter().for_each(|datagram| preview.add(datagram.at, datagram.payload.len()));
     let takes = preview.takes();
@@ -37,8 +37,8 @@ fn each_of_two_clocks_goes_on_where_it_was() {
                 let (times, report) = times(options(), at(&interleaved(&first, 10, 100)));
                 assert_eq!(times, expected, "{first:?}");
                 let back = if first[0] == 0 { 9 } else { 10 };
-                assert_eq!((report.clock_steps_back, report.clocks), (back, 2), "{first:?}");
-                assert_eq!(report.times_decreasing, u64::from(first[0] != 0), "{first:?}");
+                assert_eq!((report.own.clock_steps_back, report.own.clocks), (back, 2), "{first:?}");
+                assert_eq!(report.own.times_decreasing, u64::from(first[0] != 0), "{first:?}");
             }
         }
     }
@@ -49,7 +49,7 @@ fn three_clocks_are_told_apart_whichever_is_ahead() {
     for ahead in [[0, 2000, 5000], [5000, 0, 2000], [2000, 5000, 0], [0, 7000, DECADES], [DECADES, 0, 7000]] {
         let (times, report) = times(options(), at(&interleaved(&ahead, 10, 100)));
         let expected: Vec<_> = (0..30).map(|number| number / 3 * 100).collect();
-        assert_eq!((times, report.clocks), (expected, 3), "{ahead:?}");
+        assert_eq!((times, report.own.clocks), (expected, 3), "{ahead:?}");
     }
 }
 
@@ -60,7 +60,7 @@ fn a_clock_that_was_left_for_long_is_found_again() {
     let capture: Vec<_> = [0].into_iter().chain(second).chain([54_000, 57_001, 54_002]).collect();
     let (times, report) = times(options(), at(&capture));
     assert_eq!((&times[..3], &times[61..]), (&[0, 0, 900][..], &[54_000, 54_001, 54_002][..]));
-    assert_eq!(report.clocks, 2);
+    assert_eq!(report.own.clocks, 2);
 }
 
 #[test]
@@ -68,10 +68,10 @@ fn a_jump_forward_is_a_pause_unless_the_clock_returns() {
     for times in [times, previewed] {
         let (paused, report) = times(options(), at(&[0, 1, 500_000_000, 500_000_001]));
         assert_eq!(paused, [0, 1, 500_000_000, 500_000_001]);
-        assert_eq!((report.clock_steps_back, report.clocks), (0, 1));
+        assert_eq!((report.own.clock_steps_back, report.own.clocks), (0, 1));
         let (paused, report) = times(options(), at(&[0, 1, 500_000_000, 500_000_001, 2]));
         assert_eq!(paused, [0, 1, 1, 2, 2]);
-        assert_eq!((report.clock_steps_back, report.clocks), (1, 2));
+        assert_eq!((report.own.clock_steps_back, report.own.clocks), (1, 2));
     }
 }
 
@@ -80,7 +80,7 @@ fn a_pause_that_was_there_is_kept_where_the_clock_is_set_back_by_another_length(
     // Pauses of any length stand before it; none is as long as the clock is set back by.
     let (times, report) = times(options(), at(&[0, 5000, 30_000, 30_100, 18_000, 18_500]));
     assert_eq!(times, [0, 5000, 30_000, 30_100, 30_100, 30_600]);
-    assert_eq!((report.clock_steps_back, report.clocks), (1, 2));
+    assert_eq!((report.own.clock_steps_back, report.own.clocks), (1, 2));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_clock_that_returns_after_many_is_known_where_the_capture_was_read_through()
     let capture: Vec<_> = [0, 10].into_iter().chain(second).chain([10_000, 10_010]).collect();
     let (known, report) = previewed(options(), at(&capture));
     assert_eq!((known[2], known[1001], known[1002]), (10, 10_000, 10_000));
-    assert_eq!(report.clocks, 2);
+    assert_eq!(report.own.clocks, 2);
     let (unknown, _) = times(options(), at(&capture));
     assert!(unknown[2] >= DECADES - 1000);
     // One capture behind the other, and the first again: the clock stood still.
@@ -107,7 +107,7 @@ fn each_round_begins_with_no_clock_and_knows_the_same_beginnings() {
     let clock_starts = preview.into_clock_starts();
     let (times, report) = times(looped.clock_starts(clock_starts), capture);
     assert_eq!((times[0], times[199], times[200], times[599]), (0, 990, 1990, 990 * 3 + 2000));
-    assert_eq!(report.clocks, 2);
+    assert_eq!(report.own.clocks, 2);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn what_is_made_shorter_is_so_for_all_clocks_and_what_was_none_is_not_counted() 
     let capture = [0, DECADES, 100, DECADES + 100, 60_100, DECADES + 60_100, 60_200];
     for times in [times, previewed] {
         let (times, report) = times(options.clone(), at(&capture));
-        assert_eq!((times, report.gaps_shortened), (vec![0, 0, 100, 100, 1100, 1100, 1200], 1));
+        assert_eq!((times, report.own.gaps_shortened), (vec![0, 0, 100, 100, 1100, 1100, 1200], 1));
     }
     assert_eq!(times(recorded(2.0), at(&capture)).0, [0, 0, 50, 50, 30_050, 30_050, 30_100]);
 }
@@ -149,7 +149,7 @@ fn a_datagram_without_a_time_is_due_with_the_one_before_it_or_with_the_first_tha
     let (records, _) = run(&mut replay, Duration::ZERO, 10_000);
     let after: Vec<_> = records.sent.iter().map(|sent| sent.after.as_millis()).collect();
     assert_eq!(after, [0, 0, 0, 0, 100, 100, 100]);
-    assert_eq!((replay.report().clocks, replay.report().times_decreasing), (1, 0));
+    assert_eq!((replay.report().own.clocks, replay.report().own.times_decreasing), (1, 0));
 }
 
 /// Has a datagram each time that it was asked so often: of this recorded time in milliseconds. Ends with the last.
@@ -170,7 +170,7 @@ impl Recording for Live<'_> {
 }
 
 /// When the datagrams of a live capture leave, and the report.
-fn live(datagrams: &[(u32, u64)]) -> (Vec<Duration>, Report) {
+fn live(datagrams: &[(u32, u64)]) -> (Vec<Duration>, Report<ReplayFigures>) {
     let asked = Cell::new(0);
     let mut replay = Replay::new(options(), Sources::new(1), || Ok(Live { asked: &asked, datagrams }));
     let (records, _) = run(&mut replay, Duration::ZERO, 10_000);
@@ -184,7 +184,7 @@ fn what_was_waited_for_in_vain_leaves_at_once_and_is_not_late() {
     let (after, report) = live(&[(1, 0), (2, 60_000), (200, 100)]);
     assert!(after[1] > Duration::from_millis(500) && after[1] < Duration::from_secs(2), "{after:?}");
     assert_eq!(after[2].saturating_sub(after[1]), Duration::from_millis(100));
-    assert!(report.lateness.largest() <= Duration::from_millis(5), "{:?}", report.lateness);
+    assert!(report.own.lateness.largest() <= Duration::from_millis(5), "{:?}", report.own.lateness);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn what_leaves_sooner_since_an_earlier_pause_was_none_is_not_late_when_its_own_i
     let since_second: Vec<_> = after[2..].iter().map(|left| left.saturating_sub(after[2]).as_millis()).collect();
     assert_eq!(since_second, [0, 1500, 2000], "{after:?}");
     assert!(after[1] + Duration::from_millis(500) < after[2] && after[2] < Duration::from_secs(4), "{after:?}");
-    assert!(report.lateness.largest() <= Duration::from_millis(5), "{:?}", report.lateness);
+    assert!(report.own.lateness.largest() <= Duration::from_millis(5), "{:?}", report.own.lateness);
 }
 
 proptest! {
@@ -215,7 +215,7 @@ proptest! {
         let mut replay = Replay::new(options(), Sources::new(1), opens(capture));
         let (records, _) = run(&mut replay, Duration::ZERO, 10_000);
         prop_assert!(records.sent.iter().map(|sent| sent.after).eq(expected));
-        prop_assert_eq!(replay.report().clocks, 1);
+        prop_assert_eq!(replay.report().own.clocks, 1);
     }
 
     #[test]
@@ -244,7 +244,7 @@ proptest! {
         for times in [times, previewed] {
             let (times, report) = times(options(), at(&recorded));
             prop_assert_eq!(&times, &expected);
-            prop_assert_eq!(report.clocks, places);
+            prop_assert_eq!(report.own.clocks, places);
         }
     }
 
@@ -267,7 +267,7 @@ proptest! {
             // How long after the first clock the second one began is not known: here it is 1 ms.
             let near = times.iter().zip(&expected).all(|(at, expected)| at.abs_diff(*expected) <= 1);
             prop_assert!(near, "{:?} are not {:?}", times, expected);
-            prop_assert_eq!(report.clocks, 2);
+            prop_assert_eq!(report.own.clocks, 2);
         }
     }
 }

@@ -4,8 +4,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use udpkit::event::{OneOf, Request};
-use udpkit::verbs::{self, Pace, Requests, SendOptions};
-use udpkit::{Cause, Datagram, Engine, Input, Meta, Next, Reason, ReplyTo, Report, SendFailure, Transmit, Unreachable};
+use udpkit::verbs::{self, Pace, Requests, SendFigures, SendOptions};
+use udpkit::{Cause, Datagram, Engine, Meta, Next, Reason, ReplyTo, Report, SendFailure, Transmit, Unreachable};
 
 use crate::network::{Link, Mail, Network, Said};
 use crate::{ONE, OTHER, SERVER, address, repeated};
@@ -74,7 +74,7 @@ impl Client {
         self.now - started
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> Report<SendFigures> {
         let report = self.sender.report();
         assert!(report.is_balanced(), "{report:?}");
         report
@@ -98,7 +98,7 @@ fn what_was_too_big_stays_open_and_is_sent_again() {
         assert_eq!(client.answer("small"), Some(1));
         assert_eq!(client.sender.next(), Next::Done);
         let report = client.report();
-        assert_eq!((report.unreachable, report.requests_answered), (1, 1));
+        assert_eq!((report.unreachable, report.own.requests_answered), (1, 1));
         let mut client = Client::new(at_once(), Requests::one("large"));
         client.refuse(SERVER, Cause::TooBig { mtu }, "large");
         assert_eq!(client.sender.next(), Next::Done, "it is sent once, and that was in vain");
@@ -122,7 +122,7 @@ fn what_was_refused_is_not_waited_for() {
         client.refuse(SERVER, cause, "x");
         assert_eq!(client.sender.next(), Next::Done, "{cause}");
         assert_eq!(client.mail.said, [None, Some(1)].map(|request| Said::Unreachable(cause, request, false)));
-        assert_eq!((client.report().unreachable, client.report().requests_answered), (2, 0));
+        assert_eq!((client.report().unreachable, client.report().own.requests_answered), (2, 0));
     }
 }
 
@@ -144,7 +144,7 @@ fn a_refusal_closes_the_request_that_it_quotes_and_none_where_it_may_be_about_se
         assert_eq!(client.mail.said, [(); 3].map(|()| Said::Unreachable(Cause::Port, None, false)));
         assert_ne!(client.sender.next(), Next::Done);
         assert_eq!((client.answer("y"), client.answer("y")), (None, None));
-        assert_eq!((client.report().requests_answered, client.report().delivered), (2, 2));
+        assert_eq!((client.report().own.requests_answered, client.report().delivered), (2, 2));
         assert_eq!(client.finish(), 1000 * MS);
     }
 
@@ -190,7 +190,7 @@ fn a_request_is_done_after_as_many_answers_as_it_wants_or_when_its_time_is_over(
         }
         let rest = if replies == 0 { 997 * MS } else { Duration::ZERO };
         assert_eq!(client.finish(), rest);
-        assert_eq!(client.report().requests_answered, 1);
+        assert_eq!(client.report().own.requests_answered, 1);
         assert!(client.mail.said.is_empty(), "{:?}", client.mail.said);
     }
 }
@@ -247,7 +247,7 @@ fn each_sending_is_told_if_asked_for() {
     assert_eq!(client.mail.said[..4], told);
     assert_eq!(client.mail.said[4..], [Said::Unanswered(1, 1), Said::Unanswered(2, 2)]);
     let report = client.report();
-    assert_eq!((report.requests, report.retries, report.sent.datagrams, report.sent.bytes), (2, 2, 4, 12));
+    assert_eq!((report.own.requests, report.own.retries, report.sent.datagrams, report.sent.bytes), (2, 2, 4, 12));
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn what_was_answered_is_not_sent_again() {
     assert_eq!(client.answer("one"), None, "it looks like an echo, but it may be chance");
     client.wait(10 * MS);
     // The second one alone; its answer may be to either sending.
-    assert_eq!(client.report().retries, 1);
+    assert_eq!(client.report().own.retries, 1);
     client.wait(MS);
     let said = client.hear(&Meta::new(address(SERVER)), "two");
     let expected = ReplyTo::Request(Request::new(2, None));
@@ -297,12 +297,12 @@ fn the_oldest_request_is_forgotten_for_one_more_than_may_be_open() {
     let source = address(SERVER);
     let said = client.hear(&Meta::new(source), "y");
     assert_eq!(said, Said::Reply { source, payload: b"y".to_vec(), to });
-    assert_eq!(client.report().requests_answered, 1);
+    assert_eq!(client.report().own.requests_answered, 1);
     // The rest, but the last, after which it has finished.
     for _ in 0..MOST - 1 {
         client.hear(&Meta::new(source), "y");
     }
-    assert_eq!((client.report().requests_answered, client.report().replies_copied), (MOST, 0));
+    assert_eq!((client.report().own.requests_answered, client.report().own.replies_copied), (MOST, 0));
 }
 
 #[test]
@@ -318,15 +318,15 @@ fn copies_of_answers_are_reported_as_copies() {
         client.hear(&Meta::new(source), "two"),
         Said::Reply { source, payload: b"two".to_vec(), to: ReplyTo::Copy }
     );
-    assert_eq!((client.report().requests_answered, client.report().replies_copied), (2, 1));
-    assert_eq!((client.report().rtt.count(), client.report().rtt_likely.count()), (1, 1));
+    assert_eq!((client.report().own.requests_answered, client.report().own.replies_copied), (2, 1));
+    assert_eq!((client.report().own.rtt.count(), client.report().own.rtt_likely.count()), (1, 1));
 }
 
 #[test]
 fn an_answer_that_is_always_the_same_is_no_echo_though_it_equals_a_request() {
     let mut client = Client::new(at_once(), repeated(&["ping", "pong"], 1));
     assert_eq!((client.answer("pong"), client.answer("pong")), (None, None));
-    assert_eq!((client.sender.next(), client.report().requests_answered), (Next::Done, 2));
+    assert_eq!((client.sender.next(), client.report().own.requests_answered), (Next::Done, 2));
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn an_answer_after_the_wait_is_late() {
     assert!(matches!(late, Said::Reply { to: ReplyTo::Late, .. }), "{late:?}");
     let another = client.hear(&Meta::new(address(SERVER)), "y");
     assert!(matches!(another, Said::Reply { to: ReplyTo::Unmatched, .. }), "{another:?}");
-    assert_eq!((client.report().replies_late, client.report().replies_copied), (1, 0));
+    assert_eq!((client.report().own.replies_late, client.report().own.replies_copied), (1, 0));
 }
 
 #[test]
@@ -391,7 +391,7 @@ fn in_a_dialogue_each_request_waits_for_the_answer_to_the_one_before() {
     client.wait(Duration::ZERO);
     assert_eq!((client.mail.sent.len(), client.answer("OK")), (3, None));
     let report = client.report();
-    assert_eq!((client.sender.next(), report.rtt.count(), report.rtt_likely.count()), (Next::Done, 2, 1));
+    assert_eq!((client.sender.next(), report.own.rtt.count(), report.own.rtt_likely.count()), (Next::Done, 2, 1));
 
     // Or until that is given up, or the time is over.
     for (duration, sent) in [(None, 3), (Some(1500 * MS), 2)] {
@@ -409,22 +409,22 @@ fn requests_are_made_as_long_as_said_and_a_stream_waits_when_it_is_full() {
         let options = at_once().duration(duration * MS).pace(pace);
         let mut client = Client::new(options, repeated(&["x"], 100));
         let finished = client.finish();
-        assert_eq!((client.report().requests, finished), (made, took * MS), "{duration} ms");
+        assert_eq!((client.report().own.requests, finished), (made, took * MS), "{duration} ms");
     }
 
     let mut client = Client::new(at_once().pace(pace), Requests::Stream);
     assert_eq!(client.sender.next(), Next::Datagram);
     for number in 0..64 {
         assert!(client.sender.wants_input(), "{number}");
-        client.sender.input(client.now, Input::Payload(b"x".to_vec()), &mut client.mail);
+        client.sender.input(client.now, b"x".to_vec(), &mut client.mail);
     }
     assert!(!client.sender.wants_input());
     client.wait(Duration::ZERO);
     assert!(client.sender.wants_input());
-    client.sender.input(client.now, Input::End, &mut client.mail);
+    client.sender.input_ended(client.now, &mut client.mail);
     assert!(!client.sender.wants_input());
     assert_eq!(client.finish(), 630 * MS + 1000 * MS);
-    assert_eq!(client.report().requests, 64);
+    assert_eq!(client.report().own.requests, 64);
 }
 
 #[test]
@@ -472,7 +472,7 @@ fn a_missing_answer_is_one_of_several_where_answers_are_alike() {
     // Once the second is given up, the answers are as regular as before.
     assert_eq!(replies, [certain, one_of(1, 3), one_of(1, 4), one_of(2, 5), likely]);
     assert_eq!(client.mail.said, [Said::Unanswered(2, 5)]);
-    assert_eq!((client.report().requests_answered, client.report().delivered), (5, 5));
+    assert_eq!((client.report().own.requests_answered, client.report().delivered), (5, 5));
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use udpkit::verbs::{Limits, Network as AddressNetwork, Serve, ServeOptions};
+use udpkit::verbs::{Limits, Network as AddressNetwork, Serve, ServeFigures, ServeInput, ServeOptions};
 use udpkit::{
-    Answer, Conduct, Datagram, Delivery, Engine, Input, InterfaceIndex, MAX_PAYLOAD_V4, Meta, Next, RateLimit, Reason,
-    Report, Rule, Rules, SendFailure, Template, Train, Transmit,
+    Answer, Conduct, Datagram, Delivery, Engine, InterfaceIndex, MAX_PAYLOAD_V4, Meta, Next, RateLimit, Reason, Report,
+    Rule, Rules, SendFailure, Template, Train, Transmit,
 };
 
 use crate::network::{Link, Mail, Network, Said};
@@ -46,13 +46,13 @@ impl Desk {
         self.serve.receive(self.now, ONE, &datagram, &mut self.mail);
     }
 
-    fn say(&mut self, input: Input) {
+    fn say(&mut self, input: ServeInput) {
         assert!(self.serve.wants_input());
         self.serve.input(self.now, input, &mut self.mail);
     }
 
     fn answer(&mut self, ticket: u64, reply: Result<&[u8], Reason>) {
-        self.say(Input::Reply { ticket, reply: reply.map(<[u8]>::to_vec) });
+        self.say(ServeInput::Reply { ticket, reply: reply.map(<[u8]>::to_vec) });
     }
 
     /// Lets time pass.
@@ -74,7 +74,7 @@ impl Desk {
         said.into_iter().filter_map(ticket).collect()
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> Report<ServeFigures> {
         let report = self.serve.report();
         assert!(report.is_balanced(), "{report:?}");
         report
@@ -119,7 +119,7 @@ fn delayed_replies_leave_when_they_are_due_and_in_order() {
     }
     assert_eq!(desk.sent(), ["at once"]);
     let report = desk.report();
-    assert_eq!((report.answered, report.waiting), (1, 4));
+    assert_eq!((report.own.answered, report.waiting), (1, 4));
     assert_eq!(desk.serve.next(), Next::At(desk.now + 10 * MS));
     desk.wait(10 * MS - Duration::from_nanos(1));
     assert!(desk.sent().is_empty());
@@ -132,7 +132,7 @@ fn delayed_replies_leave_when_they_are_due_and_in_order() {
     assert_eq!(desk.sent(), ["fast 3", "slow 1", "slow 2"]);
     assert_eq!(desk.serve.next(), Next::Datagram);
     let report = desk.report();
-    assert_eq!((report.answered, report.waiting, report.ignored.total()), (6, 0, 0));
+    assert_eq!((report.own.answered, report.waiting, report.ignored.total()), (6, 0, 0));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn what_is_held_back_has_a_bound_and_the_rest_is_busy() {
             assert_eq!((report.waiting, report.ignored.of(Reason::Busy)), (most as u64, round * 5), "{len} {verbose}");
             desk.wait(MS);
             let report = desk.report();
-            assert_eq!((report.waiting, report.answered), (0, round * most as u64), "{len} {verbose}");
+            assert_eq!((report.waiting, report.own.answered), (0, round * most as u64), "{len} {verbose}");
             assert_eq!(desk.sent().len(), most);
         }
     }
@@ -211,7 +211,7 @@ fn a_question_is_answered_once_and_whenever_its_ticket_comes() {
     desk.answer(tickets[0] + tickets[1] + 1, Ok(b"to nobody"));
     assert_eq!(desk.sent(), ["to second", "to first"]);
     let report = desk.report();
-    assert_eq!((report.answered, report.waiting, report.ignored.total()), (2, 0, 0));
+    assert_eq!((report.own.answered, report.waiting, report.ignored.total()), (2, 0, 0));
     assert_eq!((report.sent.datagrams, report.sent.bytes), (2, 17));
 }
 
@@ -256,7 +256,7 @@ fn questions_are_charged_when_they_are_asked_and_not_again() {
     for ticket in tickets {
         desk.answer(ticket, Ok(b"!"));
     }
-    assert_eq!((desk.report().answered, desk.ignored(Reason::RateLimit)), (4, 2));
+    assert_eq!((desk.report().own.answered, desk.ignored(Reason::RateLimit)), (4, 2));
     // What was asked for nothing was dear all the same.
     desk.wait(1000 * MS);
     for ticket in ask_six(&mut desk) {
@@ -316,7 +316,7 @@ fn a_reply_that_may_not_go_out_is_ignored_for_its_reason() {
 fn what_still_waits_at_the_end_is_unfinished() {
     let mut desk = Desk::new(rules([Rule::any().echo().delay(MS..=MS)]));
     desk.hear("held back");
-    desk.say(Input::Answer(Answer::ask(9)));
+    desk.say(ServeInput::Answer(Answer::ask(9)));
     desk.hear("asked");
     desk.hear("asked and answered");
     let tickets = desk.tickets();
@@ -324,7 +324,7 @@ fn what_still_waits_at_the_end_is_unfinished() {
     assert_eq!(desk.report().waiting, 2);
     desk.serve.finish(desk.now, &mut desk.mail);
     let report = desk.report();
-    assert_eq!((report.waiting, report.answered, report.ignored.of(Reason::Unfinished)), (0, 1, 2));
+    assert_eq!((report.waiting, report.own.answered, report.ignored.of(Reason::Unfinished)), (0, 1, 2));
     assert_eq!(desk.mail.said, [Said::Ignored(Reason::Unfinished, 1), Said::Ignored(Reason::Unfinished, 1)]);
     // Nothing of it comes back.
     desk.answer(tickets[0], Ok(b"too late"));
@@ -436,7 +436,7 @@ fn the_end_after_a_count_leaves_what_is_held_back() {
     desk.serve.finish(desk.now, &mut desk.mail);
     let report = desk.report();
     let after = report.ignored.of(Reason::AfterEnd) + report.ignored.of(Reason::Unfinished);
-    assert_eq!((report.answered, report.waiting, after), (3, 0, 9));
+    assert_eq!((report.own.answered, report.waiting, after), (3, 0, 9));
     assert!(desk.sent().is_empty());
 }
 
@@ -449,7 +449,7 @@ fn a_train_that_passes_the_count_is_answered_up_to_it() {
         desk.hear("one more");
         desk.serve.receive_train(desk.now, ONE, Train::new(&meta, b"a few at once...", 4), &mut desk.mail);
         let report = desk.report();
-        assert_eq!((report.answered + report.sunk, report.ignored.of(Reason::AfterEnd)), (3, 2), "{answer:?}");
+        assert_eq!((report.own.answered + report.own.sunk, report.ignored.of(Reason::AfterEnd)), (3, 2), "{answer:?}");
         assert_eq!(report.sent.datagrams, desk.sent().len() as u64);
         assert_eq!(desk.serve.next(), Next::Done);
     }
@@ -485,7 +485,7 @@ fn a_run_of_requests_is_answered_as_one_where_each_would_be_answered_alike() {
         desk.serve.receive_train(desk.now, ONE, train, &mut desk.mail);
         assert_eq!(desk.mail.trains, trains, "{name}");
         let report = desk.report();
-        let used = report.answered + report.sunk + report.ignored.of(Reason::RateLimit);
+        let used = report.own.answered + report.own.sunk + report.ignored.of(Reason::RateLimit);
         assert_eq!(used, train.count() as u64, "{name}");
         assert_eq!(report.sent.datagrams, desk.mail.sent.len() as u64, "{name}");
         let bytes = desk.mail.sent.iter().map(|(_, reply)| reply.len() as u64).sum::<u64>();
@@ -516,7 +516,7 @@ fn only_what_came_by_interfaces_and_to_addresses_that_were_asked_for_is_answered
             let ignored = reason.map(|reason| Said::Ignored(reason, 1));
             assert_eq!(desk.mail.said.pop(), ignored, "{destination} on {interface}: {answer:?}");
             let report = desk.report();
-            let used = report.answered + report.sunk - before.answered - before.sunk;
+            let used = report.own.answered + report.own.sunk - before.own.answered - before.own.sunk;
             assert_eq!(used, u64::from(reason.is_none()), "{destination} on {interface}: {answer:?}");
         }
     }
@@ -560,7 +560,7 @@ fn a_reply_that_could_not_be_sent_is_counted_as_failed_and_not_as_sent() {
         );
     }
     let report = desk.report();
-    assert_eq!((report.answered, report.reply_failed, report.send_failed), (1, 3, 0));
+    assert_eq!((report.own.answered, report.own.reply_failed, report.send_failed), (1, 3, 0));
     assert_eq!((report.sent.datagrams, report.sent.bytes), (1, 4));
     assert_eq!(desk.mail.said, [Said::SendFailed(1), Said::SendFailed(2)]);
 }
@@ -569,19 +569,19 @@ fn a_reply_that_could_not_be_sent_is_counted_as_failed_and_not_as_sent() {
 fn another_answer_counts_from_the_next_datagram_on() {
     let mut desk = Desk::new(rules([Rule::any().reply(text("late {payload}")).delay(MS..=MS)]));
     desk.hear("1");
-    desk.say(Input::Answer(fixed("always this")));
+    desk.say(ServeInput::Answer(fixed("always this")));
     desk.hear("2");
-    desk.say(Input::Answer(Answer::ask(1)));
+    desk.say(ServeInput::Answer(Answer::ask(1)));
     desk.hear("3");
     let tickets = desk.tickets();
-    desk.say(Input::Answer(Answer::Echo));
+    desk.say(ServeInput::Answer(Answer::Echo));
     desk.hear("4");
-    desk.say(Input::Answer(Answer::Template(text("<{payload}>"))));
+    desk.say(ServeInput::Answer(Answer::Template(text("<{payload}>"))));
     desk.hear("5");
-    desk.say(Input::Answer(Answer::with(|datagram| datagram.payload.strip_prefix(b"6").map(<[u8]>::to_vec))));
+    desk.say(ServeInput::Answer(Answer::with(|datagram| datagram.payload.strip_prefix(b"6").map(<[u8]>::to_vec))));
     desk.hear("6 with");
     desk.hear("7");
-    desk.say(Input::Answer(Answer::Sink));
+    desk.say(ServeInput::Answer(Answer::Sink));
     desk.hear("8");
     assert_eq!(desk.sent(), ["always this", "4", "<5>", " with"]);
     // What began before goes on as it began.
@@ -589,7 +589,10 @@ fn another_answer_counts_from_the_next_datagram_on() {
     desk.wait(MS);
     assert_eq!(desk.sent(), ["asked", "late 1"]);
     let report = desk.report();
-    assert_eq!((report.answered, report.sunk, report.ignored.of(Reason::NoReply), report.waiting), (6, 1, 1, 0));
+    assert_eq!(
+        (report.own.answered, report.own.sunk, report.ignored.of(Reason::NoReply), report.waiting),
+        (6, 1, 1, 0)
+    );
 }
 
 #[test]
@@ -611,7 +614,7 @@ fn what_looks_at_a_datagram_does_not_answer_a_truncated_one() {
         let report = desk.report();
         assert_eq!((report.truncated, report.received.bytes), (1, 100));
         assert_eq!(report.ignored.of(Reason::Truncated), u64::from(!used), "{answer:?}");
-        assert_eq!(report.answered + report.sunk, u64::from(used), "{answer:?}");
+        assert_eq!(report.own.answered + report.own.sunk, u64::from(used), "{answer:?}");
     }
 }
 
@@ -664,7 +667,7 @@ fn workers_share_one_limit() {
             second.hear("x");
         }
         let (first, second) = (first.report(), second.report());
-        let allowed = |report: &Report| report.answered + report.waiting;
+        let allowed = |report: &Report<ServeFigures>| report.own.answered + report.waiting;
         assert_eq!((allowed(&first), allowed(&second)), (5, 5));
         assert_eq!(first.ignored.of(Reason::RateLimit) + second.ignored.of(Reason::RateLimit), 10);
     }

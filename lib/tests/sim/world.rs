@@ -1,5 +1,6 @@
 //! The virtual network itself: directions, clocks, failures, refusals, sockets that come and go, and its log.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -9,8 +10,8 @@ use udpkit::impairment::{Blackout, ImpairmentOptions, LostBy};
 use udpkit::sim::{Crossing, Host, HostClock, HostId, Network, Outcome, Path};
 use udpkit::verbs::{Listen, ListenOptions, Requests, Send, SendOptions};
 use udpkit::{
-    Cause, Datagram, Delivery, Engine, Event, Input, Meta, Next, Options, Outbox, Report, SendFailure, SocketId,
-    Transmit, Unreachable,
+    Cause, Datagram, Delivery, Engine, Event, Meta, Next, Options, Outbox, Report, SendFailure, SocketId, Transmit,
+    Unreachable,
 };
 
 use crate::{CLIENT, ONE, OTHER, SERVER, address};
@@ -42,6 +43,9 @@ struct Probe {
 }
 
 impl Engine for Probe {
+    type Input = Infallible;
+    type Figures = ();
+
     fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, _out: &mut impl Outbox) {
         self.received.push((now, via, *datagram.meta, datagram.payload.to_vec()));
     }
@@ -394,10 +398,10 @@ fn an_engine_is_handed_input_and_told_of_the_end() {
     let send = net.add(client(), send, silent).unwrap();
     let server = net.add(Host::at(address(SERVER)), Probe::default(), silent).unwrap();
     assert!(net.run(100));
-    assert!(net.input(send, Input::Payload(b"by hand".to_vec())));
+    assert!(net.input(send, b"by hand".to_vec()));
     assert!(net.run(100));
     assert_eq!(net.engine(server).received[0].3, b"by hand");
-    assert!(!net.input(server, Input::End), "it wants nothing");
+    assert!(!net.end_input(server), "it wants nothing");
     assert!(!net.engine(server).is_finished);
     net.finish();
     assert!(net.engine(server).is_finished);

@@ -5,7 +5,7 @@ mod options;
 mod plan;
 
 use anyhow::Result;
-use udpkit::verbs::Broadcast;
+use udpkit::verbs::{Broadcast, BroadcastFigures};
 use udpkit::{End, Interfaces};
 
 use crate::args::BroadcastArgs;
@@ -66,7 +66,7 @@ fn tell_plans(printer: &mut StdPrinter, plans: &Plans, is_dry_run: bool) {
     printer.flush();
 }
 
-fn exit(args: &BroadcastArgs, exchanged: &Exchanged) -> Exit {
+fn exit(args: &BroadcastArgs, exchanged: &Exchanged<BroadcastFigures>) -> Exit {
     let Exchanged { report, end, is_input_refused, .. } = exchanged;
     match () {
         () if report.sent.datagrams == 0 || *is_input_refused => Exit::Failed,

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 use udpkit::Report;
+use udpkit::verbs::BroadcastFigures;
 
-use crate::output::summary::{NoCapture, Summary, counts, dropped, ignored};
+use crate::output::summary::{Rtt, Summary, counts, dropped, ignored};
 use crate::output::{Notice, Tone, json};
 use crate::words::endpoint::Endpoint;
 use crate::words::units;
@@ -58,12 +59,18 @@ impl Notice for LeftOut<'_> {
     }
 }
 
-/// What a run came to; and whether it waited for answers at all.
-pub(super) fn summary(report: &Report, waited: bool, receive_buffer: usize) -> Summary<NoCapture> {
-    Summary::new(report, NoCapture::default(), words(report, waited, receive_buffer))
+/// What a broadcast has in JSON besides the counters that all verbs have.
+#[derive(Serialize)]
+pub(super) struct Asked {
+    rtt: Option<Rtt>,
 }
 
-fn words(report: &Report, waited: bool, receive_buffer: usize) -> Vec<String> {
+/// What a run came to; and whether it waited for answers at all.
+pub(super) fn summary(report: &Report<BroadcastFigures>, waited: bool, receive_buffer: usize) -> Summary<Asked> {
+    Summary::new(report, Asked { rtt: Rtt::of(&report.own.rtt) }, words(report, waited, receive_buffer))
+}
+
+fn words(report: &Report<BroadcastFigures>, waited: bool, receive_buffer: usize) -> Vec<String> {
     let mut first = format!("{} sent", report.sent.datagrams);
     if waited {
         let plural = if report.delivered == 1 { "" } else { "s" };

@@ -10,7 +10,7 @@ use super::queue::Queue;
 use super::recorder::{Recorder, Written};
 use super::system::SystemCounters;
 use crate::args::ListenArgs;
-use crate::output::summary::{NoCapture, Summary, advice, ignored};
+use crate::output::summary::{Summary, advice, ignored};
 use crate::words::units;
 
 /// Room for less than this time is too little for the pauses that a busy processor makes.
@@ -40,8 +40,6 @@ pub(super) struct Ledger {
 /// What a ledger has in JSON besides the counters that all verbs have.
 #[derive(Serialize)]
 pub(super) struct LedgerObject {
-    #[serde(flatten)]
-    capture: NoCapture,
     #[serde(skip_serializing_if = "Option::is_none")]
     printed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +99,6 @@ impl Ledger {
     fn object(&self) -> LedgerObject {
         let written = self.written.as_ref();
         LedgerObject {
-            capture: NoCapture::default(),
             printed: self.printed,
             not_printed: self.printed.map(|printed| self.rest(printed)),
             written: written.map(|written| written.datagrams),

@@ -12,7 +12,7 @@ mod table;
 
 use anyhow::Result;
 use udpkit::verbs::Listen;
-use udpkit::{Drive, End, Interfaces, Memberships, Remote, control, drive};
+use udpkit::{Drive, End, Interfaces, Memberships, Remote, drive};
 
 use crate::args::ListenArgs;
 use crate::output::{self, Remark, StdPrinter};
@@ -73,7 +73,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
 fn ready(listening: &Listening, args: &ListenArgs, interfaces: &Interfaces) -> Result<(Drive, Remote)> {
     let mut memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     memberships.update(&listening.sockets, interfaces)?;
-    let (remote, control) = control()?;
+    let (remote, control) = Remote::pair()?;
     let stop = remote.clone();
     signals::handle(move || stop.stop(), signals::NO_HANGUP)?;
     Ok((Drive::new(control).memberships(memberships), remote))

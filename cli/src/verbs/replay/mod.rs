@@ -21,7 +21,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use anyhow::Result;
-use udpkit::{Interfaces, control};
+use udpkit::{Interfaces, Remote};
 
 use crate::args::ReplayArgs;
 use crate::output::{SharedPrinter, StdPrinter};
@@ -39,7 +39,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<Exit> {
     let options::Operands { files, address } = options::operands(args)?;
     let target = options::target(args, address.as_ref(), &interfaces)?;
     let origin = options::origin(args, &files)?;
-    let (remote, control) = control()?;
+    let (remote, control) = Remote::pair()?;
     let printer = SharedPrinter::new(StdPrinter::std(options::settings(args)), &interfaces);
     let context = Rc::new(Context {
         names: files.iter().map(|file| origin::name(file)).collect(),

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
-use udpkit::{Count, Quantiles, Report};
+use udpkit::verbs::ReplayFigures;
+use udpkit::{Count, Report};
 
 use super::kept::CaptureEntry;
 use super::tally::{Omission, Tally};
 use crate::output::json::{self, nanoseconds};
-use crate::output::summary::{Rates, Summary, counts, dropped, ignored};
+use crate::output::summary::{Lateness, Rates, Summary, counts, dropped, ignored};
 use crate::output::{Notice, Remark, Tone};
 use crate::words::endpoint::Endpoint;
 use crate::words::units::{self, counted};
@@ -152,7 +153,7 @@ impl Notice for Unsendable {
 /// What a replay came to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Replayed<'a> {
-    pub(super) report: &'a Report,
+    pub(super) report: &'a Report<ReplayFigures>,
     pub(super) tally: &'a Tally,
     /// What was only listed, if nothing was sent.
     pub(super) planned: Option<Count>,
@@ -165,14 +166,20 @@ pub(super) struct Replayed<'a> {
 
 /// What a replay has in JSON besides the counters that all verbs have.
 #[derive(Serialize)]
-pub(super) struct WithCapture {
+pub(super) struct ReplayedObject {
+    lateness: Option<Lateness>,
+    gaps_shortened: u64,
+    times_decreasing: u64,
+    clock_steps_back: u64,
+    clocks: u64,
+    sources_shared: u64,
     capture: CaptureObject,
 }
 
 impl Replayed<'_> {
     /// The summary: what was sent, and what became of the capture.
-    pub(super) fn summary(&self) -> Summary<WithCapture> {
-        Summary::new(self.report, WithCapture { capture: self.object() }, self.lines())
+    pub(super) fn summary(&self) -> Summary<ReplayedObject> {
+        Summary::new(self.report, self.object(), self.lines())
     }
 
     /// Datagrams that were tried to be sent, or would have been.
@@ -198,7 +205,8 @@ impl Replayed<'_> {
 
     /// What is peculiar about the times.
     fn schedule(&self) -> impl Iterator<Item = String> + use<> {
-        let Report { gaps_shortened, times_decreasing, sources_shared, clock_steps_back, clocks, .. } = *self.report;
+        let ReplayFigures { gaps_shortened, times_decreasing, sources_shared, clock_steps_back, clocks, .. } =
+            self.report.own;
         let shared = if self.one_socket { 0 } else { sources_shared };
         let peculiar = [
             (gaps_shortened, "pauses made shorter (--max-gap)"),
@@ -254,7 +262,20 @@ impl Replayed<'_> {
         }
     }
 
-    fn object(&self) -> CaptureObject {
+    fn object(&self) -> ReplayedObject {
+        let own = &self.report.own;
+        ReplayedObject {
+            lateness: Lateness::of(&own.lateness),
+            gaps_shortened: own.gaps_shortened,
+            times_decreasing: own.times_decreasing,
+            clock_steps_back: own.clock_steps_back,
+            clocks: own.clocks,
+            sources_shared: own.sources_shared,
+            capture: self.capture_object(),
+        }
+    }
+
+    fn capture_object(&self) -> CaptureObject {
         let Tally { readings, counts: found, without_time, left_out, .. } = self.tally;
         let unusable = Unusable::ALL.iter().map(|why| (why.key(), found.unusable(*why)));
         let left_out = Omission::ALL.iter().map(|why| (why.key(), left_out[*why as usize]));
@@ -303,8 +324,8 @@ pub(super) fn long_pause(pause: Duration, before: u64) -> Remark {
 }
 
 /// What was sent, and how late.
-fn sent(report: &Report, waited: Duration) -> Vec<String> {
-    let Report { sent, lateness, .. } = report;
+fn sent(report: &Report<ReplayFigures>, waited: Duration) -> Vec<String> {
+    let sent = report.sent;
     let parts = [
         (report.delivered, "answers"),
         (report.unreachable, "refused"),
@@ -312,12 +333,13 @@ fn sent(report: &Report, waited: Duration) -> Vec<String> {
     ];
     let elapsed = units::human(report.elapsed.saturating_sub(waited));
     let mut lines = vec![format!("{} sent ({} B){}, in {elapsed}", sent.datagrams, sent.bytes, counts(&parts))];
-    lines.extend(late(lateness));
+    lines.extend(late(&report.own));
     lines
 }
 
 /// How late datagrams were sent.
-fn late(lateness: &Quantiles) -> Option<String> {
+fn late(own: &ReplayFigures) -> Option<String> {
+    let lateness = &own.lateness;
     let [median, most, largest] = [lateness.at(0.5), lateness.at(0.99), lateness.largest()].map(units::human);
     (lateness.count() > 0).then(|| format!("  late by {median} (p50), {most} (p99), {largest} (max)"))
 }
@@ -347,7 +369,7 @@ pub(super) fn surveyed(name: &str, percent: u128) -> Remark {
 }
 
 /// How far a replay is; of how many datagrams in all, where that is known.
-pub(super) fn progress(rates: Rates<'_>, total: Option<u64>) -> Remark {
+pub(super) fn progress(rates: Rates<'_, ReplayFigures>, total: Option<u64>) -> Remark {
     let report = rates.now;
     let tried = report.sent.datagrams + report.send_failed;
     let mut line = match total {
@@ -355,8 +377,8 @@ pub(super) fn progress(rates: Rates<'_>, total: Option<u64>) -> Remark {
         _ => format!("{tried} sent"),
     };
     line += &format!(", {:.0}/s", rates.sent_per_second());
-    if report.lateness.count() > 0 {
-        let late = [0.5, 0.99].map(|part| units::human(report.lateness.at(part)));
+    if report.own.lateness.count() > 0 {
+        let late = [0.5, 0.99].map(|part| units::human(report.own.lateness.at(part)));
         line += &format!(", late p50 {} p99 {}", late[0], late[1]);
     }
     let parts = [(report.send_failed, "not sent"), (report.unreachable, "refused"), (report.delivered, "answers")];

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use udpkit::Report;
-use udpkit::verbs::{Limits, Plan, PlannedDatagram, Reading, Recording};
+use udpkit::verbs::{Limits, Plan, PlannedDatagram, Reading, Recording, ReplayFigures};
 
 use super::kept::CaptureEntry;
 use super::notices::{Planned, Unsendable};
@@ -56,7 +56,7 @@ pub(super) fn rehearse<F, R>(
     limits: Limits,
     rehearsal: &RefCell<Rehearsal>,
     is_stopped: impl Fn() -> bool,
-) -> Report
+) -> Report<ReplayFigures>
 where
     F: FnMut() -> udpkit::Result<R>,
     R: Recording,
@@ -75,7 +75,8 @@ where
             Reading::End => break,
         }
     }
-    let mut report = plan.report();
-    (report.sent, report.sources_shared) = (sent, shared);
+    let mut report = Report::default();
+    (report.sent, report.own) = (sent, plan.figures());
+    report.own.sources_shared = shared;
     report
 }

@@ -1,5 +1,6 @@
 //! A replay, once it is known what it does: sends or lists, and says what became of everything.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use udpkit::verbs::{Plan, Replay, Sources};
+use udpkit::verbs::{Plan, Replay, ReplayFigures, Sources};
 use udpkit::{Capability, Control, Drive, End, ErrorKind, Options, Remote, Report, Socket, drive};
 
 use super::notices::{Replayed, SourceSocket, long_pause};
@@ -55,7 +56,7 @@ const LINGER: Duration = Duration::from_millis(3500);
 
 /// What a run came to.
 struct Outcome {
-    report: Report,
+    report: Report<ReplayFigures>,
     end: End,
     receive_buffer: usize,
     /// Why the capture could not be read to its end, if it could not.
@@ -174,8 +175,8 @@ impl Run<'_> {
         origin: Origin,
         senders: SourceSockets,
         clock_starts: Vec<u64>,
-        remote: &Remote,
-        control: Control,
+        remote: &Remote<Infallible, ReplayFigures>,
+        control: Control<Infallible, ReplayFigures>,
     ) -> Result<Exit> {
         let SourceSockets { sockets, sources, .. } = senders;
         check_df(self.args.df, &sockets)?;
@@ -277,7 +278,7 @@ impl Outcome {
 }
 
 /// Ends the run at a signal, also while only the capture is read; returns whether there was one.
-pub(super) fn hear_signals(remote: &Remote) -> Result<Arc<AtomicBool>> {
+pub(super) fn hear_signals(remote: &Remote<Infallible, ReplayFigures>) -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let (stopped, remote) = (Arc::clone(&stop), remote.clone());
     let stop_all = move || {

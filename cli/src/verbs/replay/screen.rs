@@ -1,5 +1,6 @@
 //! What is shown while a replay goes on: how far it is, and what happens.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::Seek;
 use std::ops::ControlFlow;
@@ -8,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use udpkit::verbs::ReplayFigures;
 use udpkit::{Event, Remote, Report, Sink};
 
 use super::notices::{progress, surveyed};
@@ -48,7 +50,7 @@ pub(super) fn survey(
 
 /// Runs something that sends, and shows meanwhile how far it is.
 pub(super) fn with_progress<T>(
-    remote: &Remote,
+    remote: &Remote<Infallible, ReplayFigures>,
     printer: &SharedPrinter,
     total: Option<u64>,
     run: impl FnOnce() -> T,
@@ -63,7 +65,12 @@ pub(super) fn with_progress<T>(
 }
 
 /// Shows how far it is until it has ended.
-fn show_progress(remote: &Remote, printer: &SharedPrinter, total: Option<u64>, ended: &Receiver<()>) {
+fn show_progress(
+    remote: &Remote<Infallible, ReplayFigures>,
+    printer: &SharedPrinter,
+    total: Option<u64>,
+    ended: &Receiver<()>,
+) {
     let mut before = Report::default();
     while ended.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
         let Some(now) = remote.report(REPORT_PATIENCE) else { continue };

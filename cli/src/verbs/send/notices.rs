@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde::Serialize;
+use udpkit::verbs::SendFigures;
 use udpkit::{Report, Spread, Transmit};
 
 use crate::args::SendArgs;
 use crate::output::Remark;
-use crate::output::summary::{NoCapture, Summary, counts, dropped, ignored, milliseconds};
+use crate::output::summary::{Rtt, Summary, counts, dropped, ignored, milliseconds};
 use crate::runtime::payload::Payloads;
 use crate::words::endpoint::Endpoint;
 use crate::words::units;
@@ -42,13 +44,33 @@ pub(super) fn fragments(transmit: &Transmit, payloads: &Payloads, args: &SendArg
     })
 }
 
-/// What a run came to, in the way of ping; and whether it waited for answers at all.
-pub(super) fn summary(report: &Report, waited: bool, receive_buffer: usize) -> Summary<NoCapture> {
-    Summary::new(report, NoCapture::default(), words(report, waited, receive_buffer))
+/// What a sender has in JSON besides the counters that all verbs have.
+#[derive(Serialize)]
+pub(super) struct Asked {
+    requests: u64,
+    requests_answered: u64,
+    replies_copied: u64,
+    replies_late: u64,
+    retries: u64,
+    rtt: Option<Rtt>,
+    rtt_likely: Option<Rtt>,
 }
 
-fn words(report: &Report, waited: bool, receive_buffer: usize) -> Vec<String> {
-    let (requests, answered) = (report.requests, report.requests_answered);
+impl Asked {
+    fn new(own: &SendFigures) -> Self {
+        let SendFigures { requests, requests_answered, replies_copied, replies_late, retries, .. } = *own;
+        let (rtt, rtt_likely) = (Rtt::of(&own.rtt), Rtt::of(&own.rtt_likely));
+        Self { requests, requests_answered, replies_copied, replies_late, retries, rtt, rtt_likely }
+    }
+}
+
+/// What a run came to, in the way of ping; and whether it waited for answers at all.
+pub(super) fn summary(report: &Report<SendFigures>, waited: bool, receive_buffer: usize) -> Summary<Asked> {
+    Summary::new(report, Asked::new(&report.own), words(report, waited, receive_buffer))
+}
+
+fn words(report: &Report<SendFigures>, waited: bool, receive_buffer: usize) -> Vec<String> {
+    let (requests, answered) = (report.own.requests, report.own.requests_answered);
     let mut first = format!("{} sent", report.sent.datagrams);
     if waited {
         first += &format!(", {answered} answered");
@@ -59,16 +81,16 @@ fn words(report: &Report, waited: bool, receive_buffer: usize) -> Vec<String> {
         first += &format!(", {unanswered:.1} % of {} unanswered", units::counted(requests, "request"));
     }
     let parts = [
-        (report.retries, "retries"),
-        (report.replies_copied, "copies"),
-        (report.replies_late, "late"),
+        (report.own.retries, "retries"),
+        (report.own.replies_copied, "copies"),
+        (report.own.replies_late, "late"),
         (report.unreachable, "refused"),
         (report.send_failed, "not sent"),
     ];
     let mut lines = vec![format!("{first}{}, in {}", counts(&parts), units::human(report.elapsed))];
-    lines.extend(rtt("rtt", &report.rtt));
-    lines.extend(rtt("rtt, likely:", &report.rtt_likely));
-    if report.rtt_likely.count() > 0 {
+    lines.extend(rtt("rtt", &report.own.rtt));
+    lines.extend(rtt("rtt, likely:", &report.own.rtt_likely));
+    if report.own.rtt_likely.count() > 0 {
         lines.push(ALIKE.to_owned());
     }
     lines.extend(ignored(report));

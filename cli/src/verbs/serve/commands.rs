@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use udpkit::event::{InterfacesChanged, Question};
-use udpkit::{Datagram, Event, Input, Interfaces, MAX_PAYLOAD_V6, Reason, Remote, SocketId};
+use udpkit::verbs::{ServeFigures, ServeInput};
+use udpkit::{Datagram, Event, Interfaces, MAX_PAYLOAD_V6, Reason, Remote, SocketId};
 
 use super::exec::{Failure, Job, Pool};
 use super::notices::CommandFailed;
@@ -54,7 +55,7 @@ pub(super) fn commands(args: &ExecArgs, printer: &SharedPrinter, ports: Vec<u16>
 /// Runs commands for one worker.
 pub(crate) struct WorkerCommands {
     commands: Commands,
-    remote: Remote,
+    remote: Remote<ServeInput, ServeFigures>,
     interfaces: Interfaces,
 }
 
@@ -72,7 +73,11 @@ fn make_room(at_once: u64) -> Result<()> {
 
 impl Commands {
     /// Those for a worker, who is told the replies.
-    pub(crate) fn for_worker(&self, remote: &Remote, interfaces: &Interfaces) -> WorkerCommands {
+    pub(crate) fn for_worker(
+        &self,
+        remote: &Remote<ServeInput, ServeFigures>,
+        interfaces: &Interfaces,
+    ) -> WorkerCommands {
         WorkerCommands { commands: self.clone(), remote: remote.clone(), interfaces: interfaces.clone() }
     }
 }
@@ -112,7 +117,7 @@ impl WorkerCommands {
         let done = move |reply: std::result::Result<Vec<u8>, Failure>| {
             let reply = reply.map_err(|failure| failures.reason(&failure));
             // A run that is over wants no reply any more.
-            let _ = remote.input(Input::Reply { ticket, reply });
+            let _ = remote.input(ServeInput::Reply { ticket, reply });
         };
         pool.submit(Job { payload: datagram.payload.to_vec(), environment, done: Box::new(done) });
     }

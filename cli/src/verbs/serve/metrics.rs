@@ -8,6 +8,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use udpkit::verbs::ServeFigures;
 use udpkit::{Reason, Report};
 
 pub(crate) use crate::http::Served as Metrics;
@@ -19,12 +20,12 @@ const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Without an address it does nothing.
 pub(crate) fn serve(
     addresses: &[SocketAddr],
-    report: impl Fn() -> Report + Clone + Send + Sync + 'static,
+    report: impl Fn() -> Report<ServeFigures> + Clone + Send + Sync + 'static,
 ) -> Result<Metrics> {
     http::serve(addresses, routes(report), Purpose { attempt: "serve metrics on", flag: "--metrics" })
 }
 
-fn routes(report: impl Fn() -> Report + Clone + Send + Sync + 'static) -> Router {
+fn routes(report: impl Fn() -> Report<ServeFigures> + Clone + Send + Sync + 'static) -> Router {
     // It waits for the workers: less than a millisecond as a rule, a second where they hang. Threads that wait instead of
     // this one would need a bound of their own.
     let scrape = async move || ([(CONTENT_TYPE, EXPOSITION)], text(&report()));
@@ -36,7 +37,7 @@ fn routes(report: impl Fn() -> Report + Clone + Send + Sync + 'static) -> Router
 
 /// The report in Prometheus' text format, version 0.0.4
 /// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
-pub(crate) fn text(report: &Report) -> String {
+pub(crate) fn text(report: &Report<ServeFigures>) -> String {
     let reasons = Reason::ALL.map(|reason| (format!("{{reason=\"{}\"}}", reason.key()), report.ignored.of(reason)));
     let version = format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
     let drops_help = "Datagrams that the kernel dropped at our sockets; a dropped train may count as one.";
@@ -44,13 +45,13 @@ pub(crate) fn text(report: &Report) -> String {
     [
         metric("received_datagrams_total", "Datagrams received.", report.received.datagrams),
         metric("received_bytes_total", "Payload bytes received.", report.received.bytes),
-        metric("answered_datagrams_total", "Datagrams received and answered.", report.answered),
+        metric("answered_datagrams_total", "Datagrams received and answered.", report.own.answered),
         metric(
             "reply_failed_datagrams_total",
             "Datagrams received whose reply could not be sent.",
-            report.reply_failed,
+            report.own.reply_failed,
         ),
-        metric("taken_datagrams_total", "Datagrams received and taken without a reply, as asked.", report.sunk),
+        metric("taken_datagrams_total", "Datagrams received and taken without a reply, as asked.", report.own.sunk),
         family("ignored_datagrams_total", "Datagrams received and not used, by reason.", &reasons),
         metric("truncated_datagrams_total", "Datagrams cut off on receipt; counted elsewhere, too.", report.truncated),
         metric("waiting_datagrams", "Datagrams received whose reply is not due or not made yet.", report.waiting),
@@ -93,11 +94,11 @@ mod tests {
 
     use super::*;
 
-    fn report() -> Report {
-        let mut report = Report::default();
+    fn report() -> Report<ServeFigures> {
+        let mut report = Report::<ServeFigures>::default();
         report.received.add(8, 800);
         report.sent.add(4, 400);
-        report.answered = 4;
+        report.own.answered = 4;
         report.ignored.add(Reason::RateLimit, 3);
         report.waiting = 1;
         report.kernel_drops = Some(2);
@@ -276,8 +277,8 @@ udp_serve_build_info{version="[..]"} 1
     fn each_scrape_asks_anew() {
         let asked = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
         let report = move || {
-            let mut report = Report::default();
-            report.answered = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let mut report = Report::<ServeFigures>::default();
+            report.own.answered = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             report
         };
         let metrics = serve(&["127.0.0.1:0".parse().unwrap()], report).unwrap();

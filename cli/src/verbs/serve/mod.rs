@@ -15,6 +15,7 @@ mod workers;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use udpkit::verbs::ServeFigures;
 use udpkit::{Interfaces, Memberships, Server};
 
 use crate::args::ServeArgs;
@@ -62,5 +63,10 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     printer.drain();
     printer.conclude(&notices::summary(&report, buffer));
     printer.drain();
-    finish(&printer, receiver_exit(&printer, &report, end, &args.common, report.answered + report.sunk))
+    let ServeFigures { answered, reply_failed, sunk, .. } = report.own;
+    let exit = match answered {
+        0 if reply_failed > 0 => Exit::Failed,
+        _ => receiver_exit(&printer, &report, end, &args.common, answered + sunk),
+    };
+    finish(&printer, exit)
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 use udpkit::Report;
+use udpkit::verbs::ServeFigures;
 
 /// Metrics that nobody can ask for.
 #[derive(Debug)]
@@ -17,6 +18,6 @@ impl Metrics {
 }
 
 /// Serves nothing: no flag gives an address.
-pub(crate) fn serve(_addresses: &[SocketAddr], _report: impl Fn() -> Report) -> Result<Metrics> {
+pub(crate) fn serve(_addresses: &[SocketAddr], _report: impl Fn() -> Report<ServeFigures>) -> Result<Metrics> {
     Ok(Metrics)
 }

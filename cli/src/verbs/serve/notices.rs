@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use serde::Serialize;
+use udpkit::verbs::ServeFigures;
 use udpkit::{Capability, Report};
 
 use crate::args::ServeArgs;
-use crate::output::summary::{Counters, NoCapture, Rates, Summary, dropped, ignored};
+use crate::output::summary::{Counters, Rates, Summary, dropped, ignored};
 use crate::output::{Notice, Tone, endpoints};
 use crate::runtime::missing::{self, Consequence};
 use crate::runtime::sockets::Listening;
@@ -75,6 +76,21 @@ impl Notice for CommandFailed<'_> {
     }
 }
 
+/// What a server has in JSON besides the counters that all verbs have.
+#[derive(Serialize)]
+pub(super) struct Served {
+    answered: u64,
+    reply_failed: u64,
+    taken: u64,
+}
+
+impl Served {
+    fn new(report: &Report<ServeFigures>) -> Self {
+        let ServeFigures { answered, reply_failed, sunk: taken, .. } = report.own;
+        Self { answered, reply_failed, taken }
+    }
+}
+
 /// How it goes: the account so far, and the rates since the last time.
 #[derive(Serialize)]
 pub(super) struct Status<'a> {
@@ -83,19 +99,19 @@ pub(super) struct Status<'a> {
     #[serde(flatten)]
     counters: Counters,
     #[serde(flatten)]
-    own: NoCapture,
+    own: Served,
     #[serde(skip)]
-    report: &'a Report,
+    report: &'a Report<ServeFigures>,
 }
 
 impl<'a> Status<'a> {
-    pub(super) fn new(before: &Report, now: &'a Report) -> Self {
+    pub(super) fn new(before: &Report<ServeFigures>, now: &'a Report<ServeFigures>) -> Self {
         let rates = Rates { before, now };
         Self {
             received_per_second: rates.received_per_second(),
             sent_per_second: rates.sent_per_second(),
             counters: Counters::new(now),
-            own: NoCapture::default(),
+            own: Served::new(now),
             report: now,
         }
     }
@@ -149,18 +165,18 @@ pub(super) fn consequences(args: &ServeArgs, listening: &Listening) -> Vec<Conse
 }
 
 /// What a run came to.
-pub(super) fn summary(report: &Report, receive_buffer: usize) -> Summary<NoCapture> {
-    Summary::new(report, NoCapture::default(), words(report, receive_buffer))
+pub(super) fn summary(report: &Report<ServeFigures>, receive_buffer: usize) -> Summary<Served> {
+    Summary::new(report, Served::new(report), words(report, receive_buffer))
 }
 
-fn words(report: &Report, receive_buffer: usize) -> Vec<String> {
+fn words(report: &Report<ServeFigures>, receive_buffer: usize) -> Vec<String> {
     let received = report.received;
     let elapsed = units::human(report.elapsed);
     let mut first = format!("{} received ({} B) in {elapsed}:", received.datagrams, received.bytes);
     let parts = [
-        (report.answered, "answered"),
-        (report.reply_failed, "not answered (the reply could not be sent)"),
-        (report.sunk, "taken"),
+        (report.own.answered, "answered"),
+        (report.own.reply_failed, "not answered (the reply could not be sent)"),
+        (report.own.sunk, "taken"),
     ];
     for (count, name) in parts.into_iter().filter(|(count, _)| *count > 0) {
         first += &format!(" {count} {name},");

@@ -60,7 +60,7 @@ pub(super) fn watch(server: &Server, printer: &SharedPrinter, interval: Option<D
 
 /// Stops all workers.
 fn stop(server: &Server) -> impl Fn() + Send + use<> {
-    let remotes: Vec<Remote> = server.remotes().cloned().collect();
+    let remotes: Vec<_> = server.remotes().cloned().collect();
     move || remotes.iter().for_each(Remote::stop)
 }
 

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use anyhow::Result;
+use udpkit::verbs::{ServeFigures, ServeInput};
 use udpkit::{Event, Interfaces, Remote, Sink};
 
 #[cfg(unix)]
@@ -41,7 +42,7 @@ impl Sinks {
 
     /// The sink of a worker, who is told replies by its remote.
     #[cfg_attr(not(unix), expect(unused_variables, reason = "there are no commands"))]
-    pub(super) fn of_worker(&self, remote: &Remote) -> WorkerSink {
+    pub(super) fn of_worker(&self, remote: &Remote<ServeInput, ServeFigures>) -> WorkerSink {
         WorkerSink {
             printer: self.printer.clone(),
             news: News::new(self.verbose, Refusals::Counted),
