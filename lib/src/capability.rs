@@ -36,6 +36,8 @@ pub enum Capability {
     OnlyJoinedGroups,
     /// [`Capabilities::receive_buffer`]
     ReceiveBuffer,
+    /// [`Capabilities::send_timestamps`]
+    SendTimestamps,
     /// [`Capabilities::true_length`]
     TrueLength,
 }
@@ -57,6 +59,7 @@ impl Capability {
         Self::Errors,
         Self::OnlyJoinedGroups,
         Self::ReceiveBuffer,
+        Self::SendTimestamps,
         Self::TrueLength,
     ];
 
@@ -97,6 +100,7 @@ impl Capability {
                 ["only_joined_groups", "keeping multicasts out that other programs joined", "IP_MULTICAST_ALL"]
             }
             Self::ReceiveBuffer => ["receive_buffer", "a receive buffer of a chosen size", "SO_RCVBUF"],
+            Self::SendTimestamps => ["send_timestamps", "the time at which each datagram left", "SO_TIMESTAMPING"],
             Self::TrueLength => ["true_length", "the true length of a truncated datagram", "MSG_TRUNC"],
         }
     }
@@ -127,6 +131,7 @@ impl Capabilities {
             Capability::Errors => self.errors,
             Capability::OnlyJoinedGroups => self.only_joined_groups,
             Capability::ReceiveBuffer => self.receive_buffer,
+            Capability::SendTimestamps => self.send_timestamps,
             Capability::TrueLength => self.true_length,
         }
     }
@@ -151,6 +156,21 @@ impl Options {
             Capability::Errors => self.errors,
             Capability::OnlyJoinedGroups => self.only_joined_groups,
             Capability::ReceiveBuffer => self.receive_buffer.is_some(),
+            Capability::SendTimestamps => self.send_timestamps,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_field_of_capabilities_is_a_capability_of_its_name() {
+        let fields = format!("{:?}", Capabilities::default());
+        assert_eq!(fields.matches(": ").count(), Capability::ALL.len(), "{fields}");
+        for capability in Capability::ALL {
+            assert!(fields.contains(&format!(" {}: ", capability.key())), "{capability:?}");
         }
     }
 }
