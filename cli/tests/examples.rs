@@ -94,7 +94,10 @@ fn of_help(verb: &str) -> Vec<String> {
 
 /// The command lines in the blocks of a page: all lines of those that begin with one, else those after a prompt.
 fn of_page(text: &str) -> Vec<String> {
-    let blocks = text.split("\n```").skip(1).step_by(2).filter_map(|block| block.strip_prefix('\n'));
+    // README names the language, since its programs are tests of the library.
+    let is_of_a_shell = |language: &str| ["", "sh", "console"].contains(&language);
+    let blocks = text.split("\n```").skip(1).step_by(2).filter_map(|block| block.split_once('\n'));
+    let blocks = blocks.filter(|(language, _)| is_of_a_shell(language)).map(|(_, block)| block);
     let lines = blocks.flat_map(|block| {
         let is_list = ["udp ", "cargo "].iter().any(|word| block.starts_with(word));
         block.lines().filter_map(move |line| if is_list { Some(line) } else { line.strip_prefix("$ ") })

@@ -39,7 +39,7 @@ pub enum Answer {
     /// What this function returns; called by each worker of a server, at the same time.
     With(ReplyMaker),
     /// What the program around the engine makes of each [question](crate::Event::Question), in its own time. Each must be
-    /// told, be it that there is none ([`Input::Reply`](crate::Input::Reply)): a question stays open until then.
+    /// told, be it that there is none ([`ServeInput::Reply`](crate::verbs::ServeInput::Reply)): a question stays open until then.
     #[non_exhaustive]
     Ask {
         /// Questions that each worker may have open; further datagrams are ignored ([`Reason::Busy`](crate::Reason::Busy)).

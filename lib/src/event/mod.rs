@@ -49,7 +49,7 @@ pub enum Event<'a> {
     Received(Received<'a>),
     /// A datagram was answered. Only where the engine was asked to report it.
     Answered(Answered<'a>),
-    /// A datagram is to be answered by the program around the engine, with [`Input::Reply`](crate::Input::Reply).
+    /// A datagram is to be answered by the program around the engine, with [`ServeInput::Reply`](crate::verbs::ServeInput::Reply).
     Question(Question<'a>),
     /// A datagram was sent. Only where the engine was asked to report it.
     Sent(Sent<'a>),
