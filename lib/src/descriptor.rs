@@ -19,7 +19,8 @@ impl Socket {
     /// manager handed over (`systemd.socket(5)`, `ListenDatagram=`). Sets the options on it and makes it non-blocking.
     ///
     /// An IPv6 socket that takes IPv4 too, as `[::]` does by default where a socket is not ours, stays one
-    /// ([`Options::dual_stack`]). Options that were set before remain.
+    /// ([`Options::dual_stack`]). Options that were set before remain; but refusals that are not asked for in these options are
+    /// thrown away.
     ///
     /// # Errors
     ///

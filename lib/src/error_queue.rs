@@ -58,6 +58,14 @@ impl Socket {
         }
     }
 
+    /// Throws reports away that were not asked for here but by whoever had the socket before it was adopted: nobody reads them, and
+    /// they would end each wait at once.
+    pub(crate) fn discard_reports(&self) {
+        if !self.has_feedback() {
+            native::feedback(&self.inner, None, &mut |_| {});
+        }
+    }
+
     /// How many datagrams were handed to the socket; counted only where it tells when they leave.
     pub(crate) fn handed_over(&self) -> u64 {
         self.times.as_deref().map_or(0, SendTimes::sent)

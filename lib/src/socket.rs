@@ -177,8 +177,11 @@ impl Socket {
             if wait != Wait::No && self.has_reports() {
                 return Ok(0);
             }
-            if waited && poll::is_shut_down(&self.inner) {
-                return Err(error(shut_down()));
+            if waited {
+                if poll::is_shut_down(&self.inner) {
+                    return Err(error(shut_down()));
+                }
+                self.discard_reports();
             }
             if !self.wait(wait)? {
                 return Ok(0);

@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 use common::{
     BACKENDS, Received, V4, bind, bind_to, families, interface, loopback, receive, receive_one, reports, send_run,
@@ -107,6 +108,20 @@ fn a_socket_that_is_shut_down_elsewhere_ends_the_wait() {
         let expected = format!("cannot receive on {}: the socket was shut down", socket.local_address());
         assert_eq!(format!("{error:#}"), expected);
         assert_eq!(socket.try_receive(&mut batch).unwrap_err().kind(), ErrorKind::ConnectionAborted);
+    }
+}
+
+#[test]
+fn refusals_that_whoever_adopts_a_socket_did_not_ask_for_end_no_wait() {
+    for portable in BACKENDS {
+        let theirs = UdpSocket::from(bind(V4, &Options::default().errors(true)));
+        let closed = bind(V4, &Options::default()).local_address();
+        let other = Socket::adopt(theirs.try_clone().unwrap(), &Options::default().errors(true)).unwrap();
+        let socket = Socket::adopt(theirs, &Options::default().portable(portable)).unwrap();
+        other.send_to(b"x", closed).unwrap();
+        // Once it waits for longer, they are gone.
+        assert_eq!(socket.receive(&mut ReceiveBatch::default(), Wait::For(Duration::from_millis(20))).unwrap(), 0);
+        other.errors(|refused| panic!("{refused:?} still waits"));
     }
 }
 
