@@ -40,7 +40,7 @@ pub(crate) enum Message<I> {
 }
 
 /// Inputs that wait for the drive; a program that is faster waits.
-const QUEUE: usize = 16;
+pub(crate) const QUEUE: usize = 16;
 
 impl<I, F> Remote<I, F> {
     /// Opens a line to a run: this end of it, and the other for [`Drive::new`](crate::Drive::new).

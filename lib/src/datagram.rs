@@ -350,7 +350,8 @@ impl Entry {
 pub struct SendFailure {
     /// Where they should have gone.
     pub transmit: Transmit,
-    /// How many datagrams had been put into the same batch, ever, before the first of these.
+    /// How many datagrams had been put into the same batch, ever, before the first of these; in a [run](crate::drive()), how many it had
+    /// sent through the same socket. It means nothing for what was sent through a socket after it was closed.
     pub place: u64,
     /// How many datagrams; at least one.
     pub count: usize,

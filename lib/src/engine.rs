@@ -85,7 +85,9 @@ pub trait Outbox {
     }
 
     /// Closes a socket, once what waits to be sent through it is sent. What it has received and the engine has not is
-    /// counted as ignored ([`Reason::SocketClosed`](crate::Reason::SocketClosed)). Does nothing where it is closed.
+    /// counted as ignored ([`Reason::SocketClosed`](crate::Reason::SocketClosed)). One that was lost is not opened again. Does nothing where it is closed.
+    ///
+    /// Its address stays taken until the run's next turn, so no other socket can be opened there in the same call.
     fn close(&mut self, _via: SocketId) {}
 
     /// The time, read now: for timestamps in what is sent. Everything else goes by the time that the engine is handed.

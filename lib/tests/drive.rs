@@ -238,6 +238,94 @@ fn an_engine_is_called_again_once_it_was_fed() {
 }
 
 #[test]
+fn an_engine_that_is_fed_without_end_is_called_and_stopped_all_the_same() {
+    /// Feeds itself.
+    struct Fed {
+        remote: Remote<Vec<u8>>,
+        ticks: usize,
+    }
+    impl Engine for Fed {
+        type Input = Vec<u8>;
+        type Figures = ();
+        fn receive(&mut self, _: Instant, _: SocketId, _: &Datagram<'_>, _: &mut impl Outbox) {}
+        fn tick(&mut self, _: Instant, _: &mut impl Outbox) {
+            self.ticks += 1;
+            if self.ticks == 10 {
+                self.remote.stop();
+            }
+        }
+        fn next(&self) -> Next {
+            Next::Datagram
+        }
+        fn wants_input(&self) -> bool {
+            true
+        }
+        fn input(&mut self, _: Instant, _: Vec<u8>, _: &mut impl Outbox) {
+            assert!(self.remote.input(Vec::new()), "there is room for what takes its place");
+        }
+        fn unreachable(&mut self, _: Instant, _: SocketId, _: &Unreachable, _: &mut impl Outbox) {}
+        fn failed(&mut self, _: Instant, _: SocketId, _: &SendFailure, _: &mut impl Outbox) {}
+        fn report(&self) -> Report {
+            Report::default()
+        }
+    }
+    let (end, ticks) = in_time(|| {
+        let (remote, control) = Remote::pair().expect("there are descriptors");
+        assert!(remote.input(Vec::new()));
+        let mut engine = Fed { remote, ticks: 0 };
+        let ran = drive(Vec::new(), &mut engine, Drive::new(control), &mut Idle(|| ()));
+        (ran.expect("there is nothing to break").1, engine.ticks)
+    });
+    assert_eq!((end, ticks), (End::Stopped, 10));
+}
+
+#[test]
+fn an_engine_is_called_while_many_sockets_are_never_empty() {
+    const SOCKETS: usize = 64;
+    const TURNS: usize = 10;
+    /// Sends back what comes, and counts what comes between two calls.
+    #[derive(Default)]
+    struct Counting(Vec<usize>);
+    impl Engine for Counting {
+        type Input = Infallible;
+        type Figures = ();
+        fn receive(&mut self, _: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+            *self.0.last_mut().expect("it is called before") += 1;
+            out.send(via, &Transmit::to(datagram.meta.source), datagram.payload);
+        }
+        fn tick(&mut self, _: Instant, _: &mut impl Outbox) {
+            self.0.push(0);
+        }
+        fn next(&self) -> Next {
+            if self.0.len() > TURNS { Next::Done } else { Next::Datagram }
+        }
+        fn unreachable(&mut self, _: Instant, _: SocketId, _: &Unreachable, _: &mut impl Outbox) {}
+        fn failed(&mut self, _: Instant, _: SocketId, _: &SendFailure, _: &mut impl Outbox) {}
+        fn report(&self) -> Report {
+            Report::default()
+        }
+    }
+    let sockets: Vec<_> = (0..SOCKETS).map(|_| sending_to_itself(2 * ReceiveBatch::SLOTS)).collect();
+    let mut engine = Counting::default();
+    let (_remote, control) = Remote::pair().expect("there are descriptors");
+    drive(sockets, &mut engine, Drive::new(control), &mut Idle(|| ())).expect("sockets do not break");
+    let most = engine.0[..TURNS].iter().max().expect("some");
+    assert!(*most <= 2 * SOCKETS * ReceiveBatch::SLOTS, "{most} in one turn");
+    assert!(*most >= SOCKETS * ReceiveBatch::SLOTS, "each has a turn");
+}
+
+#[test]
+fn refusals_that_a_socket_was_not_asked_for_do_not_keep_a_run_from_sleeping() {
+    let closed = bind(V4, &Options::default()).local_address();
+    // It reports refusals, which whoever adopts it does not ask for; one waits in it.
+    let theirs = std::net::UdpSocket::from(bind(V4, &Options::default().errors(true)));
+    theirs.send_to(b"x", closed).unwrap();
+    let socket = Socket::adopt(theirs, &Options::default()).unwrap();
+    let probe = run([socket], Probe { lasts: Some(Duration::from_millis(100)), ..Probe::default() }, || ());
+    assert!(probe.ticks.len() < 100, "called {} times", probe.ticks.len());
+}
+
+#[test]
 fn a_run_ends_when_it_is_stopped_and_what_was_received_is_told_first() {
     let (remote, control) = Remote::pair().expect("there are descriptors");
     let drive_with = Drive::new(control);
@@ -256,7 +344,7 @@ fn a_run_ends_when_it_is_stopped_and_what_was_received_is_told_first() {
 
 #[test]
 fn no_more_is_received_than_the_batch_in_which_the_sink_had_enough() {
-    let many = [sending_to_itself(3 * ReceiveBatch::SLOTS)];
+    let many = [(); 3].map(|()| sending_to_itself(3 * ReceiveBatch::SLOTS));
     let mut told = 0;
     let mut closing = |_: Event<'_>| {
         told += 1;

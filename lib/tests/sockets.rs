@@ -31,6 +31,8 @@ enum Call<'a> {
 struct Script<F> {
     on: F,
     is_done: bool,
+    /// Whether time alone calls it, each millisecond.
+    ticks: bool,
     until: Instant,
     closed: Closed,
     report: Report,
@@ -38,7 +40,7 @@ struct Script<F> {
 
 impl<F: FnMut(Call<'_>, &mut dyn Outbox) -> bool> Script<F> {
     fn new(on: F) -> Self {
-        Self { on, is_done: false, until: patience(), closed: Closed::GoOn, report: Report::default() }
+        Self { on, is_done: false, ticks: true, until: patience(), closed: Closed::GoOn, report: Report::default() }
     }
 
     fn call(&mut self, call: Call<'_>, out: &mut impl Outbox) {
@@ -76,7 +78,11 @@ impl<F: FnMut(Call<'_>, &mut dyn Outbox) -> bool> Engine for Script<F> {
 
     fn next(&self) -> Next {
         let soon = now() + Duration::from_millis(1);
-        if self.is_done || soon >= self.until { Next::Done } else { Next::At(soon) }
+        match self.ticks {
+            _ if self.is_done || soon >= self.until => Next::Done,
+            true => Next::At(soon),
+            false => Next::At(self.until),
+        }
     }
 
     fn unreachable(&mut self, _now: Instant, _via: SocketId, _unreachable: &Unreachable, _out: &mut impl Outbox) {}
@@ -442,4 +448,124 @@ fn sockets_of_both_families_and_backends_can_be_opened_in_one_run() {
         other => panic!("{other:?}"),
     })
     .run([]);
+}
+
+#[test]
+fn what_an_engine_does_about_failures_waits_for_nothing_else() {
+    const ROUNDS: usize = 20;
+    let (mut closed, mut failures) = (None, 0);
+    let to = Transmit::to(SocketAddr::new(V4, 9));
+    let mut script = Script::new(|call, out| match call {
+        Call::Tick if closed.is_none() => {
+            let via = open(out);
+            out.close(via);
+            out.send(via, &to, b"x");
+            closed = Some(via);
+            false
+        }
+        Call::Failed(via, _) => {
+            failures += 1;
+            out.send(via, &to, b"again");
+            failures == ROUNDS
+        }
+        Call::Tick => false,
+        other => panic!("{other:?}"),
+    });
+    script.ticks = false;
+    script.run([]);
+}
+
+/// A socket, and what shuts it down.
+#[expect(clippy::disallowed_methods, reason = "a socket of the standard library is what can be shut down from outside")]
+fn fragile() -> (Socket, socket2::Socket) {
+    let theirs = std::net::UdpSocket::bind((V4, 0)).expect("there are free ports");
+    let other = theirs.try_clone().expect("there are descriptors").into();
+    (Socket::adopt(theirs, &Options::default()).expect("it is one of UDP"), other)
+}
+
+#[test]
+fn a_lost_socket_that_its_engine_closes_is_not_opened_again() {
+    let [first, second] = [0, 1].map(SocketId::first);
+    for at_once in [true, false] {
+        let (sockets, mut others): (Vec<_>, Vec<_>) = [fragile(), fragile()].into_iter().unzip();
+        // It has no peer, which the system says after it did as it was asked.
+        let mut shut = || others.remove(0).shutdown(std::net::Shutdown::Both).expect_err("it has no peer");
+        let (mut is_begun, mut is_lost, mut next) = (false, false, None);
+        let mut script = Script::new(|call, out| {
+            match call {
+                Call::Tick if !is_begun => {
+                    shut();
+                    is_begun = true;
+                }
+                Call::Closed(via, _) if via == first => {
+                    if at_once {
+                        out.close(first);
+                    }
+                    // Its time to be opened again is later than that of the first.
+                    shut();
+                }
+                Call::Closed(via, _) => is_lost = via == second,
+                Call::Tick if is_lost && next.is_none() => {
+                    out.close(first);
+                    next = Some(open(out));
+                }
+                Call::Tick => {}
+                other => panic!("{other:?}"),
+            }
+            assert!(!is_lost || out.local_address(first).is_none());
+            is_lost && out.local_address(second).is_some()
+        });
+        script.closed = Closed::Reopen;
+        script.run(sockets);
+        assert_eq!(next.expect("it was opened").index(), first.index(), "the place of the first is free");
+    }
+}
+
+#[test]
+fn a_train_of_no_segments_leaves_as_single_bytes() {
+    let receiver = bind(V4, &Options::default());
+    let to = Transmit::to(receiver.local_address());
+    Script::new(|_, out| {
+        let via = open(out);
+        out.send_train(via, &to, b"abc", 0);
+        out.send_train(via, &to, b"", 5);
+        out.close(via);
+        out.send_train(via, &to, b"", 5);
+        true
+    })
+    .run([]);
+    let received: Vec<_> = receive(&receiver, 3).into_iter().map(|received| received.payload).collect();
+    assert_eq!(received, [b"a", b"b", b"c"]);
+}
+
+#[test]
+fn what_an_engine_sends_when_the_run_ends_is_sent() {
+    struct Polite(Transmit, usize);
+    impl Engine for Polite {
+        type Input = Infallible;
+        type Figures = ();
+        fn receive(&mut self, _: Instant, _: SocketId, _: &Datagram<'_>, _: &mut impl Outbox) {}
+        fn next(&self) -> Next {
+            Next::Done
+        }
+        fn finish(&mut self, _: Instant, out: &mut impl Outbox) {
+            out.send(SocketId::first(0), &self.0, b"goodbye");
+            out.send(SocketId::first(1), &self.0, b"nobody's");
+        }
+        fn unreachable(&mut self, _: Instant, _: SocketId, _: &Unreachable, _: &mut impl Outbox) {}
+        fn failed(&mut self, _: Instant, via: SocketId, _: &SendFailure, _: &mut impl Outbox) {
+            assert_eq!(via, SocketId::first(1));
+            self.1 += 1;
+        }
+        fn report(&self) -> Report {
+            Report::default()
+        }
+    }
+    let receiver = bind(V4, &Options::default());
+    let mut engine = Polite(Transmit::to(receiver.local_address()), 0);
+    let (_remote, control) = Remote::pair().expect("there are descriptors");
+    let mut sink = |_: Event<'_>| ControlFlow::Continue(());
+    drive([bind(V4, &Options::default())], &mut engine, Drive::new(control), &mut sink).expect("it goes on");
+    assert_eq!(engine.1, 1, "told what failed");
+    assert_eq!(receive_one(&receiver).payload, b"goodbye");
 }

@@ -9,7 +9,7 @@ use crate::alarm::Alarm;
 use crate::attached::InterfaceWatch;
 use crate::batch::ReceiveBatch;
 use crate::clock::now;
-use crate::control::{Control, Message};
+use crate::control::{Control, Message, QUEUE};
 use crate::engine::{Closed, Engine, Next, Outbox};
 use crate::error::{Attempt, Error, Object, Result};
 use crate::event::{Event, InterfacesChanged, Reopened, Trouble};
@@ -25,6 +25,8 @@ use crate::sys::waiting::{Poller, Ready};
 
 /// Batches received from one socket before the others have their turn.
 const TURN: usize = 16;
+/// Batches received from all sockets before time, input and the wish to stop have their turn; at least one from each.
+const TURN_OF_ALL: usize = 64;
 /// Batches received from each socket when a run ends, and the time after which no more are, each socket having had its turn:
 /// a buffer of 64 MiB is emptied, and a flood keeps no run from ending.
 const LAST_BATCHES: usize = 1024;
@@ -197,8 +199,8 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
             _ if self.wire.flow.is_break() => return Ok(Some(End::SinkClosed)),
             _ if self.control.is_stopped() => return Ok(Some(End::Stopped)),
             Next::Done => return Ok(Some(End::Done)),
-            // What was fed in may be due at once.
-            _ if is_fed => Some(moment),
+            // What was fed in may be due at once, and what came up since the last flush waits for nothing.
+            _ if is_fed || self.wire.has_work() => Some(moment),
             Next::At(deadline) => Some(deadline),
             Next::Datagram => None,
         };
@@ -219,7 +221,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         Ok(None)
     }
 
-    /// Waits until something comes or is due; returns when the sockets were asked, if they were.
+    /// Waits until something comes or is due; returns when the sockets were asked, if they answered.
     fn wait(&mut self, moment: Instant, due: Option<Instant>) -> Option<Instant> {
         // The sink may have taken its time.
         let left = || due.map(|due| due.saturating_duration_since(now()));
@@ -243,6 +245,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
             let error = Error::new(Attempt::Wait, Object::None, cause);
             self.wire.emit(Event::Trouble(Trouble { error: &error }));
             pause(earlier(Some(TROUBLE_PAUSE), asleep));
+            return None;
         }
         Some(asked)
     }
@@ -250,13 +253,16 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
     /// Hands on what the last wait found; true if there was anything.
     fn hear(&mut self, asked: Instant) -> Result<bool> {
         let (mut heard, mut is_woken, mut is_changed) = (asked, self.control.is_deaf, false);
+        let batches = (TURN_OF_ALL / self.ready.len().max(1)).clamp(1, TURN);
         for place in 0..self.ready.len() {
             let Ready { token, failed } = self.ready[place];
             match token {
                 CONTROL => is_woken = true,
                 INTERFACES => is_changed = true,
+                // Nobody is there to be shown what comes.
+                _ if self.wire.flow.is_break() => {}
                 token => {
-                    if let Some(until) = self.hear_from(SocketId::from_token(token), failed)? {
+                    if let Some(until) = self.hear_from(SocketId::from_token(token), failed, batches)? {
                         heard = heard.min(until);
                     }
                 }
@@ -276,17 +282,20 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         Ok(!self.ready.is_empty())
     }
 
-    /// Hands on what came to a socket, and its errors; returns the arrival up to which it was received, if not all of it was.
-    fn hear_from(&mut self, via: SocketId, failed: bool) -> Result<Option<Instant>> {
+    /// Hands on what came to a socket, so many batches at most, and its errors; returns the arrival up to which it was received,
+    /// if not all of it was.
+    fn hear_from(&mut self, via: SocketId, failed: bool, batches: usize) -> Result<Option<Instant>> {
         if failed {
             self.wire.errors(self.engine, via, now());
-            if let Some(error) = self.wire.sockets.get(via).and_then(Socket::lost) {
+            let Some(socket) = self.wire.sockets.get(via) else { return Ok(None) };
+            socket.discard_reports();
+            if let Some(error) = socket.lost() {
                 self.lose(via, &error)?;
                 return Ok(None);
             }
         }
         let mut last = None;
-        for _ in 0..TURN {
+        for _ in 0..batches {
             // It may have been closed meanwhile.
             let Some(socket) = self.wire.sockets.get(via) else { return Ok(None) };
             let received = match socket.receive(&mut self.batch, Wait::No) {
@@ -310,9 +319,11 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
             last = self.hand_on(via).or(last);
             self.wire.ask_drops(moment);
             // A batch that was not filled emptied the socket; asking again would cost a call to learn it.
-            let is_over = self.wire.flow.is_break() || !self.wire.broken.is_empty() || self.engine.next() == Next::Done;
-            if received < self.batch.slots() || is_over {
+            if received < self.batch.slots() {
                 return Ok(None);
+            }
+            if self.wire.flow.is_break() || !self.wire.broken.is_empty() || self.engine.next() == Next::Done {
+                break;
             }
         }
         Ok(last)
@@ -343,14 +354,13 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         while let Some((socket, reported)) = self.wire.sockets.take_closing() {
             self.bury(&socket, reported);
         }
-        while let Some((via, opened)) = self.wire.sockets.open_again(moment) {
+        while let Some(opened) = self.wire.sockets.open_again(moment) {
             match opened {
                 Ok(local) => {
                     // Before it is said to be open.
-                    let refused = Interfaces::list().map(|interfaces| self.joining(&interfaces, &Changes::default()));
-                    debug_assert!(self.wire.sockets.get(via).is_some(), "it was opened");
+                    let refused = self.join_again();
                     self.wire.emit(Event::Reopened(Reopened { local }));
-                    refused.iter().flatten().for_each(|error| self.wire.emit(Event::Trouble(Trouble { error })));
+                    refused.iter().for_each(|error| self.wire.emit(Event::Trouble(Trouble { error })));
                 }
                 Err(error) => self.wire.emit(Event::Trouble(Trouble { error: &error })),
             }
@@ -433,6 +443,7 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         self.wire.flush(self.engine, now());
         self.hear_errors();
         self.engine.finish(now(), &mut self.wire);
+        self.wire.flush(self.engine, now());
         while let Some((socket, reported)) = self.wire.sockets.take_closing() {
             self.bury(&socket, reported);
         }
@@ -441,19 +452,19 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         self.wire.idle();
     }
 
-    /// Hands inputs to the engine while it wants them; true if there were any.
+    /// Hands the inputs that wait to the engine, while it wants them; true if there were any.
     fn take_input(&mut self, moment: Instant) -> bool {
-        let mut any = false;
-        while self.engine.wants_input()
-            && let Some(message) = self.control.message()
-        {
-            match message {
-                Message::Input(input) => self.engine.input(moment, input, &mut self.wire),
-                Message::End => self.engine.input_ended(moment, &mut self.wire),
+        for taken in 0..QUEUE {
+            if !self.engine.wants_input() {
+                return taken > 0;
             }
-            any = true;
+            match self.control.message() {
+                Some(Message::Input(input)) => self.engine.input(moment, input, &mut self.wire),
+                Some(Message::End) => self.engine.input_ended(moment, &mut self.wire),
+                None => return taken > 0,
+            }
         }
-        any
+        true
     }
 
     /// Gives the report to those who asked for it.
@@ -486,6 +497,14 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
         for error in self.joining(interfaces, changes) {
             self.wire.emit(Event::Trouble(Trouble { error: &error }));
         }
+    }
+
+    /// Joins the groups of a socket that was opened again; returns what is refused.
+    fn join_again(&mut self) -> Vec<Error> {
+        if self.memberships.is_empty() {
+            return Vec::new();
+        }
+        self.joining(&Interfaces::list().unwrap_or_default(), &Changes::default())
     }
 
     fn joining(&mut self, interfaces: &Interfaces, changes: &Changes) -> Vec<Error> {

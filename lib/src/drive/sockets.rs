@@ -30,12 +30,27 @@ pub(crate) struct Sockets {
     pub(super) poller: Poller,
 }
 
-/// What the kernel dropped.
-#[derive(Clone, Copy, Debug, Default)]
+/// What the kernel dropped at some sockets.
+#[derive(Clone, Copy, Debug)]
 struct Drops {
-    count: u64,
-    /// Whether a train that was dropped may have been counted as one.
+    /// `None` where one of them could not tell.
+    count: Option<u64>,
+    /// Whether one of them received trains, so that one that was dropped may have been counted as one datagram.
     coalesced: bool,
+}
+
+impl Drops {
+    const NONE: Self = Self { count: Some(0), coalesced: false };
+
+    fn of(socket: &Socket) -> Self {
+        let count = socket.kernel_drops();
+        Self { count, coalesced: count > Some(0) && socket.capabilities().coalesce }
+    }
+
+    fn and(self, other: Self) -> Self {
+        let count = self.count.zip(other.count).map(|(one, other)| one + other);
+        Self { count, coalesced: self.coalesced || other.coalesced }
+    }
 }
 
 /// A place for a socket.
@@ -90,7 +105,7 @@ impl Sockets {
     pub(crate) fn new(sockets: Vec<Socket>) -> Result<Self> {
         let poller = Poller::new().map_err(|cause| Error::new(Attempt::Wait, Object::None, cause))?;
         let (free, closing, lost, heard) = Default::default();
-        let mut all = Self { slots: Vec::new(), free, closing, lost, heard, gone: Drops::default(), poller };
+        let mut all = Self { slots: Vec::new(), free, closing, lost, heard, gone: Drops::NONE, poller };
         sockets.into_iter().try_for_each(|socket| all.add(socket).map(drop))?;
         Ok(all)
     }
@@ -183,8 +198,9 @@ impl Sockets {
         }
     }
 
-    /// Closes a socket that is open, which is emptied later.
+    /// Closes a socket: one that is open is emptied later, one that is lost is given up.
     pub(super) fn close(&mut self, id: SocketId) {
+        self.forget(id);
         let Some(slot) = self.slot(id) else { return };
         match std::mem::replace(&mut slot.state, State::Free) {
             State::Open(socket) => {
@@ -220,10 +236,9 @@ impl Sockets {
 
     /// Keeps in mind what the kernel dropped at a socket that is about to be gone; returns what of it was not reported.
     pub(super) fn keep_drops(&mut self, socket: &Socket, reported: u64) -> u64 {
-        let count = socket.kernel_drops().unwrap_or(0);
-        self.gone.count += count;
-        self.gone.coalesced |= count > 0 && socket.capabilities().coalesce;
-        count.saturating_sub(reported)
+        let drops = Drops::of(socket);
+        self.gone = self.gone.and(drops);
+        drops.count.unwrap_or(0).saturating_sub(reported)
     }
 
     /// Takes a socket that is of no use any more out of the run; returns what of its drops was not reported.
@@ -241,6 +256,7 @@ impl Sockets {
     /// Gives up a socket that was lost.
     pub(super) fn forget(&mut self, id: SocketId) {
         if self.slot(id).is_some_and(|slot| matches!(slot.state, State::Lost(_))) {
+            self.lost.retain(|lost| *lost != id);
             self.vacate(id);
         }
     }
@@ -260,7 +276,7 @@ impl Sockets {
     }
 
     /// Opens a lost socket whose time has come: its address, or why it still cannot be opened, where that is worth a word.
-    pub(super) fn open_again(&mut self, moment: Instant) -> Option<(SocketId, Result<SocketAddr>)> {
+    pub(super) fn open_again(&mut self, moment: Instant) -> Option<Result<SocketAddr>> {
         let is_due = |slot: &Slot| slot.broken.is_none_or(|(when, pause)| when + pause <= moment);
         loop {
             let place = self.lost.iter().position(|id| is_due(&self.slots[id.index()]))?;
@@ -278,7 +294,7 @@ impl Sockets {
                     slot.began = (socket.handed_over(), slot.put);
                     (slot.state, slot.drops) = (State::Open(socket), 0);
                     self.lost.swap_remove(place);
-                    return Some((id, Ok(local)));
+                    return Some(Ok(local));
                 }
                 Err(error) => {
                     let pause = next_pause(slot.broken, moment);
@@ -286,7 +302,7 @@ impl Sockets {
                     slot.broken = Some((now().max(moment), pause));
                     let State::Lost(lost) = &mut slot.state else { continue };
                     if pause == PAUSES.1 && !std::mem::replace(&mut lost.is_reported, true) {
-                        return Some((id, Err(error)));
+                        return Some(Err(error));
                     }
                 }
             }
@@ -311,9 +327,12 @@ impl Sockets {
     /// What the kernel dropped, at all sockets that there were; `None` where it cannot tell. And whether that may be too few, since
     /// trains were counted as one.
     pub(crate) fn drops(&self) -> (Option<u64>, bool) {
-        let open = self.open().map(|(_, socket)| socket.kernel_drops()).sum::<Option<u64>>();
-        let coalesced = open > Some(0) && self.open().any(|(_, socket)| socket.capabilities().coalesce);
-        (open.map(|open| open + self.gone.count), self.gone.coalesced || coalesced)
+        let sockets = self.slots.iter().filter_map(|slot| match &slot.state {
+            State::Open(socket) | State::Closing(socket) => Some(socket),
+            State::Lost(_) | State::Free => None,
+        });
+        let all = sockets.map(Drops::of).fold(self.gone, Drops::and);
+        (all.count, all.count.is_some() && all.coalesced)
     }
 
     /// Waits until a socket can be read, or the time is over.
@@ -338,4 +357,43 @@ fn borrow(socket: &Socket) -> std::os::fd::BorrowedFd<'_> {
 #[cfg(windows)]
 fn borrow(socket: &Socket) -> std::os::windows::io::BorrowedSocket<'_> {
     std::os::windows::io::AsSocket::as_socket(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn bind(options: &Options) -> Socket {
+        Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), options).expect("there are free ports")
+    }
+
+    #[test]
+    fn drops_are_known_and_the_same_while_a_socket_is_closed_and_after_it() {
+        let overrun = bind(&Options::default().receive_buffer(4096).coalesce(true));
+        if overrun.kernel_drops().is_none() {
+            return;
+        }
+        while overrun.kernel_drops() == Some(0) {
+            overrun.send_to(b"x", overrun.local_address()).expect("loopback takes it");
+        }
+        let (drops, first) = (overrun.kernel_drops(), SocketId::first(0));
+        let mut sockets = Sockets::new(vec![overrun]).expect("there are descriptors");
+        assert_eq!(sockets.drops(), (drops, true));
+        sockets.close(first);
+        assert_eq!(sockets.drops(), (drops, true));
+        let (socket, reported) = sockets.take_closing().expect("it was closed");
+        assert_eq!(Some(sockets.keep_drops(&socket, reported)), drops);
+        assert_eq!(sockets.drops(), (drops, true));
+    }
+
+    #[test]
+    fn drops_that_nobody_knows_of_are_not_taken_for_none_once_the_socket_is_gone() {
+        let socket = bind(&Options::default().portable(true));
+        let mut sockets = Sockets::new(vec![socket]).expect("there are descriptors");
+        assert_eq!(sockets.drops(), (None, false));
+        assert_eq!(sockets.lose(SocketId::first(0)), Some(0));
+        assert_eq!(sockets.drops(), (None, false));
+    }
 }

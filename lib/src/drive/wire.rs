@@ -108,6 +108,11 @@ impl<'a, S: Sink> Wire<'a, S> {
         }
     }
 
+    /// Whether anything is to be done before the run waits: something to be sent or reported, or a socket to take leave of.
+    pub(super) fn has_work(&self) -> bool {
+        !self.filled.is_empty() || !self.failures.is_empty() || !self.broken.is_empty() || self.sockets.has_closing()
+    }
+
     /// Sends what waits at any socket.
     fn send_all(&mut self) {
         for place in 0..self.filled.len() {
@@ -224,6 +229,9 @@ impl<'a, S: Sink> Wire<'a, S> {
 
     /// What was to be sent through a closed socket fails.
     fn fail(&mut self, via: SocketId, transmit: &Transmit, count: usize, bytes: usize) {
+        if count == 0 {
+            return;
+        }
         let error = io::Error::new(io::ErrorKind::NotConnected, "the socket is closed");
         let place = self.sockets.pass_over(via, count);
         self.failures.push((via, SendFailure { transmit: *transmit, place, count, bytes, error }));
@@ -241,8 +249,9 @@ impl<S: Sink> Outbox for Wire<'_, S> {
     }
 
     fn send_train(&mut self, via: SocketId, transmit: &Transmit, payload: &[u8], segment: usize) {
+        let segment = segment.max(1);
         let Some(place) = self.batch(via) else {
-            return self.fail(via, transmit, payload.len().div_ceil(segment.max(1)), payload.len());
+            return self.fail(via, transmit, payload.len().div_ceil(segment), payload.len());
         };
         for run in payload.chunks(SendBatch::max_train(segment)) {
             if !self.batches[place].push_train(transmit, run, segment) {
