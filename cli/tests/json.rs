@@ -3,14 +3,12 @@
 #![cfg(target_os = "linux")]
 
 mod common;
-#[path = "../../lib/tests/refusal/mod.rs"]
-mod refusal;
 
 use std::collections::BTreeSet;
 
-use common::netns::{self, require, skip};
+use common::netns::{require, skip};
 use common::schema::{checked, types};
-use common::{Outcome, Place, Process, Scratch, hosts, serve_at};
+use common::{Outcome, Place, Process, Scratch, hosts, refusal, serve_at};
 use serde_json::{Value, json};
 
 /// Sends datagrams from one socket. Arguments: port, how many, length.
@@ -111,6 +109,35 @@ fn refused() -> Option<Outcome> {
     })
 }
 
+/// What a listener prints whose clock is set.
+fn stepped() -> Option<Outcome> {
+    if !refusal::is_possible() {
+        return None;
+    }
+    let scratch = Scratch::new();
+    let file = scratch.path().join("stepped");
+    let mut command = Place::Here.udp_command(&["listen", "127.0.0.1:0", "--json"]);
+    refusal::step_clock(&mut command, &file);
+    let mut listener = Process::start(command);
+    let line = listener.until(|line| line.contains(r#""type":"listening""#));
+    let listening: Value = serde_json::from_str(&line).expect("an object");
+    let port = listening["addresses"][0]
+        .as_str()
+        .and_then(|address| address.rsplit(':').next())
+        .expect("an address")
+        .to_owned();
+    Place::Here.python_says(SEND, &[&port, "1", "1"]);
+    listener.until(|line| line.contains(r#""type":"received""#));
+    std::fs::write(&file, "").expect("the directory is ours");
+    Place::Here.python_says(SEND, &[&port, "2", "1"]);
+    let line = listener.until(|line| line.contains(r#""type":"clock_stepped""#));
+    let by_ns = serde_json::from_str::<Value>(&line).expect("an object")["by_ns"].as_i64().expect("a number");
+    assert!((by_ns - 3_600_000_000_000).abs() < 1_000_000_000, "{line}");
+    let outcome = listener.stop();
+    assert_eq!(types_of(&outcome).filter(|kind| kind == "clock_stepped").count(), 1, "once for each step");
+    Some(outcome)
+}
+
 /// What is printed of a capture: what was, and what would be sent.
 fn replayed() -> Vec<Outcome> {
     let scratch = Scratch::new();
@@ -124,8 +151,10 @@ fn every_type_of_the_schema_is_printed() {
     if !require("python3") {
         return;
     }
-    let (Some(sent), Some(reopened), Some(refused)) = (sent(), reopened(), refused()) else { return };
-    let outcomes = [served(), listened(), sent, vec![reopened, refused], replayed()];
+    let (Some(sent), Some(reopened), Some(refused), Some(stepped)) = (sent(), reopened(), refused(), stepped()) else {
+        return;
+    };
+    let outcomes = [served(), listened(), sent, vec![reopened, refused, stepped], replayed()];
     let printed: BTreeSet<_> = outcomes.iter().flatten().flat_map(types_of).collect();
     assert_eq!(printed, types().into_iter().collect());
 }

@@ -2,13 +2,11 @@
 #![cfg(target_os = "linux")]
 
 mod common;
-#[path = "../../lib/tests/refusal/mod.rs"]
-mod refusal;
 
 use std::thread;
 
-use common::{Outcome, Place, Process, Scratch, netns};
-use refusal::{EACCES, EAFNOSUPPORT, EINVAL, EIO, ENOPROTOOPT, ENOSYS, EPERM};
+use common::refusal::{self, EACCES, EAFNOSUPPORT, EINVAL, EIO, ENOPROTOOPT, ENOSYS, EPERM};
+use common::{Outcome, Place, Process, Scratch};
 
 /// What is refused, with which error, its name as a capability, and the verbs that say so without -v.
 type Refusal = (&'static str, i32, &'static str, &'static [&'static str]);

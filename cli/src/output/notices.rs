@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 use udpkit::event::{self, Refusal};
-use udpkit::{Cause, ErrorKind, Meta, Reason, SendFailure, Transmit, Unreachable};
+use udpkit::{Cause, ErrorKind, Meta, Reason, SendFailure, SignedNanoseconds, Transmit, Unreachable};
 
 use super::json;
 use super::notice::{Notice, Tone};
@@ -405,6 +405,30 @@ impl Notice for Reopened {
 
     fn words(&self) -> Vec<String> {
         vec![format!("waiting for datagrams on {} again", self.address)]
+    }
+}
+
+/// The system's clock was set.
+#[derive(Serialize)]
+pub(crate) struct ClockStepped {
+    by_ns: i64,
+}
+
+impl ClockStepped {
+    pub(crate) fn new(by: SignedNanoseconds) -> Self {
+        Self { by_ns: by.0 }
+    }
+}
+
+impl Notice for ClockStepped {
+    fn kind(&self) -> Option<&'static str> {
+        Some("clock_stepped")
+    }
+
+    fn words(&self) -> Vec<String> {
+        let direction = if self.by_ns < 0 { "back" } else { "forward" };
+        let size = units::human(SignedNanoseconds(self.by_ns).size());
+        vec![format!("the system's clock was set {direction} by {size}: times before and after that do not compare")]
     }
 }
 

@@ -13,7 +13,8 @@ use super::head::Heads;
 use super::news::{Bound, MAX_TOLD, News, Repeated, Repeating};
 use super::notice::{Notice, Remark, Tone};
 use super::notices::{
-    Dropped, Ignored, NotSent, NotShown, Refused, Reopened, Sent, Span, Telling, Trouble, Unanswered, Unread,
+    ClockStepped, Dropped, Ignored, NotSent, NotShown, Refused, Reopened, Sent, Span, Telling, Trouble, Unanswered,
+    Unread,
 };
 use super::role::Role;
 use super::settings::Settings;
@@ -399,6 +400,7 @@ impl<W: Write, N: Write> Printer<W, N> {
                 }
                 self.set_interfaces(interfaces);
             }
+            Event::ClockStepped(stepped) => self.say(&ClockStepped::new(stepped.by)),
             Event::Reopened(reopened) => self.say(&Reopened { address: Endpoint(reopened.local) }),
             Event::Trouble(event::Trouble { error, .. }) => {
                 // One that somebody destroyed could receive before that.
@@ -523,6 +525,9 @@ mod tests {
                 "dropped" => ("", "dropped by the kernel: 5 (5 in all): the receive buffer is full\n"),
                 "interfaces" => ("", "interfaces changed\n"),
                 "reopened" => ("", "waiting for datagrams on 192.0.2.1:40000 again\n"),
+                "clock_stepped" => {
+                    ("", "the system's clock was set back by 1.50 s: times before and after that do not compare\n")
+                }
                 "trouble" => (
                     "",
                     "cannot join 239.1.2.3: entity not found\n\

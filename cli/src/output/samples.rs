@@ -3,14 +3,14 @@
 use std::io;
 
 use udpkit::event::{
-    Answered, Dropped, IgnoredDatagrams, InterfacesChanged, Question, Received, Refusal, Reopened, Reply, Request,
-    SendFailed, Sent, Trouble, Unanswered,
+    Answered, ClockStepped, Dropped, IgnoredDatagrams, InterfacesChanged, Question, Received, Refusal, Reopened, Reply,
+    Request, SendFailed, Sent, Trouble, Unanswered,
 };
 use udpkit::{
     Attempt, Cause, Datagram, Error, ErrorKind, Event, Interface, InterfaceIndex, Interfaces, Meta, Object, Reason,
     ReplyTo, SendFailure, SocketId, Train,
 };
-use udpkit::{Transmit, Unreachable};
+use udpkit::{SignedNanoseconds, Transmit, Unreachable};
 
 /// Shows each event once. Fails where the library has one that is not among them.
 pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
@@ -41,6 +41,7 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
         Event::Dropped(Dropped::new(5, 9)),
         Event::Interfaces(InterfacesChanged::new(&interfaces)),
         Event::Reopened(Reopened::new(source)),
+        Event::ClockStepped(ClockStepped::new(SignedNanoseconds(-1_500_000_000))),
         Event::Trouble(Trouble::new(&error)),
     ];
     let names: Vec<_> = events.iter().map(Event::name).collect();

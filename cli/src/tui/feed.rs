@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use udpkit::{Event, InterfaceIndex, Interfaces, Sink, SocketId, Train};
 
 use super::senders::Senders;
-use crate::output::{Notice, Reopened};
+use crate::output::{ClockStepped, Notice, Reopened};
 use crate::words::endpoint::{self, Endpoint};
 
 /// Troubles that are kept to be told in the end; more are counted.
@@ -92,6 +92,10 @@ impl Sink for Feed {
                 let notice = Reopened { address: Endpoint(reopened.local) };
                 notice.words().into_iter().for_each(|words| self.troubles().tell(words));
             }
+            Event::ClockStepped(stepped) => {
+                let notice = ClockStepped::new(stepped.by);
+                notice.words().into_iter().for_each(|words| self.troubles().tell(words));
+            }
             // All that a receiver may have to say besides is in its report, which is always in sight.
             _ => {}
         }
@@ -157,7 +161,7 @@ mod tests {
             let expected = match event.name() {
                 "received" => (1, 0, 0),
                 "interfaces" => (0, 1, 0),
-                "trouble" | "reopened" => (0, 0, 1),
+                "trouble" | "reopened" | "clock_stepped" => (0, 0, 1),
                 "ignored" | "dropped" => (0, 0, 0),
                 // A listener never says these.
                 "answered" | "question" | "sent" | "reply" | "unanswered" => (0, 0, 0),

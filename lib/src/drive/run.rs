@@ -12,7 +12,7 @@ use crate::clock::now;
 use crate::control::{Control, Message, QUEUE};
 use crate::engine::{Closed, Engine, Next, Outbox};
 use crate::error::{Attempt, Error, Object, Result};
-use crate::event::{Event, InterfacesChanged, Reopened, Trouble};
+use crate::event::{ClockStepped, Event, InterfacesChanged, Reopened, Trouble};
 use crate::gathering::Gathering;
 use crate::interface::{Changes, Interfaces};
 use crate::membership::Memberships;
@@ -332,6 +332,9 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
     /// Hands what was received to the engine, and sends what it wants sent; returns when the last of it arrived.
     fn hand_on(&mut self, via: SocketId) -> Option<Instant> {
         self.wire.hear(via);
+        if let Some(by) = self.batch.clock_step() {
+            self.wire.emit(Event::ClockStepped(ClockStepped { by }));
+        }
         let mut last = None;
         for train in self.batch.trains() {
             if self.wire.sockets.has_closing() && self.wire.sockets.get(via).is_none() {

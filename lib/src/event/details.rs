@@ -8,6 +8,7 @@ use crate::datagram::{Datagram, Meta, SendFailure, Train, Transmit};
 use crate::error::Error;
 use crate::interface::Interfaces;
 use crate::socket_id::SocketId;
+use crate::stats::SignedNanoseconds;
 use crate::unreachable::Unreachable;
 
 /// Datagrams of one source that were listened for.
@@ -234,6 +235,22 @@ impl Reopened {
     #[must_use]
     pub fn new(local: SocketAddr) -> Self {
         Self { local }
+    }
+}
+
+/// The system's clock, which was set.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ClockStepped {
+    /// How far: negative where it was set back. Over a millisecond; as exact as the two clocks can be read together.
+    pub by: SignedNanoseconds,
+}
+
+impl ClockStepped {
+    /// The details of such an event.
+    #[must_use]
+    pub fn new(by: SignedNanoseconds) -> Self {
+        Self { by }
     }
 }
 

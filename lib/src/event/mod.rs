@@ -19,8 +19,8 @@ mod reason;
 mod reply_to;
 
 pub use details::{
-    Answered, Dropped, IgnoredDatagrams, InterfacesChanged, Question, Received, Refusal, Reopened, Reply, SendFailed,
-    Sent, Trouble, Unanswered,
+    Answered, ClockStepped, Dropped, IgnoredDatagrams, InterfacesChanged, Question, Received, Refusal, Reopened, Reply,
+    SendFailed, Sent, Trouble, Unanswered,
 };
 pub use reason::Reason;
 pub use reply_to::{OneOf, ReplyTo, Request};
@@ -69,6 +69,9 @@ pub enum Event<'a> {
     Interfaces(InterfacesChanged<'a>),
     /// A socket that had broken was opened again.
     Reopened(Reopened),
+    /// The system's clock was set, as was noticed when datagrams were received: those before it and those after it have times that
+    /// cannot be compared. Those that were waiting meanwhile have the time at which they were received.
+    ClockStepped(ClockStepped),
     /// Something went wrong that does not end the run.
     Trouble(Trouble<'a>),
 }
@@ -105,5 +108,6 @@ names! {
     Dropped => "dropped",
     Interfaces => "interfaces",
     Reopened => "reopened",
+    ClockStepped => "clock_stepped",
     Trouble => "trouble",
 }

@@ -27,6 +27,11 @@ pub(crate) fn refuse(command: &mut Command, names: &str, error: i32) {
     command.env("LD_PRELOAD", library()).env(REFUSED, names).env(ERROR, error.to_string());
 }
 
+/// Sets the system's clock an hour ahead for a program, once there is this file.
+pub(crate) fn step_clock(command: &mut Command, file: &Path) {
+    command.env("LD_PRELOAD", library()).env("UDP_STEP_CLOCK", file);
+}
+
 /// Whether this can be tried here; if not, says so, or panics where `UDP_REQUIRE_ALL=1`.
 pub(crate) fn is_possible() -> bool {
     let compiler = Command::new("cc").arg("--version").output();

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use udpkit::event::{Dropped, IgnoredDatagrams, InterfacesChanged, Received, Reopened, Trouble};
+use udpkit::event::{ClockStepped, Dropped, IgnoredDatagrams, InterfacesChanged, Received, Reopened, Trouble};
 use udpkit::{Datagram, Error, Event, Interfaces, Meta, Reason, Sink, SocketId, Train};
 
 use crate::output::{News, Refusals, Repeated};
@@ -193,6 +193,7 @@ enum Item {
     Dropped(Dropped),
     Interfaces(Box<Interfaces>),
     Reopened(Reopened),
+    ClockStepped(ClockStepped),
     Trouble(Box<Error>),
 }
 
@@ -243,6 +244,7 @@ impl Chunk {
             Event::Dropped(dropped) => Item::Dropped(dropped),
             Event::Interfaces(changed) => Item::Interfaces(Box::new(changed.interfaces.clone())),
             Event::Reopened(reopened) => Item::Reopened(reopened),
+            Event::ClockStepped(stepped) => Item::ClockStepped(stepped),
             Event::Trouble(trouble) => Item::Trouble(Box::new(trouble.error.clone())),
             // A listener says nothing else: it sends nothing, and asks for no replies.
             _ => return 0,
@@ -297,6 +299,7 @@ impl Chunk {
                 Item::Dropped(dropped) => tell(Event::Dropped(*dropped))?,
                 Item::Interfaces(interfaces) => tell(Event::Interfaces(InterfacesChanged::new(interfaces)))?,
                 Item::Reopened(reopened) => tell(Event::Reopened(*reopened))?,
+                Item::ClockStepped(stepped) => tell(Event::ClockStepped(*stepped))?,
                 Item::Trouble(error) => tell(Event::Trouble(Trouble::new(error)))?,
             }
         }
@@ -416,7 +419,8 @@ mod tests {
                 assert!(flow.is_continue());
             }
             match event.name() {
-                name @ ("received" | "ignored" | "dropped" | "interfaces" | "trouble" | "reopened") => {
+                name @ ("received" | "ignored" | "dropped" | "interfaces" | "trouble" | "reopened"
+                | "clock_stepped") => {
                     assert_eq!(told, [name]);
                 }
                 "answered" | "question" | "sent" | "reply" | "unanswered" => assert!(told.is_empty()),
