@@ -97,21 +97,24 @@ fn cpu_ns() -> u64 {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse());
-    let sockets = arguments.next().unwrap_or(Ok(10_000))?;
-    let datagrams = arguments.next().unwrap_or(Ok(100_000))?;
-    let mut engine = Many { sockets: usize::try_from(sockets)?.max(1), datagrams, ..Many::default() };
+    println!("{}", run(arguments.next().unwrap_or(Ok(10_000))?, arguments.next().unwrap_or(Ok(100_000))?)?);
+    Ok(())
+}
+
+/// Opens so many sockets, of which one receives so many datagrams; what that costs.
+pub(crate) fn run(sockets: usize, datagrams: usize) -> udpkit::Result<String> {
+    let mut engine = Many { sockets: sockets.max(1), datagrams: datagrams as u64, ..Many::default() };
     let (_remote, control) = Remote::pair()?;
     let (report, _) = drive([], &mut engine, Drive::new(control), &mut |_: Event<'_>| ControlFlow::Continue(()))?;
     if let Some(error) = engine.error {
-        return Err(error.into());
+        return Err(error);
     }
-    let cpu = engine.cpu_ns.1 - engine.cpu_ns.0;
-    let memory = (engine.memory_kib.1 - engine.memory_kib.0) * 1024;
-    println!(
+    let cpu = engine.cpu_ns.1.saturating_sub(engine.cpu_ns.0);
+    let memory = engine.memory_kib.1.saturating_sub(engine.memory_kib.0) * 1024;
+    Ok(format!(
         "{sockets} sockets: {:.2} µs of processor time for each of {} datagrams, {} bytes of memory for each socket",
         cpu as f64 / report.delivered as f64 / 1000.0,
         report.delivered,
-        memory / sockets,
-    );
-    Ok(())
+        memory / engine.sockets as u64,
+    ))
 }

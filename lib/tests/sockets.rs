@@ -2,6 +2,8 @@
 #![cfg(target_os = "linux")]
 
 mod common;
+#[path = "../examples/many_sockets.rs"]
+mod example;
 mod netns;
 
 use std::collections::HashSet;
@@ -197,6 +199,12 @@ fn ten_thousand_sockets_are_opened_and_closed_and_none_is_taken_for_another() {
     })
     .run([meeting]);
     assert_eq!((report.delivered, report.ignored.total()), (2 * ALL as u64, 0));
+}
+
+#[test]
+fn the_example_opens_as_many_sockets_as_it_is_told_to() {
+    let told = example::run(300, 1000).expect("there are descriptors");
+    assert!(told.starts_with("300 sockets: ") && told.contains(" each of 1000 datagrams"), "{told}");
 }
 
 #[test]
