@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod common;
+#[expect(dead_code, reason = "its `main` is for those who run it")]
 #[path = "../examples/many_sockets.rs"]
 mod example;
 mod netns;
