@@ -14,7 +14,7 @@ pub(crate) struct Alarm {
     slack: Option<TimerSlack>,
 }
 
-/// The part of a longer wait by which Linux lets `ppoll(2)` be late, however small the slack: up to a thousandth, and
+/// The part of a longer wait by which Linux ends it late, however small the slack: up to a thousandth, and
 /// for a process that is nice a two-hundredth (`select_estimate_accuracy` in the kernel); twice that is taken off.
 const POLL_INACCURACY: u32 = 100;
 /// From this on a wait is made in parts: less, and its inaccuracy would not be seen.

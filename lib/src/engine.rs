@@ -248,7 +248,8 @@ pub trait Engine {
     /// go of its last [`Remote`](crate::Remote). Only after [`wants_input`](Self::wants_input).
     fn input_ended(&mut self, _now: Instant, _out: &mut impl Outbox) {}
 
-    /// Takes the news that the run ends: what still waits is given up, and counted.
+    /// Takes the news that the run ends: what still waits is given up, and counted. What is sent here still leaves, or comes back
+    /// as [`failed`](Self::failed).
     fn finish(&mut self, _now: Instant, _out: &mut impl Outbox) {}
 
     /// Takes the interfaces of this host, at the start and whenever they change.
