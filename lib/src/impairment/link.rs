@@ -179,7 +179,9 @@ impl<T: Clone> Link<T> {
     fn hold(&mut self, number: u64, is_copy: bool, fate: &mut Fate, payload_len: usize, datagram: T) {
         let &mut Fate::Leaves(departure) = fate else { return self.lose(*fate) };
         let ImpairmentOptions { held_datagrams, held_bytes, .. } = *self.impairment.options();
-        if self.under_way.len() >= held_datagrams || self.bytes.saturating_add(payload_len) > held_bytes {
+        if self.under_way.len() >= held_datagrams
+            || self.bytes.checked_add(payload_len).is_none_or(|bytes| bytes > held_bytes)
+        {
             *fate = Fate::Lost(LostBy::Room);
             return self.lose(*fate);
         }

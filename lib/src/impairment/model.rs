@@ -23,7 +23,7 @@ use crate::error::Result;
 ///
 /// Whether the nth datagram is lost by chance, copied, corrupted or overtaken, and by how much its delay differs, depends on
 /// the seed and on n alone: not on times, not on lengths, and not on what else the options say. The same seed gives the same
-/// fates in every version. Blackouts and queues depend on time, as they do in networks.
+/// fates in every version; a delay with jitter, but for a nanosecond by which systems compute it differently. Blackouts and queues depend on time, as they do in networks.
 ///
 /// It holds no datagrams: see [`Link`](super::Link) for that. Where nothing is set, a datagram costs one branch.
 #[derive(Clone, Debug)]
@@ -41,6 +41,9 @@ pub struct Impairment {
     /// No datagram whose order is kept leaves before this.
     latest: Instant,
 }
+
+/// No datagram has more payload: times and places of bits that are computed of it stay in bounds.
+const LONGEST_PAYLOAD: usize = 65_535;
 
 /// Which of the two: each has draws of its own.
 #[derive(Clone, Copy)]
@@ -90,7 +93,8 @@ impl Impairment {
         Ok(())
     }
 
-    /// Takes a datagram that comes now, with this many bytes of payload, and decides what becomes of it.
+    /// Takes a datagram that comes now, with this many bytes of payload, and decides what becomes of it. More than 65,535 bytes,
+    /// which none has, count as 65,535.
     #[must_use = "it is decided once"]
     #[inline]
     pub fn datagram(&mut self, now: Instant, payload_len: usize) -> Fates {
@@ -99,7 +103,7 @@ impl Impairment {
             let at = if self.options.keep_order { now.max(self.latest) } else { now };
             return Fates { number: self.number, original: Fate::Leaves(Departure::at(at)), copy: None };
         }
-        self.decide(now, payload_len)
+        self.decide(now, payload_len.min(LONGEST_PAYLOAD))
     }
 
     /// The number from 0 to 1 that decides a stage for the datagram of this number. It happens where this is below the

@@ -59,7 +59,10 @@ impl HostClock {
     pub fn utc(&self, elapsed: Duration) -> SystemTime {
         let gained = (nanoseconds(elapsed) as f64 * self.skew / 1e6) as i128;
         let set: i128 = self.steps.iter().filter(|(after, _)| *after <= elapsed).map(|(_, by)| by).sum();
-        let shown = nanoseconds(BEGIN + elapsed).saturating_add(self.offset).saturating_add(gained).saturating_add(set);
+        let shown = nanoseconds(BEGIN.saturating_add(elapsed))
+            .saturating_add(self.offset)
+            .saturating_add(gained)
+            .saturating_add(set);
         let seconds = u64::try_from(shown.max(0) / NANOSECONDS).unwrap_or(u64::MAX);
         let rest = u32::try_from(shown.max(0) % NANOSECONDS).unwrap_or(0);
         SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, rest)).unwrap_or(SystemTime::UNIX_EPOCH)
@@ -91,6 +94,7 @@ mod tests {
         let times = [1, 2, 3].map(|elapsed| shown(&set, elapsed * second) / NANOSECONDS);
         assert_eq!(times, [1, 62, 2]);
         // No clock shows what no system can.
+        assert!(HostClock::default().utc(Duration::MAX) >= SystemTime::UNIX_EPOCH);
         let far = HostClock::default().behind(Duration::MAX).ahead(Duration::MAX).behind(Duration::MAX);
         assert_eq!(far.utc(second), SystemTime::UNIX_EPOCH);
     }

@@ -250,10 +250,11 @@ impl<'a> Network<'a> {
     /// before.
     #[must_use]
     pub fn run_for(&mut self, time: Duration, most_steps: usize) -> bool {
-        let until = self.now + time;
-        let has_passed = (0..most_steps).any(|_| !self.step(Some(until)));
+        // A time that no clock reaches has no end.
+        let until = self.now.checked_add(time);
+        let has_passed = (0..most_steps).any(|_| !self.step(until));
         if has_passed {
-            self.now = until;
+            self.now = until.unwrap_or(self.now);
         }
         has_passed
     }

@@ -112,6 +112,18 @@ fn what_cannot_be_is_refused_with_its_reason() {
 }
 
 #[test]
+fn payloads_longer_than_any_overflow_nothing() {
+    let slow = Rate::new(1, Queue::Datagrams(usize::MAX));
+    let options = nothing().corrupt(1.0).duplicate(1.0).rate(slow).held_bytes(usize::MAX);
+    let mut link = Link::new(options, 3, start()).unwrap();
+    for _ in 0..3 {
+        link.push(start(), usize::MAX, ());
+    }
+    let counts = link.counts();
+    assert_eq!((counts.entered + counts.duplicated, counts.under_way, counts.lost(LostBy::Room)), (6, 1, 5));
+}
+
+#[test]
 fn the_longest_times_and_the_slowest_link_overflow_nothing() {
     let year = Duration::from_secs(366 * 24 * 60 * 60);
     let options = nothing()

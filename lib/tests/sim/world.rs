@@ -147,6 +147,10 @@ fn links_change_while_a_network_runs() {
     let arrived: Vec<_> =
         net.engine(server).received.iter().map(|(at, _, meta, _)| (*at - start, meta.hop_limit)).collect();
     assert_eq!(arrived, [(ms(5), Some(64)), (ms(140), Some(61))]);
+    // Nothing follows: a time without an end is over, and the clock stays.
+    let elapsed = net.elapsed();
+    assert!(net.run_for(Duration::MAX, 100));
+    assert_eq!(net.elapsed(), elapsed);
 }
 
 #[test]
