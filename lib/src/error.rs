@@ -34,8 +34,8 @@ pub struct Error {
     cause: io::Error,
 }
 
-/// The result of everything in this crate that can fail.
-pub type Result<T> = std::result::Result<T, Error>;
+/// The result of everything in this crate that can fail; with another error, the standard library's.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What was attempted. Displays as a verb that its [`Object`] can follow: `bind`, `send to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -292,17 +292,17 @@ impl fmt::Display for Error {
         if self.object != Object::None {
             write!(f, " {}", self.object)?;
         }
-        if f.alternate() { write!(f, ": {}", reason(&self.cause)) } else { Ok(()) }
+        if f.alternate() { write!(f, ": {}", reasons(&self.cause)) } else { Ok(()) }
     }
 }
 
 impl Clone for Error {
     fn clone(&self) -> Self {
-        // The system's errors are their numbers; others are known by their kind and their words.
+        // The system's errors are their numbers; others are known by their kind and their words, those of their sources too.
         let cause = self
             .cause
             .raw_os_error()
-            .map_or_else(|| io::Error::new(self.cause.kind(), self.cause.to_string()), io::Error::from_raw_os_error);
+            .map_or_else(|| io::Error::new(self.cause.kind(), reasons(&self.cause)), io::Error::from_raw_os_error);
         Self { attempt: self.attempt, object: self.object.clone(), kind: self.kind, cause }
     }
 }
@@ -325,6 +325,18 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         Self::new(error.cause.kind(), error)
     }
+}
+
+/// The [`reason`], and what that is the result of, where it is no error of the system: it may be an error of ours.
+fn reasons(cause: &io::Error) -> String {
+    let mut words = reason(cause);
+    let mut next = error::Error::source(cause);
+    while let Some(source) = next {
+        words += ": ";
+        words += &source.downcast_ref().map_or_else(|| source.to_string(), reason);
+        next = source.source();
+    }
+    words
 }
 
 /// The system's words for an error, in lower case and without its number.
@@ -374,6 +386,16 @@ mod tests {
         let back = error.downcast::<Error>().expect("it was put in");
         assert_eq!((back.kind(), back.attempt()), (ErrorKind::PermissionDenied, Attempt::Bind));
         assert_eq!(back.object(), &Object::Address(SocketAddr::from(([0, 0, 0, 0], 80))));
+    }
+
+    #[test]
+    fn an_error_that_follows_from_another_says_both_and_so_does_its_copy() {
+        let error = Error::new(Attempt::Other("start"), Object::Other("the lamp".to_owned()), refused().into());
+        let words = "cannot start the lamp: cannot bind 0.0.0.0:80: permission denied";
+        assert_eq!([format!("{error:#}"), format!("{error:?}"), chain(&error)], [words; 3]);
+        let copy = error.clone();
+        assert_eq!([format!("{copy:#}"), chain(&copy), format!("{:#}", copy.clone())], [words; 3]);
+        assert_eq!(copy.kind(), ErrorKind::PermissionDenied);
     }
 
     #[test]
