@@ -18,4 +18,9 @@ impl Moment {
     pub fn new(monotonic: Instant, utc: SystemTime) -> Self {
         Self { monotonic, utc }
     }
+
+    /// What the system's clock shows at this later moment, if it is not set meanwhile.
+    pub(crate) fn utc_at(self, now: Instant) -> SystemTime {
+        self.utc.checked_add(now.saturating_duration_since(self.monotonic)).unwrap_or(self.utc)
+    }
 }

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::answer::Answer;
-use crate::clock::{both, now};
+use crate::clock::now;
 use crate::conduct::Conduct;
 use crate::control::Remote;
 use crate::drive::{Drive, DriveOf, End, Run, Sockets};
@@ -19,6 +19,7 @@ use crate::error::{Attempt, Error, Object, Result};
 use crate::event::Event;
 use crate::interface::Interfaces;
 use crate::membership::Memberships;
+use crate::moment::Moment;
 use crate::options::Options;
 use crate::report::Report;
 use crate::sink::Sink;
@@ -112,7 +113,7 @@ impl Server {
         workers: usize,
         mut sinks: impl FnMut(usize, &Remote<ServeInput, ServeFigures>) -> S,
     ) -> Result<Self> {
-        options.clock.get_or_insert_with(both);
+        options.clock.get_or_insert_with(Moment::now);
         let addresses = sockets.iter().map(Socket::local_address).collect();
         if !memberships.is_empty() {
             memberships.update(&sockets, &Interfaces::list().unwrap_or_default())?;

@@ -91,10 +91,11 @@ impl Template {
     /// The names of the placeholders: source address and port, payload, payload as hex, its length in bytes, number of the
     /// reply from 1 (with gaps where one is withheld), time of arrival (UTC, RFC 3339, in the years 1970 to 9999), interface
     /// it came by.
-    pub const FIELDS: [&'static str; 7] = ["source", "payload", "payload_hex", "length", "count", "time", "interface"];
+    pub const FIELDS: &'static [&'static str] =
+        &["source", "payload", "payload_hex", "length", "count", "time", "interface"];
 
     /// The names of the placeholders in a request: its number from 1, and the time when it is sent, as in a reply.
-    pub const REQUEST_FIELDS: [&'static str; 2] = ["count", "time"];
+    pub const REQUEST_FIELDS: &'static [&'static str] = &["count", "time"];
 
     /// Reads a template of text.
     ///
@@ -102,7 +103,7 @@ impl Template {
     ///
     /// A placeholder that is not closed, has no such name, or a part of a payload that is none.
     pub fn text(template: &str) -> Result<Self, TemplateError> {
-        Self::read(template, &Self::FIELDS, |text, _| Ok(text.as_bytes().to_vec()))
+        Self::read(template, Self::FIELDS, |text, _| Ok(text.as_bytes().to_vec()))
     }
 
     /// Reads a template of a request, of text: its placeholders are [`REQUEST_FIELDS`](Self::REQUEST_FIELDS).
@@ -111,7 +112,7 @@ impl Template {
     ///
     /// Those of [`text`](Self::text), and a placeholder that only a reply has.
     pub fn request(template: &str) -> Result<Self, TemplateError> {
-        Self::read(template, &Self::REQUEST_FIELDS, |text, _| Ok(text.as_bytes().to_vec()))
+        Self::read(template, Self::REQUEST_FIELDS, |text, _| Ok(text.as_bytes().to_vec()))
     }
 
     /// A template without placeholders: these bytes, whatever they are.
@@ -126,7 +127,7 @@ impl Template {
     ///
     /// Those of [`text`](Self::text), and what is no pair of hex digits.
     pub fn bytes(template: &str) -> Result<Self, TemplateError> {
-        Self::read(template, &Self::FIELDS, hex)
+        Self::read(template, Self::FIELDS, hex)
     }
 
     /// The reply, if it is always the same.

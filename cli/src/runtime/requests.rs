@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
+use udpkit::Moment;
 use udpkit::verbs::{Pace, Requests};
 
 use super::payload::Payloads;
@@ -50,8 +51,8 @@ pub(crate) fn rounds(args: &PaceArgs, common: &CommonArgs) -> Option<u64> {
 
 /// A moment, and the time of day then.
 #[expect(clippy::disallowed_methods, reason = "templates have the time of day, and engines read no clock")]
-fn clock() -> (Instant, SystemTime) {
+fn clock() -> Moment {
     // In this order, so that no datagram tells a time that has not come yet.
     let time = SystemTime::now();
-    (Instant::now(), time)
+    Moment::new(Instant::now(), time)
 }

@@ -64,7 +64,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: &'static [Self] = &[
         Self::SourcePortZero,
         Self::SourceAddress,
         Self::OwnSocket,

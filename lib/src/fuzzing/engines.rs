@@ -428,7 +428,7 @@ pub(super) fn serve_options(bytes: &mut Unstructured<'_>) -> Result<ServeOptions
     options.conduct.rate_limit = if bytes.ratio(1, 16)? { *bytes.choose(&limits)? } else { RateLimit::Off };
     options.conduct.break_loops = bytes.arbitrary()?;
     options.conduct.hop_limit = bytes.arbitrary()?;
-    options.clock = Some((epoch(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)));
+    options.clock = Some(Moment::new(epoch(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)));
     Ok(options)
 }
 

@@ -98,5 +98,5 @@ impl Departure {
 
 impl LostBy {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Chance, Self::Blackout, Self::Queue, Self::Room];
+    pub const ALL: &'static [Self] = &[Self::Chance, Self::Blackout, Self::Queue, Self::Room];
 }

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::common::later;
 use crate::datagram::MAX_PAYLOAD_V6;
+use crate::moment::Moment;
 use crate::template::Template;
 
 /// What is to be sent.
@@ -37,7 +38,7 @@ pub enum Requests {
         /// How many times; `None` is without end.
         repeat: Option<u64>,
         /// A moment, and the time of day then: engines read no clock.
-        clock: (Instant, SystemTime),
+        clock: Moment,
     },
     /// Payloads that the program around hands over ([`Remote::input`](crate::Remote::input)), until it ends.
     Stream,
@@ -58,7 +59,7 @@ impl Requests {
 
     /// This template, filled in, once; `clock` is one moment on both clocks.
     #[must_use]
-    pub fn template(template: Template, clock: (Instant, SystemTime)) -> Self {
+    pub fn template(template: Template, clock: Moment) -> Self {
         Self::Template { template, repeat: Some(1), clock }
     }
 
@@ -117,7 +118,7 @@ pub(super) struct Schedule {
     /// The fixed payloads, to be queued again.
     fixed: Vec<Arc<[u8]>>,
     /// What each round is made of, instead of these.
-    template: Option<(Template, (Instant, SystemTime))>,
+    template: Option<(Template, Moment)>,
     rounds_left: Option<u64>,
     stream_ended: bool,
     /// Bytes that every payload is cut to, or filled up to with zeros.
@@ -256,9 +257,8 @@ impl Schedule {
     }
 
     /// The next payload that a template makes; in `clock`, the time of day at some moment.
-    fn made_of(&self, template: &Template, clock: (Instant, SystemTime), now: Instant) -> Arc<[u8]> {
-        let (moment, time) = clock;
-        let time = time.checked_add(now.saturating_duration_since(moment)).unwrap_or(time);
+    fn made_of(&self, template: &Template, clock: Moment, now: Instant) -> Arc<[u8]> {
+        let time = clock.utc_at(now);
         let mut payload = Vec::new();
         template.render_request(self.taken + 1, time, &mut payload, MAX_PAYLOAD_V6);
         fitted(payload, self.size)
@@ -362,9 +362,9 @@ mod tests {
 
     #[test]
     fn a_template_is_filled_in_anew_for_each_request() {
-        let (start, epoch) = (now(), SystemTime::UNIX_EPOCH);
+        let (start, epoch) = (now(), std::time::SystemTime::UNIX_EPOCH);
         let template = Template::request("{count} {time}").unwrap();
-        let requests = Requests::Template { template, repeat: Some(3), clock: (start, epoch) };
+        let requests = Requests::Template { template, repeat: Some(3), clock: Moment::new(start, epoch) };
         let pace = Some(Pace::Interval(Duration::from_secs(1)));
         let mut schedule = Schedule::new(requests, pace, None).of_size(Some(24));
         for seconds in 0..3 {

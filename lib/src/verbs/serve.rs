@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::common::{Ending, Gate, Limits, is_other_destination, later};
 use super::later::{Later, Pending};
@@ -15,6 +15,7 @@ use crate::engine::{Closed, Engine, Next, Outbox};
 use crate::error::Error;
 use crate::event::{Answered, Event, IgnoredDatagrams, Question, Reason, Refusal, SendFailed};
 use crate::interface::Interfaces;
+use crate::moment::Moment;
 use crate::report::{Figures, Report, add, debug_counters};
 use crate::rules::Reply;
 use crate::setters::setters;
@@ -41,7 +42,7 @@ pub struct ServeOptions {
     /// Whether to tell of each answer ([`Event::Answered`]).
     pub verbose: bool,
     /// One moment on both clocks, for replies that tell the time where the system does not tell that of arrival.
-    pub clock: Option<(Instant, SystemTime)>,
+    pub clock: Option<Moment>,
 }
 
 setters! { ServeOptions {
@@ -52,7 +53,7 @@ setters! { ServeOptions {
     into destinations: Vec<Option<IpAddr>>,
     limits: Limits,
     verbose: bool,
-    into clock: Option<(Instant, SystemTime)>,
+    into clock: Option<Moment>,
 }}
 
 impl ServeOptions {
@@ -397,7 +398,7 @@ impl Serve {
         let known = Known {
             datagram,
             count: if template.counts() { self.common.count.fetch_add(1, Ordering::Relaxed) + 1 } else { 0 },
-            time: meta.received.or_else(|| self.options.clock.map(|(then, time)| time + now.duration_since(then))),
+            time: meta.received.or_else(|| self.options.clock.map(|clock| clock.utc_at(now))),
             interface: meta.interface.and_then(|index| self.interfaces.numbered(index)).map(|it| it.name.as_str()),
         };
         template.render(&known, reply, max_payload(meta.source.ip()));

@@ -531,7 +531,7 @@ fn replies_tell_the_interface_and_the_time_of_arrival_or_that_of_the_reply() {
     assert_eq!(desk.sent(), ["- -"]);
     let started = desk.now;
     let options = unguarded(Answer::Template(text("{interface} {time}")));
-    let mut desk = Desk::with(options.clock((started, then)));
+    let mut desk = Desk::with(options.clock(udpkit::Moment::new(started, then)));
     desk.serve.interfaces(&interfaces(&[("eth0", 2)]));
     desk.now = started + 5 * 1000 * MS;
     let mut meta = Meta::new(address(CLIENT));

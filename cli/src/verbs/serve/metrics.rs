@@ -38,7 +38,8 @@ fn routes(report: impl Fn() -> Report<ServeFigures> + Clone + Send + Sync + 'sta
 /// The report in Prometheus' text format, version 0.0.4
 /// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 pub(crate) fn text(report: &Report<ServeFigures>) -> String {
-    let reasons = Reason::ALL.map(|reason| (format!("{{reason=\"{}\"}}", reason.key()), report.ignored.of(reason)));
+    let of_reason = |reason: &Reason| (format!("{{reason=\"{}\"}}", reason.key()), report.ignored.of(*reason));
+    let reasons: Vec<_> = Reason::ALL.iter().map(of_reason).collect();
     let version = format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
     let drops_help = "Datagrams that the kernel dropped at our sockets; a dropped train may count as one.";
     let drops = report.kernel_drops.map(|drops| metric("dropped_datagrams_total", drops_help, drops));
