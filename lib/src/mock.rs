@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::{ControlFlow, RangeFrom, RangeFull, RangeInclusive, RangeToInclusive};
+use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -65,15 +66,17 @@ const SEED: u64 = 1;
 /// # let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
 /// # client.send_to(b"GET colour", lamp.address()).unwrap();
 /// # assert!(lamp.wait_for(1, std::time::Duration::from_secs(10)));
-/// // The mock at 127.0.0.1:40213 was not asked what was expected:
-/// //   expected at least once, came never: payload "GET power"
-/// //   expected by nothing, in this order:
+/// // The mock at 127.0.0.1:40213 (started at tests/lamp.rs:12) did not receive what it expected:
+/// //   expected at least once, never received: payload "GET power"
+/// //   not expected, in the order received:
 /// //     from 127.0.0.1:53121: "GET colour"
 /// lamp.verify();
 /// ```
 #[derive(Debug)]
 pub struct Mock {
     server: Server,
+    /// Where in a program it was started: one of several is found by it, even where it fails as it is dropped.
+    started: &'static Location<'static>,
     heard: Arc<Heard>,
     /// Held while the server's rules are exchanged.
     expecting: Mutex<()>,
@@ -150,6 +153,7 @@ impl Server {
     /// # Errors
     ///
     /// No port, thread or descriptor is left.
+    #[track_caller]
     pub fn mock() -> Result<Mock> {
         Mock::start((Ipv4Addr::LOCALHOST, 0).into())
     }
@@ -161,6 +165,7 @@ impl Mock {
     /// # Errors
     ///
     /// The address cannot be bound, or the system has no thread or descriptor left.
+    #[track_caller]
     pub fn start(address: SocketAddr) -> Result<Self> {
         let conduct = Conduct::off();
         let socket = Socket::bind(address, &conduct.socket_options().timestamps(true))?;
@@ -168,7 +173,7 @@ impl Mock {
         let options = ServeOptions::new(heard.rules(), vec![socket.local_address()]).conduct(conduct);
         let sink = |_, _: &_| |_: Event<'_>| ControlFlow::Continue(());
         let server = Server::launch(vec![socket], options, Memberships::default(), 1, sink)?;
-        Ok(Self { server, heard, expecting: Mutex::default() })
+        Ok(Self { server, started: Location::caller(), heard, expecting: Mutex::default() })
     }
 
     /// Where it answers.
@@ -229,8 +234,10 @@ impl Mock {
         match state.lines() {
             lines if lines.is_empty() => Ok(()),
             lines => {
-                let text = format!("the mock at {} was not asked what was expected:\n{lines}", self.address());
-                Err(Unmet { text: text.trim_end().to_owned() })
+                let (address, file, line) = (self.address(), self.started.file(), self.started.line());
+                let head =
+                    format!("the mock at {address} (started at {file}:{line}) did not receive what it expected:");
+                Err(Unmet { text: format!("{head}\n{}", lines.trim_end()) })
             }
         }
     }
@@ -398,13 +405,15 @@ impl State {
         }
         for Expected { rule, times, count } in &self.expected {
             if !(times.least..=times.most).contains(count) {
-                lines += &format!("  expected {times}, came {}: {rule}\n", often(*count));
+                let received =
+                    if *count == 0 { "never received".to_owned() } else { format!("received {}", often(*count)) };
+                lines += &format!("  expected {times}, {received}: {rule}\n");
             }
         }
         if self.unexpected == 0 {
             return lines;
         }
-        lines += "  expected by nothing, in this order:\n";
+        lines += "  not expected, in the order received:\n";
         let mut left = self.unexpected;
         for datagram in self.kept.iter().filter(|datagram| datagram.expectation.is_none()).take(MOST_LISTED) {
             lines += &format!("    from {}: {}\n", datagram.source, shown(&datagram.payload));

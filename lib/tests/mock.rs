@@ -107,7 +107,7 @@ fn no_guard_is_on() {
 
 #[test]
 fn a_failure_names_what_was_expected_and_what_came_in_order() {
-    let mock = Server::mock().unwrap();
+    let (mock, line) = (Server::mock().unwrap(), line!());
     mock.expect(Rule::any().payload("GET power").replies(["on"])).times(2);
     mock.expect(Rule::any().prefix([0x80, 0x01]).length(4..=8)).times(1..=3);
     mock.expect(Rule::any().payload("never")).times(0);
@@ -120,12 +120,13 @@ fn a_failure_names_what_was_expected_and_what_came_in_order() {
     let said = panic_of(|| mock.verify()).expect("it was not asked what was expected");
     let name = client.name();
     let long = "x".repeat(100);
+    let file = file!();
     let expected = format!(
-        r#"the mock at {address} was not asked what was expected:
-  expected 2 times, came 3 times: payload "GET power"
-  expected 1 to 3 times, came never: payload that begins with "\x80\x01", of 4 to 8 bytes
-  expected never, came once: payload "never"
-  expected by nothing, in this order:
+        r#"the mock at {address} (started at {file}:{line}) did not receive what it expected:
+  expected 2 times, received 3 times: payload "GET power"
+  expected 1 to 3 times, never received: payload that begins with "\x80\x01", of 4 to 8 bytes
+  expected never, received once: payload "never"
+  not expected, in the order received:
     from {name}: "\x1b[31mdance!"
     from {name}: "and again"
     from {name}: "{long}"… (300 bytes)"#
@@ -140,7 +141,7 @@ fn what_was_sent_before_the_end_counts_and_a_mock_that_is_dropped_verifies() {
         let mock = Server::mock().unwrap();
         let _ = mock.expect(Rule::any());
     });
-    assert!(asked_nothing.is_some_and(|said| said.ends_with("expected at least once, came never: any payload")));
+    assert!(asked_nothing.is_some_and(|said| said.ends_with("expected at least once, never received: any payload")));
     let surprised = panic_of(|| client.tell(&Server::mock().unwrap(), b"boo"));
     assert!(surprised.is_some_and(|said| said.ends_with(": \"boo\"")));
     let content = panic_of(|| {
@@ -165,7 +166,7 @@ fn a_test_that_fails_anyway_is_not_ended_by_its_mock() {
 fn a_check_on_the_way_ends_nothing() {
     let mock = Server::mock().unwrap();
     let asked = mock.expect(Rule::any().replies(["yes"]));
-    assert!(mock.check().is_err_and(|unmet| unmet.to_string().contains("came never: any payload")));
+    assert!(mock.check().is_err_and(|unmet| unmet.to_string().contains("never received: any payload")));
     assert_eq!((Client::new().ask(&mock, b"?"), asked.count()), (b"yes".to_vec(), 1));
     mock.check().unwrap();
 }
