@@ -89,6 +89,13 @@
 //! # }
 //! ```
 //!
+//! [`Server`] does the same in a thread of its own, or several.
+//!
+//! # In a test
+//!
+//! [`Server::mock`] is a fake of whatever your program talks to: it answers as it is told to expect, and fails the test where
+//! something else comes, or not as often. Its replies may be late or lost ([`Rule`]).
+//!
 //! # In a runtime, from a service manager
 //!
 //! There is no async runtime in the library. A `Socket` is `AsFd` and `AsRawFd` (on Windows `AsSocket` and `AsRawSocket`), and
@@ -103,11 +110,21 @@
 //! [`impairment`] decides what a bad network does to each datagram, and knows neither sockets nor clocks. The feature `sim` adds
 //! `udpkit::sim`: engines, this crate's and your own, on a virtual network in virtual time.
 //!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `tokio`: `AsyncSocket`, on Unix.
+//! - `sim`: the virtual network, `udpkit::sim`.
+//!
 //! # Systems
 //!
 //! Linux is the primary platform. Everywhere else the same API works over what every system has: one datagram to a call,
 //! its source, and whether it was truncated. [`Socket::capabilities`] says what a socket really has, and
 //! [`Options::portable`] shows on Linux what a program would get elsewhere.
+
+// docs.rs says of each item which feature it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(test, fuzzing))]
 extern crate self as udpkit;
