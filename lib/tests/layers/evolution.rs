@@ -132,11 +132,16 @@ impl Public {
                 Item::Impl(item) if item.trait_.is_none() && !is_test(&item.attrs) => {
                     let owner = name(&item.self_ty);
                     for item in &item.items {
-                        if let ImplItem::Fn(item) = item
-                            && is_public(&item.vis)
-                        {
-                            self.note_result(&format!("{owner}::{}", item.sig.ident), &item.attrs, &item.sig);
-                            self.note_settable(&owner, &item.sig);
+                        match item {
+                            ImplItem::Fn(item) if is_public(&item.vis) => {
+                                self.note_result(&format!("{owner}::{}", item.sig.ident), &item.attrs, &item.sig);
+                                self.note_settable(&owner, &item.sig);
+                            }
+                            // Its length is a part of its type: a slice can grow.
+                            ImplItem::Const(item) if is_public(&item.vis) && matches!(item.ty, Type::Array(_)) => {
+                                self.rigid.push(format!("{owner}::{}", item.ident));
+                            }
+                            _ => {}
                         }
                     }
                 }
@@ -334,6 +339,9 @@ fn what_keeps_an_interface_from_growing_is_found() {
         impl Free { #[must_use] pub fn new() -> Self {} }
         impl Made { #[must_use] pub fn new(given: u8) -> Self {} }
         impl Sealed {
+            pub const ALL: [u8; 2] = [1, 2];
+            pub const GROWING: &'static [u8] = &[1, 2];
+            const OWN: [u8; 2] = [1, 2];
             pub fn chain(self) -> Self { self }
             pub fn count(&self) -> usize { 0 }
             #[must_use] pub fn marked(&self) -> usize { 0 }
@@ -342,7 +350,7 @@ fn what_keeps_an_interface_from_growing_is_found() {
         }
         "#,
     );
-    assert_eq!(public.rigid, ["Rigid", "Known::Other", "Unknown", "Closed"]);
+    assert_eq!(public.rigid, ["Rigid", "Known::Other", "Unknown", "Closed", "Sealed::ALL"]);
     assert_eq!(public.without_setter(), ["Free::other", "Made::forgotten"]);
     assert_eq!(public.shown, ["Known".to_owned()].into());
     assert_eq!(public.droppable, ["Sealed::chain", "Sealed::count"]);
