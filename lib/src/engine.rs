@@ -223,8 +223,8 @@ pub trait Engine {
     fn unreachable(&mut self, now: Instant, via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox);
 
     /// Takes the time at which something left, of a socket with [`Options::send_timestamps`]. Its `place` counts what this run
-    /// sent through the socket, as that of a failure does. What is refused meanwhile, or sent through a device that does not
-    /// tell, has none.
+    /// sent through the socket, as that of a failure does. What is refused meanwhile, sent through a device that does not
+    /// tell, or sent while as many times wait as the receive buffer has room for, has none: wait for no time without an end.
     fn sent(&mut self, _now: Instant, _via: SocketId, _time: &SendTime, _out: &mut impl Outbox) {}
 
     /// Takes the news that something could not be sent.
