@@ -114,6 +114,9 @@ fn where_to_join(kind: ErrorKind, object: &Object) -> Option<String> {
             "sysctl net.ipv4.igmp_max_memberships, igmp_max_msf: how many groups, and sources, a socket may have"
                 .to_owned(),
         ),
+        ErrorKind::OutOfMemory if cfg!(target_os = "linux") => {
+            Some("sysctl net.core.optmem_max: how many bytes the groups of a socket may take".to_owned())
+        }
         ErrorKind::NoSuchInterface | ErrorKind::AddressNotAvailable => {
             let interfaces = Interfaces::list().ok()?;
             Some(match object {
@@ -208,6 +211,7 @@ mod tests {
             (Attempt::Bind, on("127.0.0.1:1"), Errno::ADDRNOTAVAIL, None),
             (Attempt::Join, group("lo"), Errno::PERM, None),
             (Attempt::Join, group("lo"), Errno::NOBUFS, Some("sysctl net.ipv4.igmp_max_memberships")),
+            (Attempt::Join, group("lo"), Errno::NOMEM, Some("sysctl net.core.optmem_max")),
             (Attempt::Join, group("no such"), Errno::NODEV, Some("interfaces here: ")),
             (Attempt::Send, on("192.0.2.1:1"), Errno::PERM, Some("a firewall of this host, or a sandbox")),
             (Attempt::Send, on("192.0.2.1:1"), Errno::ACCESS, Some("a route of this host prohibits it, or")),

@@ -140,7 +140,7 @@ impl Memberships {
             let refused = if is_named(&self.names, interface, group) { &mut named } else { &mut others };
             match join(socket, group, interface) {
                 Ok(()) => drop(self.joined.insert((place, index))),
-                Err(error) if error.kind() == ErrorKind::OutOfRoom => {
+                Err(error) if matches!(error.kind(), ErrorKind::OutOfRoom | ErrorKind::OutOfMemory) => {
                     // Each that follows would be refused like this one: reported as one.
                     refused.push(out_of_room(group, self.joined_by(place), error));
                     break;
@@ -195,14 +195,14 @@ impl Memberships {
         Error::new(Attempt::Join, object, cause).with_kind(ErrorKind::NoSuchInterface)
     }
 
-    /// Finds the interfaces that groups name by number again, where they were removed and created.
+    /// Finds the interfaces that groups name by number again, where they were removed and created: by the name that each had
+    /// at first, as those of `names`.
     fn follow_scopes(&mut self, interfaces: &Interfaces) {
         for (group, scope) in self.groups.iter_mut().zip(&mut self.scopes) {
             let Some(index) = group.interface else { continue };
-            match (interfaces.numbered(index), scope.as_ref().and_then(|name| interfaces.named(name))) {
-                (Some(interface), _) => *scope = Some(interface.name.clone()),
-                (None, Some(created)) => group.interface = created.index.or(group.interface),
-                (None, None) => {}
+            match scope {
+                Some(name) => group.interface = interfaces.named(name).and_then(|named| named.index).or(Some(index)),
+                None => *scope = interfaces.numbered(index).map(|interface| interface.name.clone()),
             }
         }
     }
@@ -293,5 +293,27 @@ fn out_of_room(group: &Group, joined: usize, error: Error) -> Error {
     }
     let plural = if joined == 1 { "" } else { "s" };
     let object = Object::Other(format!("{} on more than {joined} interface{plural}", group.address));
-    Error::new(Attempt::Join, object, io::Error::from_raw_os_error(crate::sys::number::NO_BUFFERS))
+    let cause = error.cause().raw_os_error().unwrap_or(crate::sys::number::NO_BUFFERS);
+    Error::new(Attempt::Join, object, io::Error::from_raw_os_error(cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interface_that_a_group_names_is_the_one_of_the_name_that_it_had_at_first() {
+        let list = |name: &str, index| -> Interfaces {
+            let mut interface = Interface::new(name);
+            interface.index = InterfaceIndex::new(index);
+            [interface].into_iter().collect()
+        };
+        let group = Group::new(SocketId::first(0), [224, 0, 0, 251].into()).interface(InterfaceIndex::new(5));
+        let mut memberships = Memberships::new(vec![group], Vec::new());
+        // Renamed, it is heard until it is removed; then the next of the name is.
+        for (name, index, expected) in [("eth0", 5, 5), ("old", 5, 5), ("eth0", 9, 9), ("eth0", 12, 12)] {
+            memberships.follow_scopes(&list(name, index));
+            assert_eq!(memberships.groups[0].interface, InterfaceIndex::new(expected), "{name} {index}");
+        }
+    }
 }
