@@ -123,6 +123,10 @@ fn broadcast_leaves_out_networks_for_which_no_descriptor_is_left() {
     assert_eq!(of("target") + left_out, 100, "{objects:#?}");
     assert!(left_out > 36, "{left_out}");
     assert_eq!(common::number(&outcome.summary()["sent"]), of("target") as u64);
+    // With fewer than it likes to spare, one network is asked.
+    let outcome = with_descriptors(Place::Bridge(&lan), "-n 24", &["broadcast", "x", "--wait", "0"]).finish();
+    outcome.assert_status(0);
+    outcome.assert_told(&["1 sent, in "]);
 }
 
 /// A host with thirty interfaces, and room for twenty memberships of a socket.
@@ -152,6 +156,24 @@ fn more_interfaces_than_a_socket_has_memberships_are_reported_once_with_the_limi
     let outcome = place.run(&[&["listen", "239.1.2.3"], &named[..]].concat());
     outcome.assert_status(2);
     outcome.assert_told(&[&format!("udp: {refused}"), hint]);
+}
+
+#[test]
+fn more_interfaces_than_a_socket_has_memory_for_groups_are_reported_once_with_the_limit() {
+    let Some(lan) = Lan::new(THIRTY_INTERFACES) else { return };
+    let place = Place::Bridge(&lan);
+    // A network namespace has a limit of its own since Linux 6.9.
+    let said =
+        place.shell("if [ -w /proc/sys/net/core/optmem_max ]; then echo 1000 | tee /proc/sys/net/core/optmem_max; fi");
+    if said.is_empty() {
+        common::netns::skip("the limit is that of all namespaces");
+        return;
+    }
+    let (listener, _) = place.waiting(&["listen", "[ff02::1234]:0"]);
+    let outcome = listener.stop();
+    outcome.assert_told(&[" interfaces: cannot allocate memory\n", "hint: sysctl net.core.optmem_max"]);
+    assert_eq!(outcome.stderr.matches("cannot join ff02::1234 on more than ").count(), 1, "{outcome:?}");
+    assert_eq!(outcome.stderr.matches("cannot join").count(), 1, "{outcome:?}");
 }
 
 #[test]

@@ -28,13 +28,15 @@ pub(super) fn sockets(args: &BroadcastArgs, plans: &mut Plans) -> Result<(Vec<So
     let mut targets = Vec::new();
     let mut failed = None;
     descriptors::reserve(plans.used.len() as u64);
-    let held = descriptors::hold();
+    let mut held = None;
     for plan in std::mem::take(&mut plans.used) {
         match Socket::bind(plan.from, &options) {
             Ok(socket) => {
                 targets.push(BroadcastTarget::new(plan.transmit, socket.local_address()));
                 sockets.push(socket);
                 plans.used.push(plan);
+                // The first needs none to spare: however few descriptors there are, one network may be asked.
+                held.get_or_insert_with(descriptors::hold);
             }
             Err(error) => {
                 plans.left_out.push((plan.name, endpoint::of_error(&error)));
