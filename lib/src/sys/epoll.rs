@@ -5,21 +5,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::poll;
+use super::poll::{self, Ready};
 
 /// A set of descriptors to wait for, each with a number by which it is known.
 #[derive(Debug)]
 pub(crate) struct Poller {
     epoll: OwnedFd,
     events: Vec<libc::epoll_event>,
-}
-
-/// A descriptor that can be read, or has an error waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ready {
-    pub(crate) token: u64,
-    /// Whether it has an error waiting.
-    pub(crate) failed: bool,
 }
 
 impl Poller {

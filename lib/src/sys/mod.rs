@@ -14,7 +14,7 @@
 //! | `kernel_drops(socket)` | datagrams the kernel discarded at this socket, where it can tell |
 //! | `unsent(socket)` | bytes that were sent and have not left, where it can tell |
 //!
-//! Beside them stand `waiting` (for many sockets: `epoll` on Linux), `poll` (for one), `timer_slack` (how late), `wake` (ending a wait), `interfaces` (what there is, and what changes)
+//! Beside them stand `waiting` (for sockets: few with `poll`, many with `epoll` on Linux), `poll` (for one), `timer_slack` (how late), `wake` (ending a wait), `interfaces` (what there is, and what changes)
 //! and `standard_output` (whether it was closed at the start).
 #![expect(unsafe_code, reason = "system calls; nothing outside this folder may contain any")]
 
@@ -48,12 +48,14 @@ pub(crate) mod timer_slack;
 #[cfg(not(target_os = "linux"))]
 #[path = "timer_slack_none.rs"]
 pub(crate) mod timer_slack;
+#[cfg(target_os = "linux")]
+pub(crate) mod waiting;
 pub(crate) mod wake;
 
 #[cfg(target_os = "linux")]
 pub(crate) mod address;
 #[cfg(target_os = "linux")]
-pub(crate) mod epoll;
+mod epoll;
 #[cfg(target_os = "linux")]
 pub(crate) mod error_queue;
 #[cfg(target_os = "linux")]
@@ -83,7 +85,5 @@ pub(crate) mod interfaces;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use portable as native;
 
-#[cfg(target_os = "linux")]
-pub(crate) use epoll as waiting;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use poll as waiting;

@@ -4,9 +4,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-/// A set of descriptors to wait for, each with a number by which it is known. (On Linux `epoll.rs` has one that does not look at
-/// each descriptor at each wait.)
-#[cfg(any(not(target_os = "linux"), test))]
+/// A set of descriptors to wait for, each with a number by which it is known. (For many, Linux has `epoll.rs`, which does not look
+/// at each descriptor at each wait.)
 #[derive(Debug, Default)]
 pub(crate) struct Poller {
     entries: Vec<libc::pollfd>,
@@ -14,7 +13,6 @@ pub(crate) struct Poller {
 }
 
 /// A descriptor that can be read, or has an error waiting.
-#[cfg(any(not(target_os = "linux"), test))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ready {
     pub(crate) token: u64,
@@ -22,10 +20,9 @@ pub(crate) struct Ready {
     pub(crate) failed: bool,
 }
 
-#[cfg(any(not(target_os = "linux"), test))]
-#[cfg_attr(target_os = "linux", expect(dead_code, reason = "only tested here"))]
 impl Poller {
     /// The most that one wait reports.
+    #[cfg(not(target_os = "linux"))]
     pub(crate) const MOST: usize = usize::MAX;
 
     #[expect(clippy::unnecessary_wraps, reason = "epoll can fail")]
@@ -41,6 +38,20 @@ impl Poller {
         self.entries.push(libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
         self.tokens.push(token);
         Ok(())
+    }
+
+    /// How many descriptors there are.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// All descriptors, with their numbers.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = (BorrowedFd<'_>, u64)> {
+        // SAFETY: whoever added a descriptor keeps it open until it is removed.
+        let borrow = |entry: &libc::pollfd| unsafe { BorrowedFd::borrow_raw(entry.fd) };
+        self.entries.iter().map(borrow).zip(self.tokens.iter().copied())
     }
 
     /// Removes a descriptor.
