@@ -130,7 +130,7 @@ fn what_needs_interfaces_says_that_they_cannot_be_listed_and_all_else_works() {
         listener.finish().assert_status(0);
     }
     let (server, port) = waiting(place, &["serve", "0.0.0.0:0", "--count", "1"], NO_INTERFACES);
-    let outcome = run(place, &["send", &format!("127.0.0.1:{port}"), "hi"], NO_INTERFACES);
+    let outcome = run(place, &["send", &format!("127.0.0.1:{port}"), "hi", "--wait", "30s"], NO_INTERFACES);
     assert!(outcome.text().ends_with("Get off my lawn!\n"), "{outcome:?}");
     server.finish().assert_status(0);
     run(place, &["send", "10.9.0.255", "x", "--wait", "0"], NO_INTERFACES).assert_status(0);

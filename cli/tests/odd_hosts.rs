@@ -74,7 +74,7 @@ fn a_broadcast_or_a_group_by_name_needs_no_ipv4_address() {
 fn a_port_alone_leads_to_ipv6_where_there_is_no_ipv4() {
     let Some(lan) = Lan::new("ip address delete 127.0.0.1/8 dev lo") else { return };
     let (_server, addresses) = Place::Bridge(&lan).waiting(&["serve", "-6", ":0"]);
-    let outcome = Place::Bridge(&lan).run(&["send", &format!(":{}", addresses[0].port()), "hi", "-v"]);
+    let outcome = Place::Bridge(&lan).run(&["send", &format!(":{}", addresses[0].port()), "hi", "--wait", "30s", "-v"]);
     outcome.assert_status(0);
     assert!(outcome.text().starts_with("[::1]:") && outcome.text().ends_with("Get off my lawn!\n"), "{outcome:?}");
 }
@@ -229,7 +229,8 @@ fn broadcasts_and_multicasts_are_answered_by_the_interface_that_they_came_in_on(
     for number in [1, 2] {
         let host = Place::On(&lan, if number == 1 { "h1" } else { "h2" });
         for destination in ["10.1.0.255:10000", "255.255.255.255:10000", "239.1.2.3:10001"] {
-            let outcome = host.run(&["send", destination, "hi", "-i", "eth0", "--replies", "1", "--json"]);
+            let outcome =
+                host.run(&["send", destination, "hi", "-i", "eth0", "--replies", "1", "--wait", "30s", "--json"]);
             outcome.assert_status(0);
             let answered = outcome.text();
             assert!(answered.contains(&format!("\"source\":\"10.1.0.{number}:")), "{destination}: {answered}");

@@ -71,11 +71,25 @@ fn works(refusal: &Refusal) {
     let mut second = run(&["listen", "-p", "0", "--json", "--count", "3"]);
     let [serve_port, listen_port, second_port] = [&mut server, &mut listener, &mut second].map(port);
     // Questions in both families, and one to everybody.
-    let asked = ["127.0.0.1", "[::1]"].map(|host| run(&["send", &format!("{host}:{serve_port}"), "who?", "--json"]));
+    let asked = ["127.0.0.1", "[::1]"]
+        .map(|host| run(&["send", &format!("{host}:{serve_port}"), "who?", "--wait", "30s", "--json"]));
     let asked = asked.map(Process::finish);
     let port = serve_port.to_string();
-    let everybody =
-        ["broadcast", "-i", "lo", "--to", "127.255.255.255", "-p", &port, "who?", "--until-replies", "1", "--json"];
+    let everybody = [
+        "broadcast",
+        "-i",
+        "lo",
+        "--to",
+        "127.255.255.255",
+        "-p",
+        &port,
+        "who?",
+        "--until-replies",
+        "1",
+        "--wait",
+        "30s",
+        "--json",
+    ];
     let everybody = run(&everybody).finish();
     for (outcome, verb) in asked.iter().map(|outcome| (outcome, "send")).chain([(&everybody, "broadcast")]) {
         outcome.assert_status(0);
@@ -177,7 +191,7 @@ fn a_sandbox_that_forbids_ipv6_leaves_ipv4() {
         let port = line.strip_prefix("serving on 0.0.0.0:").unwrap_or_else(|| panic!("{line}")).trim_end();
         // The name has an address of each family, of which IPv6's comes first.
         for to in [format!(":{port}"), format!("both-families.test:{port}")] {
-            let answered = udp(refused, &["send", &to, "who?"]).finish();
+            let answered = udp(refused, &["send", &to, "who?", "--wait", "30s"]).finish();
             answered.assert_status(0);
             assert!(answered.text().ends_with("Get off my lawn!\n"), "{answered:?}");
         }
