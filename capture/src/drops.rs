@@ -27,7 +27,7 @@ pub struct Drops {
 impl Drops {
     /// How many datagrams the kernel dropped between the datagram that this was asked of last and this one; 0 where the
     /// system does not tell.
-    #[must_use = "drops are told once"]
+    #[must_use = "drops are reported once"]
     pub fn before(&mut self, meta: &Meta) -> u32 {
         let Some(total) = meta.dropped_before else { return 0 };
         total.wrapping_sub(std::mem::replace(&mut self.total, total))

@@ -183,7 +183,7 @@ fn a_server_of_which_nobody_reads_what_it_prints_answers_anyway() {
         outcome.assert_told(&["standard output: nobody reads it"]);
         assert!(told_of_more(&outcome, LINES) >= 500, "{outcome:?}");
 
-        // With standard error going the same way, nobody can be told.
+        // With standard error going the same way, it cannot be reported to anybody.
         let (server, _reader) = unread_server("exec \"$@\" 2>&1", arguments);
         server.stop().assert_status(2);
     }

@@ -148,8 +148,7 @@ fn what_is_missing_is_a_line_and_what_cannot_be_done_without_is_an_error() {
     let none = ("IP_PKTINFO", ENOPROTOOPT);
     let at_once = ["--for", "1ms"];
     let with = |arguments: &[&'static str]| [arguments, &at_once].concat();
-    let destination = "not available here: the destination and interface of each datagram, answers from the address asked \
-                       (IP_PKTINFO)";
+    let destination = "not available here (IP_PKTINFO): the destination and interface of each datagram, answers from the address asked";
     // More workers than one would each reply to every broadcast.
     let several = with(&["serve", "-p", "0", "--threads", "4"]);
     says(none, &several, 0, &format!("{destination}; one worker replies, from the address that routing chooses\n"));
@@ -165,15 +164,20 @@ fn what_is_missing_is_a_line_and_what_cannot_be_done_without_is_an_error() {
     let group = with(&["listen", "ff02::1%lo", "-p", "0"]);
     says(none, &group, 0, "they are not shown, and what is sent to other addresses at a group's port is heard, too\n");
     let group = with(&["listen", "239.1.2.3", "-i", "lo", "-p", "0"]);
-    says(("IP_MULTICAST_ALL", ENOPROTOOPT), &group, 0, "(IP_MULTICAST_ALL); those are heard, too\n");
+    says(
+        ("IP_MULTICAST_ALL", ENOPROTOOPT),
+        &group,
+        0,
+        "keeping multicasts out that other programs joined; those are heard, too\n",
+    );
     let buffer = with(&["serve", "-p", "0", "--recv-buffer", "100k"]);
-    says(("SO_RCVBUF", EPERM), &buffer, 0, "(SO_RCVBUF); --recv-buffer does nothing\n");
+    says(("SO_RCVBUF", EPERM), &buffer, 0, "a receive buffer of a chosen size; --recv-buffer does nothing\n");
     let verbose = with(&["serve", "-p", "0", "-v"]);
     says(
         ("sendmmsg", ENOSYS),
         &verbose,
         0,
-        "not available here: many datagrams in one system call (recvmmsg, sendmmsg)\n",
+        "not available here (recvmmsg, sendmmsg): many datagrams in one system call\n",
     );
     // What changes what is sent was asked for on purpose.
     says(("IP_MTU_DISCOVER", ENOPROTOOPT), &["send", "127.0.0.1:9", "x", "--df"], 2, "udp: cannot bind 0.0.0.0:0: ");

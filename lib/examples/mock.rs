@@ -60,7 +60,7 @@ pub(crate) fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     }
     assert_eq!(lamp.ask(b"\x80\x01\x12\x34", 1, patience)?.as_deref(), Some(&b"\x80\x81\x12\x34"[..]));
     assert_eq!(lamp.ask(b"GET colour", 3, Duration::from_millis(20))?, None);
-    // What is told, and not answered, is waited for.
+    // Nothing answers what is only sent: the test waits for it.
     lamp.socket.send_to(b"bye", lamp.address)?;
     assert!(bye.wait_for(1, patience));
 

@@ -11,7 +11,7 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut handed_over = ListenFd::from_env();
     let options = Options::default();
     let socket = match handed_over.take_udp_socket(0)? {
-        // Most often of both families: an IPv4 address is an IPv4 address all the same.
+        // Most often it takes both families; IPv4 addresses are shown as such.
         Some(theirs) => Socket::adopt(theirs, &options)?,
         None => Socket::bind(([0, 0, 0, 0], 10000).into(), &options)?,
     };

@@ -11,11 +11,11 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use udpkit::{Options, ReceiveBatch, Socket};
 
-/// Puts a socket into the runtime.
-#[expect(unsafe_code, reason = "tokio has no other way to be handed a descriptor")]
+/// Puts a socket into the runtime. Newer versions of tokio have an `unsafe` function for that, since a type could have another
+/// descriptor each time that it is asked; a `Socket` has one for as long as it lives.
+#[expect(deprecated, reason = "the other function is unsafe")]
 pub(crate) fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
-    // SAFETY: a `Socket` is one open descriptor for as long as it lives, and `AsyncFd` owns it.
-    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
+    AsyncFd::with_interest(socket, Interest::READABLE)
 }
 
 /// Waits for datagrams, or for a refusal: then there are none. `ERROR`, since a refusal makes no socket readable.

@@ -71,7 +71,7 @@ impl<I, F> Remote<I, F> {
         self.send(Message::Input(input))
     }
 
-    /// Ends the input: the engine is told that nothing follows, after all that was handed to it. The same happens when the
+    /// Ends the input: the engine learns that nothing follows, after all that was handed to it. The same happens when the
     /// last `Remote` of a run is gone. Waits as [`input`](Self::input) does.
     pub fn end_input(&self) {
         // Where the run is over, nobody needs to know.

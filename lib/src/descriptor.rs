@@ -61,7 +61,7 @@ impl TryFrom<std::net::UdpSocket> for Socket {
 impl From<Socket> for std::net::UdpSocket {
     /// The socket with the options that it has; it does not block, for one.
     fn from(socket: Socket) -> Self {
-        socket.into_inner().into()
+        socket.inner.into()
     }
 }
 
@@ -103,19 +103,19 @@ mod unix {
 
     impl AsFd for Socket {
         fn as_fd(&self) -> BorrowedFd<'_> {
-            self.inner().as_fd()
+            self.inner.as_fd()
         }
     }
 
     impl AsRawFd for Socket {
         fn as_raw_fd(&self) -> RawFd {
-            self.inner().as_raw_fd()
+            self.inner.as_raw_fd()
         }
     }
 
     impl From<Socket> for OwnedFd {
         fn from(socket: Socket) -> Self {
-            socket.into_inner().into()
+            socket.inner.into()
         }
     }
 }
@@ -128,19 +128,19 @@ mod windows {
 
     impl AsSocket for Socket {
         fn as_socket(&self) -> BorrowedSocket<'_> {
-            self.inner().as_socket()
+            self.inner.as_socket()
         }
     }
 
     impl AsRawSocket for Socket {
         fn as_raw_socket(&self) -> RawSocket {
-            self.inner().as_raw_socket()
+            self.inner.as_raw_socket()
         }
     }
 
     impl From<Socket> for OwnedSocket {
         fn from(socket: Socket) -> Self {
-            socket.into_inner().into()
+            socket.inner.into()
         }
     }
 }

@@ -61,7 +61,7 @@ pub enum Attempt {
     Wait,
     /// To list this host's interfaces.
     ListInterfaces,
-    /// To be told of changes of interfaces.
+    /// To hear of changes of interfaces.
     WatchInterfaces,
     /// To open the pipe by which other threads end a wait.
     OpenPipe,

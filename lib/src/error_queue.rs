@@ -1,4 +1,4 @@
-//! What a socket is told of datagrams that it sent: the error queue.
+//! What the system reports of datagrams that a socket sent: the error queue.
 
 use crate::feedback::Feedback;
 use crate::send_times::SendTimes;
@@ -58,8 +58,8 @@ impl Socket {
         }
     }
 
-    /// Throws reports away that were not asked for here but by whoever had the socket before it was adopted: nobody reads them, and
-    /// they would end each wait at once.
+    /// Discards reports that only the previous owner of an adopted socket asked for: nobody reads them, and they would end each wait
+    /// at once.
     pub(crate) fn discard_reports(&self) {
         if !self.has_feedback() {
             native::feedback(&self.inner, None, &mut |_| {});

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::interface::Changes;
 
-/// The rest after a look, as a multiple of the time that it took: looking takes at most a tenth of the time.
+/// The rest after a look, as a multiple of the time that it took: looking takes at most a tenth of the time, as long as ten times a
+/// look are not over the longest rest.
 const REST: u32 = 10;
 /// The shortest and the longest rest. Whoever joins groups waits for no more than one of them.
 const RESTS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));

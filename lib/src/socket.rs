@@ -111,16 +111,6 @@ impl Socket {
         Self::bind(self.local, &self.options)
     }
 
-    /// The socket of the system.
-    pub(crate) fn inner(&self) -> &socket2::Socket {
-        &self.inner
-    }
-
-    /// The socket of the system, without what is known of it here.
-    pub(crate) fn into_inner(self) -> socket2::Socket {
-        self.inner
-    }
-
     /// What the socket was asked for.
     pub(crate) fn options(&self) -> &Options {
         &self.options
@@ -141,9 +131,9 @@ impl Socket {
     }
 
     /// What this socket was asked for, or would have on another system, and does not have: the system refused it.
-    pub fn missing(&self) -> impl Iterator<Item = Capability> + use<> {
-        let (options, has) = (self.options.clone(), self.capabilities());
-        Capability::ALL.iter().copied().filter(move |one| options.asks_for(*one) && !has.has(*one))
+    pub fn missing(&self) -> impl Iterator<Item = Capability> {
+        let has = self.capabilities();
+        Capability::ALL.iter().copied().filter(move |one| self.options.asks_for(*one) && !has.has(*one))
     }
 
     /// Size of the receive buffer in bytes as the kernel counts them: its own overhead included (`socket(7)`). Zero where the

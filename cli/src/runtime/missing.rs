@@ -18,10 +18,8 @@ pub(crate) struct Missing {
 
 impl Missing {
     fn new(capability: Capability, consequence: Option<&'static str>) -> Self {
-        let mut words = format!("not available here: {capability}");
-        if cfg!(target_os = "linux") {
-            words += &format!(" ({})", capability.linux_name());
-        }
+        let name = if cfg!(target_os = "linux") { format!(" ({})", capability.linux_name()) } else { String::new() };
+        let mut words = format!("not available here{name}: {capability}");
         if let Some(consequence) = consequence {
             words += &format!("; {consequence}");
         }
@@ -49,9 +47,11 @@ pub(crate) type Consequence = (Capability, &'static str);
 /// What these sockets were asked for and do not have: what has consequences, with those; with `verbose`, the rest as well.
 pub(crate) fn of(sockets: &[Socket], consequences: &[Consequence], verbose: bool) -> Vec<Missing> {
     let consequence = |one| consequences.iter().find(|(other, _)| *other == one).map(|(_, words)| *words);
-    let missing = Capability::ALL.iter().copied().filter(|one| is_missing(sockets, *one));
-    let told = missing.map(|one| (one, consequence(one))).filter(|(_, consequence)| verbose || consequence.is_some());
-    told.map(|(one, consequence)| Missing::new(one, consequence)).collect()
+    let of_any: Vec<_> = sockets.iter().flat_map(Socket::missing).collect();
+    let missing = Capability::ALL.iter().copied().filter(|one| of_any.contains(one));
+    let reported =
+        missing.map(|one| (one, consequence(one))).filter(|(_, consequence)| verbose || consequence.is_some());
+    reported.map(|(one, consequence)| Missing::new(one, consequence)).collect()
 }
 
 /// Reports what the sockets of a verb that sends requests were asked for and do not have.

@@ -299,14 +299,16 @@ impl<'a, E: Engine, S: Sink> Run<'a, E, S> {
             // It may have been closed meanwhile.
             let Some(socket) = self.wire.sockets.get(via) else { return Ok(None) };
             let received = match socket.receive(&mut self.batch, Wait::No) {
-                // One that was shut down can be read for ever, with nothing in it.
-                Ok(0) => match Some(socket).filter(|_| !failed && last.is_none()).and_then(Socket::lost) {
-                    Some(error) => {
+                Ok(0) => {
+                    // One that was shut down can be read for ever, with nothing in it.
+                    if !failed
+                        && last.is_none()
+                        && let Some(error) = socket.lost()
+                    {
                         self.lose(via, &error)?;
-                        return Ok(None);
                     }
-                    None => return Ok(None),
-                },
+                    return Ok(None);
+                }
                 Ok(received) => received,
                 Err(error) => {
                     self.lose(via, &error)?;

@@ -158,7 +158,7 @@ impl<'a, S: Sink> Wire<'a, S> {
         self.free.push(place);
     }
 
-    /// Tells the engine which datagrams were refused, and when others left.
+    /// Reports to the engine which datagrams were refused, and when others left; of a socket that it closes meanwhile nothing more.
     pub(super) fn errors<E: Engine>(&mut self, engine: &mut E, via: SocketId, moment: Instant) {
         let mut reports = Vec::new();
         if let Some(socket) = self.sockets.get(via) {
@@ -166,6 +166,9 @@ impl<'a, S: Sink> Wire<'a, S> {
         }
         for feedback in reports {
             match feedback {
+                feedback if self.sockets.get(via).is_none() => {
+                    self.unreachable += u64::from(matches!(feedback, Feedback::Refused(_)));
+                }
                 Feedback::Refused(unreachable) => engine.unreachable(moment, via, &unreachable, self),
                 Feedback::Sent(time) => {
                     if let Some(place) = self.sockets.place(via, time.place) {
@@ -204,7 +207,7 @@ impl<'a, S: Sink> Wire<'a, S> {
         self.received.then(|| DROPS_INTERVAL.saturating_sub(since))
     }
 
-    /// Tells of drops since the last time, once that is due.
+    /// Reports drops since the last time, once that is due.
     pub(super) fn ask_drops(&mut self, moment: Instant) {
         if self.drops_due(moment).is_some_and(|due| due.is_zero()) {
             (self.drops_asked, self.received) = (moment, false);
@@ -213,7 +216,7 @@ impl<'a, S: Sink> Wire<'a, S> {
         }
     }
 
-    /// Tells of drops.
+    /// Reports drops.
     pub(super) fn report_drops(&mut self, new: u64) {
         if new > 0 {
             self.drops_reported += new;

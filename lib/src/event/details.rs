@@ -17,7 +17,7 @@ use crate::unreachable::Unreachable;
 pub struct Received<'a> {
     /// The socket they came through.
     pub via: SocketId,
-    /// The datagrams, with what the kernel tells of them.
+    /// The datagrams, with their metadata.
     pub train: Train<'a>,
 }
 

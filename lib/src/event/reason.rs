@@ -16,7 +16,7 @@ pub enum Reason {
     ResponderPort,
     /// Its payload is our own reply: it is an answer to us, not a question.
     OwnReply,
-    /// Its hop limit is used up: it went to and fro between two servers.
+    /// Its hop limit is used up: two servers had sent it back and forth.
     HopsSpent,
     /// The answer would be too much larger than the question.
     Amplification,

@@ -1,8 +1,23 @@
-//! An address of an interface as Linux tells of it, and its broadcast address.
+//! Interfaces and their addresses from what Linux says of them, however it was asked.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::interface::{InterfaceAddress, subnet_broadcast};
+use crate::datagram::InterfaceIndex;
+use crate::interface::{Interface, InterfaceAddress, subnet_broadcast};
+
+/// An interface with these flags (`netdevice(7)`), as far as they say what it is.
+pub(crate) fn interface(name: &str, index: Option<InterfaceIndex>, flags: i32) -> Interface {
+    Interface {
+        index,
+        up: flags & libc::IFF_UP != 0,
+        running: flags & libc::IFF_RUNNING != 0,
+        broadcast: flags & libc::IFF_BROADCAST != 0,
+        loopback: flags & libc::IFF_LOOPBACK != 0,
+        point_to_point: flags & libc::IFF_POINTOPOINT != 0,
+        multicast: flags & libc::IFF_MULTICAST != 0,
+        ..Interface::new(name)
+    }
+}
 
 /// What the kernel says of an address.
 #[derive(Default)]

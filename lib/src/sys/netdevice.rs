@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Socket, Type};
 
-use super::interface_address::{Parsed, is_tentative};
+use super::interface_address::{Parsed, interface, is_tentative};
 use crate::datagram::InterfaceIndex;
 use crate::interface::Interface;
 
@@ -73,19 +73,8 @@ fn link(socket: &Socket, name: &str) -> io::Result<Option<Interface>> {
             let [a, b, c, d, e, f, ..] = bytes(&address);
             [a, b, c, d, e, f]
         });
-    Ok(Some(Interface {
-        name: name.to_owned(),
-        index: u32::try_from(index).ok().and_then(InterfaceIndex::new),
-        up: flags & libc::IFF_UP != 0,
-        running: flags & libc::IFF_RUNNING != 0,
-        broadcast: flags & libc::IFF_BROADCAST != 0,
-        loopback: flags & libc::IFF_LOOPBACK != 0,
-        point_to_point: flags & libc::IFF_POINTOPOINT != 0,
-        multicast: flags & libc::IFF_MULTICAST != 0,
-        mtu,
-        hardware,
-        addresses: Vec::new(),
-    }))
+    let index = u32::try_from(index).ok().and_then(InterfaceIndex::new);
+    Ok(Some(Interface { mtu, hardware, ..interface(name, index, flags) }))
 }
 
 /// Every IPv4 address with its label, which is the name of its interface, or begins with it (`eth0:1`).

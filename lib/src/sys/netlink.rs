@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::interface_address::{Parsed, is_tentative};
+use super::interface_address::{Parsed, interface, is_tentative};
 use super::netdevice;
 use crate::datagram::InterfaceIndex;
 use crate::interface::{Changes, Interface};
@@ -198,19 +198,7 @@ pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
 pub(crate) fn link(body: &[u8]) -> Option<Interface> {
     let index = u32::from_ne_bytes(*body.get(4..)?.first_chunk()?);
     let flags = i32::from_ne_bytes(*body.get(8..)?.first_chunk()?);
-    let mut interface = Interface {
-        name: String::new(),
-        index: InterfaceIndex::new(index),
-        up: flags & libc::IFF_UP != 0,
-        running: flags & libc::IFF_RUNNING != 0,
-        broadcast: flags & libc::IFF_BROADCAST != 0,
-        loopback: flags & libc::IFF_LOOPBACK != 0,
-        point_to_point: flags & libc::IFF_POINTOPOINT != 0,
-        multicast: flags & libc::IFF_MULTICAST != 0,
-        mtu: None,
-        hardware: None,
-        addresses: Vec::new(),
-    };
+    let mut interface = interface("", InterfaceIndex::new(index), flags);
     for (kind, data) in attributes(body.get(16..)?) {
         match kind {
             libc::IFLA_IFNAME => {

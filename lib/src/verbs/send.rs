@@ -93,7 +93,7 @@ impl SendOptions {
 pub struct SendFigures {
     /// Requests made; their retries are not counted again.
     pub requests: u64,
-    /// Of them: answered at least once. Where an answer cannot be told from a copy of another, the most that it can be.
+    /// Of them: answered at least once. Where an answer cannot be distinguished from a copy of another, the largest number possible.
     pub requests_answered: u64,
     /// Answers that are copies: those to the request that they are about had come.
     pub replies_copied: u64,

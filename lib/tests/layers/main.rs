@@ -136,7 +136,8 @@ fn layers_of_the_command_import_downwards() {
 
 #[test]
 fn only_sys_names_the_c_library_or_contains_unsafe_code() {
-    for path in sources(&lib()).iter().filter(|path| !path.starts_with(lib().join("sys"))) {
+    let examples = sources(&workspace().join("lib/examples"));
+    for path in sources(&lib()).iter().chain(&examples).filter(|path| !path.starts_with(lib().join("sys"))) {
         assert_names_none(path, &["libc::", "unsafe {", "unsafe fn", "unsafe impl", "windows_sys"]);
     }
 }
