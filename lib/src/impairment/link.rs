@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::arrival::Arrival;
 use super::fate::{Departure, Fate, Fates, LostBy};
 use super::model::Impairment;
 use super::options::ImpairmentOptions;
@@ -26,6 +27,9 @@ pub struct Link<T> {
     order: u64,
     /// Bytes of payload under way.
     bytes: usize,
+    is_paused: bool,
+    /// How many may leave although it is paused.
+    steps: usize,
     counts: LinkCounts,
 }
 
@@ -107,6 +111,8 @@ impl<T> Link<T> {
             followed: 0,
             order: 0,
             bytes: 0,
+            is_paused: false,
+            steps: 0,
             counts: LinkCounts::default(),
         })
     }
@@ -132,16 +138,58 @@ impl<T> Link<T> {
         self.counts
     }
 
-    /// When the next datagram leaves.
+    /// When the next datagram leaves; `None` while it is paused.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.under_way.first_key_value().map(|((at, _), _)| *at)
+        let next = self.under_way.first_key_value().map(|((at, _), _)| *at);
+        next.filter(|_| !self.is_paused || self.steps > 0)
+    }
+
+    /// Lets nothing leave from now on. Datagrams that come are decided on, and held as those are that are under way.
+    pub fn pause(&mut self) {
+        (self.is_paused, self.steps) = (true, 0);
+    }
+
+    /// Ends the pause: what should have left meanwhile leaves at once.
+    pub fn resume(&mut self) {
+        self.is_paused = false;
+    }
+
+    /// Lets the next datagram leave at its time although the link is paused; at once, where that is past.
+    pub fn step(&mut self) {
+        self.steps += usize::from(self.is_paused && self.steps < self.under_way.len());
+    }
+
+    /// Whether it is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Whether what comes leaves at once, as it came: nothing is set, nothing is under way. Then [`pass`](Self::pass) does.
+    #[must_use]
+    #[inline]
+    pub fn is_clear(&self) -> bool {
+        self.impairment.is_nothing() && self.under_way.is_empty() && !self.is_paused
+    }
+
+    /// Counts datagrams that came while the link is [clear](Self::is_clear), and left at once.
+    #[inline]
+    pub fn pass(&mut self, datagrams: usize) {
+        self.impairment.pass(datagrams);
+        self.followed += datagrams as u64;
+        self.counts.entered += datagrams as u64;
+        self.counts.left += datagrams as u64;
     }
 
     /// The next datagram that leaves by now.
     #[must_use = "it has left"]
     pub fn pop(&mut self, now: Instant) -> Option<Left<T>> {
+        if self.is_paused && self.steps == 0 {
+            return None;
+        }
         let entry = self.under_way.first_entry().filter(|entry| entry.key().0 <= now)?;
+        self.steps = self.steps.saturating_sub(1);
         let ((at, _), Held { number, is_copy, departure, payload_len, overtaken, datagram }) = entry.remove_entry();
         if let Some(place) = overtaken {
             self.overtaken.remove(&place);
@@ -154,29 +202,69 @@ impl<T> Link<T> {
 }
 
 impl<T: Clone> Link<T> {
-    /// Takes a datagram that comes now with this payload, and says what becomes of it. That of one which is overtaken can
-    /// become earlier: when those have come that overtake it.
-    pub fn push(&mut self, now: Instant, payload_len: usize, datagram: T) -> Fates {
-        let mut fates = self.impairment.datagram(now, payload_len);
+    /// Takes a datagram that comes now, and says what becomes of it. One that is overtaken can leave earlier than it says: when
+    /// those have come that overtake it.
+    pub fn push<'a>(&mut self, now: Instant, arrival: impl Into<Arrival<'a>>, datagram: T) -> Fates {
+        let arrival = arrival.into();
+        let mut fates = self.decide(now, arrival);
+        self.hold(&mut fates, arrival.payload_len, datagram);
+        fates
+    }
+
+    /// Takes a datagram that comes now, as [`push`](Self::push) does, but holds none that leaves at once: true where it does.
+    /// It is made only where it is held.
+    pub fn push_or_pass<'a>(
+        &mut self,
+        now: Instant,
+        arrival: impl Into<Arrival<'a>>,
+        datagram: impl FnOnce() -> T,
+    ) -> (Fates, bool) {
+        let arrival = arrival.into();
+        let mut fates = self.decide(now, arrival);
+        let passes = match fates {
+            Fates { original: Fate::Leaves(departure), copy: None, .. } => {
+                departure.at <= now && departure.overtaken.is_none() && self.under_way.is_empty() && !self.is_paused
+            }
+            _ => false,
+        };
+        match fates.original {
+            Fate::Leaves(departure) if passes => {
+                self.count_leaving(departure);
+                self.counts.left += 1;
+                self.followed += 1;
+            }
+            Fate::Lost(_) if fates.copy.is_none() => self.lose(fates.original),
+            _ => self.hold(&mut fates, arrival.payload_len, datagram()),
+        }
+        (fates, passes)
+    }
+
+    fn decide(&mut self, now: Instant, arrival: Arrival<'_>) -> Fates {
+        let fates = self.impairment.datagram(now, arrival);
         self.counts.entered += 1;
         self.counts.duplicated += u64::from(fates.copy.is_some());
+        fates
+    }
+
+    /// Holds a datagram and its copy until they leave.
+    fn hold(&mut self, fates: &mut Fates, payload_len: usize, datagram: T) {
+        let number = fates.number;
         if let Some(copy) = &mut fates.copy {
             let twin = datagram.clone();
-            self.hold(fates.number, false, &mut fates.original, payload_len, datagram);
-            self.hold(fates.number, true, copy, payload_len, twin);
+            self.hold_one(number, false, &mut fates.original, payload_len, datagram);
+            self.hold_one(number, true, copy, payload_len, twin);
         } else {
-            self.hold(fates.number, false, &mut fates.original, payload_len, datagram);
+            self.hold_one(number, false, &mut fates.original, payload_len, datagram);
         }
         let follows = fates.iter().filter_map(Fate::departure).find(|departure| departure.overtaken.is_none());
         if let Some(departure) = follows {
             self.followed += 1;
             self.overtake(departure.at);
         }
-        fates
     }
 
     /// Holds a datagram, or its copy, until it leaves.
-    fn hold(&mut self, number: u64, is_copy: bool, fate: &mut Fate, payload_len: usize, datagram: T) {
+    fn hold_one(&mut self, number: u64, is_copy: bool, fate: &mut Fate, payload_len: usize, datagram: T) {
         let &mut Fate::Leaves(departure) = fate else { return self.lose(*fate) };
         let ImpairmentOptions { held_datagrams, held_bytes, .. } = *self.impairment.options();
         if self.under_way.len() >= held_datagrams
@@ -194,9 +282,14 @@ impl<T: Clone> Link<T> {
         }
         self.bytes += payload_len;
         self.counts.under_way += 1;
+        self.count_leaving(departure);
+        self.under_way.insert(turn, Held { number, is_copy, departure, payload_len, overtaken, datagram });
+    }
+
+    /// Counts what is different about one that leaves.
+    fn count_leaving(&mut self, departure: Departure) {
         self.counts.corrupted += u64::from(departure.flipped_bit.is_some());
         self.counts.overtaken += u64::from(departure.overtaken.is_some());
-        self.under_way.insert(turn, Held { number, is_copy, departure, payload_len, overtaken, datagram });
     }
 
     fn lose(&mut self, fate: Fate) {

@@ -28,6 +28,7 @@
 //! # }
 //! ```
 
+mod arrival;
 mod fate;
 mod link;
 mod model;
@@ -35,6 +36,7 @@ mod options;
 mod random;
 mod rate;
 
+pub use arrival::Arrival;
 pub use fate::{Departure, Fate, Fates, LostBy, Overtaken};
 pub use link::{Left, Link, LinkCounts};
 pub use model::Impairment;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::arrival::Arrival;
 use super::fate::{Departure, Fate, Fates, LostBy, Overtaken};
 use super::options::{ImpairmentOptions, Jitter, LONGEST_TAIL, Loss};
 use super::random::{Random, Stage};
@@ -93,17 +94,30 @@ impl Impairment {
         Ok(())
     }
 
-    /// Takes a datagram that comes now, with this many bytes of payload, and decides what becomes of it. More than 65,535 bytes,
-    /// which none has, count as 65,535.
+    /// Takes a datagram that comes now, and decides what becomes of it. More than 65,535 bytes of payload, which none has, count
+    /// as 65,535.
     #[must_use = "it is decided once"]
     #[inline]
-    pub fn datagram(&mut self, now: Instant, payload_len: usize) -> Fates {
+    pub fn datagram<'a>(&mut self, now: Instant, arrival: impl Into<Arrival<'a>>) -> Fates {
         self.number += 1;
         if self.is_nothing {
             let at = if self.options.keep_order { now.max(self.latest) } else { now };
             return Fates { number: self.number, original: Fate::Leaves(Departure::at(at)), copy: None };
         }
-        self.decide(now, payload_len.min(LONGEST_PAYLOAD))
+        let arrival = arrival.into();
+        self.decide(now, arrival.payload_len.min(LONGEST_PAYLOAD))
+    }
+
+    /// Whether the options ask for nothing.
+    #[inline]
+    pub(super) fn is_nothing(&self) -> bool {
+        self.is_nothing
+    }
+
+    /// Counts datagrams to which nothing is done.
+    #[inline]
+    pub(super) fn pass(&mut self, datagrams: usize) {
+        self.number += datagrams as u64;
     }
 
     /// The number from 0 to 1 that decides a stage for the datagram of this number. It happens where this is below the
