@@ -1,7 +1,8 @@
 //! What is known of a datagram when it comes to a link.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
+use crate::datagram::header_len;
 use crate::setters::setters;
 
 /// A datagram that comes to a link, as far as its fate can depend on it. A length alone turns into one.
@@ -39,6 +40,12 @@ impl<'a> Arrival<'a> {
     #[must_use]
     pub fn new(payload: &'a [u8]) -> Self {
         Self { payload: Some(payload), payload_len: payload.len(), source: None, traffic_class: 0 }
+    }
+
+    /// Bytes of the datagram with its headers ([`header_len`]); those of IPv4 where its source is not known.
+    pub(super) fn datagram_len(&self) -> usize {
+        let source = self.source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |source| source.to_canonical());
+        self.payload_len.saturating_add(header_len(source))
     }
 
     /// Whether its sender understands marks instead of losses: ECT(0) or ECT(1), or marked already (RFC 3168).

@@ -8,6 +8,9 @@ use std::time::Instant;
 pub struct Fates {
     /// Which datagram of this direction it is, from 1.
     pub number: u64,
+    /// Whether the impairments are not for it, so that it leaves at once, as it came
+    /// ([`matching`](super::ImpairmentOptions::matching), [`from`](field@super::ImpairmentOptions::from)).
+    pub is_exempt: bool,
     /// What became of the datagram.
     pub original: Fate,
     /// What became of its copy, where it has one.
@@ -33,6 +36,8 @@ pub struct Departure {
     pub at: Instant,
     /// The bit of the payload that is inverted, counted from the least significant of the first byte.
     pub flipped_bit: Option<usize>,
+    /// Whether it is marked instead of lost: congestion experienced ([`mark`](Self::mark)).
+    pub ce_marked: bool,
     /// By how many it is overtaken, where it is.
     pub overtaken: Option<Overtaken>,
 }
@@ -41,7 +46,8 @@ pub struct Departure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Overtaken {
-    /// By how many; at least one. Lost ones, overtaken ones and copies do not count.
+    /// By how many; at least one. Lost ones, overtaken ones, copies, and those that the impairments are not for do not
+    /// count.
     pub followers: u32,
     /// When it leaves at the latest.
     pub at_latest: Instant,
@@ -51,17 +57,27 @@ pub struct Overtaken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LostBy {
+    /// Choice ([`Chosen`](super::Chosen)).
+    Chosen,
     /// Chance ([`Loss`](super::Loss)): what the seed says of its number.
     Chance,
     /// It came while the link was dark ([`Blackout`](super::Blackout)).
     Blackout,
+    /// It was longer than the network takes ([`mtu`](field@super::ImpairmentOptions::mtu)).
+    Mtu,
     /// It found no room in the queue of a link that was busy ([`Rate`](super::Rate)).
     Queue,
+    /// It waited too long, as those before it did ([`CoDel`](super::CoDel)).
+    CoDel,
     /// The [`Link`](super::Link) held as many as it may.
     Room,
 }
 
 impl Fates {
+    pub(super) fn of(number: u64, original: Fate) -> Self {
+        Self { number, is_exempt: false, original, copy: None }
+    }
+
     /// What became of the datagram and of its copy, if it has one.
     pub fn iter(&self) -> impl Iterator<Item = Fate> + use<> {
         std::iter::once(self.original).chain(self.copy)
@@ -83,7 +99,14 @@ impl Departure {
     /// Leaves at this moment, as it came.
     #[must_use]
     pub(super) fn at(at: Instant) -> Self {
-        Self { at, flipped_bit: None, overtaken: None }
+        Self { at, flipped_bit: None, ce_marked: false, overtaken: None }
+    }
+
+    /// The type of service or traffic class with which it leaves, which came with this one: with its mark (RFC 3168), where it is
+    /// marked.
+    #[must_use]
+    pub fn mark(&self, traffic_class: u8) -> u8 {
+        traffic_class | if self.ce_marked { 0b11 } else { 0 }
     }
 
     /// Inverts the bit that is to be inverted.
@@ -97,6 +120,7 @@ impl Departure {
 }
 
 impl LostBy {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Chance, Self::Blackout, Self::Queue, Self::Room];
+    /// All of them, in the order in which they decide.
+    pub const ALL: &'static [Self] =
+        &[Self::Chosen, Self::Chance, Self::Blackout, Self::Mtu, Self::Queue, Self::CoDel, Self::Room];
 }

@@ -69,6 +69,8 @@ pub struct Left<T> {
 pub struct LinkCounts {
     /// Datagrams that came.
     pub entered: u64,
+    /// Of those: datagrams that the impairments were not for.
+    pub exempt: u64,
     /// Copies that were made.
     pub duplicated: u64,
     /// Datagrams that left, copies too.
@@ -77,6 +79,8 @@ pub struct LinkCounts {
     pub under_way: u64,
     /// Of those that left or are under way: with a bit inverted.
     pub corrupted: u64,
+    /// Of those that left or are under way: marked instead of lost.
+    pub marked: u64,
     /// Of those that left or are under way: overtaken by others.
     pub overtaken: u64,
     /// Datagrams that were lost, copies too, in the order of [`LostBy::ALL`].
@@ -213,6 +217,7 @@ impl<T: Clone> Link<T> {
 
     /// Takes a datagram that comes now, as [`push`](Self::push) does, but holds none that leaves at once: true where it does.
     /// It is made only where it is held.
+    #[must_use = "one that passes is not held"]
     pub fn push_or_pass<'a>(
         &mut self,
         now: Instant,
@@ -223,7 +228,12 @@ impl<T: Clone> Link<T> {
         let mut fates = self.decide(now, arrival);
         let passes = match fates {
             Fates { original: Fate::Leaves(departure), copy: None, .. } => {
-                departure.at <= now && departure.overtaken.is_none() && self.under_way.is_empty() && !self.is_paused
+                let is_next = if fates.is_exempt {
+                    self.under_way.first_key_value().is_none_or(|((at, _), _)| *at > now)
+                } else {
+                    self.under_way.is_empty()
+                };
+                departure.at <= now && departure.overtaken.is_none() && is_next && !self.is_paused
             }
             _ => false,
         };
@@ -231,7 +241,7 @@ impl<T: Clone> Link<T> {
             Fate::Leaves(departure) if passes => {
                 self.count_leaving(departure);
                 self.counts.left += 1;
-                self.followed += 1;
+                self.followed += u64::from(!fates.is_exempt);
             }
             Fate::Lost(_) if fates.copy.is_none() => self.lose(fates.original),
             _ => self.hold(&mut fates, arrival.payload_len, datagram()),
@@ -242,6 +252,7 @@ impl<T: Clone> Link<T> {
     fn decide(&mut self, now: Instant, arrival: Arrival<'_>) -> Fates {
         let fates = self.impairment.datagram(now, arrival);
         self.counts.entered += 1;
+        self.counts.exempt += u64::from(fates.is_exempt);
         self.counts.duplicated += u64::from(fates.copy.is_some());
         fates
     }
@@ -257,7 +268,7 @@ impl<T: Clone> Link<T> {
             self.hold_one(number, false, &mut fates.original, payload_len, datagram);
         }
         let follows = fates.iter().filter_map(Fate::departure).find(|departure| departure.overtaken.is_none());
-        if let Some(departure) = follows {
+        if let Some(departure) = follows.filter(|_| !fates.is_exempt) {
             self.followed += 1;
             self.overtake(departure.at);
         }
@@ -289,6 +300,7 @@ impl<T: Clone> Link<T> {
     /// Counts what is different about one that leaves.
     fn count_leaving(&mut self, departure: Departure) {
         self.counts.corrupted += u64::from(departure.flipped_bit.is_some());
+        self.counts.marked += u64::from(departure.ce_marked);
         self.counts.overtaken += u64::from(departure.overtaken.is_some());
     }
 

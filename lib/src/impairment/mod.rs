@@ -29,16 +29,31 @@
 //! ```
 
 mod arrival;
+mod bottleneck;
+mod check;
+mod codel;
 mod fate;
 mod link;
+mod loss;
+mod matching;
 mod model;
 mod options;
+mod pattern;
 mod random;
 mod rate;
+mod text;
+mod trace;
 
 pub use arrival::Arrival;
+pub use bottleneck::{Backlog, Carried};
 pub use fate::{Departure, Fate, Fates, LostBy, Overtaken};
 pub use link::{Left, Link, LinkCounts};
+pub use loss::{Chosen, GilbertElliott, Loss};
+pub use matching::Matching;
 pub use model::Impairment;
-pub use options::{Blackout, GilbertElliott, ImpairmentOptions, Jitter, Loss, Queue, Rate, Reorder};
+pub use options::{Blackout, ImpairmentOptions, Jitter, Reorder};
+pub use pattern::Pattern;
 pub use random::Stage;
+pub use rate::{Capacity, CoDel, Queue, Rate};
+pub use text::TextError;
+pub use trace::Trace;

@@ -1,30 +1,36 @@
 //! What becomes of each datagram, stage by stage.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::arrival::Arrival;
+use super::bottleneck::{Backlog, Bottleneck, Carried, Comer};
 use super::fate::{Departure, Fate, Fates, LostBy, Overtaken};
-use super::options::{ImpairmentOptions, Jitter, LONGEST_TAIL, Loss};
+use super::loss::Loss;
+use super::options::{ImpairmentOptions, Jitter, LONGEST_TAIL};
 use super::random::{Random, Stage};
-use super::rate::Bottleneck;
 use crate::error::Result;
 
 /// Decides what becomes of each datagram that crosses a link in one direction.
 ///
 /// In this order:
 ///
-/// 1. **loss**: it is lost, alone or in a burst;
-/// 2. **blackout**: it is lost, since the link is dark when it comes;
-/// 3. **duplicate**: a copy is made, which has its own fate from here on, and is overtaken where the datagram is;
-/// 4. **corrupt**: one bit of the payload is inverted;
-/// 5. **rate**: it is sent when those before it have been, or is lost where the queue is full;
-/// 6. **delay** and **jitter**: it takes this long from then on; where the order is kept, it does not leave before
+/// 1. **matching** and **from**: what they do not choose leaves at once, as it came, and has its number alone of this;
+/// 2. **drop**: it is lost, since somebody chose it;
+/// 3. **loss**: it is lost, alone or in a burst;
+/// 4. **blackout**: it is lost, since the link is dark when it comes;
+/// 5. **mtu**: it is lost, since it is too long;
+/// 6. **duplicate**: a copy is made, which has its own fate from here on, and is overtaken where the datagram is;
+/// 7. **corrupt**: one bit of the payload is inverted;
+/// 8. **rate**: it is sent when those before it have been, or is lost, or marked, where the queue is full or stays too long;
+/// 9. **delay** and **jitter**: it takes this long from then on; where the order is kept, it does not leave before
 ///    those that came before it;
-/// 7. **reorder**: it leaves behind some that came after it.
+/// 10. **reorder**: it leaves behind some that came after it.
 ///
 /// Whether the nth datagram is lost by chance, copied, corrupted or overtaken, and by how much its delay differs, depends on
 /// the seed and on n alone: not on times, not on lengths, and not on what else the options say. The same seed gives the same
-/// fates in every version; a delay with jitter, but for a nanosecond by which systems compute it differently. Blackouts and queues depend on time, as they do in networks.
+/// fates in every version; a delay with jitter, but for a nanosecond by which systems compute it differently. Blackouts and queues
+/// depend on time, as they do in networks; bursts, patterns and chosen datagrams on how many the impairments were for.
 ///
 /// It holds no datagrams: see [`Link`](super::Link) for that. Where nothing is set, a datagram costs one branch.
 #[derive(Clone, Debug)]
@@ -36,6 +42,10 @@ pub struct Impairment {
     number: u64,
     /// Whether the options ask for nothing.
     is_nothing: bool,
+    /// Datagrams that the options were for, since they choose these and drop those.
+    selected: u64,
+    /// Datagrams that the pattern of losses was for.
+    patterned: u64,
     /// Whether the network is bad for the next datagram; `None`: not known yet.
     is_bad: Option<bool>,
     bottleneck: Bottleneck,
@@ -58,7 +68,8 @@ impl Impairment {
     ///
     /// # Errors
     ///
-    /// Options that cannot be: probabilities not from 0 to 1, times over a year, a rate of zero, blackouts without an end.
+    /// Options that cannot be: probabilities not from 0 to 1, times over a year, a rate of zero, blackouts without an
+    /// end, an MTU that takes nothing, chosen datagrams from 0 on or too many.
     pub fn new(options: ImpairmentOptions, seed: u64, start: Instant) -> Result<Self> {
         options.check()?;
         Ok(Self {
@@ -67,6 +78,8 @@ impl Impairment {
             random: Random::new(seed),
             start,
             number: 0,
+            selected: 0,
+            patterned: 0,
             is_bad: None,
             bottleneck: Bottleneck::default(),
             latest: start,
@@ -87,9 +100,17 @@ impl Impairment {
     pub fn change(&mut self, options: ImpairmentOptions) -> Result<()> {
         options.check()?;
         self.is_nothing = options.is_nothing();
+        let before = &self.options;
         if !matches!(options.loss, Loss::Bursts(_)) {
             self.is_bad = None;
         }
+        if options.loss != before.loss {
+            self.patterned = 0;
+        }
+        if (&options.matching, &options.from, &options.drop) != (&before.matching, &before.from, &before.drop) {
+            self.selected = 0;
+        }
+        self.bottleneck.change(before.rate.as_ref(), options.rate.as_ref());
         self.options = options;
         Ok(())
     }
@@ -102,10 +123,9 @@ impl Impairment {
         self.number += 1;
         if self.is_nothing {
             let at = if self.options.keep_order { now.max(self.latest) } else { now };
-            return Fates { number: self.number, original: Fate::Leaves(Departure::at(at)), copy: None };
+            return Fates::of(self.number, Fate::Leaves(Departure::at(at)));
         }
-        let arrival = arrival.into();
-        self.decide(now, arrival.payload_len.min(LONGEST_PAYLOAD))
+        self.decide(now, arrival.into())
     }
 
     /// Whether the options ask for nothing.
@@ -127,21 +147,53 @@ impl Impairment {
         self.random.unit(stage, number, 0)
     }
 
-    fn decide(&mut self, now: Instant, payload_len: usize) -> Fates {
+    /// What waits for a link with a [`Rate`] at a moment that is not before the last datagram came.
+    #[must_use]
+    pub fn backlog(&self, now: Instant) -> Backlog {
+        self.bottleneck.backlog(now.saturating_duration_since(self.start))
+    }
+
+    /// What a link with a [`Rate`] has sent, with what it is to send of that which waits.
+    #[must_use]
+    pub fn carried(&self) -> Carried {
+        self.bottleneck.carried()
+    }
+
+    fn decide(&mut self, now: Instant, arrival: Arrival<'_>) -> Fates {
         let number = self.number;
+        if !self.is_for(&arrival) {
+            return Fates { is_exempt: true, ..Fates::of(number, Fate::Leaves(Departure::at(now))) };
+        }
+        self.selected += 1;
+        // Bursts and patterns go on whatever else becomes of a datagram.
         let (is_lost, more_delay) = self.loss(number);
-        let lost = |by| Fates { number, original: Fate::Lost(by), copy: None };
-        if is_lost {
-            return lost(LostBy::Chance);
-        }
         let elapsed = now.saturating_duration_since(self.start);
-        if self.options.blackout.is_some_and(|blackout| blackout.is_dark(elapsed)) {
-            return lost(LostBy::Blackout);
+        let lost_by = if self.options.drop.has(self.selected) {
+            Some(LostBy::Chosen)
+        } else if is_lost {
+            Some(LostBy::Chance)
+        } else if self.options.blackout.is_some_and(|blackout| blackout.is_dark(elapsed)) {
+            Some(LostBy::Blackout)
+        } else if self.options.mtu.is_some_and(|mtu| arrival.datagram_len() > mtu) {
+            Some(LostBy::Mtu)
+        } else {
+            None
+        };
+        if let Some(by) = lost_by {
+            return Fates::of(number, Fate::Lost(by));
         }
-        let original = self.cross(Piece::Original, now, payload_len, more_delay);
+        let original = self.cross(Piece::Original, now, &arrival, more_delay);
         let is_copied = self.random.happens(self.options.duplicate, Stage::Duplicate, number, 0);
-        let copy = is_copied.then(|| self.cross(Piece::Copy, now, payload_len, more_delay));
-        Fates { number, original, copy }
+        let copy = is_copied.then(|| self.cross(Piece::Copy, now, &arrival, more_delay));
+        Fates { copy, ..Fates::of(number, original) }
+    }
+
+    /// Whether the options are for this datagram.
+    fn is_for(&self, arrival: &Arrival<'_>) -> bool {
+        let ImpairmentOptions { matching, from, .. } = &self.options;
+        let contain = |source: IpAddr| from.iter().any(|network| network.contains(source.to_canonical()));
+        (from.is_empty() || arrival.source.is_some_and(contain))
+            && matching.as_ref().is_none_or(|it| arrival.payload.is_some_and(|payload| it.matches(payload)))
     }
 
     /// Whether this datagram is lost by chance, and how much longer it takes because of the state of the network.
@@ -159,12 +211,17 @@ impl Impairment {
                 let delay = if is_bad { chain.delay_in_bad } else { Duration::ZERO };
                 (random.happens(loss, Stage::Loss, number, 0), delay)
             }
+            Loss::Pattern(ref pattern) => {
+                self.patterned += 1;
+                (pattern.is_lost(self.patterned - 1), Duration::ZERO)
+            }
         }
     }
 
     /// Sends a datagram or its copy over the link.
-    fn cross(&mut self, piece: Piece, now: Instant, payload_len: usize, more_delay: Duration) -> Fate {
+    fn cross(&mut self, piece: Piece, now: Instant, arrival: &Arrival<'_>, more_delay: Duration) -> Fate {
         let (random, number) = (self.random, self.number);
+        let payload_len = arrival.payload_len.min(LONGEST_PAYLOAD);
         let first = match piece {
             Piece::Original => 0,
             Piece::Copy => 2,
@@ -174,13 +231,14 @@ impl Impairment {
             let bit = random.below(payload_len as u64 * 8, Stage::Corrupt, number, first + 1);
             usize::try_from(bit).expect("it is a bit of the payload")
         });
-        let sent = match self.options.rate {
-            None => now,
+        let (sent, ce_marked) = match &self.options.rate {
+            None => (now, false),
             Some(rate) => {
                 let elapsed = now.saturating_duration_since(self.start);
-                match self.bottleneck.send(rate, elapsed, payload_len) {
-                    Some(sent) => self.start + sent,
-                    None => return Fate::Lost(LostBy::Queue),
+                let comer = Comer { now: elapsed, payload_len, is_ecn_capable: arrival.is_ecn_capable() };
+                match self.bottleneck.send(rate, comer) {
+                    Ok(sent) => (self.start + sent.at, sent.ce_marked),
+                    Err(by) => return Fate::Lost(by),
                 }
             }
         };
@@ -191,7 +249,7 @@ impl Impairment {
         }
         let reorder = self.options.reorder.filter(|it| random.happens(it.probability, Stage::Reorder, number, 0));
         let overtaken = reorder.map(|it| Overtaken { followers: it.followers, at_latest: at + it.at_most });
-        Fate::Leaves(Departure { at, flipped_bit, overtaken })
+        Fate::Leaves(Departure { at, flipped_bit, ce_marked, overtaken })
     }
 
     /// The delay with its jitter.
