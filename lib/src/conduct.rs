@@ -202,7 +202,7 @@ impl Guard {
     }
 
     /// Whether requests from this source are answered at all, whatever they hold.
-    fn source(&self, meta: &Meta) -> Result<(), Reason> {
+    pub(crate) fn source(&self, meta: &Meta) -> Result<(), Reason> {
         let (ip, port) = (meta.source.ip(), meta.source.port());
         if port == 0 {
             return Err(Reason::SourcePortZero);

@@ -1,11 +1,14 @@
 //! A sample of each event of the library, for the tests of whoever takes events.
 
 use std::io;
+use std::time::Instant;
 
 use udpkit::event::{
-    Answered, ClockStepped, Dropped, IgnoredDatagrams, InterfacesChanged, Question, Received, Refusal, Reopened, Reply,
-    Request, SendFailed, Sent, Trouble, Unanswered,
+    Answered, ClockStepped, Decided, Departed, Dropped, IgnoredDatagrams, Impaired, InterfacesChanged, PeerChange,
+    PeerChanged, Question, Received, Refusal, Reopened, Reply, Request, SendFailed, Sent, Trouble, Unanswered,
 };
+use udpkit::impairment::{Fate, Impairment, ImpairmentOptions};
+use udpkit::verbs::Direction;
 use udpkit::{
     Attempt, Cause, Datagram, Error, ErrorKind, Event, Interface, InterfaceIndex, Interfaces, Meta, Object, Reason,
     ReplyTo, SendFailure, SocketId, Train,
@@ -28,6 +31,10 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
         .multicast(true)]);
     let group = Object::group([239, 1, 2, 3].into(), None, None);
     let error = Error::new(Attempt::Join, group, io::ErrorKind::NotFound.into()).with_kind(ErrorKind::NoSuchInterface);
+    let (start, up) = (Instant::now(), Direction::Up);
+    let mut impairment = Impairment::new(ImpairmentOptions::default(), 1, start).unwrap();
+    let fates = impairment.datagram(start, 2);
+    let Fate::Leaves(departure) = fates.original else { panic!("nothing is set") };
     let events = [
         Event::Received(Received::new(SocketId::first(0), Train::one(&datagram))),
         Event::Answered(Answered::new(SocketId::first(0), datagram, b"ok")),
@@ -42,6 +49,10 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
         Event::Interfaces(InterfacesChanged::new(&interfaces)),
         Event::Reopened(Reopened::new(source)),
         Event::ClockStepped(ClockStepped::new(SignedNanoseconds(-1_500_000_000))),
+        Event::Fate(Decided::new(up, source, b"hi", start, fates, &impairment)),
+        Event::Left(Departed::new(up, source, b"hi", 1, start, departure, &impairment)),
+        Event::Peer(PeerChanged::new(source, None, PeerChange::Appeared)),
+        Event::Impaired(Impaired::new(up, impairment.options(), start)),
         Event::Trouble(Trouble::new(&error)),
     ];
     let names: Vec<_> = events.iter().map(Event::name).collect();

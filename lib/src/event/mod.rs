@@ -16,6 +16,7 @@
 
 mod details;
 mod reason;
+mod relayed;
 mod reply_to;
 
 pub use details::{
@@ -23,6 +24,7 @@ pub use details::{
     SendFailed, Sent, Trouble, Unanswered,
 };
 pub use reason::Reason;
+pub use relayed::{Decided, Departed, Impaired, Leaving, PeerChange, PeerChanged};
 pub use reply_to::{OneOf, ReplyTo, Request};
 
 /// Something that happened, reported at once; what it borrows is gone afterwards.
@@ -72,6 +74,14 @@ pub enum Event<'a> {
     /// The system's clock was set, as was noticed when datagrams were received: those before it and those after it have times that
     /// cannot be compared. Those that were waiting meanwhile have the time at which they were received.
     ClockStepped(ClockStepped),
+    /// A datagram came to a relay, and it was decided what becomes of it. Only where the relay was asked to report fates.
+    Fate(Decided<'a>),
+    /// A datagram left a relay's link. Only where the relay was asked to report fates.
+    Left(Departed<'a>),
+    /// A peer of a relay came or went.
+    Peer(PeerChanged),
+    /// A link of a relay does something else from now on.
+    Impaired(Impaired<'a>),
     /// Something went wrong that does not end the run.
     Trouble(Trouble<'a>),
 }
@@ -109,5 +119,9 @@ names! {
     Interfaces => "interfaces",
     Reopened => "reopened",
     ClockStepped => "clock_stepped",
+    Fate => "fate",
+    Left => "left",
+    Peer => "peer",
+    Impaired => "impaired",
     Trouble => "trouble",
 }

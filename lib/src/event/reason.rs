@@ -58,6 +58,8 @@ pub enum Reason {
     QueueFull,
     /// It came after enough had come.
     AfterEnd,
+    /// There was no room for another peer, or no descriptor.
+    TooManyPeers,
     /// The socket that it came through was closed before it was looked at.
     SocketClosed,
 }
@@ -91,6 +93,7 @@ impl Reason {
         Self::Duplicate,
         Self::QueueFull,
         Self::AfterEnd,
+        Self::TooManyPeers,
         Self::SocketClosed,
     ];
 
@@ -124,6 +127,7 @@ impl Reason {
             Self::Duplicate => "duplicate",
             Self::QueueFull => "queue_full",
             Self::AfterEnd => "after_end",
+            Self::TooManyPeers => "too_many_peers",
             Self::SocketClosed => "socket_closed",
         }
     }
@@ -158,6 +162,7 @@ impl fmt::Display for Reason {
             Self::Duplicate => "duplicate",
             Self::QueueFull => "our queue was full (the output is too slow)",
             Self::AfterEnd => "after the end",
+            Self::TooManyPeers => "too many peers",
             Self::SocketClosed => "its socket was closed",
         })
     }

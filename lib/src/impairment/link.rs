@@ -8,6 +8,7 @@ use super::fate::{Departure, Fate, Fates, LostBy};
 use super::model::Impairment;
 use super::options::ImpairmentOptions;
 use crate::error::Result;
+use crate::report::add;
 
 /// A direction of a link, which holds datagrams from when they come until they leave.
 ///
@@ -92,6 +93,21 @@ impl LinkCounts {
     #[must_use]
     pub fn lost(&self, by: LostBy) -> u64 {
         self.lost[by as usize]
+    }
+
+    /// Adds what another link has done.
+    pub fn merge(&mut self, other: &Self) {
+        add(&mut [
+            (&mut self.entered, other.entered),
+            (&mut self.duplicated, other.duplicated),
+            (&mut self.left, other.left),
+            (&mut self.under_way, other.under_way),
+            (&mut self.corrupted, other.corrupted),
+            (&mut self.overtaken, other.overtaken),
+        ]);
+        for (ours, theirs) in self.lost.iter_mut().zip(other.lost) {
+            *ours += theirs;
+        }
     }
 
     /// Datagrams that were lost by anything, copies too.
@@ -184,6 +200,16 @@ impl<T> Link<T> {
         self.followed += datagrams as u64;
         self.counts.entered += datagrams as u64;
         self.counts.left += datagrams as u64;
+    }
+
+    /// Takes everything that is under way, in the order in which it would have left, and counts it as left.
+    #[must_use = "it has left"]
+    pub fn take_under_way(&mut self) -> Vec<Left<T>> {
+        let (is_paused, far) =
+            (std::mem::take(&mut self.is_paused), self.under_way.last_key_value().map(|((at, _), _)| *at));
+        let all = far.into_iter().flat_map(|far| std::iter::from_fn(|| self.pop(far)).collect::<Vec<_>>()).collect();
+        self.is_paused = is_paused;
+        all
     }
 
     /// The next datagram that leaves by now.

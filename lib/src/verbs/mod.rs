@@ -8,6 +8,7 @@ mod listen;
 mod matching;
 mod plan;
 mod recording;
+mod relay;
 mod replay;
 mod requests;
 mod send;
@@ -22,6 +23,10 @@ pub use common::Limits;
 pub use listen::{Listen, ListenOptions};
 pub use plan::{Keeps, Plan, PlannedDatagram, Preview, ReplayFigures, ReplayOptions};
 pub use recording::{Reading, Recording, ReplayDatagram};
+pub use relay::{
+    DirectionFigures, Injection, LinkChange, LinkFigures, PeerImpairments, RelayEngine, RelayFigures, RelayInput,
+    RelayOptions, ScenarioStep,
+};
 pub use replay::Replay;
 pub use requests::{Pace, Requests};
 pub use send::{Send, SendFigures, SendOptions};
@@ -30,5 +35,6 @@ pub use serve::{Serve, ServeFigures, ServeInput, ServeOptions};
 pub use sources::Sources;
 pub use timetable::ReplayPace;
 
+pub use crate::direction::Direction;
 pub use crate::network::Network;
 pub use crate::rules::PayloadMatch;
