@@ -123,4 +123,18 @@ impl LostBy {
     /// All of them, in the order in which they decide.
     pub const ALL: &'static [Self] =
         &[Self::Chosen, Self::Chance, Self::Blackout, Self::Mtu, Self::Queue, Self::CoDel, Self::Room];
+
+    /// Its name where it is a key: in JSON.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Chosen => "chosen",
+            Self::Chance => "chance",
+            Self::Blackout => "blackout",
+            Self::Mtu => "mtu",
+            Self::Queue => "queue",
+            Self::CoDel => "codel",
+            Self::Room => "room",
+        }
+    }
 }

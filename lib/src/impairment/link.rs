@@ -99,10 +99,12 @@ impl LinkCounts {
     pub fn merge(&mut self, other: &Self) {
         add(&mut [
             (&mut self.entered, other.entered),
+            (&mut self.exempt, other.exempt),
             (&mut self.duplicated, other.duplicated),
             (&mut self.left, other.left),
             (&mut self.under_way, other.under_way),
             (&mut self.corrupted, other.corrupted),
+            (&mut self.marked, other.marked),
             (&mut self.overtaken, other.overtaken),
         ]);
         for (ours, theirs) in self.lost.iter_mut().zip(other.lost) {

@@ -63,6 +63,16 @@ enum Piece {
     Copy,
 }
 
+impl Piece {
+    /// Its first draw in a stage where each has its own.
+    fn first_draw(self) -> u64 {
+        match self {
+            Self::Original => 0,
+            Self::Copy => 2,
+        }
+    }
+}
+
 impl Impairment {
     /// Begins at this moment with datagram 1.
     ///
@@ -147,6 +157,13 @@ impl Impairment {
         self.random.unit(stage, number, 0)
     }
 
+    /// The same for the copy of that datagram: it has numbers of its own for corruption and jitter, and shares the others.
+    #[must_use]
+    pub fn drawn_for_copy(&self, stage: Stage, number: u64) -> f64 {
+        let which = if matches!(stage, Stage::Corrupt | Stage::Jitter) { Piece::Copy.first_draw() } else { 0 };
+        self.random.unit(stage, number, which)
+    }
+
     /// What waits for a link with a [`Rate`] at a moment that is not before the last datagram came.
     #[must_use]
     pub fn backlog(&self, now: Instant) -> Backlog {
@@ -222,10 +239,7 @@ impl Impairment {
     fn cross(&mut self, piece: Piece, now: Instant, arrival: &Arrival<'_>, more_delay: Duration) -> Fate {
         let (random, number) = (self.random, self.number);
         let payload_len = arrival.payload_len.min(LONGEST_PAYLOAD);
-        let first = match piece {
-            Piece::Original => 0,
-            Piece::Copy => 2,
-        };
+        let first = piece.first_draw();
         let is_corrupted = payload_len > 0 && random.happens(self.options.corrupt, Stage::Corrupt, number, first);
         let flipped_bit = is_corrupted.then(|| {
             let bit = random.below(payload_len as u64 * 8, Stage::Corrupt, number, first + 1);

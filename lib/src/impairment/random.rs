@@ -18,6 +18,25 @@ pub enum Stage {
     Reorder,
 }
 
+impl Stage {
+    /// All of them.
+    pub const ALL: &'static [Self] =
+        &[Self::State, Self::Loss, Self::Duplicate, Self::Corrupt, Self::Jitter, Self::Reorder];
+
+    /// Its name where it is a key: in JSON.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Loss => "loss",
+            Self::Duplicate => "duplicate",
+            Self::Corrupt => "corrupt",
+            Self::Jitter => "jitter",
+            Self::Reorder => "reorder",
+        }
+    }
+}
+
 /// Draws of one stage for one datagram.
 const DRAWS: u64 = 4;
 /// The step of SplitMix64.

@@ -1,0 +1,54 @@
+//! The numbers drawn decide what happens, and what links count is added up whole.
+
+use std::collections::HashSet;
+
+use udpkit::impairment::{
+    CoDel, Fate, Impairment, ImpairmentOptions, Jitter, Link, LinkCounts, LostBy, Matching, Queue, Rate, Stage,
+};
+
+use super::{ms, nothing, start};
+
+#[test]
+fn a_copy_is_corrupted_and_delayed_by_numbers_of_its_own() {
+    let options = nothing().duplicate(1.0).corrupt(0.3).delay(ms(10)).jitter(Jitter::Uniform(ms(10))).keep_order(false);
+    let mut impairment = Impairment::new(options, 7, start()).unwrap();
+    for number in 1..=1000 {
+        let fates = impairment.datagram(start(), 100);
+        let drawn: [fn(&Impairment, Stage, u64) -> f64; 2] = [Impairment::drawn, Impairment::drawn_for_copy];
+        for (fate, drawn) in fates.iter().zip(drawn) {
+            let Fate::Leaves(departure) = fate else { panic!("nothing is lost") };
+            assert_eq!(departure.flipped_bit.is_some(), drawn(&impairment, Stage::Corrupt, number) < 0.3);
+            let after = departure.at.duration_since(start()).as_secs_f64();
+            assert!((after - 0.02 * drawn(&impairment, Stage::Jitter, number)).abs() < 2e-9, "{number} {after}");
+        }
+        for stage in [Stage::State, Stage::Loss, Stage::Duplicate, Stage::Reorder] {
+            let [own, copys] = drawn.map(|drawn| drawn(&impairment, stage, number).to_bits());
+            assert_eq!(own, copys, "{stage:?}");
+        }
+    }
+}
+
+#[test]
+fn every_stage_and_every_loss_has_a_key_of_its_own() {
+    let stages: HashSet<_> = Stage::ALL.iter().map(|stage| stage.key()).collect();
+    let losses: HashSet<_> = LostBy::ALL.iter().map(|by| by.key()).collect();
+    assert_eq!((stages.len(), losses.len()), (6, 7));
+}
+
+#[test]
+fn counts_of_links_are_added_up_whole() {
+    let rate = Rate::new(100_000, Queue::Datagrams(1000)).codel(CoDel::new(ms(1), ms(1)));
+    let matching = Matching::new(|payload: &[u8]| payload[0].is_multiple_of(2));
+    let options = ImpairmentOptions::default().duplicate(0.5).corrupt(0.5).rate(rate).matching(matching);
+    let mut link = Link::new(options, 7, start()).unwrap();
+    for number in 0..200_u32 {
+        let payload = [number.to_le_bytes()[0]; 100];
+        let arrival = udpkit::impairment::Arrival::new(&payload).traffic_class(2);
+        let _ = link.push(start() + ms(number.into()), arrival, ());
+    }
+    let counts = link.counts();
+    assert!(counts.exempt > 0 && counts.marked > 0 && counts.corrupted > 0, "{counts:?}");
+    let mut merged = LinkCounts::default();
+    merged.merge(&counts);
+    assert_eq!(merged, counts);
+}
