@@ -114,7 +114,9 @@ impl Chosen {
                 ensure(numbers.first() != Some(&0), NAME, 0, "the first is number 1")?;
                 let why = format!("{MOST_CHOSEN} are the most");
                 ensure(numbers.len() <= MOST_CHOSEN, NAME, format!("{} of them", numbers.len()), why)?;
-                ensure(numbers.is_sorted(), NAME, format!("{numbers:?}"), "their numbers ascend")
+                let descent = numbers.windows(2).find(|two| two[0] > two[1]);
+                let value = descent.map_or_else(String::new, |two| format!("{} behind {}", two[1], two[0]));
+                ensure(descent.is_none(), NAME, value, "their numbers ascend")
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::datagram::Delivery;
 use crate::error::Result;
-use crate::impairment::{Fates, ImpairmentOptions, Left, Link, LinkCounts};
+use crate::impairment::{Arrival, Fates, ImpairmentOptions, Left, Link, LinkCounts};
 use crate::setters::setters;
 use crate::unreachable::Unreachable;
 
@@ -82,10 +82,10 @@ pub(super) enum What {
 }
 
 impl Flying {
-    pub(super) fn payload_len(&self) -> usize {
+    pub(super) fn payload(&self) -> &[u8] {
         match &self.what {
-            What::Datagram(payload) => payload.len(),
-            What::Refusal(unreachable) => unreachable.payload.len(),
+            What::Datagram(payload) => payload,
+            What::Refusal(unreachable) => &unreachable.payload,
         }
     }
 }
@@ -139,7 +139,14 @@ impl Links {
         let place = self.between(ends);
         let way = &mut self.ways[place];
         flying.hop_limit = flying.hop_limit.checked_sub(way.hops).filter(|left| *left > 0)?;
-        let fates = way.link.push(now, flying.payload_len(), flying);
+        // The link is handed what it may look at, and beside it what it holds.
+        let is_looked_at = way.link.impairment().options().matching.is_some();
+        let payload = is_looked_at.then(|| flying.payload().to_vec());
+        let arrival = Arrival::from(flying.payload().len())
+            .payload(payload.as_deref())
+            .source(flying.source.ip())
+            .traffic_class(flying.traffic_class);
+        let fates = way.link.push(now, arrival, flying);
         self.look_at(place);
         Some(fates)
     }

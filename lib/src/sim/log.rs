@@ -24,6 +24,8 @@ pub struct Crossing {
     pub is_copy: bool,
     /// Whether a bit of it was inverted.
     pub is_corrupted: bool,
+    /// Whether it was marked instead of lost: congestion experienced.
+    pub is_marked: bool,
     /// When it was sent.
     pub sent: Duration,
     /// What became of it.

@@ -387,11 +387,12 @@ impl<'a> Network<'a> {
         let mut crossing = Crossing {
             source: flying.source,
             destination: flying.destination,
-            payload_len: flying.payload_len(),
+            payload_len: flying.payload().len(),
             is_refusal,
             number: 0,
             is_copy: false,
             is_corrupted: false,
+            is_marked: false,
             sent: self.elapsed(),
             outcome: Outcome::HopLimit,
         };
@@ -413,15 +414,20 @@ impl<'a> Network<'a> {
             self.traffic.duplicated += u64::from(fates.copy.is_some());
         }
         for (is_copy, fate) in [false, true].into_iter().zip(fates.iter()) {
-            let (outcome, is_corrupted) = match fate {
-                Fate::Leaves(departure) => (Outcome::UnderWay, departure.flipped_bit.is_some()),
-                Fate::Lost(by) => {
-                    self.traffic.lost += u64::from(!crossing.is_refusal);
-                    (Outcome::Lost(by), false)
+            let mut crossing = Crossing { is_copy, ..crossing.clone() };
+            match fate {
+                Fate::Leaves(departure) => {
+                    crossing.outcome = Outcome::UnderWay;
+                    crossing.is_corrupted = departure.flipped_bit.is_some();
+                    crossing.is_marked = departure.ce_marked;
                 }
-            };
+                Fate::Lost(by) => {
+                    crossing.outcome = Outcome::Lost(by);
+                    self.traffic.lost += u64::from(!crossing.is_refusal);
+                }
+            }
             if self.log.len() < self.most_logged {
-                self.log.push(Crossing { is_copy, is_corrupted, outcome, ..crossing.clone() });
+                self.log.push(crossing);
             }
         }
     }
@@ -466,7 +472,7 @@ impl<'a> Network<'a> {
                 .local(target)
                 .delivery(delivery)
                 .hop_limit(hop_limit)
-                .traffic_class(traffic_class)
+                .traffic_class(left.departure.mark(traffic_class))
                 .received(self.hosts[place].desk.utc(elapsed));
             let train = Train::new(&meta, &payload, payload.len());
             self.call(place, |engine, out| engine.receive(via, train, out));

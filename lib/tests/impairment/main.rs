@@ -2,15 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod codel;
 mod draws;
 mod properties;
+mod selection;
 mod statistics;
+mod traces;
 
 use std::time::{Duration, Instant};
 
 use udpkit::impairment::{
-    Blackout, Fate, Fates, GilbertElliott, Impairment, ImpairmentOptions, Jitter, Left, Link, Loss, LostBy, Queue,
-    Rate, Reorder, Stage,
+    Blackout, Chosen, CoDel, Fate, Fates, GilbertElliott, Impairment, ImpairmentOptions, Jitter, Left, Link, Loss,
+    LostBy, Queue, Rate, Reorder, Stage,
 };
 
 /// An origin for virtual time.
@@ -81,6 +84,29 @@ fn what_cannot_be_is_refused_with_its_reason() {
         (
             nothing().delay(Duration::MAX),
             "cannot set the delay to 18446744073709551615.999999999s: a year is the longest",
+        ),
+        (nothing().mtu(27), "cannot set the MTU to 27: a datagram has at least 28 bytes"),
+        (nothing().drop(Chosen::numbers([3, 0])), "cannot set the datagrams to drop to 0: the first is number 1"),
+        (nothing().drop(Chosen::Every(0)), "cannot set the datagrams to drop to every 0th: every first is the most"),
+        (
+            nothing().drop(Chosen::numbers(1..70_000)),
+            "cannot set the datagrams to drop to 69999 of them: 65536 are the most",
+        ),
+        (
+            nothing().drop(Chosen::Numbers([3, 2].into())),
+            "cannot set the datagrams to drop to 2 behind 3: their numbers ascend",
+        ),
+        (
+            nothing().rate(rate(1).codel(CoDel::new(ms(0), ms(0)))),
+            "cannot set the interval of CoDel to 0s: every datagram would be lost",
+        ),
+        (
+            nothing().rate(rate(1).codel(CoDel::new(ms(6), ms(5)))),
+            "cannot set the interval of CoDel to 5ms: the target is 6ms",
+        ),
+        (
+            nothing().rate(rate(1).codel(CoDel::default().interval(Duration::MAX))),
+            "cannot set the interval of CoDel to 18446744073709551615.999999999s: a year is the longest",
         ),
         (nothing().rate(rate(0)), "cannot set the rate to 0 bit/s: nothing would ever leave"),
         (

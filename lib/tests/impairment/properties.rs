@@ -1,11 +1,14 @@
 //! Whatever is set, whatever comes: each datagram has its fate, once, and time goes one way.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use udpkit::Network;
 use udpkit::impairment::{
-    Blackout, Fate, GilbertElliott, ImpairmentOptions, Jitter, Link, Loss, LostBy, Queue, Rate, Reorder,
+    Arrival, Blackout, Capacity, Chosen, CoDel, Fate, GilbertElliott, ImpairmentOptions, Jitter, Link, Loss, LostBy,
+    Matching, Pattern, Queue, Rate, Reorder, Trace,
 };
 
 use crate::{ms, nothing, start};
@@ -19,7 +22,24 @@ fn loss() -> impl Strategy<Value = Loss> {
                 GilbertElliott::new(bad, good).loss_in_good(in_good).loss_in_bad(in_bad).delay_in_bad(ms(delay)).into()
             }
         ),
+        "[.x]{1,20}".prop_map(|text| Pattern::parse(&text).unwrap().into()),
     ]
+}
+
+fn drop() -> impl Strategy<Value = Chosen> {
+    prop_oneof![
+        Just(Chosen::None),
+        prop::collection::vec(1u64..100, 0..20).prop_map(Chosen::numbers),
+        (1u64..20).prop_map(Chosen::Every),
+    ]
+}
+
+/// Payloads that begin with an even byte, those that are from one of two networks.
+fn whom() -> impl Strategy<Value = (Option<Matching>, Vec<Network>)> {
+    let matching = Matching::new(|payload| payload.first().is_some_and(|byte| byte.is_multiple_of(2))).named("even");
+    let network = prop_oneof![Just("10.0.0.0/8"), Just("2001:db8::/32")].prop_map(|text| text.parse().unwrap());
+    (prop::option::weighted(0.3, Just(matching)), prop::option::weighted(0.3, network))
+        .prop_map(|(matching, network)| (matching, network.into_iter().collect()))
 }
 
 fn jitter() -> impl Strategy<Value = Jitter> {
@@ -32,11 +52,26 @@ fn jitter() -> impl Strategy<Value = Jitter> {
     })
 }
 
-fn rate() -> impl Strategy<Value = Rate> {
-    (1u64..10_000_000, any::<bool>(), 0usize..50, 0usize..100).prop_map(|(bits, bytes, most, overhead)| {
-        let queue = if bytes { Queue::Bytes(most * 100) } else { Queue::Datagrams(most) };
-        Rate::new(bits, queue).overhead(overhead)
+fn trace() -> impl Strategy<Value = Trace> {
+    prop::collection::vec(0u32..10, 1..20).prop_map(|pauses| {
+        let times = pauses.iter().scan(1, |time, pause| {
+            *time += pause;
+            Some(format!("{time}\n"))
+        });
+        Trace::parse(&times.collect::<String>()).unwrap()
     })
+}
+
+fn rate() -> impl Strategy<Value = Rate> {
+    let capacity = prop_oneof![(1u64..10_000_000).prop_map(Capacity::from), trace().prop_map(Capacity::from)];
+    let codel = (0u64..10, 1u64..50, any::<bool>())
+        .prop_map(|(target, more, marks)| CoDel::new(ms(target), ms(target + more)).marks(marks));
+    (capacity, any::<bool>(), 0usize..50, 0usize..100, prop::option::of(codel)).prop_map(
+        |(capacity, bytes, most, overhead, codel)| {
+            let queue = if bytes { Queue::Bytes(most * 100) } else { Queue::Datagrams(most) };
+            Rate::new(capacity, queue).overhead(overhead).codel(codel)
+        },
+    )
 }
 
 fn options() -> impl Strategy<Value = ImpairmentOptions> {
@@ -48,10 +83,19 @@ fn options() -> impl Strategy<Value = ImpairmentOptions> {
     (
         (loss(), prop::option::of(blackout), 0.0..=1.0f64, 0.0..=1.0f64, prop::option::of(rate())),
         (0u64..50, jitter(), any::<bool>(), prop::option::of(reorder), 1usize..200, 100usize..20_000),
+        (whom(), drop(), prop::option::of(28usize..2100)),
     )
         .prop_map(
-            |((loss, blackout, duplicate, corrupt, rate), (delay, jitter, keep_order, reorder, datagrams, bytes))| {
+            |(
+                (loss, blackout, duplicate, corrupt, rate),
+                (delay, jitter, keep_order, reorder, datagrams, bytes),
+                ((matching, from), drop, mtu),
+            )| {
                 nothing()
+                    .matching(matching)
+                    .from(from)
+                    .drop(drop)
+                    .mtu(mtu)
                     .loss(loss)
                     .blackout(blackout)
                     .duplicate(duplicate)
@@ -74,14 +118,18 @@ proptest! {
     fn every_datagram_has_one_fate_and_leaves_as_it_was_decided(
         mut changes in prop::collection::vec(options(), 1..4),
         seed: u64,
-        arrivals in prop::collection::vec((0u64..3_000_000, 0usize..2000), 1..400),
+        arrivals in prop::collection::vec((0u64..3_000_000, 0usize..2000, any::<[u8; 3]>()), 1..400),
     ) {
         let mut link = Link::new(changes.pop().unwrap(), seed, start()).unwrap();
         // By number and whether it is a copy: when it was decided to leave, and what it was.
         let mut expected = BTreeMap::new();
         let (mut now, mut popped, mut last, mut lost) = (start(), Vec::new(), start(), 0);
-        let always_kept = changes.iter().chain([link.impairment().options()]).all(|it| it.keep_order && it.reorder.is_none());
-        for (place, (pause, len)) in arrivals.iter().enumerate() {
+        let is_kept = |it: &ImpairmentOptions| it.keep_order && it.reorder.is_none();
+        let is_for_all = |it: &ImpairmentOptions| it.matching.is_none() && it.from.is_empty();
+        let keeps_all = |it: &ImpairmentOptions| is_kept(it) && is_for_all(it);
+        let always_kept = keeps_all(link.impairment().options()) && changes.iter().all(keeps_all);
+        let (mut exempt, mut marked) = (0, 0);
+        for (place, (pause, len, [first, source, class])) in arrivals.iter().enumerate() {
             now += Duration::from_nanos(*pause);
             if place % 100 == 99 && let Some(options) = changes.pop() {
                 link.change(options).unwrap();
@@ -90,13 +138,25 @@ proptest! {
                 popped.push(left);
             }
             prop_assert!(link.next().is_none_or(|next| next > now));
-            let fates = link.push(now, *len, place);
+            let payload = vec![*first; *len];
+            let source: IpAddr = if *source < 99 { [10, 0, 0, 1].into() } else { [192, 0, 2, *source].into() };
+            let arrival = Arrival::new(&payload).source(source).traffic_class(*class);
+            let fates = link.push(now, arrival, place);
             prop_assert_eq!(fates.number, place as u64 + 1);
+            if fates.is_exempt {
+                prop_assert!(!is_for_all(link.impairment().options()) && fates.copy.is_none());
+                exempt += 1;
+            }
+            let backlog = link.impairment().backlog(now);
+            prop_assert!(backlog.bytes <= 400 * 2100 && backlog.datagrams <= 2 * place + 2);
             for (is_copy, fate) in [false, true].into_iter().zip(fates.iter()) {
                 match fate {
                     Fate::Leaves(departure) => {
                         prop_assert!(departure.at >= now);
                         prop_assert!(departure.flipped_bit.is_none_or(|bit| bit < len * 8));
+                        prop_assert!(!departure.ce_marked || arrival.is_ecn_capable());
+                        prop_assert!(!fates.is_exempt || departure.at == now);
+                        marked += u64::from(departure.ce_marked);
                         prop_assert!(expected.insert((fates.number, is_copy), departure).is_none());
                     }
                     Fate::Lost(_) => lost += 1,
@@ -112,6 +172,7 @@ proptest! {
         prop_assert!(link.counts().under_way == 0 && link.counts().lost_in_all() == lost);
         prop_assert_eq!(link.counts().left, popped.len() as u64);
         prop_assert_eq!(LostBy::ALL.iter().map(|by| link.counts().lost(*by)).sum::<u64>(), lost);
+        prop_assert_eq!((link.counts().exempt, link.counts().marked), (exempt, marked));
         if always_kept {
             prop_assert!(popped.is_sorted_by_key(|left| left.number));
         }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
-use udpkit::impairment::{Blackout, ImpairmentOptions, LostBy};
+use udpkit::impairment::{Blackout, CoDel, ImpairmentOptions, LostBy, Matching, Queue, Rate};
 use udpkit::sim::{Crossing, Host, HostClock, HostId, Network, Outcome, Path};
 use udpkit::verbs::{Listen, ListenOptions, Requests, Send, SendOptions};
 use udpkit::{
@@ -351,6 +351,31 @@ fn a_corrupted_datagram_arrives_with_one_bit_inverted() {
     assert!(net.run(100));
     let bits: u32 = net.engine(server).received[0].3.iter().map(|byte| byte.count_ones()).sum();
     assert_eq!(bits, 1);
+}
+
+#[test]
+fn a_link_looks_at_payloads_sources_and_traffic_classes() {
+    let mut net = Network::new(1);
+    // 100 bytes take 100 ms; after 5 ms of waiting and the first one, each is marked or lost.
+    let narrow = Rate::new(8_000, Queue::Datagrams(100)).codel(CoDel::new(ms(5), ms(5)));
+    let narrow = ImpairmentOptions::default().rate(narrow).from(["10.0.0.0/8".parse().unwrap()]);
+    net.set_links(narrow.matching(Matching::new(|payload| payload.first() == Some(&b'm')))).unwrap();
+    let of = |class: u8, first: u8| {
+        Act::Send(ONE, Transmit::to(address(SERVER)).traffic_class(class), [first; 100].to_vec())
+    };
+    let plan = (0..20).map(|_| (0, of(0b10, b'm'))).chain([(0, of(0b10, b'x'))]).collect();
+    let (_, server) = pair(&mut net, client(), plan);
+    assert!(net.run(1000));
+    net.inject(address("192.0.2.1:9"), address(SERVER), 64, &[b'm'; 100]);
+    assert!(net.run(1000));
+    let received = &net.engine(server).received;
+    let at_once: Vec<_> = received.iter().filter(|it| it.3[0] == b'x').map(|it| it.0).collect();
+    assert_eq!(at_once, [net.now() - net.elapsed()]);
+    let marked = received.iter().filter(|it| it.2.traffic_class == Some(0b11)).count();
+    assert!(marked > 5 && received.len() == 22, "{marked}");
+    assert_eq!(net.log().iter().filter(|it| it.is_marked).count(), marked);
+    let strangers = net.log().iter().rfind(|it| it.source == address("192.0.2.1:9")).unwrap();
+    assert_eq!(strangers.outcome, Outcome::Arrived(strangers.sent));
 }
 
 #[test]
