@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ pub struct Relay {
     remote: Remote<RelayInput, RelayFigures>,
     truth: Arc<Mutex<VecDeque<TruthRecord>>>,
     /// What it last said; in the end, all that it did, and how it ended.
-    last: Arc<Mutex<Last>>,
+    last: Arc<(Mutex<Last>, Condvar)>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -142,7 +142,7 @@ impl Relay {
         let engine = RelayEngine::new(options.own(addresses.clone()))?;
         let (remote, control) = Remote::pair()?;
         let truth = Arc::<Mutex<VecDeque<TruthRecord>>>::default();
-        let last = Arc::<Mutex<Last>>::default();
+        let last = Arc::<(Mutex<Last>, Condvar)>::default();
         let drive = Drive::new(control).memberships(memberships);
         let sink = Recording { truth: Arc::clone(&truth), sink };
         let work = Work { sockets: Sockets::new(sockets)?, engine, drive, sink };
@@ -184,7 +184,7 @@ impl Relay {
         if let Some(report) = self.remote.report(PATIENCE) {
             return report;
         }
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).report.clone()
+        self.last().report.clone()
     }
 
     /// What became of each datagram whose fate is fulfilled: of the last 65,536, in the order in which they were lost or left. Empty
@@ -194,10 +194,16 @@ impl Relay {
         self.truth.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Why it ended, if it has; the error, if it ended by one.
+    /// Waits until it has ended, for this time at most; then, why it ended, or the error by which it did.
     #[must_use]
-    pub fn ended(&self) -> Option<Result<End>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).end.clone()
+    pub fn wait(&self, patience: Duration) -> Option<Result<End>> {
+        let (_, ended) = &*self.last;
+        let waited = ended.wait_timeout_while(self.last(), patience, |last| last.end.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.end.clone()
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stops it, and returns what it did.
@@ -207,7 +213,7 @@ impl Relay {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Panics end before the thread does.
         let _ = thread.map(JoinHandle::join);
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).report.clone()
+        self.last().report.clone()
     }
 }
 
@@ -226,12 +232,13 @@ struct Work<S> {
 }
 
 impl<S: Sink> Work<S> {
-    fn go(mut self, last: &Mutex<Last>) {
+    fn go(mut self, (last, ended): &(Mutex<Last>, Condvar)) {
         let mut run = Run::new(self.sockets, &mut self.engine, self.drive, &mut self.sink);
         // What panics is the program's own: a sink.
         let end = catch_unwind(AssertUnwindSafe(|| run.go())).unwrap_or(Ok(End::Panicked));
         let report = run.report();
         *last.lock().unwrap_or_else(PoisonError::into_inner) = Last { report, end: Some(end) };
+        ended.notify_all();
     }
 }
 

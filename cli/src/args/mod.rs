@@ -8,6 +8,7 @@ pub(crate) mod habits;
 mod help;
 mod listen;
 mod others;
+mod relay;
 mod replay;
 mod send;
 mod serve;
@@ -22,6 +23,7 @@ pub(crate) use common::{CommonArgs, PaceArgs, PayloadArgs, PrintArgs, SendingArg
 pub(crate) use completion::VARIABLE as COMPLETION_VARIABLE;
 pub(crate) use listen::{CaptureArgs, ListenArgs};
 pub(crate) use others::{CompletionsArgs, InterfacesArgs, ManArgs};
+pub(crate) use relay::RelayArgs;
 pub(crate) use replay::ReplayArgs;
 pub(crate) use send::SendArgs;
 #[cfg(unix)]
@@ -51,6 +53,7 @@ pub(crate) fn page(verb: &str) -> Page {
         "send" => (send::EXAMPLES, send::EXIT_STATUS),
         "listen" => (listen::EXAMPLES, listen::EXIT_STATUS),
         "broadcast" => (broadcast::EXAMPLES, broadcast::EXIT_STATUS),
+        "relay" => (relay::EXAMPLES, relay::EXIT_STATUS),
         "replay" => (replay::EXAMPLES, replay::EXIT_STATUS),
         "interfaces" => (others::INTERFACES, help::DONE_OR_FAILED),
         "completions" => (others::COMPLETIONS, help::DONE_OR_FAILED),
@@ -60,7 +63,7 @@ pub(crate) fn page(verb: &str) -> Page {
     Page { examples, statuses }
 }
 
-/// UDP done right: answer, send, listen, broadcast, replay.
+/// UDP done right: answer, send, listen, broadcast, relay, replay.
 #[derive(Debug, Parser)]
 #[command(name = "udp", version, long_version = built(), max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = help::short(EXAMPLES))]
@@ -77,6 +80,7 @@ pub(crate) enum Verb {
     #[command(aliases = habits::names_of("listen"))]
     Listen(ListenArgs),
     Broadcast(BroadcastArgs),
+    Relay(Box<RelayArgs>),
     Replay(Box<ReplayArgs>),
     Interfaces(InterfacesArgs),
     Completions(CompletionsArgs),
@@ -94,11 +98,12 @@ mod tests {
     }
 
     /// The verbs that send or receive, and what `-h` shows of each.
-    const VERBS: [(&str, &[&str]); 5] = [
+    const VERBS: [(&str, &[&str]); 6] = [
         ("serve", serve::MOST_USED),
         ("send", send::MOST_USED),
         ("listen", listen::MOST_USED),
         ("broadcast", broadcast::MOST_USED),
+        ("relay", relay::MOST_USED),
         ("replay", replay::MOST_USED),
     ];
 
@@ -115,6 +120,7 @@ mod tests {
         "verbose",
         "wait",
         "dry_run",
+        "dscp",
     ];
 
     #[test]

@@ -1,7 +1,6 @@
 //! A sample of each event of the library, for the tests of whoever takes events.
 
 use std::io;
-use std::time::Instant;
 
 use udpkit::event::{
     Answered, ClockStepped, Decided, Departed, Dropped, IgnoredDatagrams, Impaired, InterfacesChanged, PeerChange,
@@ -10,8 +9,8 @@ use udpkit::event::{
 use udpkit::impairment::{Fate, Impairment, ImpairmentOptions};
 use udpkit::verbs::Direction;
 use udpkit::{
-    Attempt, Cause, Datagram, Error, ErrorKind, Event, Interface, InterfaceIndex, Interfaces, Meta, Object, Reason,
-    ReplyTo, SendFailure, SocketId, Train,
+    Attempt, Cause, Datagram, Error, ErrorKind, Event, Interface, InterfaceIndex, Interfaces, Meta, Moment, Object,
+    Reason, ReplyTo, SendFailure, SocketId, Train,
 };
 use udpkit::{SignedNanoseconds, Transmit, Unreachable};
 
@@ -31,7 +30,7 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
         .multicast(true)]);
     let group = Object::group([239, 1, 2, 3].into(), None, None);
     let error = Error::new(Attempt::Join, group, io::ErrorKind::NotFound.into()).with_kind(ErrorKind::NoSuchInterface);
-    let (start, up) = (Instant::now(), Direction::Up);
+    let (start, up) = (Moment::now().monotonic, Direction::Up);
     let mut impairment = Impairment::new(ImpairmentOptions::default(), 1, start).unwrap();
     let fates = impairment.datagram(start, 2);
     let Fate::Leaves(departure) = fates.original else { panic!("nothing is set") };

@@ -1,0 +1,50 @@
+//! `udp relay`: forwards datagrams through a network as bad as was asked for, and what watches and steers that.
+
+mod notices;
+mod options;
+mod watch;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use udpkit::{Interfaces, Memberships, Relay};
+
+use crate::args::RelayArgs;
+use crate::output::{SharedPrinter, StdPrinter};
+use crate::runtime::exit::{Exit, finish, receiver_exit};
+use crate::runtime::missing;
+use crate::runtime::printing::check_format;
+use crate::runtime::sockets::{buffer_of, listening};
+
+/// Relays until a signal, `--count` or `--for` ends it.
+pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
+    check_format(&args.common)?;
+    let interfaces = Interfaces::list().unwrap_or_default();
+    let options = options::relay(args, &interfaces)?;
+    let socket_options = options::socket_options(args, &options);
+    let listening = listening(std::slice::from_ref(&args.listen), &args.common, &socket_options, None, &interfaces)?;
+    let (buffer, places) = (buffer_of(&listening.sockets), listening.places());
+    let settings = options::settings(args, listening.ports());
+    let printer =
+        SharedPrinter::new(StdPrinter::std_queued(settings).context("cannot start a thread that writes")?, &interfaces);
+    let missing = missing::of(&listening.sockets, &notices::consequences(args), args.common.verbose);
+    let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
+    let (target, seed) = (options.target, options.seed);
+    let options = options.destinations(listening.destinations.clone());
+    // Whatever the relay has to say, it says it after what is said here.
+    let mut first = printer.lock();
+    let relay = Arc::new(Relay::launch(listening.sockets, options, memberships, watch::sink(args, &printer))?);
+    missing.iter().for_each(|missing| first.say(missing));
+    watch::begin(&relay, &places, target, seed, &mut first)?;
+    first.flush();
+    drop(first);
+    let end = watch::watch(&relay, &printer, options::status_interval(args))?;
+    let report = relay.stop();
+    let mut printer = printer.lock();
+    // So that the summary finds room.
+    printer.drain();
+    printer.conclude(&notices::summary(&report, seed, buffer));
+    printer.drain();
+    let exit = receiver_exit(&printer, &report, end, &args.common, report.own.up.received.datagrams);
+    finish(&printer, exit)
+}

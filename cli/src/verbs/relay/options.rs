@@ -1,0 +1,81 @@
+//! From the flags of `udp relay` to its sockets, its engine and what watches it.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use udpkit::verbs::RelayOptions;
+use udpkit::{Interfaces, Options};
+
+use crate::args::RelayArgs;
+use crate::output::Settings;
+use crate::runtime::{descriptors, printing, sockets};
+use crate::words::address::Address;
+use crate::words::format::Format;
+
+/// The state is told at this interval on a terminal.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// Size of the receive buffer of a socket to the target: that of thousands of peers is not to take all memory.
+const UPSTREAM_BUFFER: usize = 256 << 10;
+
+/// What the engine is asked for.
+pub(super) fn relay(args: &RelayArgs, interfaces: &Interfaces) -> Result<RelayOptions> {
+    let target = one(&args.target, args, interfaces)?;
+    let copies =
+        args.copy_to.iter().map(|copy| of_family(copy, target, args, interfaces)).collect::<Result<Vec<_>>>()?;
+    descriptors::reserve(u64::from(args.max_peers));
+    Ok(RelayOptions::new(target)
+        .copies_to(copies)
+        .interfaces(args.common.interfaces.clone())
+        .seed(args.seed.unwrap_or_else(|| fastrand::u64(1..=9_999_999)))
+        .most_peers(args.max_peers as usize)
+        .idle(args.idle)
+        .hop_limit(args.sending.ttl)
+        .dscp(args.sending.dscp)
+        .proxy_protocol(args.proxy_protocol)
+        .busy_wait(args.busy_wait)
+        .receive_buffer(args.common.recv_buffer.unwrap_or(UPSTREAM_BUFFER))
+        .limits(args.common.limits()))
+}
+
+/// The address that was given.
+fn one(address: &Address, args: &RelayArgs, interfaces: &Interfaces) -> Result<SocketAddr> {
+    match resolved(address, args, interfaces)?.first() {
+        Some(first) => Ok(*first),
+        None => bail!("{} has no address of the family that was asked for", address.with_port(args.common.port())),
+    }
+}
+
+/// The address that was given, of the target's family.
+fn of_family(address: &Address, target: SocketAddr, args: &RelayArgs, interfaces: &Interfaces) -> Result<SocketAddr> {
+    let all = resolved(address, args, interfaces)?;
+    match all.iter().find(|one| one.is_ipv4() == target.is_ipv4()) {
+        Some(one) => Ok(*one),
+        None => bail!("{} is not of the family of the target, {target}", address.with_port(args.common.port())),
+    }
+}
+
+fn resolved(address: &Address, args: &RelayArgs, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
+    let port = address.port.unwrap_or_else(|| args.common.port());
+    match &address.host {
+        Some(host) => host.resolve(port, args.common.families(), interfaces),
+        None => Ok(vec![SocketAddr::new(args.common.families().loopback(), port)]),
+    }
+}
+
+/// The options of the sockets that peers send to.
+pub(super) fn socket_options(args: &RelayArgs, options: &RelayOptions) -> Options {
+    options.socket_options().receive_buffer(sockets::socket_options(&args.common).receive_buffer)
+}
+
+/// What the printer must know: strangers decide how much there is to print.
+pub(super) fn settings(args: &RelayArgs, ports: Vec<u16>) -> Settings {
+    Settings { bounded: true, ..printing::settings(&args.common, ports) }
+}
+
+/// How often the state is told, if at all.
+pub(super) fn status_interval(args: &RelayArgs) -> Option<Duration> {
+    let lines = args.common.verbose || args.common.quiet || args.common.format() == Format::Json;
+    (std::io::stderr().is_terminal() && !lines).then_some(STATUS_INTERVAL)
+}
