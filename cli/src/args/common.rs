@@ -203,3 +203,27 @@ impl CommonArgs {
         Families { only_v4: self.ipv4, only_v6: self.ipv6 }
     }
 }
+
+/// The longest time to watch the clock: nothing else, such as a signal, is heard of meanwhile.
+const MAX_BUSY_WAIT: Duration = Duration::from_millis(10);
+
+pub(super) fn busy_wait(text: &str) -> Result<Duration, String> {
+    match units::duration(text)? {
+        time if time <= MAX_BUSY_WAIT => Ok(time),
+        _ => Err(format!("'{text}' is too long to watch the clock without hearing of anything else; 10ms at most")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_BUSY_WAIT, busy_wait};
+
+    #[test]
+    fn a_busy_wait_has_a_limit_that_its_error_names() {
+        assert_eq!(busy_wait("10ms"), Ok(MAX_BUSY_WAIT));
+        for wrong in ["10001us", "1s", "10years"] {
+            assert!(busy_wait(wrong).is_err_and(|error| error.contains("10ms at most")), "{wrong}");
+        }
+        assert!(busy_wait("soon").is_err_and(|error| error.contains("not a duration")));
+    }
+}

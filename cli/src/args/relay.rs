@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args as ArgGroup;
 
-use super::common::{CommonArgs, SendingArgs};
+use super::common::{self, CommonArgs, SendingArgs};
 use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::range::AddressRange;
@@ -59,9 +59,11 @@ pub(crate) struct RelayArgs {
     /// Send a copy of what goes to TARGET here, too, and ignore what comes back (repeatable)
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) copy_to: Vec<Address>,
-    /// Watch the clock before a datagram is due instead of sleeping: microseconds late, for up to a whole processor
-    #[arg(long)]
-    pub(crate) busy_wait: bool,
+    /// How long before each datagram to watch the clock instead of sleeping
+    ///
+    /// 10ms at most. Longer is more exact, and takes more processor time.
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = common::busy_wait, hide_short_help = true)]
+    pub(crate) busy_wait: Duration,
     #[command(flatten)]
     pub(crate) sending: SendingArgs,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args as ArgGroup, ValueHint};
 
-use super::common::{CommonArgs, SendingArgs};
+use super::common::{self, CommonArgs, SendingArgs};
 use super::habits;
 use super::help::{self, Example, Status};
 use crate::words::address::Address;
@@ -143,18 +143,8 @@ pub(crate) struct ReplayPaceArgs {
     /// How long before each datagram to watch the clock instead of sleeping
     ///
     /// 10ms at most. Longer is more exact, and takes more processor time.
-    #[arg(long, value_name = "DURATION", default_value = "100us", value_parser = busy_wait, conflicts_with = "max")]
+    #[arg(long, value_name = "DURATION", default_value = "100us", value_parser = common::busy_wait, conflicts_with = "max")]
     pub(crate) busy_wait: Duration,
-}
-
-/// The longest time to watch the clock: nothing else, such as a signal, is heard of meanwhile.
-const MAX_BUSY_WAIT: Duration = Duration::from_millis(10);
-
-fn busy_wait(text: &str) -> Result<Duration, String> {
-    match units::duration(text)? {
-        time if time <= MAX_BUSY_WAIT => Ok(time),
-        _ => Err(format!("'{text}' is too long to watch the clock without hearing of anything else; 10ms at most")),
-    }
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -166,7 +156,7 @@ fn speed(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_BUSY_WAIT, busy_wait, speed};
+    use super::speed;
 
     #[test]
     fn speeds() {
@@ -174,14 +164,5 @@ mod tests {
         for wrong in ["", "0", "-1", "inf", "NaN", "fast"] {
             assert!(speed(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_busy_wait_has_a_limit_that_its_error_names() {
-        assert_eq!(busy_wait("10ms"), Ok(MAX_BUSY_WAIT));
-        for wrong in ["10001us", "1s", "10years"] {
-            assert!(busy_wait(wrong).is_err_and(|error| error.contains("10ms at most")), "{wrong}");
-        }
-        assert!(busy_wait("soon").is_err_and(|error| error.contains("not a duration")));
     }
 }

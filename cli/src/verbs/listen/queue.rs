@@ -426,6 +426,7 @@ mod tests {
                 "answered" | "question" | "sent" | "reply" | "unanswered" => assert!(told.is_empty()),
                 // A listener sends nothing that could be refused; its sockets hear of nothing.
                 "unreachable" | "send_failed" => assert!(told.is_empty()),
+                "fate" | "left" | "peer" | "impaired" => assert!(told.is_empty()),
                 name => panic!("can a listener say {name}? then it goes through the queue"),
             }
         });

@@ -31,8 +31,6 @@ use crate::report::Report;
 use crate::socket_id::SocketId;
 use crate::unreachable::Unreachable;
 
-/// How long before a datagram is to leave a relay that waits busily stops sleeping.
-const BUSY_WAIT: Duration = Duration::from_micros(100);
 /// Peers that are forgotten for others between two looks at the time. Their sockets are closed at the next one only, so
 /// this is how many descriptors more than peers there may be.
 const MOST_EVICTIONS: usize = 64;
@@ -322,11 +320,7 @@ impl Engine for RelayEngine {
     }
 
     fn precision(&self) -> Option<Duration> {
-        match self.links.as_ref().and_then(Links::next) {
-            Some(_) if self.options.busy_wait => Some(BUSY_WAIT),
-            Some(_) => Some(Duration::ZERO),
-            None => None,
-        }
+        self.links.as_ref().and_then(Links::next).map(|_| self.options.busy_wait)
     }
 
     fn unreachable(&mut self, _now: Instant, via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {

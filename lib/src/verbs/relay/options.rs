@@ -53,9 +53,9 @@ pub struct RelayOptions {
     pub dscp: Option<u8>,
     /// Whether each datagram to the target begins with a header that says who sent it (PROXY protocol, version 2).
     pub proxy_protocol: bool,
-    /// Whether to watch the clock for the last tenth of a millisecond before a datagram leaves: then it leaves within some
-    /// microseconds of its time, which costs up to a whole processor.
-    pub busy_wait: bool,
+    /// How long before a datagram is to leave to watch the clock instead of sleeping. With a tenth of a millisecond it
+    /// leaves within some microseconds of its time, which costs up to a whole processor; without, some 50 microseconds late.
+    pub busy_wait: Duration,
     /// Size of the receive buffer of each socket to the target in bytes; `None`: the system's.
     pub receive_buffer: Option<usize>,
     /// The number of datagrams from peers, or the time, after which to end.
@@ -81,7 +81,7 @@ setters! { RelayOptions {
     into hop_limit: Option<u8>,
     into dscp: Option<u8>,
     proxy_protocol: bool,
-    busy_wait: bool,
+    busy_wait: Duration,
     into receive_buffer: Option<usize>,
     limits: Limits,
     tells_fates: bool,
@@ -111,7 +111,7 @@ impl RelayOptions {
             hop_limit: None,
             dscp: None,
             proxy_protocol: false,
-            busy_wait: false,
+            busy_wait: Duration::ZERO,
             receive_buffer: None,
             limits: Limits::default(),
             tells_fates: false,
