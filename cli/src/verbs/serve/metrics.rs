@@ -175,6 +175,7 @@ udp_serve_ignored_datagrams_total{reason="own_copy"} 0
 udp_serve_ignored_datagrams_total{reason="duplicate"} 0
 udp_serve_ignored_datagrams_total{reason="queue_full"} 0
 udp_serve_ignored_datagrams_total{reason="after_end"} 0
+udp_serve_ignored_datagrams_total{reason="too_many_peers"} 0
 udp_serve_ignored_datagrams_total{reason="socket_closed"} 0
 # HELP udp_serve_truncated_datagrams_total Datagrams cut off on receipt; counted elsewhere, too.
 # TYPE udp_serve_truncated_datagrams_total counter
@@ -205,7 +206,7 @@ udp_serve_unreachable_datagrams_total 0
 udp_serve_uptime_seconds 1.5
 # HELP udp_serve_build_info Always 1; what was built is in the labels.
 # TYPE udp_serve_build_info gauge
-udp_serve_build_info{version="[..]"} 1
+udp_serve_build_info{version="0.1.0"} 1
 
 "##]]
         );
