@@ -22,7 +22,7 @@ pub struct Arrival<'a> {
     pub payload: Option<&'a [u8]>,
     /// Bytes of payload.
     pub payload_len: usize,
-    /// Address of who sent it.
+    /// Address of whom it is of: who sent it. With a relay, the peer in both directions.
     pub source: Option<IpAddr>,
     /// Type of service (IPv4) or traffic class (IPv6): DSCP in the upper six bits, ECN in the lower two.
     pub traffic_class: u8,

@@ -102,11 +102,12 @@ impl Departure {
         Self { at, flipped_bit: None, ce_marked: false, overtaken: None }
     }
 
-    /// The type of service or traffic class with which it leaves, which came with this one: with its mark (RFC 3168), where it is
-    /// marked.
+    /// The type of service or traffic class with which it leaves, instead of this one: with its mark (RFC 3168), where it is
+    /// marked and this one allows for that.
     #[must_use]
     pub fn mark(&self, traffic_class: u8) -> u8 {
-        traffic_class | if self.ce_marked { 0b11 } else { 0 }
+        let can_be_marked = traffic_class & 0b11 != 0;
+        traffic_class | if self.ce_marked && can_be_marked { 0b11 } else { 0 }
     }
 
     /// Inverts the bit that is to be inverted.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use udpkit::impairment::{Blackout, CoDel, ImpairmentOptions, LostBy, Matching, Queue, Rate};
 use udpkit::sim::{Crossing, Host, HostClock, HostId, Network, Outcome, Path};
-use udpkit::verbs::{Listen, ListenOptions, Requests, Send, SendOptions};
+use udpkit::verbs::{Listen, ListenOptions, RelayEngine, RelayOptions, Requests, Send, SendOptions};
 use udpkit::{
     Cause, Datagram, Delivery, Engine, Event, Meta, Next, Options, Outbox, Report, SendFailure, SocketId, Transmit,
     Unreachable,
@@ -39,6 +39,8 @@ struct Probe {
     opened: Vec<Result<(SocketId, SocketAddr), io::ErrorKind>>,
     /// What its host's clock showed whenever it was called to act.
     shown: Vec<SystemTime>,
+    /// Whether it sends back what comes, as ECN-capable.
+    echoes: bool,
     is_finished: bool,
 }
 
@@ -46,8 +48,11 @@ impl Engine for Probe {
     type Input = Infallible;
     type Figures = ();
 
-    fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, _out: &mut impl Outbox) {
+    fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
         self.received.push((now, via, *datagram.meta, datagram.payload.to_vec()));
+        if self.echoes {
+            out.send(via, &datagram.meta.reply().traffic_class(0b10), datagram.payload);
+        }
     }
 
     fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
@@ -376,6 +381,39 @@ fn a_link_looks_at_payloads_sources_and_traffic_classes() {
     assert_eq!(net.log().iter().filter(|it| it.is_marked).count(), marked);
     let strangers = net.log().iter().rfind(|it| it.source == address("192.0.2.1:9")).unwrap();
     assert_eq!(strangers.outcome, Outcome::Arrived(strangers.sent));
+}
+
+#[test]
+fn a_relay_passes_marks_on_and_impairs_the_peers_that_it_is_to_in_both_directions() {
+    let mut net = Network::new(1);
+    net.set_links(ImpairmentOptions::default()).unwrap();
+    // 100 bytes take 100 ms; after a millisecond of waiting and the first one, each is marked.
+    let narrow = Rate::new(8_000, Queue::Datagrams(100)).codel(CoDel::new(ms(1), ms(1)));
+    let narrow = ImpairmentOptions::default().rate(narrow).from(["10.0.0.1".parse().unwrap()]);
+    let options = RelayOptions::new(address(SERVER)).own([address(OTHER)]).up(narrow.clone()).down(narrow);
+    let relay = net.add(Host::at(address(OTHER)), RelayEngine::new(options).unwrap(), silent).unwrap();
+    let echo = Probe { echoes: true, ..Probe::default() };
+    let server = net.add(Host::at(address(SERVER)), echo, silent).unwrap();
+    let send = Act::Send(ONE, Transmit::to(address(OTHER)).traffic_class(0b10), vec![0; 100]);
+    let plan: Vec<_> = (0..10).map(|_| (net.now(), send.clone())).collect();
+    let [one, another] = [CLIENT, "10.0.0.4:40000"]
+        .map(|at| net.add(Host::at(address(at)), Probe { plan: plan.clone(), ..Probe::default() }, silent).unwrap());
+    assert!(net.run(1000));
+    let marks = |host, source: Option<SocketAddr>| {
+        let theirs =
+            net.engine::<Probe>(host).received.iter().filter(|it| source.is_none_or(|source| it.2.source == source));
+        theirs.map(|it| it.2.traffic_class.unwrap()).collect::<Vec<_>>()
+    };
+    let counts = |classes: &[u8]| (classes.len(), classes.iter().filter(|class| **class == 0b11).count());
+    // Those of the other peer leave at once, before all but the first.
+    let upstreams: Vec<_> = net.engine(server).received.iter().map(|it| it.2.source).collect();
+    assert_eq!(counts(&marks(server, upstreams.last().copied())), (10, 7));
+    assert_eq!(marks(server, Some(upstreams[5])), [0b10; 10]);
+    // Back from the server, which is not of that network: all at once, they wait as long.
+    assert_eq!((marks(one, None).len(), marks(another, None)), (10, vec![0b10; 10]));
+    let figures = net.engine(relay).report().own;
+    assert_eq!((figures.up.links.exempt, figures.down.links.exempt), (10, 10));
+    assert_eq!((figures.up.links.marked, figures.up.is_balanced()), (7, true));
 }
 
 #[test]

@@ -84,7 +84,8 @@ impl RelayEngine {
     fn cross(&mut self, passage: &Passage, datagram: Datagram<'_>, out: &mut impl Outbox) {
         let (payload, now) = (datagram.payload, passage.entered);
         let class = datagram.meta.traffic_class.unwrap_or(0);
-        let arrival = Arrival::new(payload).source(datagram.meta.source.ip()).traffic_class(class);
+        // Impairments are for peers, on the way to them too.
+        let arrival = Arrival::new(payload).source(passage.peer.ip()).traffic_class(class);
         let link = self.links(now).pair_mut(passage.place).link_mut(passage.direction);
         let held = || Held { passage: *passage, payload: payload.into() };
         let (fates, passes) = link.push_or_pass(now, arrival, held);
@@ -137,7 +138,9 @@ impl RelayEngine {
                 &changed
             }
         };
-        self.forward(passage, payload, payload.len(), out);
+        let class = passage.transmit.traffic_class.map(|class| verdict.departure.mark(class));
+        let marked = Passage { transmit: passage.transmit.traffic_class(class), ..*passage };
+        self.forward(&marked, payload, payload.len(), out);
         let figures = self.report.own.of_mut(passage.direction);
         figures.decided_delay.add(verdict.at.saturating_duration_since(passage.entered));
         figures.achieved_delay.add(left.saturating_duration_since(passage.entered));
