@@ -11,6 +11,9 @@ pub struct Fates {
     /// Whether the impairments are not for it, so that it leaves at once, as it came
     /// ([`matching`](super::ImpairmentOptions::matching), [`from`](field@super::ImpairmentOptions::from)).
     pub is_exempt: bool,
+    /// Whether the network was bad when it came; `None` where its loss has no states
+    /// ([`GilbertElliott`](super::GilbertElliott)).
+    pub is_bad: Option<bool>,
     /// What became of the datagram.
     pub original: Fate,
     /// What became of its copy, where it has one.
@@ -40,6 +43,10 @@ pub struct Departure {
     pub ce_marked: bool,
     /// By how many it is overtaken, where it is.
     pub overtaken: Option<Overtaken>,
+    /// As in its [`Fates`]: whether the impairments are not for it.
+    pub is_exempt: bool,
+    /// As in its [`Fates`]: whether the network was bad when it came.
+    pub is_bad: Option<bool>,
 }
 
 /// How a datagram is overtaken: it leaves right behind so many that followed it, or at the latest when its time is over.
@@ -75,7 +82,9 @@ pub enum LostBy {
 
 impl Fates {
     pub(super) fn of(number: u64, original: Fate) -> Self {
-        Self { number, is_exempt: false, original, copy: None }
+        let departure = original.departure();
+        let (is_exempt, is_bad) = departure.map_or((false, None), |it| (it.is_exempt, it.is_bad));
+        Self { number, is_exempt, is_bad, original, copy: None }
     }
 
     /// What became of the datagram and of its copy, if it has one.
@@ -99,7 +108,7 @@ impl Departure {
     /// Leaves at this moment, as it came.
     #[must_use]
     pub(super) fn at(at: Instant) -> Self {
-        Self { at, flipped_bit: None, ce_marked: false, overtaken: None }
+        Self { at, flipped_bit: None, ce_marked: false, overtaken: None, is_exempt: false, is_bad: None }
     }
 
     /// The type of service or traffic class with which it leaves, instead of this one: with its mark (RFC 3168), where it is

@@ -63,6 +63,17 @@ enum Piece {
     Copy,
 }
 
+/// How the network is for a datagram.
+#[derive(Clone, Copy)]
+struct Weather {
+    /// Whether it is lost by chance.
+    is_lost: bool,
+    /// Whether the network is bad, where it has states.
+    is_bad: Option<bool>,
+    /// How much longer the datagram takes because of that.
+    more_delay: Duration,
+}
+
 impl Piece {
     /// Its first draw in a stage where each has its own.
     fn first_draw(self) -> u64 {
@@ -179,15 +190,15 @@ impl Impairment {
     fn decide(&mut self, now: Instant, arrival: Arrival<'_>) -> Fates {
         let number = self.number;
         if !self.is_for(&arrival) {
-            return Fates { is_exempt: true, ..Fates::of(number, Fate::Leaves(Departure::at(now))) };
+            return Fates::of(number, Fate::Leaves(Departure { is_exempt: true, ..Departure::at(now) }));
         }
         self.selected += 1;
         // Bursts and patterns go on whatever else becomes of a datagram.
-        let (is_lost, more_delay) = self.loss(number);
+        let weather = self.weather(number);
         let elapsed = now.saturating_duration_since(self.start);
         let lost_by = if self.options.drop.has(self.selected) {
             Some(LostBy::Chosen)
-        } else if is_lost {
+        } else if weather.is_lost {
             Some(LostBy::Chance)
         } else if self.options.blackout.is_some_and(|blackout| blackout.is_dark(elapsed)) {
             Some(LostBy::Blackout)
@@ -197,12 +208,12 @@ impl Impairment {
             None
         };
         if let Some(by) = lost_by {
-            return Fates::of(number, Fate::Lost(by));
+            return Fates { is_bad: weather.is_bad, ..Fates::of(number, Fate::Lost(by)) };
         }
-        let original = self.cross(Piece::Original, now, &arrival, more_delay);
+        let original = self.cross(Piece::Original, now, &arrival, weather);
         let is_copied = self.random.happens(self.options.duplicate, Stage::Duplicate, number, 0);
-        let copy = is_copied.then(|| self.cross(Piece::Copy, now, &arrival, more_delay));
-        Fates { copy, ..Fates::of(number, original) }
+        let copy = is_copied.then(|| self.cross(Piece::Copy, now, &arrival, weather));
+        Fates { is_bad: weather.is_bad, copy, ..Fates::of(number, original) }
     }
 
     /// Whether the options are for this datagram.
@@ -213,30 +224,31 @@ impl Impairment {
             && matching.as_ref().is_none_or(|it| arrival.payload.is_some_and(|payload| it.matches(payload)))
     }
 
-    /// Whether this datagram is lost by chance, and how much longer it takes because of the state of the network.
-    fn loss(&mut self, number: u64) -> (bool, Duration) {
+    /// How the network is for this datagram.
+    fn weather(&mut self, number: u64) -> Weather {
         let random = self.random;
+        let of_all = |is_lost| Weather { is_lost, is_bad: None, more_delay: Duration::ZERO };
         match self.options.loss {
-            Loss::None => (false, Duration::ZERO),
-            Loss::Independent(loss) => (random.happens(loss, Stage::Loss, number, 0), Duration::ZERO),
+            Loss::None => of_all(false),
+            Loss::Independent(loss) => of_all(random.happens(loss, Stage::Loss, number, 0)),
             Loss::Bursts(chain) => {
                 let begins_bad = || random.happens(chain.share_bad(), Stage::State, number, 1);
                 let is_bad = self.is_bad.unwrap_or_else(begins_bad);
                 let change = if is_bad { chain.to_good } else { chain.to_bad };
                 self.is_bad = Some(is_bad != random.happens(change, Stage::State, number, 0));
                 let loss = if is_bad { chain.loss_in_bad } else { chain.loss_in_good };
-                let delay = if is_bad { chain.delay_in_bad } else { Duration::ZERO };
-                (random.happens(loss, Stage::Loss, number, 0), delay)
+                let more_delay = if is_bad { chain.delay_in_bad } else { Duration::ZERO };
+                Weather { is_lost: random.happens(loss, Stage::Loss, number, 0), is_bad: Some(is_bad), more_delay }
             }
             Loss::Pattern(ref pattern) => {
                 self.patterned += 1;
-                (pattern.is_lost(self.patterned - 1), Duration::ZERO)
+                of_all(pattern.is_lost(self.patterned - 1))
             }
         }
     }
 
     /// Sends a datagram or its copy over the link.
-    fn cross(&mut self, piece: Piece, now: Instant, arrival: &Arrival<'_>, more_delay: Duration) -> Fate {
+    fn cross(&mut self, piece: Piece, now: Instant, arrival: &Arrival<'_>, weather: Weather) -> Fate {
         let (random, number) = (self.random, self.number);
         let payload_len = arrival.payload_len.min(LONGEST_PAYLOAD);
         let first = piece.first_draw();
@@ -256,14 +268,15 @@ impl Impairment {
                 }
             }
         };
-        let mut at = sent + self.delay(first) + more_delay;
+        let mut at = sent + self.delay(first) + weather.more_delay;
         if self.options.keep_order {
             at = at.max(self.latest);
             self.latest = at;
         }
         let reorder = self.options.reorder.filter(|it| random.happens(it.probability, Stage::Reorder, number, 0));
         let overtaken = reorder.map(|it| Overtaken { followers: it.followers, at_latest: at + it.at_most });
-        Fate::Leaves(Departure { at, flipped_bit, ce_marked, overtaken })
+        let is_bad = weather.is_bad;
+        Fate::Leaves(Departure { flipped_bit, ce_marked, overtaken, is_bad, ..Departure::at(at) })
     }
 
     /// The delay with its jitter.

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use udpkit::impairment::{
-    CoDel, Fate, Impairment, ImpairmentOptions, Jitter, Link, LinkCounts, LostBy, Matching, Queue, Rate, Stage,
+    CoDel, Fate, GilbertElliott, Impairment, ImpairmentOptions, Jitter, Link, LinkCounts, LostBy, Matching, Queue,
+    Rate, Stage,
 };
 
 use super::{ms, nothing, start};
@@ -51,4 +52,32 @@ fn counts_of_links_are_added_up_whole() {
     let mut merged = LinkCounts::default();
     merged.merge(&counts);
     assert_eq!(merged, counts);
+}
+
+#[test]
+fn a_fate_says_whether_the_network_was_bad_and_whether_it_was_meant() {
+    let chain = GilbertElliott::new(0.2, 0.2).loss_in_bad(0.5).delay_in_bad(ms(5));
+    let odd = Matching::new(|payload: &[u8]| !payload[0].is_multiple_of(2));
+    let mut link = Link::new(nothing().loss(chain).matching(odd), 7, start()).unwrap();
+    let (mut bad, mut good, mut lost) = (0, 0, 0);
+    for number in 1..=1000_u64 {
+        let fates = link.push(start(), &[number.to_le_bytes()[0]][..], ());
+        let is_exempt = number.is_multiple_of(2);
+        assert_eq!((fates.is_exempt, fates.is_bad.is_none()), (is_exempt, is_exempt));
+        bad += u64::from(fates.is_bad == Some(true));
+        good += u64::from(fates.is_bad == Some(false));
+        match fates.original {
+            Fate::Lost(by) => {
+                assert_eq!((by, fates.is_bad), (LostBy::Chance, Some(true)));
+                lost += 1;
+            }
+            Fate::Leaves(departure) => {
+                assert_eq!((departure.is_exempt, departure.is_bad), (is_exempt, fates.is_bad));
+            }
+        }
+    }
+    assert!(bad > 100 && good > 100 && lost > 50, "{bad} {good} {lost}");
+    while let Some(left) = link.next().and_then(|next| link.pop(next)) {
+        assert_eq!(left.departure.is_exempt, left.number.is_multiple_of(2));
+    }
 }
