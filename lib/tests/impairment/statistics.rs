@@ -1,8 +1,10 @@
 //! Fixed seeds, and for each figure the chance that the right model misses it: one in a million.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use udpkit::impairment::{Fates, GilbertElliott, Impairment, ImpairmentOptions, Jitter, Queue, Rate, Reorder};
+use udpkit::impairment::{
+    CoDel, Departure, Fates, GilbertElliott, Impairment, ImpairmentOptions, Jitter, Queue, Rate, Reorder,
+};
 
 use crate::{fates, is_lost, ms, nothing, start};
 
@@ -117,20 +119,102 @@ fn a_network_begins_in_either_state_as_likely_as_it_is_in_it() {
     assert!(z(&first, 0.3).abs() < Z, "{}", z(&first, 0.3));
 }
 
-/// Whether each datagram was copied, corrupted, overtaken.
-fn flags(fates: &Fates) -> [bool; 3] {
+#[test]
+fn good_and_bad_states_last_as_long_as_they_are_to_and_lose_and_delay_what_they_are_to() {
+    let chain = GilbertElliott::new(0.02, 0.1).delay_in_bad(ms(30));
+    let of = |chain: GilbertElliott| fates(nothing().loss(chain).keep_order(false), 12, COUNT, ms(1));
+    // Without losses the delay shows the state of each.
+    let came = (0u32..).map(|place| start() + ms(1) * place);
+    let is_bad: Vec<_> = came
+        .zip(of(chain.loss_in_bad(0.0)))
+        .map(|(came, fates)| {
+            let delay = fates.original.departure().unwrap().at - came;
+            assert!(delay.is_zero() || delay == ms(30), "{delay:?}");
+            !delay.is_zero()
+        })
+        .collect();
+    let chis = transitions(&is_bad, 0.02, 0.9);
+    assert!(chis.iter().all(|chi| *chi < CHI_1), "{chis:?}");
+    let memory: f64 = 0.88;
+    assert!(z(&is_bad, 0.02 / 0.12).abs() < Z * ((1.0 + memory) / (1.0 - memory)).sqrt());
+    let chi = geometric(&runs(&is_bad, true), 0.1, 2, 16);
+    assert!(chi < CHI_15, "bad: {chi}");
+    let chi = geometric(&runs(&is_bad, false), 0.02, 10, 16);
+    assert!(chi < CHI_15, "good: {chi}");
+
+    // Losses depend on the state, and on nothing else.
+    let lost: Vec<_> = of(chain.loss_in_good(0.01).loss_in_bad(0.4)).iter().map(is_lost).collect();
+    for (state, loss) in [(false, 0.01), (true, 0.4)] {
+        let pairs = lost.iter().zip(&is_bad).filter(|(_, is_bad)| **is_bad == state);
+        let lost: Vec<_> = pairs.map(|(lost, _)| *lost).collect();
+        assert!(z(&lost, loss).abs() < Z, "{loss}: {}", z(&lost, loss));
+        assert!(transitions(&lost, loss, loss).iter().all(|chi| *chi < CHI_1), "{loss}");
+    }
+    // Those that are left are as late as their state says.
+    let late = of(chain.loss_in_good(0.01).loss_in_bad(0.4));
+    for (place, (fates, is_bad)) in (0u32..).zip(late.iter().zip(&is_bad)) {
+        let Some(departure) = fates.original.departure() else { continue };
+        assert_eq!(departure.at - (start() + ms(1) * place), if *is_bad { ms(30) } else { ms(0) });
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_fates_and_another_gives_others() {
+    let all = nothing()
+        .loss(GilbertElliott::bursts(0.1, 3.0).unwrap().delay_in_bad(ms(3)))
+        .duplicate(0.1)
+        .corrupt(0.1)
+        .rate(Rate::new(1_000_000, Queue::Datagrams(20)).codel(CoDel::default()))
+        .delay(ms(20))
+        .jitter(Jitter::Pareto(ms(5)))
+        .reorder(Reorder::new(0.1, 3));
+    let of = |seed| fates(all.clone(), seed, 20_000, Duration::from_micros(700));
+    for seed in [0, 1, u64::MAX] {
+        assert!(of(seed) == of(seed), "seed {seed}");
+        assert!(of(seed) != of(seed ^ 2), "seed {seed}");
+    }
+}
+
+/// Whether each datagram was copied, corrupted, overtaken, later than the delay; and whether its copy was corrupted, later.
+const FLAGS: [&str; 6] = ["copied", "corrupted", "overtaken", "late", "copy corrupted", "copy late"];
+
+fn flags(came: Instant, fates: &Fates) -> [bool; 6] {
     let departure = fates.original.departure().unwrap();
-    [fates.copy.is_some(), departure.flipped_bit.is_some(), departure.overtaken.is_some()]
+    let copy = fates.copy.map(|copy| copy.departure().unwrap());
+    let is_late = |departure: Departure| departure.at - came > DELAY;
+    [
+        copy.is_some(),
+        departure.flipped_bit.is_some(),
+        departure.overtaken.is_some(),
+        is_late(departure),
+        copy.is_some_and(|copy| copy.flipped_bit.is_some()),
+        copy.is_some_and(is_late),
+    ]
+}
+
+/// The delay of those whose flags are looked at.
+const DELAY: Duration = Duration::from_millis(20);
+
+/// The flags of many datagrams.
+fn flags_of(options: ImpairmentOptions, seed: u64) -> Vec<[bool; 6]> {
+    let options = options.delay(DELAY).jitter(Jitter::Uniform(ms(20))).keep_order(false);
+    let came = (0u32..).map(|place| start() + ms(1) * place);
+    came.zip(&fates(options, seed, COUNT, ms(1))).map(|(came, fates)| flags(came, fates)).collect()
 }
 
 #[test]
 fn copies_corruption_and_reordering_have_their_rates() {
-    let options = nothing().duplicate(0.02).corrupt(0.05).reorder(Reorder::new(0.1, 3));
-    let fates = fates(options, 8, COUNT, ms(1));
-    for (place, rate) in [0.02, 0.05, 0.1].into_iter().enumerate() {
-        let happened: Vec<_> = fates.iter().map(|fates| flags(fates)[place]).collect();
-        assert!(z(&happened, rate).abs() < Z, "{place}: {}", z(&happened, rate));
-        assert!(transitions(&happened, rate, rate).iter().all(|chi| *chi < CHI_1), "{place}");
+    let flags = flags_of(nothing().duplicate(0.02).corrupt(0.05).reorder(Reorder::new(0.1, 3)), 8);
+    for (place, rate) in [0.02, 0.05, 0.1, 0.5].into_iter().enumerate() {
+        let happened: Vec<_> = flags.iter().map(|flags| flags[place]).collect();
+        assert!(z(&happened, rate).abs() < Z, "{}: {}", FLAGS[place], z(&happened, rate));
+        assert!(transitions(&happened, rate, rate).iter().all(|chi| *chi < CHI_1), "{}", FLAGS[place]);
+    }
+    // Copies have the same, of their own.
+    let flags = flags_of(nothing().duplicate(1.0).corrupt(0.05), 8);
+    for (place, rate) in [(4, 0.05), (5, 0.5)] {
+        let happened: Vec<_> = flags.iter().map(|flags| flags[place]).collect();
+        assert!(z(&happened, rate).abs() < Z, "{}: {}", FLAGS[place], z(&happened, rate));
     }
 }
 
@@ -166,18 +250,25 @@ fn dependence(pairs: impl Iterator<Item = (bool, bool)>) -> f64 {
 
 #[test]
 fn what_happens_to_a_datagram_says_nothing_of_what_else_does() {
-    for seed in 0..4 {
-        let options = nothing().duplicate(0.3).corrupt(0.3).reorder(Reorder::new(0.3, 3));
-        let others: Vec<_> = fates(options, seed, COUNT, ms(1)).iter().map(flags).collect();
+    for seed in 0..3 {
+        let some = flags_of(nothing().duplicate(0.3).corrupt(0.3).reorder(Reorder::new(0.3, 3)), seed);
+        // Of the copies alone where each has one.
+        let all = flags_of(nothing().duplicate(1.0).corrupt(0.3).reorder(Reorder::new(0.3, 3)), seed);
         let lost = lost(nothing().loss(0.3), seed);
-        for place in 0..3 {
-            let flags = || others.iter().map(move |flags| flags[place]);
-            assert!(dependence(lost.iter().copied().zip(flags())) < CHI_1, "loss and {place}, seed {seed}");
+        let of = |place: usize| {
+            let flags = if place < 4 { &some } else { &all };
+            flags.iter().map(move |flags| flags[place])
+        };
+        for (place, name) in FLAGS.iter().enumerate() {
+            assert!(dependence(lost.iter().copied().zip(of(place))) < CHI_1, "loss and {name}, seed {seed}");
             // Nor of what happens to the next one.
-            let next = lost.iter().skip(1).copied().zip(flags());
-            assert!(dependence(next) < CHI_1, "the next loss and {place}, seed {seed}");
-            let second = others.iter().map(move |flags| flags[(place + 1) % 3]);
-            assert!(dependence(flags().zip(second)) < CHI_1, "{place} and the one after it, seed {seed}");
+            let next = lost.iter().skip(1).copied().zip(of(place));
+            assert!(dependence(next) < CHI_1, "the next loss and {name}, seed {seed}");
+            for (second, other) in FLAGS.iter().enumerate().skip(place + 1) {
+                assert!(dependence(of(place).zip(of(second))) < CHI_1, "{name} and {other}, seed {seed}");
+                let next = of(place).skip(1).zip(of(second));
+                assert!(dependence(next) < CHI_1, "{name}, and {other} before it, seed {seed}");
+            }
         }
         // Another seed, however near, is another network.
         let other = self::lost(nothing().loss(0.3), seed + 1);
