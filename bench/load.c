@@ -23,7 +23,7 @@
 #include "machine.h"
 
 enum { UDP_LEVEL = 17, SEGMENT = 103, COALESCE = 104, RUN = 64, SLOT = 65536, HEADER = 14 };
-enum { MOST_PEERS = 4096, MOST_BYTES = 60000, FIRST_ADDRESS = 0x7f010001 };
+enum { MOST_PEERS = 16384, MOST_BYTES = 60000, FIRST_ADDRESS = 0x7f010001 };
 static const double GIVE_UP = 0.01, SLEEP_AFTER = 0.0005;
 
 // A socket: that of one peer, or the one that all peers share. `room`: requests that may be sent now.

@@ -57,6 +57,8 @@ pub struct DirectionFigures {
     pub decided_delay: Quantiles,
     /// How long they were, from their arrival in this host until they were handed to the kernel.
     pub achieved_delay: Quantiles,
+    /// How much later than decided.
+    pub lateness: Quantiles,
     /// What the links did that networks have for themselves.
     pub own_links: Vec<LinkFigures>,
     /// Whether it is paused.
@@ -105,6 +107,7 @@ debug_counters! { DirectionFigures {
     links,
     decided_delay,
     achieved_delay,
+    lateness,
     own_links,
     is_paused,
 }}
@@ -162,6 +165,7 @@ impl DirectionFigures {
         self.links.merge(&other.links);
         self.decided_delay.merge(&other.decided_delay);
         self.achieved_delay.merge(&other.achieved_delay);
+        self.lateness.merge(&other.lateness);
         self.own_links.extend(other.own_links.iter().cloned());
         self.is_paused |= other.is_paused;
     }

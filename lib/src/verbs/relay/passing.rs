@@ -144,6 +144,7 @@ impl RelayEngine {
         let figures = self.report.own.of_mut(passage.direction);
         figures.decided_delay.add(verdict.at.saturating_duration_since(passage.entered));
         figures.achieved_delay.add(left.saturating_duration_since(passage.entered));
+        figures.lateness.add(left.saturating_duration_since(verdict.at));
         self.tell_departure(passage, payload, verdict, left, Leaving::Forwarded, out);
         self.scratch = changed;
     }
