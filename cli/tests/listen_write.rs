@@ -292,6 +292,35 @@ fn where_the_disk_is_full_datagrams_are_counted_and_the_file_stays_valid() {
 }
 
 #[test]
+fn where_a_file_may_not_grow_datagrams_are_counted_and_the_run_goes_on() {
+    if !require("python3") || !require("tshark") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = scratch.path().join("x.pcapng");
+    let mut command = Place::Here.command("sh");
+    // Blocks of 512 bytes.
+    command.args([
+        "-c",
+        "ulimit -f 64; exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_udp"),
+        "listen",
+        "127.0.0.1:0",
+        "--json",
+    ]);
+    command.args(["--count", "1000", "--write", text(&file)]);
+    let mut listener = Process::start(command);
+    send(&port_in(&listener.stdout_line()), 1000, 100);
+    let outcome = listener.finish();
+    outcome.assert_status(2);
+    let summary = outcome.summary();
+    let [received, written, failed] = ["received", "written", "not_written"].map(|key| number(&summary[key]));
+    assert_eq!((received, written + failed), (1000, 1000), "{summary}");
+    assert!(written > 0 && failed > 0, "{summary}");
+    assert_eq!(packets(&file), written);
+}
+
+#[test]
 fn a_reader_that_stalls_holds_up_no_socket() {
     const COUNT: u32 = 20_000;
     if !require("python3") {

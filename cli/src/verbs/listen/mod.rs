@@ -18,7 +18,7 @@ use crate::args::ListenArgs;
 use crate::output::{self, Remark, StdPrinter};
 use crate::runtime::exit::{Exit, finish, receiver_exit};
 use crate::runtime::sockets::{Listening, buffer_of, listening};
-use crate::runtime::{missing, signals};
+use crate::runtime::{missing, output_file, signals};
 use crate::tui::Tui;
 use ledger::Ledger;
 use queue::Queue;
@@ -53,7 +53,8 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let driven = drive(listening.sockets, &mut engine, ready, &mut sink);
     queue.end();
     let is_stopped = matches!(driven, Ok((_, End::Stopped)));
-    let mut recorder = recording.end(is_stopped && args.capture.write.as_deref().is_some_and(capture::may_stall))?;
+    let mut recorder =
+        recording.end(is_stopped && args.capture.write.as_deref().is_some_and(output_file::may_stall))?;
     for trouble in tui.map(Tui::finish).transpose()?.unwrap_or_default() {
         recorder.printer.say(&Remark::note(trouble));
     }

@@ -11,6 +11,7 @@ use super::queue::{FAST_LIMIT, LIMIT};
 use crate::args::{CaptureArgs, ListenArgs};
 use crate::hint::Hint;
 use crate::output::{Printing, Settings};
+use crate::runtime::output_file;
 use crate::runtime::printing::{self, check_format};
 use crate::runtime::sockets::{self, Listening};
 use crate::tui;
@@ -77,7 +78,7 @@ pub(super) fn capture(args: &ListenArgs, interfaces: &Interfaces) -> Result<Opti
     let Some(path) = write else { return Ok(None) };
     let rotation = rotate.map(|limit| Rotation::new(limit, *keep));
     let prints = prints(args) || args.common.format() == Format::Json;
-    if rotation.is_none() && prints && capture::is_standard_output(path) {
+    if rotation.is_none() && prints && output_file::is_standard_output(path) {
         return Err(Hint::on(
             format!("the capture '{}' is standard output, where other lines go", path.display()),
             "leave out --print and --json, or name a file",

@@ -15,6 +15,7 @@ use udpkit::{Event, Remote, Report, Sink, SocketId, Train};
 use super::notices::QueueFull;
 use super::queue::{Chunk, Queue};
 use crate::output::{NotShown, Remark, StdPrinter};
+use crate::runtime::writing;
 use crate::tui::Troubles;
 use crate::words::endpoint;
 use udpkit_capture::{CaptureFiles, Drops};
@@ -44,11 +45,6 @@ impl Overflow {
     }
 }
 
-/// How long the reader of a capture may take nothing once the run has been told to end.
-const PATIENCE: Duration = Duration::from_millis(700);
-/// How often to look whether it has taken something.
-const LOOK_INTERVAL: Duration = Duration::from_millis(10);
-
 /// A recorder at work.
 pub(super) struct Recording {
     thread: JoinHandle<Recorder>,
@@ -60,20 +56,9 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// The reader of the capture took nothing for [`PATIENCE`].
-    #[expect(clippy::disallowed_methods, reason = "patience is a matter of time")]
+    /// Those of [`writing::join`].
     pub(super) fn end(self, may_stall: bool) -> Result<Recorder> {
-        let (mut before, mut since) = (self.written.load(Ordering::Relaxed), Instant::now());
-        while may_stall && !self.thread.is_finished() {
-            std::thread::sleep(LOOK_INTERVAL);
-            let written = self.written.load(Ordering::Relaxed);
-            if written != before {
-                (before, since) = (written, Instant::now());
-            } else if since.elapsed() >= PATIENCE {
-                anyhow::bail!("cannot write the rest of the capture to a pipe or standard output: nobody reads it");
-            }
-        }
-        self.thread.join().map_err(|_| anyhow::anyhow!("the thread that writes panicked"))
+        writing::join(self.thread, "the capture", &self.written, may_stall)
     }
 }
 
@@ -126,7 +111,7 @@ impl Recorder {
         let (queue, written) = (queue.clone(), Arc::clone(&self.so_far));
         let work = move || {
             let _ending = OnPanic { queue: &queue, remote: &remote };
-            give_way();
+            writing::give_way();
             if self.work(&queue).is_break() {
                 queue.close();
                 remote.stop();
@@ -309,22 +294,6 @@ impl Written {
         words
     }
 }
-
-/// Lets the thread that receives go first where both want one processor: what waits here is in memory, and what waits
-/// there is dropped.
-#[cfg(target_os = "linux")]
-fn give_way() {
-    /// Of 19, the most: a tenth of the processor where another thread is always busy.
-    const NICE: i32 = 10;
-    // On Linux it is a thread's own (sched(7)); what is nice already, or may not change, stays.
-    if let Ok(nice) = rustix::process::getpriority_process(None) {
-        let _ = rustix::process::setpriority_process(None, nice.max(NICE));
-    }
-}
-
-/// Elsewhere that is a matter of the whole process.
-#[cfg(not(target_os = "linux"))]
-fn give_way() {}
 
 /// Ends the run if the thread that writes panics.
 struct OnPanic<'a> {
