@@ -8,6 +8,8 @@ import { percent, say, short, time } from "./words.js";
 const SPAN = 60;
 /** Rates and shares are those of so many ns. */
 const WINDOW = 2.2e9;
+/** Of less than so many ns nothing is said. */
+const SHORTEST = 4e8;
 
 const CHARTS = [
   { name: "chartRate", of: (point) => point.rate, least: 10, write: (value) => `${short(value)}/s` },
@@ -37,7 +39,7 @@ export class Charts {
     const at = state.elapsed_ns / 1e9;
     const before = this.states.find((old) => old.elapsed_ns >= state.elapsed_ns - WINDOW);
     this.states = [...this.states.filter((old) => old.elapsed_ns >= state.elapsed_ns - WINDOW), state];
-    if (!before || state.elapsed_ns <= before.elapsed_ns) return;
+    if (!before || state.elapsed_ns < before.elapsed_ns + SHORTEST) return;
     const passed = at - before.elapsed_ns / 1e9;
     const point = { at };
     for (const direction of DIRECTIONS) point[direction] = between(before[direction], state[direction], passed, delays[direction]);

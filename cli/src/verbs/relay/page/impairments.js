@@ -9,10 +9,10 @@ const PERCENT = {
   rest: 0,
 };
 
-const UNITS = { us: 0.001, ms: 1, s: 1000, m: 60_000 };
+const UNITS = { ns: 1e-6, us: 0.001, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const LONGEST = 2000;
 const TIME = {
-  pattern: /\d+(?:us|ms|s|m)\b/,
+  pattern: /\d+(?:ns|us|ms|s|m|h)\b/,
   position: (found) => 100 * Math.sqrt(Math.min(parseFloat(found) * UNITS[found.replace(/^\d+/, "")], LONGEST) / LONGEST),
   word: (position) => (position === 0 ? null : `${Math.max(1, Math.round(rounded((position / 100) ** 2 * LONGEST)))}ms`),
   rest: 0,

@@ -26,13 +26,13 @@ const SEQUENCE = 16;
 
 /** Where on a lane each stage is, and the impairments that belong to it. */
 const STAGES = [
-  { at: 0.1, says: "byDrop", words: ["drop"], lost: ["drop", "match", "from", "chosen"] },
-  { at: 0.2, says: "byLoss", words: ["loss"], lost: ["chance", "loss"] },
+  { at: 0.1, says: "byDrop", words: ["drop"], lost: ["chosen"] },
+  { at: 0.2, says: "byLoss", words: ["loss"], lost: ["chance"] },
   { at: 0.3, says: "byBlackout", words: ["blackout"], lost: ["blackout"] },
   { at: 0.38, says: "byMtu", words: ["mtu"], lost: ["mtu"] },
   { at: 0.46, says: "stageDuplicate", words: ["duplicate"], lost: [], fate: "doubled" },
   { at: 0.54, says: "stageCorrupt", words: ["corrupt"], lost: [], fate: "corrupted" },
-  { at: 0.64, says: "byQueue", words: ["rate", "queue", "codel", "trace"], lost: ["queue", "codel", "trace", "room"] },
+  { at: 0.64, says: "byQueue", words: ["rate", "queue", "codel", "trace"], lost: ["queue", "codel", "room"] },
   { at: 0.75, says: "stageDelay", words: ["delay", "jitter"], lost: [], fate: "late" },
   { at: 0.85, says: "stageReorder", words: ["reorder"], lost: [], fate: "overtaken" },
 ];
@@ -341,7 +341,7 @@ class Lane {
     const x = along(one.p) + (one.y - 0.5) * r * 5 * fallen;
     const y = from + (floor - r - from) * fallen * fallen;
     draw(pen, "lost", x, y, r, this.colours.lost);
-    if (this.lying.length <= NUMBERED / 2 && fallen === 1) {
+    if (one === this.lying.at(-1)) {
       pen.fillStyle = this.colours.ink;
       pen.fillText(one.datagram.number, x, y - r * 1.3);
     }
@@ -362,7 +362,8 @@ class Lane {
     write(this.element.querySelector(".sent"), this.sent, (datagram) => (datagram.lostBy && !isOnLane(datagram) ? "lost" : ""));
     write(this.element.querySelector(".arrived"), this.arrived, (datagram) => {
       const [fate] = fates(datagram);
-      return fate === "passed" || fate === "late" ? "" : fate;
+      const isPlain = fate === "passed" || fate === "late" || (fate === "doubled" && !datagram.isCopy);
+      return isPlain ? "" : fate;
     });
   }
 }

@@ -19,7 +19,7 @@ const datagrams = new Datagrams();
 const clock = new Clock();
 const lanes = new Lanes(laneElements, clock, datagrams);
 const charts = new Charts(byId("charts"));
-const table = new Table((datagram) => inject({ direction: datagram.direction, number: datagram.number }));
+const table = new Table(injectCopy);
 const controls = new Controls(refresh, tell, fail);
 let state = null;
 let connection = { is: "waiting" };
@@ -82,8 +82,9 @@ function takeEvent(name, data) {
 }
 
 function takeState(fresh) {
-  // Another relay at the same address, or this one begun anew.
-  if (state && fresh.elapsed_ns < state.elapsed_ns) forget();
+  // Another relay at the same address, or one whose numbers began again.
+  if (state && fresh.elapsed_ns < state.elapsed_ns) clock.clear();
+  if (state && DIRECTIONS.some((direction) => fresh[direction].received < state[direction].received)) forget();
   state = fresh;
   clock.heard(state.elapsed_ns);
   charts.take(state, Object.fromEntries(DIRECTIONS.map((direction) => [direction, datagrams.medianDelay(direction)])));
@@ -91,7 +92,6 @@ function takeState(fresh) {
 }
 
 function forget() {
-  clock.clear();
   datagrams.clear();
   lanes.clear();
   charts.clear();
@@ -171,11 +171,16 @@ function showConnection() {
 async function act(direction, action) {
   if (action === "copy-last") {
     const last = datagrams.newest(direction);
-    if (last) await inject({ direction, number: last.number });
+    if (last) await injectCopy(last);
     return;
   }
   const verb = action === "pause" && state?.[direction].paused ? "resume" : action;
   await doing(() => ask("POST", `/api/${verb}?direction=${direction}`), say(`${verb}Done`, { direction: say(direction) }));
+}
+
+/** Numbers are those of a link: that of all peers, or of those of a network. */
+async function injectCopy({ direction, number, network }) {
+  await inject({ direction, number, ...(network !== null && { network }) });
 }
 
 async function inject(what) {

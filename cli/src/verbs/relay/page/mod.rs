@@ -76,6 +76,8 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
+    use regex::Regex;
+
     use super::*;
 
     /// What a line at the outermost level declares.
@@ -121,6 +123,21 @@ mod tests {
                 if let Some(name) = declared(line) {
                     assert!(names.insert(name), "'{name}' twice");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn each_text_is_there_in_both_languages_and_each_that_is_asked_for_is_there() {
+        let [words, ..] = MODULES;
+        let pair = Regex::new(r#"(?m)^  "?([\w-]+)"?: \["(?:[^"\\]|\\.)+",\s+"(?:[^"\\]|\\.)+"\],$"#).unwrap();
+        let keys: BTreeSet<_> = pair.captures_iter(words).map(|found| found.get(1).unwrap().as_str()).collect();
+        let entry = Regex::new(r#"(?m)^  "?[\w-]+"?: \["#).unwrap();
+        assert!(keys.len() > 100 && keys.len() == entry.find_iter(words).count(), "{}", keys.len());
+        let asked = Regex::new(r#"(?:say\(|data-t(?:-\w+)?=)"([\w-]+)""#).unwrap();
+        for file in MODULES.iter().chain([&INDEX]) {
+            for found in asked.captures_iter(file) {
+                assert!(keys.contains(&found[1]), "{}", &found[1]);
             }
         }
     }

@@ -158,9 +158,7 @@ export class Table {
     try {
       const kept = await ask("GET", `/api/datagrams?direction=${datagram.direction}`);
       if (this.chosen !== datagram) return;
-      const list = Array.isArray(kept) ? kept : kept.datagrams;
-      const same = (one) => one.number === datagram.number && one.peer === datagram.peer;
-      const found = list.find((one) => same(one) && (one.copy === true) === datagram.isCopy) ?? list.find(same);
+      const found = kept.find((one) => one.number === datagram.number && (one.network ?? null) === datagram.network);
       hex.textContent = found?.hex === undefined ? say("hexGone") : dump(found.hex, datagram.length);
     } catch {
       hex.textContent = say("failed");
