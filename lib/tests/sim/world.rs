@@ -16,10 +16,6 @@ use udpkit::{
 
 use crate::{CLIENT, ONE, OTHER, SERVER, address};
 
-#[path = "../../examples/lossy_network.rs"]
-#[expect(dead_code, reason = "what the example prints is not looked at")]
-mod lossy_network;
-
 /// Something that a probe does at a time.
 #[derive(Clone, Debug)]
 enum Act {
@@ -472,16 +468,4 @@ fn an_engine_is_handed_input_and_told_of_the_end() {
     assert!(!net.engine(server).is_finished);
     net.finish();
     assert!(net.engine(server).is_finished);
-}
-
-#[test]
-fn the_protocol_of_the_example_gets_everything_through_a_bad_network() {
-    let blocks: Vec<_> = (0..100u8).map(|number| vec![number; 1000]).collect();
-    let runs: Vec<_> = (0..20).map(|seed| lossy_network::transfer(blocks.clone(), seed).unwrap()).collect();
-    for (arrived, sent, took) in &runs {
-        assert_eq!(*arrived, blocks);
-        // Of three, about two get through both ways.
-        assert!((120..250).contains(sent) && *took > 100 * ms(110), "{sent} in {took:?}");
-    }
-    assert_eq!(lossy_network::transfer(blocks, 7).unwrap(), runs[7]);
 }
