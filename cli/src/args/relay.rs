@@ -33,7 +33,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 #[command(mut_arg("ttl", |ttl| ttl.help("The most hops with which datagrams leave; one less than they came with anyway")))]
 #[command(mut_arg("dscp", |dscp| dscp.help("DSCP of what leaves, instead of that with which it came")))]
 #[command(mut_arg("duration", |duration| duration.help("Stop after this time")))]
-#[command(mut_arg("count", |count| count.help("Stop after N datagrams from peers")))]
+#[command(mut_arg("count", |count| count.help("Stop after N datagrams, both directions together")))]
 #[command(mut_arg("verbose", |verbose| verbose.help("Print more: peers that come and go, each datagram ignored")))]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
@@ -53,6 +53,9 @@ pub(crate) struct RelayArgs {
     /// Forget peers for which nothing was relayed for this time
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = units::duration)]
     pub(crate) idle: Duration,
+    /// Look TARGET up again at this interval, where it is a name; 0: never
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = units::duration, hide_short_help = true)]
+    pub(crate) lookup_interval: Duration,
     /// Begin each datagram to TARGET with a header that says who sent it (PROXY protocol, version 2)
     #[arg(long)]
     pub(crate) proxy_protocol: bool,

@@ -2,6 +2,7 @@
 
 mod notices;
 mod options;
+mod target;
 mod watch;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let relay = Arc::new(Relay::launch(listening.sockets, options, memberships, watch::sink(args, &printer))?);
     missing.iter().for_each(|missing| first.say(missing));
     watch::begin(&relay, &places, target, seed, &mut first)?;
+    let _following = target::follow(args, &relay, target, &printer)?;
     first.flush();
     drop(first);
     let end = watch::watch(&relay, &printer, options::status_interval(args))?;

@@ -11,7 +11,7 @@ use udpkit::{Interfaces, Options};
 use crate::args::RelayArgs;
 use crate::output::Settings;
 use crate::runtime::{descriptors, printing, sockets};
-use crate::words::address::Address;
+use crate::words::address::{Address, Families};
 use crate::words::format::Format;
 
 /// The state is told at this interval on a terminal.
@@ -43,24 +43,44 @@ pub(super) fn relay(args: &RelayArgs, interfaces: &Interfaces) -> Result<RelayOp
 fn one(address: &Address, args: &RelayArgs, interfaces: &Interfaces) -> Result<SocketAddr> {
     match resolved(address, args, interfaces)?.first() {
         Some(first) => Ok(*first),
-        None => bail!("{} has no address of the family that was asked for", address.with_port(args.common.port())),
+        None => bail!(
+            "{} has no address of the family that was asked for",
+            address.with_port(address.port.unwrap_or_else(|| args.common.port()))
+        ),
     }
 }
 
 /// The address that was given, of the target's family.
 fn of_family(address: &Address, target: SocketAddr, args: &RelayArgs, interfaces: &Interfaces) -> Result<SocketAddr> {
-    let all = resolved(address, args, interfaces)?;
-    match all.iter().find(|one| one.is_ipv4() == target.is_ipv4()) {
-        Some(one) => Ok(*one),
-        None => bail!("{} is not of the family of the target, {target}", address.with_port(args.common.port())),
+    match of_same_family(&resolved(address, args, interfaces)?, target) {
+        Some(one) => Ok(one),
+        None => bail!(
+            "{} is not of the family of the target, {target}",
+            address.with_port(address.port.unwrap_or_else(|| args.common.port()))
+        ),
     }
 }
 
+/// The first of the addresses that has the family of the target.
+pub(super) fn of_same_family(addresses: &[SocketAddr], target: SocketAddr) -> Option<SocketAddr> {
+    addresses.iter().copied().find(|address| address.is_ipv4() == target.is_ipv4())
+}
+
+/// What looks the target up.
+pub(super) fn lookup(args: &RelayArgs) -> impl Fn() -> Result<Vec<SocketAddr>> + Send + use<> {
+    let (target, families, port) = (args.target.clone(), args.common.families(), args.common.port());
+    move || resolve(&target, families, port, &Interfaces::list().unwrap_or_default())
+}
+
 fn resolved(address: &Address, args: &RelayArgs, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
-    let port = address.port.unwrap_or_else(|| args.common.port());
+    resolve(address, args.common.families(), args.common.port(), interfaces)
+}
+
+fn resolve(address: &Address, families: Families, port: u16, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
+    let port = address.port.unwrap_or(port);
     match &address.host {
-        Some(host) => host.resolve(port, args.common.families(), interfaces),
-        None => Ok(vec![SocketAddr::new(args.common.families().loopback(), port)]),
+        Some(host) => host.resolve(port, families, interfaces),
+        None => Ok(vec![SocketAddr::new(families.loopback(), port)]),
     }
 }
 

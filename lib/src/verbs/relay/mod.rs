@@ -166,9 +166,6 @@ impl RelayEngine {
         meta: &Meta,
         out: &mut impl Outbox,
     ) -> Result<(SocketId, Transmit), Reason> {
-        if self.ending.over {
-            return Err(Reason::AfterEnd);
-        }
         if !self.gate.admits(meta) {
             return Err(Reason::OtherInterface);
         }
@@ -309,12 +306,14 @@ impl Engine for RelayEngine {
     }
 
     fn next(&self) -> Next {
-        let end = match self.ending.next() {
-            Next::Done => return Next::Done,
-            Next::At(end) => Some(end),
-            Next::Datagram => None,
-        };
         let leaves = self.links.as_ref().and_then(Links::next);
+        let end = match (self.ending.next(), leaves) {
+            // What is under way still leaves.
+            (Next::Done, Some(leaves)) => return Next::At(leaves),
+            (Next::Done, None) => return Next::Done,
+            (Next::At(end), _) => Some(end),
+            (Next::Datagram, _) => None,
+        };
         let expires = self.peers.next_expiry(self.options.idle);
         [end, leaves, self.next_step(), expires].into_iter().flatten().min().map_or(Next::Datagram, Next::At)
     }

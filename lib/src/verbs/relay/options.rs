@@ -58,7 +58,8 @@ pub struct RelayOptions {
     pub busy_wait: Duration,
     /// Size of the receive buffer of each socket to the target in bytes; `None`: the system's.
     pub receive_buffer: Option<usize>,
-    /// The number of datagrams from peers, or the time, after which to end.
+    /// The number of datagrams, both directions together, or the time after which to take no more; the run ends once what is
+    /// under way has left.
     pub limits: Limits,
     /// Whether to report what becomes of each datagram ([`Event::Fate`](crate::Event::Fate), [`Event::Left`](crate::Event::Left)).
     pub tells_fates: bool,

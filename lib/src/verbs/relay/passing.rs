@@ -32,6 +32,9 @@ impl Verdict {
 impl RelayEngine {
     /// Takes datagrams of one source: ignores them, or relays them.
     pub(super) fn take(&mut self, now: Instant, via: SocketId, train: Train<'_>, out: &mut impl Outbox) {
+        if self.ending.over {
+            return self.ignore(train.meta(), Reason::AfterEnd, train.count(), out);
+        }
         let (direction, admitted) = if self.is_listening(via) {
             (Direction::Up, self.admit_up(now, via, train.meta(), out))
         } else {
@@ -66,11 +69,9 @@ impl RelayEngine {
             entered: now,
         };
         let count = train.count();
-        let received = &mut self.report.own.of_mut(direction).received;
-        received.add(count, train.wire_len());
-        if direction == Direction::Up {
-            self.ending.count(received.datagrams);
-        }
+        let own = &mut self.report.own;
+        own.of_mut(direction).received.add(count, train.wire_len());
+        self.ending.count(own.up.received.datagrams + own.down.received.datagrams);
         let tells = self.options.tells_fates;
         let link = self.links(now).pair_mut(passage.place).link_mut(direction);
         if link.is_clear() && !tells {
