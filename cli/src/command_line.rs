@@ -8,6 +8,7 @@ use clap::{Arg, Command, CommandFactory, Parser};
 use crate::args::{Args, habits};
 use crate::hint::Hint;
 use crate::words::address::{Address, Host};
+use crate::words::spelling::{nearest, quoted};
 
 /// Why a command line is not run.
 #[derive(Debug)]
@@ -17,11 +18,6 @@ pub(crate) enum NotRun {
     /// There is a hint.
     Hinted(anyhow::Error),
 }
-
-/// Letters of a word that may be others, and still be a misspelling of it.
-const MAX_MISSPELLED: usize = 2;
-/// Bytes of a word from which on it is compared with none: longer than any option.
-const LONGEST_WORD: usize = 64;
 
 /// Reads a command line; the first argument is the name of the command.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, NotRun> {
@@ -249,16 +245,6 @@ fn is_cluster(word: &str) -> bool {
     word.len() > 1 && word.starts_with('-') && !word.starts_with("--")
 }
 
-/// The one of these words that another is a misspelling of.
-fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > LONGEST_WORD {
-        return None;
-    }
-    let distance = |other: &str| strsim::osa_distance(word, other);
-    let nearest = words.min_by_key(|other| distance(other))?;
-    (distance(nearest) <= MAX_MISSPELLED.min(word.chars().count() / 3)).then_some(nearest)
-}
-
 fn is_port(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_digit()) && word.parse::<u16>().is_ok()
 }
@@ -278,44 +264,4 @@ fn has_no_port(word: &str) -> bool {
 
 fn with_port(host: &str, port: &str) -> String {
     host.parse::<Address>().map_or_else(|_| host.to_owned(), |address| address.with_port(port))
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte);
-    match !word.is_empty() && word.bytes().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_misspelling_is_near_to_what_was_meant() {
-        let words = ["listen", "send", "serve", "broadcast"];
-        for (word, expected) in [
-            ("lisen", Some("listen")),
-            ("lisetn", Some("listen")),
-            ("broadcats", Some("broadcast")),
-            ("sned", Some("send")),
-            ("frobnicate", None),
-            ("x", None),
-            ("", None),
-            (&"listen".repeat(100_000), None),
-        ] {
-            assert_eq!(nearest(word, words.into_iter()), expected, "{word}");
-        }
-    }
-
-    #[test]
-    fn words_are_quoted_as_a_shell_needs_it() {
-        for (word, expected) in
-            [("a-b.c:5", "a-b.c:5"), ("", "''"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("ü", "'ü'")]
-        {
-            assert_eq!(quoted(word), expected);
-        }
-    }
 }

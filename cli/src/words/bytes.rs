@@ -71,6 +71,18 @@ pub(crate) fn regex(text: &str) -> Result<regex::bytes::Regex, regex::Error> {
     regex::bytes::RegexBuilder::new(text).unicode(false).size_limit(MAX_REGEX).dfa_size_limit(MAX_REGEX).build()
 }
 
+/// A regular expression on payloads, or in a line what is wrong with it.
+pub(crate) fn regex_or_why(text: &str) -> Result<regex::bytes::Regex, String> {
+    regex(text).map_err(|error| {
+        let reason = match error {
+            regex::Error::CompiledTooBig(most) => format!("compiled it takes more than {most} bytes"),
+            // The first lines show the expression; the last says what is wrong.
+            error => error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+        };
+        format!("'{text}' is not a regular expression: {reason}")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -153,8 +153,12 @@ impl ImpairmentOptions {
             && (blackout.is_none() && mtu.is_none() && rate.is_none() && reorder.is_none())
     }
 
-    /// Refuses what cannot be.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Refuses what cannot be, as [`Impairment::new`](super::Impairment::new) does.
+    ///
+    /// # Errors
+    ///
+    /// The first number that is out of its bounds, which the error names.
+    pub fn check(&self) -> Result<()> {
         self.drop.check()?;
         self.loss.check()?;
         probability("the probability of duplicates", self.duplicate)?;

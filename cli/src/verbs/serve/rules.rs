@@ -1,6 +1,5 @@
 //! Rules files for `serve --rules` (docs/rules.md): checked as a whole, each mistake told with its place.
 
-use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use udpkit::{MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Rule, Rules, Template, TemplateErro
 use crate::hint::Hint;
 use crate::words::bytes;
 use crate::words::excerpt::{LONGEST_ERROR, shortened};
+use crate::words::text_file::{self, place};
 use crate::words::units;
 
 /// Bytes of a rules file.
@@ -32,20 +32,9 @@ const PAYLOADS: [&str; 5] = ["text", "hex", "prefix", "prefix_hex", "regex"];
 /// Reads a file of rules.
 pub(crate) fn read(path: &Path) -> Result<Rules> {
     let cannot = |reason: &str| anyhow!("cannot read rules '{}': {reason}", path.display());
-    let mut bytes = Vec::new();
-    // One byte more than is allowed is enough to know, and no more is kept in memory.
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| cannot(&udpkit::reason(&error)))?;
-    if bytes.len() > MOST_BYTES {
-        return Err(cannot(&format!("it has more than {MOST_BYTES} bytes, the most that are read")));
-    }
-    let text = str::from_utf8(&bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        cannot(&format!("{}: this is not UTF-8", place(&String::from_utf8_lossy(before), before.len())))
-    })?;
-    parse(text).map_err(|mistakes| {
-        let told: Vec<_> = mistakes.iter().take(MOST_TOLD).map(|mistake| mistake.tell(text)).collect();
+    let text = text_file::read(path, MOST_BYTES).map_err(|reason| cannot(&reason))?;
+    parse(&text).map_err(|mistakes| {
+        let told: Vec<_> = mistakes.iter().take(MOST_TOLD).map(|mistake| mistake.tell(&text)).collect();
         let first = cannot(&told[0]);
         match &told[1..] {
             [] => first,
@@ -81,13 +70,6 @@ impl Mistake {
     pub(crate) fn tell(&self, text: &str) -> String {
         format!("{}: {}", place(text, self.at), self.message)
     }
-}
-
-/// Line and column, both from 1; a column is a character.
-fn place(text: &str, at: usize) -> String {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    format!("line {}, column {}", before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
 /// The rules that a text says, or all that is wrong with it: the first mistake of each rule, and at least one.
@@ -218,14 +200,7 @@ fn too_long(value: &Value<'_>) -> Mistake {
 }
 
 fn regex(value: &Value<'_>, text: &str) -> Checked<regex::bytes::Regex> {
-    bytes::regex(text).map_err(|error| {
-        let reason = match error {
-            regex::Error::CompiledTooBig(most) => format!("compiled it takes more than {most} bytes"),
-            // The first lines show the expression; the last says what is wrong.
-            error => error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
-        };
-        Mistake::of(value, format!("'{text}' is not a regular expression: {reason}"))
-    })
+    bytes::regex_or_why(text).map_err(|message| Mistake::of(value, message))
 }
 
 /// Bytes of payload: a number, or a range with both ends in it.
