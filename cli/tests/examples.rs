@@ -72,7 +72,7 @@ fn how(line: &str) -> How {
         return how;
     }
     match line.split(' ').nth(1) {
-        Some("serve" | "listen") => How::UntilStopped,
+        Some("serve" | "listen" | "relay") => How::UntilStopped,
         Some("send" | "broadcast" | "replay" | "interfaces" | "man" | "completions") => How::ToItsEnd,
         _ if line.starts_with("source <(udp ") => How::ToItsEnd,
         _ => panic!("how is this to be run? {line}"),
@@ -201,8 +201,11 @@ impl Stage {
             let object: serde_json::Value = serde_json::from_str(&line).expect("JSON Lines");
             object["addresses"][0].as_str().unwrap_or_else(|| panic!("no addresses: {line}")).to_owned()
         } else {
-            let said = process.until_told("ing on ");
-            said.split("ing on ").nth(1).and_then(|all| all.split(" and ").next()).expect("an address").to_owned()
+            let before = if line.starts_with("udp relay") { "relaying from " } else { "ing on " };
+            let said = process.until_told(before);
+            let all = said.split(before).nth(1).expect("it was told");
+            let first = [" and ", ", ", " to "].iter().fold(all, |all, end| all.split(end).next().unwrap_or(all));
+            first.to_owned()
         };
         let address = common::parse(first_of_range(address.trim()));
         let (from, to) = match address.ip() {
@@ -300,13 +303,19 @@ fn examples_of_broadcast_can_be_run() {
 }
 
 #[test]
+fn examples_of_relay_can_be_run() {
+    run_all(&of_help("relay"));
+}
+
+#[test]
 fn examples_of_replay_can_be_run() {
     run_all(&of_help("replay"));
 }
 
 #[test]
 fn all_other_examples_can_be_run() {
-    let verbs = VERBS.iter().filter(|verb| !["serve", "send", "listen", "broadcast", "replay"].contains(verb));
+    const OWN: [&str; 6] = ["serve", "send", "listen", "broadcast", "relay", "replay"];
+    let verbs = VERBS.iter().filter(|verb| !OWN.contains(verb));
     run_all(&verbs.chain([&""]).flat_map(|verb| of_help(verb)).collect::<Vec<_>>());
 }
 

@@ -204,6 +204,14 @@ impl CommonArgs {
     }
 }
 
+/// Parses how often a state is printed; `0` is never.
+pub(super) fn status_interval(text: &str) -> Result<Duration, String> {
+    match units::duration(text)? {
+        interval if interval.is_zero() || interval >= Duration::from_millis(10) => Ok(interval),
+        _ => Err(format!("'{text}' is too often; write 10ms or more, or 0 for never")),
+    }
+}
+
 /// The longest time to watch the clock: nothing else, such as a signal, is heard of meanwhile.
 const MAX_BUSY_WAIT: Duration = Duration::from_millis(10);
 

@@ -1,74 +1,119 @@
 //! The flags of `udp relay` and their help.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args as ArgGroup;
 
-use super::common::{self, CommonArgs, SendingArgs};
+use super::common::{CommonArgs, SendingArgs, busy_wait, status_interval};
+use super::habits;
 use super::help::{self, Example, Status};
+use super::impairments::ImpairmentArgs;
 use crate::words::address::Address;
 use crate::words::range::AddressRange;
 use crate::words::units;
 
+/// A heading in the help.
+const FORWARDING: &str = "Forwarding";
+
 /// What the help shows first, and all that `-h` shows.
-pub(super) const MOST_USED: &[&str] = &["seed", "json", "verbose"];
+pub(super) const MOST_USED: &[&str] =
+    &["impair-loss", "impair-delay", "impair-jitter", "impair-rate", "scenario", "seed", "verbose"];
 
 /// The examples of the help; `-h` shows the first three.
-pub(super) const EXAMPLES: &[Example] =
-    &[("udp relay :9000 127.0.0.1:10000", "forward what comes to port 9000, and the answers back")];
+pub(super) const EXAMPLES: &[Example] = &[
+    ("udp relay :10000 host:9000 --loss 5%", "lose one of twenty, both ways"),
+    ("udp relay :10000 host:9000 --delay 40ms", "40 ms longer, each way"),
+    ("udp relay :10000 host:9000 --up-loss 5%", "only on the way to the host"),
+    ("udp relay :10000 :9000 --delay 40ms --jitter 10ms --seed 7", "the same delays each time"),
+    ("udp relay :10000 host:9000 --loss burst:5%,4", "lose as much, but in bursts of 4"),
+    ("udp relay :10000 host:9000 --rate 1Mbit/s --queue 64KiB", "a narrow link"),
+    ("udp relay :10000 host:9000 --reorder 2%,3 --duplicate 1%", "in any order, and some twice"),
+    ("udp relay :10000 host:9000 --blackout every:30s,for:2s", "no network for 2 s, again and again"),
+    ("udp relay :10000 host:9000 --drop 3 --match '^SET '", "lose the third datagram that begins with 'SET '"),
+    ("udp relay :10000 host:9000", "only forward"),
+];
 
 /// What the exit statuses mean.
 pub(super) const EXIT_STATUS: &[Status] = &[
     (0, "Ended by a signal, by --count or by --for"),
     (1, "With --count: nothing was relayed before --for ended"),
-    (2, "Could not do it: wrong usage, an address in use"),
+    (2, "Could not do it: wrong usage, an address in use, a file not read"),
     (130, "With --count: interrupted before anything was relayed"),
 ];
 
 /// Forward datagrams, and make the network as bad as you ask
 ///
-/// Peers send to LISTEN; TARGET gets their datagrams from a port for each peer, and each peer its answers, from the address
-/// that it sent to.
+/// Peers send to LISTEN. Each peer's datagrams go to TARGET from a socket of their own, and what TARGET sends back there goes
+/// to that peer, from the address that the peer sent to.
+///
+/// On the way up (to TARGET) and down (to the peers), a datagram can be lost, delayed, duplicated, corrupted or overtaken.
+/// Chance comes from the seed, which the summary names: with the same seed, the nth datagram of a direction has the same
+/// fate again.
 #[derive(Debug, ArgGroup)]
-#[command(mut_arg("ttl", |ttl| ttl.help("The most hops with which datagrams leave; one less than they came with anyway")))]
-#[command(mut_arg("dscp", |dscp| dscp.help("DSCP of what leaves, instead of that with which it came")))]
+#[command(mut_arg("ttl", |ttl| ttl.help("Highest time to live (hop limit) of the datagrams sent")
+    .long_help("Highest time to live (hop limit) of the datagrams sent\n\n\
+        They have one less than they came with in any case, so that a loop of relays ends.")))]
+#[command(mut_arg("dscp", |dscp| dscp.help("DSCP of the datagrams sent: 0 to 63, or a name such as EF [default: as they came]")))]
 #[command(mut_arg("duration", |duration| duration.help("Stop after this time")))]
 #[command(mut_arg("count", |count| count.help("Stop after N datagrams, both directions together")))]
+#[command(mut_arg("port", |port| port.help("Port for LISTEN or TARGET without one [default: 10000]")))]
 #[command(mut_arg("verbose", |verbose| verbose.help("Print more: peers that come and go, each datagram ignored")))]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
+#[command(mut_args(habits::options_of("relay")))]
 pub(crate) struct RelayArgs {
-    /// Where to listen: HOST, HOST:PORT, :PORT, PORT, [V6]:PORT, or a multicast group to join
-    #[arg(value_name = "LISTEN")]
+    /// Where peers send to: HOST:PORT, :PORT, PORT
+    ///
+    /// Besides these, HOST or [V6]:PORT; or a multicast group to join.
+    #[arg(value_name = "LISTEN", value_parser = one_address)]
     pub(crate) listen: AddressRange,
-    /// Where to send what arrives there
+    /// Where that goes: HOST:PORT; :PORT of this host
+    ///
+    /// Besides these, HOST or [V6]:PORT.
     #[arg(value_name = "TARGET")]
     pub(crate) target: Address,
-    /// What chance is made of: the same seed gives the nth datagram of a direction the same fate [default: random]
+    #[command(flatten)]
+    pub(crate) impairments: ImpairmentArgs,
+    /// The same seed makes the same choices [default: another each time]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Peers to relay for at a time; for another, the one that is silent for longest is forgotten
-    #[arg(long, value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    /// Change the impairments over time, or for some peers, as this file says
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) scenario: Option<PathBuf>,
+    /// Print the status at this interval, 10ms or more; 0: never [default: 1s on a terminal, else never]
+    #[arg(long, value_name = "DURATION", value_parser = status_interval, hide = true)]
+    pub(crate) status: Option<Duration>,
+    /// Peers at a time; for another one, that which was idle longest is forgotten
+    ///
+    /// Each takes a socket, and so a file descriptor.
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=60_000), help_heading = FORWARDING)]
     pub(crate) max_peers: u32,
-    /// Forget peers for which nothing was relayed for this time
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = units::duration)]
+    /// Forget a peer when nothing was relayed for it for this long
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = units::duration, help_heading = FORWARDING)]
     pub(crate) idle: Duration,
     /// Look TARGET up again at this interval, where it is a name; 0: never
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = units::duration, hide_short_help = true)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = units::duration, help_heading = FORWARDING)]
     pub(crate) lookup_interval: Duration,
-    /// Begin each datagram to TARGET with a header that says who sent it (PROXY protocol, version 2)
-    #[arg(long)]
+    /// Begin each datagram to TARGET with a header that names the peer (PROXY protocol, version 2)
+    #[arg(long, help_heading = FORWARDING)]
     pub(crate) proxy_protocol: bool,
-    /// Send a copy of what goes to TARGET here, too, and ignore what comes back (repeatable)
-    #[arg(long, value_name = "ADDRESS")]
+    /// Also send what peers send to this address, and ignore what it answers (repeatable)
+    #[arg(long, value_name = "ADDRESS", help_heading = FORWARDING)]
     pub(crate) copy_to: Vec<Address>,
     /// How long before each datagram to watch the clock instead of sleeping
     ///
     /// 10ms at most. Longer is more exact, and takes more processor time.
-    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = common::busy_wait, hide_short_help = true)]
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = busy_wait, help_heading = FORWARDING)]
     pub(crate) busy_wait: Duration,
     #[command(flatten)]
     pub(crate) sending: SendingArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+}
+
+/// An address with one port.
+fn one_address(text: &str) -> Result<AddressRange, String> {
+    text.parse::<Address>()?;
+    text.parse()
 }

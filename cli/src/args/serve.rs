@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args as ArgGroup;
 
-use super::common::{CommonArgs, SendingArgs};
+use super::common::{CommonArgs, SendingArgs, status_interval};
 use super::habits;
 use super::help::{self, Example, Status};
 use crate::words::address::Address;
@@ -140,11 +140,4 @@ pub(crate) struct ConductArgs {
 
 fn template(text: &str) -> Result<udpkit::Template, String> {
     udpkit::Template::text(text).map_err(|error| error.to_string())
-}
-
-fn status_interval(text: &str) -> Result<Duration, String> {
-    match units::duration(text)? {
-        interval if interval.is_zero() || interval >= Duration::from_millis(10) => Ok(interval),
-        _ => Err(format!("'{text}' is too often; write 10ms or more, or 0 for never")),
-    }
 }

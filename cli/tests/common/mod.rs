@@ -537,8 +537,8 @@ pub(crate) fn reply_of_a_hundred() -> String {
 }
 
 /// The verbs of the command.
-pub(crate) const VERBS: [&str; 8] =
-    ["serve", "send", "listen", "broadcast", "replay", "interfaces", "completions", "man"];
+pub(crate) const VERBS: [&str; 9] =
+    ["serve", "send", "listen", "broadcast", "relay", "replay", "interfaces", "completions", "man"];
 
 /// The commands among the examples of a help text, without the word `udp` and what is done with their output.
 pub(crate) fn examples(help: &str) -> Vec<String> {

@@ -4,15 +4,16 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
-use udpkit::verbs::RelayOptions;
+use anyhow::{Result, anyhow, bail};
+use udpkit::verbs::{Direction, RelayOptions};
 use udpkit::{Interfaces, Options};
 
-use crate::args::RelayArgs;
+use crate::args::{ImpairmentArgs, RelayArgs};
 use crate::output::Settings;
 use crate::runtime::{descriptors, printing, sockets};
 use crate::words::address::{Address, Families};
 use crate::words::format::Format;
+use crate::words::impairments::{Changes, Words};
 
 /// The state is told at this interval on a terminal.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -24,8 +25,11 @@ pub(super) fn relay(args: &RelayArgs, interfaces: &Interfaces) -> Result<RelayOp
     let target = one(&args.target, args, interfaces)?;
     let copies =
         args.copy_to.iter().map(|copy| of_family(copy, target, args, interfaces)).collect::<Result<Vec<_>>>()?;
+    let (up, down) = impairments(&args.impairments)?;
     descriptors::reserve(u64::from(args.max_peers));
     Ok(RelayOptions::new(target)
+        .up(up.options())
+        .down(down.options())
         .copies_to(copies)
         .interfaces(args.common.interfaces.clone())
         .seed(args.seed.unwrap_or_else(|| fastrand::u64(1..=9_999_999)))
@@ -37,6 +41,15 @@ pub(super) fn relay(args: &RelayArgs, interfaces: &Interfaces) -> Result<RelayOp
         .busy_wait(args.busy_wait)
         .receive_buffer(args.common.recv_buffer.unwrap_or(UPSTREAM_BUFFER))
         .limits(args.common.limits()))
+}
+
+/// What the links do at the start: up, down.
+fn impairments(args: &ImpairmentArgs) -> Result<(Words, Words)> {
+    let words = |direction: Direction, own: &Changes| {
+        let words = args.both.clone().and(own).words();
+        words.map_err(|mistake| anyhow!("cannot impair what goes {direction}: {mistake}"))
+    };
+    Ok((words(Direction::Up, &args.up)?, words(Direction::Down, &args.down)?))
 }
 
 /// The address that was given.
@@ -96,6 +109,9 @@ pub(super) fn settings(args: &RelayArgs, ports: Vec<u16>) -> Settings {
 
 /// How often the state is told, if at all.
 pub(super) fn status_interval(args: &RelayArgs) -> Option<Duration> {
+    if let Some(interval) = args.status {
+        return (!interval.is_zero()).then_some(interval);
+    }
     let lines = args.common.verbose || args.common.quiet || args.common.format() == Format::Json;
     (std::io::stderr().is_terminal() && !lines).then_some(STATUS_INTERVAL)
 }
