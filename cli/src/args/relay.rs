@@ -58,7 +58,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 #[command(mut_arg("duration", |duration| duration.help("Stop after this time")))]
 #[command(mut_arg("count", |count| count.help("Stop after N datagrams, both directions together")))]
 #[command(mut_arg("port", |port| port.help("Port for LISTEN or TARGET without one [default: 10000]")))]
-#[command(mut_arg("verbose", |verbose| verbose.help("Print more: peers that come and go, each datagram ignored")))]
+#[command(mut_arg("verbose", |verbose| verbose.help("Print peers that come and go, datagrams ignored")))]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
 #[command(mut_args(habits::options_of("relay")))]
@@ -75,7 +75,7 @@ pub(crate) struct RelayArgs {
     pub(crate) target: Address,
     #[command(flatten)]
     pub(crate) impairments: ImpairmentArgs,
-    /// The same seed makes the same choices [default: another each time]
+    /// Make the same random choices again [default: others]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// Change the impairments over time, or for some peers, as this file says

@@ -113,9 +113,9 @@ impl Name {
                 Some("Numbers count the datagrams of a direction (those that --match and --from choose), from 1."),
             ),
             Self::Loss => (
-                "Lose datagrams by chance: 5%, or in bursts of 4: burst:5%,4",
+                "Lose datagrams by chance: 5%, in bursts: burst:5%,4",
                 Some(
-                    "The length of bursts is a mean. Also ge:P,R[,BAD[,GOOD]]: Gilbert-Elliott, with the chance to become bad, to become good again, and the loss while \
+                    "burst:5%,4 loses 5 % in bursts of 4 on average. Also ge:P,R[,BAD[,GOOD]]: Gilbert-Elliott, with the chance to become bad, to become good again, and the loss while \
                      bad [default: 100%] and while good [default: 0%]. And pattern:FILE, a file of '.' (passes) and 'x' (lost), \
                      or the pattern itself: pattern:..x",
                 ),
@@ -149,10 +149,10 @@ impl Name {
             ),
             Self::Delay => ("Delay datagrams by this much", None),
             Self::Jitter => (
-                "Vary the delay: 10ms, 10ms:normal, 10ms:pareto, 10ms:exponential",
+                "Vary the delay: 10ms, 10ms:normal, 10ms:pareto ...",
                 Some(
-                    "10ms alone is uniform: from 10 ms less to 10 ms more. normal: with this standard deviation. exponential: longer, \
-                     with this mean. pareto: longer, with this standard deviation and a heavy tail. The order is kept: \
+                    "10ms alone is uniform: from 10 ms less to 10 ms more. 10ms:normal: with this standard deviation. 10ms:exponential: \
+                     longer, with this mean. 10ms:pareto: longer, with this standard deviation and a heavy tail. The order is kept: \
                      no datagram leaves before an earlier one (--allow-reorder).",
                 ),
             ),
