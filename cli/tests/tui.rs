@@ -4,14 +4,10 @@
 mod common;
 
 use std::net::UdpSocket;
-use std::process::Command;
-use std::time::{Duration, Instant};
 
+use common::Place;
 use common::netns::require;
-use common::{Place, Scratch};
-
-/// No screen needs as long as this to show what it is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+use common::terminal::{self, Terminal};
 
 /// Runs a program on a terminal that shows the first screen and then takes nothing any more; ends it with signals once it
 /// cannot write. Says how it ended, and whether the terminal echoes and edits lines again.
@@ -61,140 +57,16 @@ os.close(terminal)
 say(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
 ";
 
-/// A terminal of its own, with a shell script in it that says how the terminal was before and after.
-struct Terminal {
-    scratch: Scratch,
+/// A terminal that shows the table of a listener at any port of loopback, and the port.
+fn table(size: (u16, u16), arguments: &[&str]) -> (Terminal, u16) {
+    let terminal = Terminal::start(size, &[], &[&["listen", "127.0.0.1:0", "--tui"], arguments].concat());
+    let port = port(&terminal);
+    (terminal, port)
 }
 
-/// What the script does: runs the arguments, with a file for their process number.
-const SCRIPT: &str = r#"
-stty -g
-sh -c 'echo $$ > "$0"; exec "$@"' "$DIRECTORY/process" "$@"
-echo "status $?"
-stty -g
-exec cat
-"#;
-
-/// The same as a job of that shell, which goes on when a line was typed after it was stopped.
-const JOB: &str = r#"
-set -m
-stty -g
-"$@"
-echo "stopped $?"
-read line
-fg
-echo "status $?"
-stty -g
-exec cat
-"#;
-
-impl Terminal {
-    /// Runs `udp` on a terminal of this size, in this environment.
-    fn start(size: (u16, u16), environment: &[(&str, &str)], arguments: &[&str]) -> Self {
-        Self::start_by(SCRIPT, size, environment, arguments)
-    }
-
-    fn start_by(script: &str, size: (u16, u16), environment: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let terminal = Self { scratch: Scratch::new() };
-        let (columns, lines) = (size.0.to_string(), size.1.to_string());
-        let mut command = terminal.tmux();
-        command.env("DIRECTORY", terminal.scratch.path()).envs(environment.iter().copied());
-        command.args(["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &lines, "sh", "-c", script, "sh"]);
-        command.arg(env!("CARGO_BIN_EXE_udp")).args(arguments);
-        assert!(command.status().expect("tmux can be run").success());
-        terminal
-    }
-
-    /// One that shows the table of a listener at any port of loopback, and the port.
-    fn table(size: (u16, u16), arguments: &[&str]) -> (Self, u16) {
-        let terminal = Self::start(size, &[], &[&["listen", "127.0.0.1:0", "--tui"], arguments].concat());
-        let port = terminal.port();
-        (terminal, port)
-    }
-
-    /// The port that the table's title tells.
-    fn port(&self) -> u16 {
-        let screen = self.until("a title", |screen| screen.contains("udp listen on 127.0.0.1:"));
-        let (_, rest) = screen.split_once("udp listen on 127.0.0.1:").expect("it is there");
-        let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        port.parse().expect("a port")
-    }
-
-    fn tmux(&self) -> Command {
-        let mut command = Place::Here.command("tmux");
-        command.env_remove("TMUX").env("LC_ALL", "C.UTF-8").env("SHELL", "/bin/sh");
-        command.arg("-u").arg("-S").arg(self.scratch.path().join("tmux"));
-        command
-    }
-
-    /// What a command of tmux says.
-    fn ask(&self, arguments: &[&str]) -> String {
-        let output = self.tmux().args(arguments).output().expect("tmux can be run");
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text")
-    }
-
-    fn keys(&self, keys: &[&str]) {
-        self.ask(&[&["send-keys"], keys].concat());
-    }
-
-    fn resize(&self, columns: &str, lines: &str) {
-        self.ask(&["resize-window", "-x", columns, "-y", lines]);
-    }
-
-    fn screen(&self) -> String {
-        self.ask(&["capture-pane", "-p"])
-    }
-
-    /// The screen, once this holds for it.
-    fn until(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
-        let begun = now();
-        loop {
-            let screen = self.screen();
-            if wanted(&screen) {
-                return screen;
-            }
-            assert!(begun.elapsed() < PATIENCE, "no {what}:\n{screen}");
-        }
-    }
-
-    fn until_shown(&self, text: &str) -> String {
-        self.until(text, |screen| screen.contains(text))
-    }
-
-    fn until_gone(&self, text: &str) -> String {
-        self.until(&format!("screen without {text}"), |screen| !screen.contains(text))
-    }
-
-    fn signal(&self, name: &str) {
-        let process = std::fs::read_to_string(self.scratch.path().join("process")).expect("it was started");
-        Place::Here.shell(&format!("kill -{name} {process}"));
-    }
-
-    /// Waits for the program's end; the terminal must be as it was before. Returns what stands on it.
-    fn ended(&self, status: u8) -> String {
-        // What stty says may be longer than a line.
-        self.until("end", |screen| screen.rsplit_once("\nstatus ").is_some_and(|(_, rest)| rest.contains(':')));
-        let joined = self.ask(&["capture-pane", "-p", "-J"]);
-        let modes: Vec<_> = joined.lines().filter(|line| line.matches(':').count() > 20).map(str::trim_end).collect();
-        assert!(modes.len() == 2 && modes[0] == modes[1], "{joined}");
-        let screen = self.screen();
-        assert!(screen.contains(&format!("\nstatus {status}\n")), "{screen}");
-        assert_eq!(self.ask(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]), "0 1\n", "{screen}");
-        screen
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.tmux().arg("kill-server").output();
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a bound on how long a test waits")]
-fn now() -> Instant {
-    Instant::now()
+/// The port that the table's title tells.
+fn port(terminal: &Terminal) -> u16 {
+    terminal.port_after("udp listen on 127.0.0.1:")
 }
 
 /// Someone who sends to a port of loopback.
@@ -218,7 +90,7 @@ fn senders_appear_are_filtered_looked_at_and_counted_while_paused() {
     if !require("tmux") {
         return;
     }
-    let (terminal, port) = Terminal::table((130, 24), &[]);
+    let (terminal, port) = table((130, 24), &[]);
     terminal.until_shown("nothing was received yet");
     let [one, other] = [sender(), sender()];
     for number in 0..3 {
@@ -267,7 +139,7 @@ fn the_sender_that_a_key_moved_to_is_the_one_whose_details_are_shown() {
     if !require("tmux") {
         return;
     }
-    let (terminal, port) = Terminal::table((90, 20), &[]);
+    let (terminal, port) = table((90, 20), &[]);
     let [one, other] = [sender(), sender()];
     for _ in 0..2 {
         one.send_to(b"one", ("127.0.0.1", port)).expect("it can send");
@@ -287,7 +159,7 @@ fn a_signal_ends_it_with_the_summary_in_a_window_of_any_size() {
         return;
     }
     for signal in ["TERM", "INT"] {
-        let (terminal, port) = Terminal::table((110, 24), &[]);
+        let (terminal, port) = table((110, 24), &[]);
         let one = sender();
         for size in [("40", "10"), ("12", "3"), ("2", "2"), ("1", "1"), ("300", "70"), ("110", "24")] {
             terminal.resize(size.0, size.1);
@@ -309,7 +181,7 @@ fn what_is_ignored_is_in_the_ledger_and_count_ends_it() {
     if !require("tmux") {
         return;
     }
-    let (terminal, port) = Terminal::table((100, 16), &["--match", "^yes", "--count", "2"]);
+    let (terminal, port) = table((100, 16), &["--match", "^yes", "--count", "2"]);
     let one = sender();
     for payload in ["no", "yes", "no"] {
         one.send_to(payload.as_bytes(), ("127.0.0.1", port)).expect("it can send");
@@ -336,7 +208,7 @@ fn colours_are_used_unless_they_are_not_wanted() {
         let all = ["listen", "127.0.0.1:0", "--tui", color];
         let environment: &[_] = if variable.is_empty() { &[] } else { &[(variable, "1")] };
         let terminal = Terminal::start((80, 12), environment, &all);
-        let port = terminal.port();
+        let port = port(&terminal);
         sender().send_to(b"hello", ("127.0.0.1", port)).expect("it can send");
         terminal.until_shown("hello");
         let cells = terminal.ask(&["capture-pane", "-p", "-e"]);
@@ -354,8 +226,8 @@ fn it_can_be_stopped_and_goes_on_with_its_table() {
         return;
     }
     let all = ["listen", "127.0.0.1:0", "--tui"];
-    let terminal = Terminal::start_by(JOB, (100, 24), &[], &all);
-    let port = terminal.port();
+    let terminal = Terminal::start_by(terminal::JOB, (100, 24), &[], &all);
+    let port = port(&terminal);
     let one = sender();
     one.send_to(b"before", ("127.0.0.1", port)).expect("it can send");
     terminal.until_shown("received 1");
@@ -381,7 +253,7 @@ fn where_no_shell_could_let_it_go_on_it_is_not_stopped() {
     if !require("tmux") {
         return;
     }
-    let (terminal, port) = Terminal::table((100, 24), &[]);
+    let (terminal, port) = table((100, 24), &[]);
     terminal.keys(&["C-z"]);
     sender().send_to(b"after", ("127.0.0.1", port)).expect("it can send");
     terminal.until_shown("received 1");

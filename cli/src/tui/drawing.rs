@@ -1,26 +1,23 @@
 //! What every part of the screen is drawn with: styles, lines, words that fit.
 
-use std::time::Duration;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
-use udpkit::Delivery;
+use udpkit::Ignored;
 
 use super::numbers::short;
-use super::senders::Line;
 use crate::output::escape;
 
 /// The styles of what is drawn; without colours where they are not wanted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Styles {
-    pub(super) address: Style,
-    pub(super) faint: Style,
-    pub(super) strong: Style,
-    pub(super) alarm: Style,
-    pub(super) chosen: Style,
-    pub(super) broadcast: Style,
-    pub(super) multicast: Style,
+    pub(crate) address: Style,
+    pub(crate) faint: Style,
+    pub(crate) strong: Style,
+    pub(crate) alarm: Style,
+    pub(crate) chosen: Style,
+    pub(crate) broadcast: Style,
+    pub(crate) multicast: Style,
 }
 
 impl Styles {
@@ -40,12 +37,12 @@ impl Styles {
 }
 
 /// The lines of a part, each a part of its own.
-pub(super) fn rows(part: Rect) -> impl Iterator<Item = Rect> {
+pub(crate) fn rows(part: Rect) -> impl Iterator<Item = Rect> {
     (part.y..part.bottom()).map(move |y| Rect { y, height: 1, ..part })
 }
 
 /// Writes a text on a line from this column on, as far as it fits; returns the column behind it.
-pub(super) fn put(buffer: &mut Buffer, line: Rect, column: usize, text: &str, style: Style) -> usize {
+pub(crate) fn put(buffer: &mut Buffer, line: Rect, column: usize, text: &str, style: Style) -> usize {
     let width = usize::from(line.width);
     if line.height == 0 || column >= width {
         return column;
@@ -56,7 +53,7 @@ pub(super) fn put(buffer: &mut Buffer, line: Rect, column: usize, text: &str, st
 }
 
 /// Bytes of strangers made safe.
-pub(super) fn safe(bytes: &[u8]) -> String {
+pub(crate) fn safe(bytes: &[u8]) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     // Writing into memory does not fail.
     let _ = escape::write(&mut out, bytes);
@@ -64,7 +61,7 @@ pub(super) fn safe(bytes: &[u8]) -> String {
 }
 
 /// Puts parts on lines, as many on each as fit; those that tell of a loss are on lines of their own.
-pub(super) fn wrap(parts: Vec<(String, bool)>, width: u16) -> Vec<(String, bool)> {
+pub(crate) fn wrap(parts: Vec<(String, bool)>, width: u16) -> Vec<(String, bool)> {
     let mut lines: Vec<(String, bool)> = Vec::new();
     for (part, is_alarm) in parts {
         match lines.last_mut() {
@@ -80,20 +77,28 @@ pub(super) fn wrap(parts: Vec<(String, bool)>, width: u16) -> Vec<(String, bool)
     lines
 }
 
+/// What the kernel dropped, if it says so, and whether anything was lost by that.
+pub(crate) fn dropped(count: Option<u64>, is_at_least: bool) -> (String, bool) {
+    let at_least = if is_at_least { "at least " } else { "" };
+    let dropped = count.map_or_else(|| "unknown".to_owned(), |count| format!("{at_least}{count}"));
+    (format!("dropped by the kernel {dropped}"), count > Some(0))
+}
+
+/// What was ignored, reason by reason; no losses.
+pub(crate) fn reasons(ignored: &Ignored) -> impl Iterator<Item = (String, bool)> {
+    ignored.iter().map(|(reason, count)| (format!("ignored {count}: {reason}"), false))
+}
+
 #[expect(clippy::cast_precision_loss, reason = "three digits of it are shown")]
-pub(super) fn short_bytes(bytes: u64) -> String {
+pub(crate) fn short_bytes(bytes: u64) -> String {
     format!("{}B", short(bytes as f64))
 }
 
-/// The longest time between two datagrams of a sender, if there were two.
-pub(super) fn gap(line: &Line) -> Option<Duration> {
-    (line.count.datagrams > 1).then_some(line.longest_gap)
-}
-
-/// How a datagram was addressed, and where it came in.
-pub(super) fn delivery(delivery: Delivery, interface: Option<&str>) -> String {
-    match interface {
-        Some(name) => format!("{delivery}@{}", escape::words(name)),
-        None => delivery.to_string(),
+/// Lays lines over all of an area.
+pub(crate) fn overlay<T: AsRef<str>>(buffer: &mut Buffer, area: Rect, lines: &[T], styles: &Styles) {
+    for (line, text) in rows(area).zip(lines) {
+        buffer.set_style(line, Style::reset());
+        put(buffer, line, 0, &" ".repeat(usize::from(line.width)), Style::reset());
+        put(buffer, line, 0, text.as_ref(), styles.strong);
     }
 }

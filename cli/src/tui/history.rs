@@ -19,14 +19,14 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Counts a datagram of this second; one that is late counts for the newest.
-    pub(crate) fn add(&mut self, second: u64, bytes: usize) {
+    /// Counts datagrams of this second, which have so many bytes in all; those that are late count for the newest.
+    pub(crate) fn add(&mut self, second: u64, count: u32, bytes: u64) {
         if second > self.second {
             self.advance(second);
         }
         let datagrams = &mut self.datagrams[place(self.second)];
-        *datagrams = datagrams.saturating_add(1);
-        self.bytes += bytes as u64;
+        *datagrams = datagrams.saturating_add(count);
+        self.bytes += bytes;
     }
 
     fn advance(&mut self, second: u64) {
@@ -90,7 +90,7 @@ mod tests {
         let mut history = History::default();
         for second in 0..20 {
             for _ in 0..=second {
-                history.add(second, 10);
+                history.add(second, 1, 10);
             }
         }
         let expected: Vec<u32> = (5..20).collect();
@@ -106,8 +106,8 @@ mod tests {
     fn silence_empties_the_ring() {
         for silence in [1, 2, 15, 16, 17, 1000] {
             let mut history = History::default();
-            (0..16).for_each(|second| history.add(second, 1));
-            history.add(15 + silence, 1);
+            (0..16).for_each(|second| history.add(second, 1, 1));
+            history.add(15 + silence, 1, 1);
             let series = history.series(after((16 + silence) * 1000));
             let kept = u64::from(series.iter().sum::<u32>());
             assert_eq!(kept, 1 + 15_u64.saturating_sub(silence), "{silence}: {series:?}");
@@ -118,7 +118,7 @@ mod tests {
     fn a_steady_rate_is_what_it_is_at_any_time() {
         let mut history = History::default();
         for tenth in 0..100 {
-            history.add(tenth / 10, 50);
+            history.add(tenth / 10, 1, 50);
             if tenth >= 10 {
                 let (datagrams, bytes) = history.rate(after(tenth * 100 + 99));
                 assert!((9.0..=11.0).contains(&datagrams) && (450.0..=550.0).contains(&bytes), "{datagrams} {bytes}");
@@ -130,11 +130,11 @@ mod tests {
     #[test]
     fn what_is_late_or_early_is_counted_all_the_same() {
         let mut history = History::default();
-        history.add(5, 7);
-        history.add(3, 7);
+        history.add(5, 1, 7);
+        history.add(3, 1, 7);
         assert_eq!(history.rate(after(5_000)), (2.0, 14.0));
         assert_eq!(history.rate(after(4_900)), (2.0, 14.0));
-        history.add(u64::MAX, 1);
+        history.add(u64::MAX, 1, 1);
         assert_eq!(history.rate(Duration::MAX).0.round(), 1.0);
     }
 }

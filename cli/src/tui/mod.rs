@@ -1,15 +1,12 @@
-//! `udp listen --tui`: a live table of senders, in a thread of its own that never holds up the one that receives.
+//! A screen of the terminal: a thread of its own draws what is known and takes keys, and never blocks the one that receives.
 
-mod details;
-mod drawing;
-mod feed;
-mod history;
-mod numbers;
-mod picture;
+pub(crate) mod drawing;
+pub(crate) mod history;
+pub(crate) mod numbers;
 mod screen;
-mod senders;
-mod state;
-mod view;
+#[cfg(test)]
+pub(crate) mod testing;
+mod troubles;
 mod watch;
 
 use std::io::{self, IsTerminal};
@@ -18,32 +15,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow};
-use parking_lot::Mutex;
 
 use crate::hint::Hint;
 use drawing::Styles;
-pub(crate) use feed::{Feed, Troubles};
-pub(crate) use picture::Totals;
 use screen::Screen;
 #[cfg(unix)]
 pub(crate) use screen::restore_at_once;
-use watch::Watch;
+pub(crate) use troubles::Troubles;
+use watch::watch;
+pub(crate) use watch::{Flow, Live, now};
 
 /// The screen, until [`finish`](Self::finish).
 pub(crate) struct Tui {
     thread: Option<JoinHandle<io::Result<()>>>,
     over: Arc<AtomicBool>,
-    table: Arc<Mutex<feed::Table>>,
+    troubles: Troubles,
 }
 
 impl Tui {
-    /// Takes the terminal over, and shows what is fed. `ask` gives the totals as it is now, if it can; `stop` is called when
-    /// the person wants to quit.
-    pub(crate) fn start(
-        feed: &Feed,
-        title: String,
+    /// Takes the terminal over, and shows what is made of the styles; `stop` is called when the person wants to quit.
+    pub(crate) fn start<L: Live + Send + 'static>(
         color: bool,
-        ask: impl FnMut() -> Option<Totals> + Send + 'static,
+        troubles: Troubles,
+        live: impl FnOnce(Styles) -> L,
         stop: impl FnOnce() + Send + 'static,
     ) -> Result<Self> {
         if color {
@@ -52,22 +46,13 @@ impl Tui {
         }
         let screen = Screen::open().context("cannot take over the terminal")?;
         let over = Arc::new(AtomicBool::new(false));
-        let watch = Watch {
-            table: feed.table(),
-            title,
-            styles: Styles::new(color),
-            ask,
-            over: Arc::clone(&over),
-            state: state::State::default(),
-            totals: Totals::default(),
-            frozen: None,
-        };
+        let (live, ended) = (live(Styles::new(color)), Arc::clone(&over));
         let watch = move || {
             let _stop = OnEnd(Some(stop));
-            watch.run(screen)
+            watch(live, screen, &ended)
         };
         let thread = std::thread::Builder::new().spawn(watch).context("cannot start a thread for the screen")?;
-        Ok(Self { thread: Some(thread), over, table: feed.table() })
+        Ok(Self { thread: Some(thread), over, troubles })
     }
 
     /// Gives the terminal back; what went wrong meanwhile is to be told now.
@@ -77,12 +62,7 @@ impl Tui {
             Some(Ok(Err(error))) => return Err(anyhow!("cannot use the terminal: {}", udpkit::reason(&error))),
             Some(Err(_)) => return Err(anyhow!("the screen broke down")),
         }
-        let mut table = self.table.lock();
-        let mut troubles = std::mem::take(&mut table.troubles);
-        if table.more_troubles > 0 {
-            troubles.push(format!("{} more of these", table.more_troubles));
-        }
-        Ok(troubles)
+        Ok(self.troubles.take())
     }
 
     fn end(&mut self) -> Option<std::thread::Result<io::Result<()>>> {
@@ -110,9 +90,9 @@ impl<S: FnOnce()> Drop for OnEnd<S> {
 }
 
 /// Says so if there is no terminal to draw on.
-pub(crate) fn check_terminal() -> Result<()> {
+pub(crate) fn check_terminal(otherwise: &str) -> Result<()> {
     if io::stdout().is_terminal() {
         return Ok(());
     }
-    Err(Hint::on("--tui needs a terminal, and standard output is none", "without --tui, each datagram is a line"))
+    Err(Hint::on("--tui needs a terminal, and standard output is none", otherwise))
 }

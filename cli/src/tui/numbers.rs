@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Three digits and a prefix: `7`, `0.4`, `1.23k`, `45.6M`.
-pub(super) fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let mut value = value.max(0.0);
     // What would be rounded up to 1000 has the next prefix.
     if value < 999.5 {
@@ -22,14 +22,14 @@ pub(super) fn short(value: f64) -> String {
 }
 
 /// A count, in digits as long as they fit.
-pub(super) fn count(count: u64, width: usize) -> String {
+pub(crate) fn count(count: u64, width: usize) -> String {
     let digits = count.to_string();
     #[expect(clippy::cast_precision_loss, reason = "three digits of it are shown")]
     if digits.len() <= width { digits } else { short(count as f64) }
 }
 
 /// A time that grows while one looks: `0.3s`, `12s`, `4m05s`, `3h20m`, `2d`.
-pub(super) fn age(time: Duration) -> String {
+pub(crate) fn age(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..10 => format!("{:.1}s", time.as_secs_f64()),
@@ -42,7 +42,7 @@ pub(super) fn age(time: Duration) -> String {
 
 /// The unit in which a column tells all its times, so that they can be compared at a glance.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Unit {
+pub(crate) struct Unit {
     name: &'static str,
     nanoseconds: f64,
     decimals: usize,
@@ -54,7 +54,7 @@ impl Unit {
         [("us", 1e3, 1e6), ("ms", 1e6, 1e9), ("s", 1e9, 1e14), ("h", 3.6e12, f64::INFINITY)];
 
     /// The unit of a column in which this is the longest time.
-    pub(super) fn of(longest: Duration) -> Self {
+    pub(crate) fn of(longest: Duration) -> Self {
         let longest = longest.as_secs_f64() * 1e9;
         let fits = |&&(_, _, most): &&(&str, f64, f64)| longest < most;
         let (name, nanoseconds, _) = *Self::ALL.iter().find(fits).unwrap_or(&Self::ALL[3]);
@@ -62,24 +62,24 @@ impl Unit {
     }
 
     /// As of ages that grow while one looks: seconds at least.
-    pub(super) fn of_ages(oldest: Duration) -> Self {
+    pub(crate) fn of_ages(oldest: Duration) -> Self {
         Self::of(oldest.max(Duration::from_secs(1)))
     }
 
     /// The same with thousandths, where there is room for them.
-    pub(super) fn finely(self) -> Self {
+    pub(crate) fn finely(self) -> Self {
         Self { decimals: 3, ..self }
     }
 
     /// A time in it: `12.0s`.
-    pub(super) fn tell(self, time: Duration) -> String {
+    pub(crate) fn tell(self, time: Duration) -> String {
         let Self { name, nanoseconds, decimals } = self;
         format!("{:.decimals$}{name}", time.as_secs_f64() * 1e9 / nanoseconds)
     }
 }
 
 /// A bar for each number, as high as it is beside the largest; none for nothing.
-pub(super) fn bars(series: &[u32]) -> String {
+pub(crate) fn bars(series: &[u32]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = u64::from(series.iter().copied().max().unwrap_or(0)).max(1);
     let bar = |count: &u32| match u64::from(*count) {

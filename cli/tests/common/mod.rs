@@ -6,6 +6,8 @@ pub(crate) mod netns;
 #[path = "../../../lib/tests/refusal/mod.rs"]
 pub(crate) mod refusal;
 pub(crate) mod schema;
+#[cfg(target_os = "linux")]
+pub(crate) mod terminal;
 
 use std::ffi::OsStr;
 use std::fmt;

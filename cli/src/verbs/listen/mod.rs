@@ -37,8 +37,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     printer.set_interfaces(&interfaces);
     let mut engine = Listen::new(options::engine(args, &listening));
     let (ready, remote) = ready(&listening, args, &interfaces)?;
-    let system = SystemCounters::read();
-    let buffer = buffer_of(&listening.sockets);
+    let (system, buffer) = (SystemCounters::read(), buffer_of(&listening.sockets));
     printer.say(&output::ListeningOn { addresses: &listening.places(), what: "listening" });
     notices::receive_buffer(&listening.sockets, &args.common).iter().for_each(|note| printer.say(note));
     let consequences = notices::consequences(args, &listening);

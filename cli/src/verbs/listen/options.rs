@@ -31,7 +31,7 @@ pub(super) fn prints(args: &ListenArgs) -> bool {
 /// How datagrams are printed; an error where they cannot be.
 pub(super) fn printing(args: &ListenArgs) -> Result<Printing> {
     if args.tui {
-        tui::check_terminal()?;
+        tui::check_terminal("without --tui, each datagram is a line")?;
     } else if prints(args) {
         check_format(&args.common)?;
     }

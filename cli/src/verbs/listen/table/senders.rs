@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use udpkit::{Count, Datagram, Delivery, InterfaceIndex};
 
-use super::history::History;
+use crate::tui::history::History;
 use crate::words::address::on_interface;
 
 /// Senders with a row of their own. With their index and their samples they take 40 MB at most.
@@ -151,7 +151,7 @@ impl Senders {
     pub(crate) fn take(&mut self, datagram: &Datagram<'_>, port: u16, at: Instant) {
         let second = self.second(at);
         self.counted.add(1, datagram.wire_len);
-        self.history.add(second, datagram.wire_len);
+        self.history.add(second, 1, datagram.wire_len as u64);
         let Some(row) = self.row_for(datagram.meta.source, at) else {
             self.others.count.add(1, datagram.wire_len);
             return;
@@ -362,7 +362,7 @@ impl Row {
         self.truncated += u64::from(datagram.is_truncated());
         self.longest_gap = self.longest_gap.max(arrival.at.saturating_duration_since(self.last));
         self.last = self.last.max(arrival.at);
-        self.history.add(second, datagram.wire_len);
+        self.history.add(second, 1, datagram.wire_len as u64);
         self.arrival = arrival;
         self.excerpt.set(datagram.payload);
         let Some(samples) = &mut self.samples else { return };
@@ -377,6 +377,13 @@ impl Row {
     /// The first bytes of the last payload.
     pub(crate) fn excerpt(&self) -> &[u8] {
         self.excerpt.bytes()
+    }
+}
+
+impl Line {
+    /// The longest time between two of its datagrams, if there were two.
+    pub(super) fn gap(&self) -> Option<Duration> {
+        (self.count.datagrams > 1).then_some(self.longest_gap)
     }
 }
 
@@ -400,7 +407,7 @@ mod tests {
     use udpkit::Meta;
 
     fn epoch() -> Instant {
-        super::super::feed::now()
+        crate::tui::now()
     }
 
     fn source(number: u16) -> SocketAddr {

@@ -7,12 +7,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::drawing::{Styles, delivery, gap, put, rows, safe, wrap};
-use super::numbers::{Unit, age, bars, short};
-use super::picture::Named;
+use super::picture::{Named, delivery};
 use super::senders::{Line, Sample};
 use super::state::State;
 use crate::output::hex;
+use crate::tui::drawing::{Styles, put, rows, safe, wrap};
+use crate::tui::numbers::{Unit, age, bars, short};
 use crate::words::endpoint::Endpoint;
 use crate::words::units;
 
@@ -73,7 +73,7 @@ fn facts(named: &Named<Line>) -> Vec<(String, bool)> {
 }
 
 fn longest_gap(line: &Line) -> String {
-    gap(line).map_or_else(|| "-".to_owned(), units::human)
+    line.gap().map_or_else(|| "-".to_owned(), units::human)
 }
 
 /// From this width on, the list of datagrams tells how each was delivered.

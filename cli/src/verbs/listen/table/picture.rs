@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
-use udpkit::{Count, Ignored, Report};
+use udpkit::{Count, Delivery, Ignored, Report};
 
 use super::senders::{Line, Others, Sample};
 use super::state::State;
+use crate::output::escape;
 
 /// What became of all datagrams.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,7 +50,7 @@ pub(crate) struct Picture<'a> {
     pub(crate) others: Others,
     /// The last thing that went wrong, if anything did.
     pub(crate) trouble: Option<&'a str>,
-    pub(crate) body: Body,
+    pub(crate) body: &'a Body,
 }
 
 /// The larger part of the screen.
@@ -73,4 +74,12 @@ pub(crate) enum Body {
 pub(crate) struct Named<T> {
     pub(crate) it: T,
     pub(crate) interface: Option<String>,
+}
+
+/// How a datagram was addressed, and where it came in.
+pub(super) fn delivery(delivery: Delivery, interface: Option<&str>) -> String {
+    match interface {
+        Some(name) => format!("{delivery}@{}", escape::words(name)),
+        None => delivery.to_string(),
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::senders::{Column, SAMPLES};
+use crate::tui::Flow;
 
 /// Letters of a filter; more are not taken.
 const MAX_FILTER: usize = 200;
@@ -49,15 +50,6 @@ pub(crate) enum Mode {
     Details(SocketAddr),
 }
 
-/// Whether it goes on after a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flow {
-    Continue,
-    /// Once the shell lets it.
-    Suspend,
-    Quit,
-}
-
 impl Default for State {
     fn default() -> Self {
         Self {
@@ -81,13 +73,11 @@ impl Default for State {
 impl State {
     /// Does what a key asks for, where this many rows are shown.
     pub(crate) fn key(&mut self, key: KeyEvent, page: usize) -> Flow {
-        if key.kind == KeyEventKind::Release {
-            return Flow::Continue;
+        if let Some(flow) = Flow::of(key) {
+            return flow;
         }
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match (key.code, self.mode) {
-            (KeyCode::Char('c'), _) if control => return Flow::Quit,
-            (KeyCode::Char('z'), _) if control => return Flow::Suspend,
             _ if self.help => {
                 self.help = false;
                 return if key.code == KeyCode::Char('q') { Flow::Quit } else { Flow::Continue };
@@ -211,6 +201,8 @@ impl Column {
 
 #[cfg(test)]
 mod tests {
+    use ratatui::crossterm::event::KeyEventKind;
+
     use super::*;
 
     fn press(state: &mut State, code: KeyCode) -> Flow {

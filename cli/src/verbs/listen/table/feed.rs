@@ -9,11 +9,8 @@ use parking_lot::Mutex;
 use udpkit::{Event, InterfaceIndex, Interfaces, Sink, SocketId, Train};
 
 use super::senders::Senders;
-use crate::output::{ClockStepped, Notice, Reopened};
-use crate::words::endpoint::{self, Endpoint};
+use crate::tui::{Troubles, now};
 
-/// Troubles that are kept to be told in the end; more are counted.
-const MAX_TROUBLES: usize = 16;
 /// How long it is believed that clocks go alike.
 const CLOCKS_AGREE: Duration = Duration::from_millis(100);
 
@@ -22,8 +19,6 @@ const CLOCKS_AGREE: Duration = Duration::from_millis(100);
 pub(crate) struct Table {
     pub(crate) senders: Senders,
     pub(crate) names: BTreeMap<InterfaceIndex, String>,
-    pub(crate) troubles: Vec<String>,
-    pub(crate) more_troubles: u64,
 }
 
 /// The end of the thread that receives.
@@ -33,14 +28,14 @@ pub(crate) struct Feed {
     /// The local port of each socket.
     ports: Vec<u16>,
     clocks: Clocks,
+    troubles: Troubles,
 }
 
 impl Feed {
     /// A feed of sockets with these ports.
     pub(crate) fn new(ports: Vec<u16>, interfaces: &Interfaces) -> Self {
-        let table =
-            Table { senders: Senders::new(now()), names: names(interfaces), troubles: Vec::new(), more_troubles: 0 };
-        Self { table: Arc::new(Mutex::new(table)), ports, clocks: Clocks::read() }
+        let table = Table { senders: Senders::new(now()), names: names(interfaces) };
+        Self { table: Arc::new(Mutex::new(table)), ports, clocks: Clocks::read(), troubles: Troubles::default() }
     }
 
     pub(super) fn table(&self) -> Arc<Mutex<Table>> {
@@ -63,21 +58,7 @@ impl Feed {
 
     /// Where others tell what goes wrong.
     pub(crate) fn troubles(&self) -> Troubles {
-        Troubles(self.table())
-    }
-}
-
-/// Takes what goes wrong, for the last line of the screen, and for the end.
-pub(crate) struct Troubles(Arc<Mutex<Table>>);
-
-impl Troubles {
-    pub(crate) fn tell(&self, words: String) {
-        let mut table = self.0.lock();
-        if table.troubles.len() < MAX_TROUBLES {
-            table.troubles.push(words);
-        } else {
-            table.more_troubles += 1;
-        }
+        self.troubles.clone()
     }
 }
 
@@ -86,18 +67,8 @@ impl Sink for Feed {
         match event {
             Event::Received(received) => self.take(received.via, received.train),
             Event::Interfaces(changed) => self.set_interfaces(changed.interfaces),
-            Event::Trouble(trouble) => self.troubles().tell(endpoint::of_error(trouble.error)),
-            // Else the trouble before it would seem to last.
-            Event::Reopened(reopened) => {
-                let notice = Reopened { address: Endpoint(reopened.local) };
-                notice.words().into_iter().for_each(|words| self.troubles().tell(words));
-            }
-            Event::ClockStepped(stepped) => {
-                let notice = ClockStepped::new(stepped.by);
-                notice.words().into_iter().for_each(|words| self.troubles().tell(words));
-            }
             // All that a receiver may have to say besides is in its report, which is always in sight.
-            _ => {}
+            event => self.troubles.hear(&event),
         }
         ControlFlow::Continue(())
     }
@@ -140,11 +111,6 @@ impl Clocks {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the screen shows how long ago something was")]
-pub(super) fn now() -> Instant {
-    Instant::now()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +123,8 @@ mod tests {
             assert!(feed.event(event).is_continue());
             let table = feed.table();
             let table = table.lock();
-            let shown = (table.senders.counted().datagrams, table.names.len(), table.troubles.len());
+            let troubles = usize::from(feed.troubles.last().is_some());
+            let shown = (table.senders.counted().datagrams, table.names.len(), troubles);
             let expected = match event.name() {
                 "received" => (1, 0, 0),
                 "interfaces" => (0, 1, 0),

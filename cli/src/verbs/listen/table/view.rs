@@ -7,13 +7,13 @@ use ratatui::style::Style;
 use udpkit::Delivery;
 
 use super::details;
-use super::drawing::{Styles, delivery, gap, put, rows, safe, short_bytes, wrap};
-use super::history::SERIES;
-use super::numbers::{Unit, bars, count, short};
-use super::picture::{Body, Named, Picture, Totals};
+use super::picture::{Body, Named, Picture, Totals, delivery};
 use super::senders::{Column, Line, MAX_SENDERS};
 use super::state::{Mode, State};
 use crate::output::escape;
+use crate::tui::drawing::{Styles, dropped, overlay, put, reasons, rows, safe, short_bytes, wrap};
+use crate::tui::history::SERIES;
+use crate::tui::numbers::{Unit, bars, count, short};
 use crate::words::endpoint::Endpoint;
 
 /// Where the parts of the screen are; those for which there is no room are empty.
@@ -50,12 +50,12 @@ impl Areas {
 }
 
 /// How many senders the table has room for.
-pub(crate) fn room(area: Rect, totals: &Totals, state: &State, others: bool) -> usize {
+pub(super) fn room(area: Rect, totals: &Totals, state: &State, others: bool) -> usize {
     usize::from(Areas::new(area, totals, state).body.height).saturating_sub(1 + usize::from(others))
 }
 
 /// Draws everything.
-pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, styles: &Styles) {
+pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, styles: &Styles) {
     let area = frame.area();
     let buffer = frame.buffer_mut();
     let parts = Areas::new(area, picture.totals, picture.state);
@@ -63,7 +63,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, styles: &Styles
     for (line, (text, is_alarm)) in rows(parts.totals).zip(totals_lines(picture.totals, area.width)) {
         put(buffer, line, 0, &text, if is_alarm { styles.alarm } else { styles.strong });
     }
-    match &picture.body {
+    match picture.body {
         Body::Table { lines, matching: _ } => table(buffer, parts.body, picture, lines, styles),
         Body::Details { line, source, samples } => {
             details::draw(buffer, parts.body, picture.state, (*source, line.as_deref()), samples, styles);
@@ -71,7 +71,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, styles: &Styles
     }
     foot(buffer, parts.foot, picture, styles);
     if picture.state.help {
-        help(buffer, area, styles);
+        overlay(buffer, area, &HELP, styles);
     }
 }
 
@@ -97,12 +97,8 @@ fn totals_lines(totals: &Totals, width: u16) -> Vec<(String, bool)> {
     }
     parts.push((format!("ignored {}", totals.ignored.total()), false));
     parts.push((format!("truncated {}", totals.truncated), totals.truncated > 0));
-    let at_least = if totals.dropped_at_least { "at least " } else { "" };
-    let dropped = totals.dropped.map_or_else(|| "unknown".to_owned(), |dropped| format!("{at_least}{dropped}"));
-    parts.push((format!("dropped by the kernel {dropped}"), totals.dropped > Some(0)));
-    for (reason, count) in totals.ignored.iter() {
-        parts.push((format!("ignored {count}: {reason}"), false));
-    }
+    parts.push(dropped(totals.dropped, totals.dropped_at_least));
+    parts.extend(reasons(&totals.ignored));
     wrap(parts, width)
 }
 
@@ -196,7 +192,7 @@ struct Units {
 impl Units {
     fn of(lines: &[Named<Line>]) -> Self {
         let oldest = lines.iter().map(|line| line.it.since_last).max();
-        let longest = lines.iter().filter_map(|line| gap(&line.it)).max();
+        let longest = lines.iter().filter_map(|line| line.it.gap()).max();
         Self { ages: Unit::of_ages(oldest.unwrap_or_default()), gaps: Unit::of(longest.unwrap_or_default()) }
     }
 }
@@ -271,7 +267,7 @@ fn row(
         Cell::Series => bars(&line.series),
         Cell::Bytes => short_bytes(line.count.bytes),
         Cell::SinceLast => units.ages.tell(line.since_last),
-        Cell::LongestGap => gap(line).map_or_else(|| "-".to_owned(), |gap| units.gaps.tell(gap)),
+        Cell::LongestGap => line.gap().map_or_else(|| "-".to_owned(), |gap| units.gaps.tell(gap)),
         Cell::Delivery => delivery(line.arrival.delivery, named.interface.as_deref()),
         Cell::Payload => safe(line.excerpt.bytes()),
     };
@@ -321,7 +317,7 @@ fn foot(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, styles: &Styles)
     if let Some(trouble) = picture.trouble {
         end = put(buffer, line, end, &format!("{}  ", escape::words(trouble)), styles.alarm);
     }
-    if let (Body::Table { matching, .. }, false) = (&picture.body, state.filter.is_empty()) {
+    if let (Body::Table { matching, .. }, false) = (picture.body, state.filter.is_empty()) {
         let filter = format!("{matching} of {} match '{}'  ", picture.senders, escape::words(&state.filter));
         end = put(buffer, line, end, &filter, styles.strong);
     }
@@ -358,30 +354,18 @@ const HELP: [&str; 18] = [
     "           silent senders lose theirs",
 ];
 
-fn help(buffer: &mut Buffer, area: Rect, styles: &Styles) {
-    for (place, line) in rows(area).enumerate() {
-        let Some(text) = HELP.get(place) else { break };
-        buffer.set_style(line, Style::reset());
-        put(buffer, line, 0, &" ".repeat(usize::from(line.width)), Style::reset());
-        put(buffer, line, 0, text, styles.strong);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
-    use std::path::Path;
     use std::time::{Duration, Instant};
 
     use proptest::prelude::*;
-    use ratatui::Terminal;
-    use ratatui::backend::TestBackend;
-    use snapbox::{Data, assert_data_eq};
     use udpkit::{Count, Datagram, Meta, Reason};
 
-    use super::super::feed::now;
     use super::super::senders::{Others, Senders};
     use super::*;
+    use crate::tui::now;
+    use crate::tui::testing::{self, assert_screen};
 
     /// Four senders after four and a half seconds, the first of them hostile.
     fn senders(epoch: Instant) -> Senders {
@@ -450,7 +434,6 @@ mod tests {
         state: &State,
         moment: Instant,
     ) -> String {
-        let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
         let area = Rect::new(0, 0, size.0, size.1);
         let picture = Picture {
             title: "udp listen on 0.0.0.0:10000 and [::]:10000",
@@ -460,32 +443,9 @@ mod tests {
             senders: senders.len(),
             others: Others { count: Count { datagrams: others, bytes: others * 100 }, given_up: 0 },
             trouble: None,
-            body: body(senders, state, room(area, totals, state, others > 0), moment),
+            body: &body(senders, state, room(area, totals, state, others > 0), moment),
         };
-        terminal.draw(|frame| draw(frame, &picture, &Styles::new(true))).unwrap();
-        let buffer = terminal.backend().buffer();
-        let lines = buffer.content().chunks(usize::from(size.0).max(1)).map(|line| {
-            let mut text = String::new();
-            // A letter of two columns has an empty one behind it.
-            let mut skip = 0;
-            for cell in line {
-                if skip == 0 {
-                    text.push_str(cell.symbol());
-                    skip = ratatui::text::Span::raw(cell.symbol()).width().max(1);
-                }
-                skip -= 1;
-            }
-            // Chosen lines stand out by their style alone.
-            let is_chosen =
-                line.iter().all(|cell| cell.modifier.contains(ratatui::style::Modifier::REVERSED)) && !line.is_empty();
-            format!("{}{}\n", text.trim_end(), if is_chosen { "  <-" } else { "" })
-        });
-        lines.collect()
-    }
-
-    fn assert_screen(name: &str, seen: &str) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(format!("tui-{name}.txt"));
-        assert_data_eq!(seen, Data::read_from(&path, None).raw());
+        testing::screen(size, |frame| draw(frame, &picture, &Styles::new(true)))
     }
 
     #[test]

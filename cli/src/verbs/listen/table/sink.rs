@@ -1,4 +1,4 @@
-//! `udp listen --tui`: what is received goes to a table of senders, and to a capture if there is one.
+//! What takes the events of a listener: the table, if there is one, and the queue.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -7,18 +7,21 @@ use std::time::Duration;
 use anyhow::Result;
 use udpkit::{Event, Interfaces, Remote, Sink};
 
-use super::queue::QueueSink;
-use super::recorder::Recorder;
+use super::super::queue::QueueSink;
+use super::super::recorder::Recorder;
+use super::feed::Feed;
+use super::live::LiveTable;
+use super::picture::Totals;
 use crate::output::Repeated;
 use crate::runtime::sockets::Listening;
-use crate::tui::{Feed, Totals, Tui};
+use crate::tui::Tui;
 use crate::words::endpoint;
 
 /// How long the screen waits for a report; then it shows the last one.
 const REPORT_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Where the thread that receives puts what comes.
-pub(super) struct ListenSink {
+pub(crate) struct ListenSink {
     table: Option<Feed>,
     queue: QueueSink,
     /// Whether datagrams are written besides being in the table.
@@ -26,12 +29,12 @@ pub(super) struct ListenSink {
 }
 
 impl ListenSink {
-    pub(super) fn new(queue: QueueSink, writes: bool) -> Self {
+    pub(crate) fn new(queue: QueueSink, writes: bool) -> Self {
         Self { table: None, queue, writes }
     }
 
     /// Takes over the terminal for a table of senders, which is fed from now on.
-    pub(super) fn open_table(
+    pub(crate) fn open_table(
         &mut self,
         recorder: &mut Recorder,
         listening: &Listening,
@@ -48,7 +51,9 @@ impl ListenSink {
             let written = written.as_ref().map(|written| written.load(Ordering::Relaxed));
             Some(Totals { written, ..Totals::from(&report) })
         };
-        let tui = Tui::start(&feed, title, recorder.printer.is_coloured(), ask, move || stopped.stop())?;
+        let (table, troubles) = (feed.table(), feed.troubles());
+        let live = |styles| LiveTable::new(table, title, styles, troubles, ask);
+        let tui = Tui::start(recorder.printer.is_coloured(), feed.troubles(), live, move || stopped.stop())?;
         self.table = Some(feed);
         Ok(tui)
     }
@@ -56,7 +61,7 @@ impl ListenSink {
 
 impl ListenSink {
     /// What was counted, and not printed yet; for the end.
-    pub(super) fn take_repeated(&mut self) -> Vec<Repeated> {
+    pub(crate) fn take_repeated(&mut self) -> Vec<Repeated> {
         self.queue.take_repeated()
     }
 }
