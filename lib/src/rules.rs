@@ -4,14 +4,16 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::datagram::Datagram;
+use crate::impairment::{Impairment, ImpairmentOptions, Jitter, Loss};
 use crate::network::Network;
+use crate::payload_match::PayloadMatch;
 use crate::template::Template;
 
-/// A test on payloads; the workers of a server share it.
-pub type PayloadMatch = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
+/// No reply is held back for longer than a year.
+const LONGEST_DELAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What a responder does with which datagrams: the first rule that matches decides, and without one there is no reply.
 ///
@@ -68,8 +70,8 @@ pub struct Rule {
     from: Vec<Network>,
     reply: Reply,
     delay: RangeInclusive<Duration>,
-    /// Chance that there is no reply, from 0 to 1.
-    loss: f64,
+    /// Which replies are left out.
+    loss: Loss,
 }
 
 /// What a payload must be.
@@ -111,7 +113,7 @@ impl Turns {
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { reply, delay, loss, .. } = self;
-        write!(f, "Rule {{ {self}, reply: {reply:?}, delay: {delay:?}, loss: {loss} }}")
+        write!(f, "Rule {{ {self}, reply: {reply:?}, delay: {delay:?}, loss: {loss:?} }}")
     }
 }
 
@@ -147,7 +149,7 @@ impl Rule {
             from: Vec::new(),
             reply: Reply::Nothing,
             delay: Duration::ZERO..=Duration::ZERO,
-            loss: 0.0,
+            loss: Loss::None,
         }
     }
 
@@ -202,16 +204,29 @@ impl Rule {
         Self { reply: Reply::Echo, ..self }
     }
 
-    /// Replies after a time between these two, each as likely as the other.
+    /// Replies after a time between these two, each as likely as the other; a year at most.
     #[must_use]
     pub fn delay(self, delay: RangeInclusive<Duration>) -> Self {
         Self { delay, ..self }
     }
 
-    /// Leaves out the reply with this probability, from 0 to 1.
+    /// Leaves out replies as a network loses datagrams: each with a probability from 0 to 1, in bursts, or as a pattern says.
+    ///
+    /// ```
+    /// use udpkit::Rule;
+    /// use udpkit::impairment::{GilbertElliott, Pattern};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let often = Rule::any().echo().loses(0.2);
+    /// let in_bursts = Rule::any().echo().loses(GilbertElliott::bursts(0.2, 4.0)?);
+    /// let every_third = Rule::any().echo().loses(Pattern::parse("..x")?);
+    /// # let _ = (often, in_bursts, every_third);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
-    pub fn loses(self, probability: f64) -> Self {
-        Self { loss: probability.clamp(0.0, 1.0), ..self }
+    pub fn loses(self, loss: impl Into<Loss>) -> Self {
+        Self { loss: loss.into().clamped(), ..self }
     }
 
     fn matches(&self, datagram: &Datagram<'_>) -> bool {
@@ -230,15 +245,15 @@ impl Rule {
         &self.reply
     }
 
-    /// Whether this reply is one of those that are left out.
-    pub(crate) fn is_lost(&self, random: &mut fastrand::Rng) -> bool {
-        self.loss > 0.0 && random.f64() < self.loss
-    }
-
-    /// How long this reply is held back.
-    pub(crate) fn wait(&self, random: &mut fastrand::Rng) -> Duration {
+    /// What becomes of its replies, as of the datagrams of a link: a later one may leave earlier.
+    fn impairment(&self) -> ImpairmentOptions {
         let (least, most) = (*self.delay.start(), *self.delay.end());
-        if least >= most { least } else { least + (most - least).mul_f64(random.f64()) }
+        let half = most.saturating_sub(least).min(LONGEST_DELAY) / 2;
+        ImpairmentOptions::default()
+            .loss(self.loss.clone())
+            .delay(least.min(LONGEST_DELAY - half) + half)
+            .jitter(if half.is_zero() { Jitter::None } else { Jitter::Uniform(half) })
+            .keep_order(false)
     }
 
     fn tells_time(&self) -> bool {
@@ -247,7 +262,8 @@ impl Rule {
 }
 
 impl Rules {
-    /// Draws all chances from this seed: the same datagrams in the same order get the same replies from one worker.
+    /// Draws all chances from this seed: the same datagrams in the same order get the same replies from one worker, and the nth
+    /// reply of a rule has the same fate whatever other rules reply.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed: Some(seed), ..self }
@@ -276,17 +292,17 @@ impl Rules {
         let first = self.list.first().filter(|_| self.watch.is_none())?;
         let matches_all =
             matches!(first.pattern, Pattern::Any) && first.length == (0..=usize::MAX) && first.from.is_empty();
-        let at_once = first.delay.end().is_zero() && first.loss == 0.0;
+        let at_once = first.delay.end().is_zero() && first.loss == Loss::None;
         (matches_all && at_once).then_some(&first.reply)
     }
 
-    /// The first rule that a datagram matches.
-    pub(crate) fn first(&self, datagram: &Datagram<'_>) -> Option<&Rule> {
+    /// The first rule that a datagram matches, and its place.
+    pub(crate) fn first(&self, datagram: &Datagram<'_>) -> Option<(usize, &Rule)> {
         let place = self.list.iter().position(|rule| rule.matches(datagram));
         if let Some(Watch(watch)) = &self.watch {
             watch(datagram, place);
         }
-        self.list.get(place?)
+        Some((place?, self.list.get(place?)?))
     }
 
     /// Shows each datagram to this function, and the place of the rule that decides on it.
@@ -294,9 +310,12 @@ impl Rules {
         Self { watch: Some(Watch(watch)), ..self }
     }
 
-    /// Where chance comes from.
-    pub(crate) fn random(&self) -> fastrand::Rng {
-        self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)
+    /// What decides on the replies of each, from this moment on.
+    pub(crate) fn impairments(&self, now: Instant) -> Vec<Impairment> {
+        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
+        let seeds = (0..).map(|place| seed.wrapping_add(place));
+        let of = |(rule, seed): (&Rule, u64)| Impairment::new(rule.impairment(), seed, now);
+        self.list.iter().zip(seeds).map(|both| of(both).expect("it is within its bounds")).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::{Attempt, Error, Object, Result};
 
 /// The longest time that can be set.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+pub(super) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// A time of so many nanoseconds; those that no `Duration` holds are not reached with what [`time`] lets pass.
 pub(super) fn nanoseconds(nanoseconds: u128) -> Duration {

@@ -18,21 +18,10 @@ pub(super) struct Controller {
     /// How many were lost since it began; and how many counted then.
     count: u32,
     first_count: u32,
-    behind: Behind,
+    /// Whether the last one was lost when it was due: the turn of the next comes in the same moment.
+    was_due: bool,
     /// Bytes of the longest datagram.
     longest: usize,
-}
-
-/// What the next datagram is behind of: its turn comes in the time of one that is lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Behind {
-    /// One that is sent.
-    #[default]
-    Sent,
-    /// The first that is lost: it is sent whatever it waited for.
-    FirstLost,
-    /// Another that is lost.
-    Lost,
 }
 
 /// A datagram whose turn comes.
@@ -61,12 +50,7 @@ impl Controller {
     pub(super) fn decide(&mut self, codel: CoDel, head: Head) -> Verdict {
         self.longest = self.longest.max(head.len);
         let is_too_long = self.is_too_long(codel, head);
-        // With nothing before it, those that are lost are gone.
-        let behind = std::mem::take(&mut self.behind);
-        let behind = if head.before == 0 { Behind::Sent } else { behind };
-        if behind == Behind::FirstLost {
-            return Verdict::Passes;
-        }
+        let was_due = std::mem::take(&mut self.was_due);
         if !is_too_long {
             self.is_dropping = false;
             return Verdict::Passes;
@@ -75,19 +59,19 @@ impl Controller {
         if is_first {
             self.begin(codel, head.at);
         } else {
-            if behind == Behind::Lost {
+            if was_due {
                 self.due += self.pause(codel);
             }
             if head.at < self.due {
                 return Verdict::Passes;
             }
-            self.count += 1;
+            self.count = self.count.saturating_add(1);
         }
         if head.can_be_marked {
             self.due += if is_first { 0 } else { self.pause(codel) };
             return Verdict::IsMarked;
         }
-        self.behind = if is_first { Behind::FirstLost } else { Behind::Lost };
+        self.was_due = !is_first;
         Verdict::IsLost
     }
 

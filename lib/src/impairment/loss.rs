@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::check::{ensure, probability, time};
+use super::check::{LONGEST, ensure, probability, time};
 use super::pattern::Pattern;
 use crate::error::Result;
 use crate::setters::setters;
@@ -73,6 +73,24 @@ impl Loss {
                 probability("the loss in the bad state", loss_in_bad)?;
                 time("the delay in the bad state", delay_in_bad)
             }
+        }
+    }
+}
+
+impl Loss {
+    /// The same, with what is beyond its bounds at them: a probability of 7 is 1, what is no number is 0.
+    pub(crate) fn clamped(self) -> Self {
+        let probability = |value: f64| if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) };
+        match self {
+            Self::None | Self::Pattern(_) => self,
+            Self::Independent(loss) => probability(loss).into(),
+            Self::Bursts(chain) => Self::Bursts(GilbertElliott {
+                to_bad: probability(chain.to_bad),
+                to_good: probability(chain.to_good),
+                loss_in_good: probability(chain.loss_in_good),
+                loss_in_bad: probability(chain.loss_in_bad),
+                delay_in_bad: chain.delay_in_bad.min(LONGEST),
+            }),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::rules::PayloadMatch;
+use crate::payload_match::PayloadMatch;
 
 /// A test on payloads, and what it is called.
 ///

@@ -37,4 +37,4 @@ pub use timetable::ReplayPace;
 
 pub use crate::direction::Direction;
 pub use crate::network::Network;
-pub use crate::rules::PayloadMatch;
+pub use crate::payload_match::PayloadMatch;

@@ -14,6 +14,7 @@ use crate::datagram::{Datagram, Delivery, Meta, SendFailure, Train, Transmit, ma
 use crate::engine::{Closed, Engine, Next, Outbox};
 use crate::error::Error;
 use crate::event::{Answered, Event, IgnoredDatagrams, Question, Reason, Refusal, SendFailed};
+use crate::impairment::Impairment;
 use crate::interface::Interfaces;
 use crate::moment::Moment;
 use crate::report::{Figures, Report, add, debug_counters};
@@ -145,7 +146,8 @@ pub struct Serve {
     ending: Ending,
     later: Later,
     interfaces: Interfaces,
-    random: fastrand::Rng,
+    /// What becomes of the replies of each rule; known from the first call with a time on.
+    impairments: Option<Vec<Impairment>>,
     common: Arc<Common>,
     /// Whether this is the worker that decides on broadcasts and multicasts, of which each worker gets a copy.
     decides_groups: bool,
@@ -193,7 +195,7 @@ impl Serve {
             ending: Ending::new(options.limits),
             later: Later::default(),
             interfaces: Interfaces::default(),
-            random: fastrand::Rng::new(),
+            impairments: None,
             common,
             decides_groups,
             scratch: Vec::new(),
@@ -209,9 +211,7 @@ impl Serve {
             Answer::Fixed(reply) => reply.repeat(FIXED_COPIES.min(1 + 65_000 / reply.len().max(1))),
             _ => Vec::new(),
         };
-        if let Answer::Rules(rules) = &answer {
-            self.random = rules.random();
-        }
+        self.impairments = None;
         self.options.answer = answer;
     }
 
@@ -373,16 +373,16 @@ impl Serve {
         let (template, wait) = match &self.options.answer {
             Answer::Template(template) => (template, Duration::ZERO),
             Answer::Rules(rules) => {
-                let rule = rules.first(datagram).ok_or(Reason::NoRule)?;
-                if !matches!(rule.answer(), Reply::Nothing) && rule.is_lost(&mut self.random) {
-                    return Err(Reason::RuleLoss);
-                }
-                let wait = rule.wait(&mut self.random);
-                match rule.answer() {
-                    Reply::Nothing => return Err(Reason::RuleSilent),
-                    Reply::Template(template) => (template, wait),
-                    Reply::InTurn(turns) => (turns.next().ok_or(Reason::RuleSilent)?, wait),
-                    Reply::Echo => {
+                let (place, rule) = rules.first(datagram).ok_or(Reason::NoRule)?;
+                let impairments = self.impairments.get_or_insert_with(|| rules.impairments(now));
+                let fates = impairments[place].datagram(now, datagram.wire_len);
+                let wait = fates.original.departure().map(|it| it.at.saturating_duration_since(now));
+                match (rule.answer(), wait) {
+                    (Reply::Nothing, _) => return Err(Reason::RuleSilent),
+                    (_, None) => return Err(Reason::RuleLoss),
+                    (Reply::Template(template), Some(wait)) => (template, wait),
+                    (Reply::InTurn(turns), Some(wait)) => (turns.next().ok_or(Reason::RuleSilent)?, wait),
+                    (Reply::Echo, Some(wait)) => {
                         reply.extend_from_slice(datagram.payload);
                         return Ok(wait);
                     }

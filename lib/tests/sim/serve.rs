@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
+use udpkit::impairment::{GilbertElliott, Impairment, ImpairmentOptions, Jitter, Pattern};
 use udpkit::verbs::{Limits, Network as AddressNetwork, Serve, ServeFigures, ServeInput, ServeOptions};
 use udpkit::{
     Answer, Conduct, Datagram, Delivery, Engine, InterfaceIndex, MAX_PAYLOAD_V4, Meta, Next, RateLimit, Reason, Report,
@@ -401,6 +402,49 @@ fn losses_repeat_with_their_seed_and_are_as_frequent_as_said() {
         assert!((f64::from(count) - expected).abs() < 5.0 * deviation, "{count} lost with {probability}");
         assert_eq!(lost(probability, 7).1, sent, "the same seed loses the same");
         assert_ne!(lost(probability, 8).1, sent, "another seed loses others");
+    }
+}
+
+#[test]
+fn rules_lose_and_delay_as_links_do() {
+    let bursts = GilbertElliott::bursts(0.2, 4.0).unwrap();
+    let (pattern, seed) = (Pattern::parse("..x").unwrap(), 7);
+    let list = [
+        Rule::any().prefix("burst").echo().loses(bursts),
+        Rule::any().prefix("third").echo().loses(pattern),
+        Rule::any().prefix("late").echo().delay(10 * MS..=30 * MS),
+    ];
+    let mut desk = Desk::with(unguarded(rules(list).seed(seed)));
+    let options = |place: u64| match place {
+        0 => ImpairmentOptions::default().loss(bursts),
+        1 => ImpairmentOptions::default().loss(Pattern::parse("..x").unwrap()),
+        _ => ImpairmentOptions::default().delay(20 * MS).jitter(Jitter::Uniform(10 * MS)).keep_order(false),
+    };
+    // The nth reply of a rule has the fate of the nth datagram of a link.
+    let mut links = [0, 1, 2].map(|place| Impairment::new(options(place), seed + place, desk.now).unwrap());
+    let mut lost = 0;
+    for number in 0..3000 {
+        // Not one after the other.
+        let place = [0, 0, 1, 2, 1][number % 5];
+        desk.hear(["burst", "third", "late"][place]);
+        let departure = links[place].datagram(desk.now, 5).original.departure();
+        let due = departure.map(|departure| departure.at);
+        lost += u64::from(due.is_none());
+        assert_eq!(desk.sent().len(), usize::from(due == Some(desk.now)), "{number}");
+        if let Some(due) = due.filter(|due| *due > desk.now) {
+            assert_eq!(desk.serve.next(), Next::At(due), "{number}");
+            desk.wait(due - desk.now);
+            assert_eq!(desk.sent().len(), 1);
+        }
+    }
+    assert!(desk.ignored(Reason::RuleLoss) == lost && lost > 500, "{lost}");
+    // What cannot be is the nearest that can.
+    for (loss, sent) in [(f64::NAN, 100), (f64::INFINITY, 0)] {
+        let chain = GilbertElliott::new(1.0, 0.0).loss_in_bad(loss).delay_in_bad(Duration::MAX);
+        let rule = Rule::any().echo().loses(chain).delay(Duration::MAX..=Duration::MAX);
+        let mut desk = Desk::with(unguarded(rules([rule])));
+        (0..100).for_each(|_| desk.hear("x"));
+        assert_eq!(desk.report().waiting, sent, "{loss}");
     }
 }
 

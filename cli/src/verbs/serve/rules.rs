@@ -496,16 +496,19 @@ reply = "what is '{payload}'?"
     #[test]
     fn delays_chances_and_seeds_are_kept() {
         let shown = format!("{:?}", rules(GOOD));
-        for words in
-            ["delay: 20ms..=20ms, loss: 0 }", "delay: 20ms..=80ms, loss: 0.05 }", "loss: 0.25 }", "seed: Some(7)"]
-        {
+        for words in [
+            "delay: 20ms..=20ms, loss: None }",
+            "delay: 20ms..=80ms, loss: Independent(0.05) }",
+            "loss: Independent(0.25) }",
+            "seed: Some(7)",
+        ] {
             assert!(shown.contains(words), "{words}: {shown}");
         }
-        let cases =
-            [("0.0", "0"), ("1.0", "1"), ("1e-3", "0.001"), ("'0%'", "0"), ("'100%'", "1"), ("'2.5%'", "0.025")];
+        let cases = [("0.0", 0.0), ("1.0", 1.0), ("1e-3", 0.001), ("'0%'", 0.0), ("'100%'", 1.0), ("'2.5%'", 0.025)];
         for (chance, loss) in cases {
+            let loss = udpkit::impairment::Loss::from(loss);
             let shown = format!("{:?}", rules(&format!("[[rule]]\necho = true\ndrop = {chance}")));
-            assert!(shown.contains(&format!("loss: {loss} }}")), "{chance}: {shown}");
+            assert!(shown.contains(&format!("loss: {loss:?} }}")), "{chance}: {shown}");
         }
         for seed in ["0", "0xff", "1_000", "18446744073709551615"] {
             rules(&format!("seed = {seed}\n[[rule]]\necho = true"));
