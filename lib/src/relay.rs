@@ -15,6 +15,7 @@ use crate::error::{Attempt, Error, Object, Result};
 use crate::event::{Decided, Departed, Event, Leaving};
 use crate::impairment::{Departure, Fate, Fates, ImpairmentOptions, LostBy};
 use crate::membership::Memberships;
+use crate::network::Network;
 use crate::report::Report;
 use crate::sink::Sink;
 use crate::socket::Socket;
@@ -77,6 +78,8 @@ pub struct TruthRecord {
     pub direction: Direction,
     /// The peer that it came from or was for.
     pub peer: SocketAddr,
+    /// The network whose own link it took; `None`: that of all others.
+    pub network: Option<Network>,
     /// Which datagram of its link it is, from 1.
     pub number: u64,
     /// Whether it is the copy.
@@ -261,17 +264,38 @@ impl<S> Recording<S> {
         let Fates { number, original, copy, .. } = decided.fates;
         for (is_copy, fate) in [(false, Some(original)), (true, copy)] {
             let Some(Fate::Lost(by)) = fate else { continue };
-            let Decided { direction, peer, payload, entered, .. } = *decided;
+            let Decided { direction, peer, network, payload, entered, .. } = *decided;
             let (payload_len, outcome) = (payload.len(), RelayOutcome::Lost(by));
-            self.keep(TruthRecord { direction, peer, number, is_copy, payload_len, entered, outcome });
+            self.keep(TruthRecord { direction, peer, network, number, is_copy, payload_len, entered, outcome });
         }
     }
 
     fn departure(&self, departed: &Departed<'_>) {
-        let Departed { direction, peer, payload, number, is_copy, entered, departure, decided, left, leaving, .. } =
-            *departed;
+        let Departed {
+            direction,
+            peer,
+            network,
+            payload,
+            number,
+            is_copy,
+            entered,
+            departure,
+            decided,
+            left,
+            leaving,
+            ..
+        } = *departed;
         let outcome = RelayOutcome::Left { departure, decided, left, leaving };
-        self.keep(TruthRecord { direction, peer, number, is_copy, payload_len: payload.len(), entered, outcome });
+        self.keep(TruthRecord {
+            direction,
+            peer,
+            network,
+            number,
+            is_copy,
+            payload_len: payload.len(),
+            entered,
+            outcome,
+        });
     }
 }
 
