@@ -8,6 +8,8 @@ mod certainty;
 mod counts;
 mod listen;
 mod network;
+mod relay;
+mod relay_balance;
 mod replay;
 mod replay_clocks;
 mod send;

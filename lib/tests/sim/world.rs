@@ -18,7 +18,7 @@ use crate::{CLIENT, ONE, OTHER, SERVER, address};
 
 /// Something that a probe does at a time.
 #[derive(Clone, Debug)]
-enum Act {
+pub(crate) enum Act {
     Send(SocketId, Transmit, Vec<u8>),
     Open(SocketAddr),
     Close(SocketId),
@@ -26,18 +26,18 @@ enum Act {
 
 /// An engine that does what it is told, and writes down what comes.
 #[derive(Debug, Default)]
-struct Probe {
+pub(crate) struct Probe {
     /// When it does what, in order.
-    plan: Vec<(Instant, Act)>,
-    received: Vec<(Instant, SocketId, Meta, Vec<u8>)>,
-    failed: Vec<(SocketId, u64, io::ErrorKind)>,
-    refused: Vec<(Instant, SocketId, Unreachable)>,
-    opened: Vec<Result<(SocketId, SocketAddr), io::ErrorKind>>,
+    pub(crate) plan: Vec<(Instant, Act)>,
+    pub(crate) received: Vec<(Instant, SocketId, Meta, Vec<u8>)>,
+    pub(crate) failed: Vec<(SocketId, u64, io::ErrorKind)>,
+    pub(crate) refused: Vec<(Instant, SocketId, Unreachable)>,
+    pub(crate) opened: Vec<Result<(SocketId, SocketAddr), io::ErrorKind>>,
     /// What its host's clock showed whenever it was called to act.
-    shown: Vec<SystemTime>,
+    pub(crate) shown: Vec<SystemTime>,
     /// Whether it sends back what comes, as ECN-capable.
-    echoes: bool,
-    is_finished: bool,
+    pub(crate) echoes: bool,
+    pub(crate) is_finished: bool,
 }
 
 impl Engine for Probe {
@@ -92,11 +92,11 @@ impl Engine for Probe {
     }
 }
 
-fn ms(milliseconds: u64) -> Duration {
+pub(crate) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-fn silent(_: Event<'_>) -> ControlFlow<()> {
+pub(crate) fn silent(_: Event<'_>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 

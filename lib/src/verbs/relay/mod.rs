@@ -48,6 +48,8 @@ pub struct RelayEngine {
     ending: Ending,
     interfaces: Interfaces,
     peers: Peers,
+    /// Whether the target is a group or a network.
+    is_to_many: bool,
     /// Which ports sockets to the target have: what comes from one of them on this host is our own.
     our_ports: Box<[bool]>,
     /// Known from the first call with a time on.
@@ -86,6 +88,7 @@ impl RelayEngine {
             ending: Ending::new(options.limits),
             interfaces: Interfaces::default(),
             peers: Peers::default(),
+            is_to_many: false,
             our_ports: vec![false; 1 << 16].into(),
             links: None,
             scenario: Vec::new(),
@@ -112,13 +115,12 @@ impl RelayEngine {
         self.options.target = with_an_address(target);
         // The target may be a network; one that is a host does not mind.
         self.upstream_options.broadcast = target.is_ipv4();
+        self.is_to_many = self.options.target.ip().is_multicast() || self.interfaces.is_broadcast(target.ip());
     }
 
     /// Whether an answer of this source is one of the target's: of anybody, where the target is a group.
     fn answers_for_target(&self, source: IpAddr) -> bool {
-        let target = self.options.target.ip();
-        let is_broadcast = |v4: Ipv4Addr| v4.is_broadcast() || self.interfaces.broadcasts().any(|it| it == v4);
-        source == target || target.is_multicast() || matches!(target, IpAddr::V4(v4) if is_broadcast(v4))
+        source == self.options.target.ip() || self.is_to_many
     }
 
     /// Whether peers send to this socket.
@@ -139,20 +141,22 @@ impl RelayEngine {
 
     /// With how many hops, and which traffic class, a datagram goes on.
     fn pass_on(&self, meta: &Meta, transmit: Transmit) -> Result<Transmit, Reason> {
-        // Broadcasts and multicasts may start with a single hop by design, and what goes on is neither.
-        let counts = !matches!(meta.delivery, Delivery::Broadcast | Delivery::Multicast);
-        let usual = self.options.usual_hop_limit();
-        let hop_limit = match meta.hop_limit {
-            Some(0 | 1) if counts => return Err(Reason::HopsSpent),
-            Some(hops) if counts => {
-                Some(hops - 1).map(|hops| self.options.hop_limit.map_or(hops, |most| hops.min(most)))
-            }
-            _ => None,
+        let (usual, most) = (self.options.usual_hop_limit(), self.options.hop_limit.unwrap_or(u8::MAX));
+        // Broadcasts and multicasts may start with a single hop by design. So that none of ours is taken for one of these by
+        // another relay, which would count from the start again, ours never have so few.
+        let is_for_many = self.is_to_many && transmit.destination == self.options.target;
+        let least = if is_for_many { 2 } else { 1 };
+        let came_to_many = matches!(meta.delivery, Delivery::Broadcast | Delivery::Multicast);
+        let hops = match meta.hop_limit {
+            None => usual,
+            Some(0 | 1) if came_to_many => usual,
+            Some(hops) if hops <= least => return Err(Reason::HopsSpent),
+            Some(hops) => hops - 1,
         };
         let class = meta.traffic_class.unwrap_or(0);
         let class = self.options.dscp.map_or(class, |dscp| dscp << 2 | class & 0b11);
         Ok(Transmit {
-            hop_limit: hop_limit.filter(|hops| *hops != usual),
+            hop_limit: Some(hops.min(most).max(least)).filter(|hops| *hops != usual),
             traffic_class: Some(class).filter(|class| *class != 0),
             ..transmit
         })
@@ -377,6 +381,7 @@ impl Engine for RelayEngine {
         self.gate.set_interfaces(interfaces);
         self.guard.set_interfaces(interfaces);
         self.interfaces = interfaces.clone();
+        self.set_target(self.options.target);
     }
 
     fn report(&self) -> Report<RelayFigures> {

@@ -35,6 +35,10 @@ impl RelayEngine {
         if self.ending.over {
             return self.ignore(train.meta(), Reason::AfterEnd, train.count(), out);
         }
+        // The clock may call later for it than this came.
+        if self.has_due_step(now) {
+            self.take_steps(now, out);
+        }
         let (direction, admitted) = if self.is_listening(via) {
             (Direction::Up, self.admit_up(now, via, train.meta(), out))
         } else {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::links::Passage;
-use super::options::{Injection, LinkChange, RelayInput};
+use super::options::{Injection, LinkChange, RelayInput, ScenarioStep};
 use super::{RelayEngine, later};
 use crate::datagram::Transmit;
 use crate::direction::Direction;
@@ -98,6 +98,12 @@ impl RelayEngine {
                 out.emit(Event::Trouble(Trouble { error: &error }));
             }
         }
+    }
+
+    /// Whether a step is to be taken before something that comes now is decided on.
+    pub(super) fn has_due_step(&self, now: Instant) -> bool {
+        let is_due = |step: &ScenarioStep| self.scenario_began.is_none_or(|began| later(began, step.at) <= now);
+        self.scenario.get(self.scenario_taken).is_some_and(is_due)
     }
 
     /// When the next step is to be taken.
