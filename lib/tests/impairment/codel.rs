@@ -325,6 +325,7 @@ fn a_mark_leaves_the_rest_of_the_traffic_class() {
             Fate::Leaves(departure) => {
                 let expected = if departure.ce_marked { 0b1011_1011 } else { class };
                 assert_eq!(departure.mark(class), expected);
+                assert_eq!(departure.mark(0b1011_1000), 0b1011_1000, "whose sender would not understand");
                 seen.push(departure.ce_marked);
             }
             Fate::Lost(_) => assert_eq!(class & 0b11, 0, "one that could be marked is lost"),
