@@ -76,6 +76,13 @@ pub struct Carried {
 }
 
 impl Carried {
+    /// Adds what another link carried; then [`bitrate`](Self::bitrate) is that of a link on average.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.datagrams += other.datagrams;
+        self.bytes += other.bytes;
+        self.busy = self.busy.saturating_add(other.busy);
+    }
+
     /// Bits a second that it sent while there was something to send: what a link has achieved. `None` before that.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a rate, in 53 bits")]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::arrival::Arrival;
+use super::bottleneck::Carried;
 use super::fate::{Departure, Fate, Fates, LostBy};
 use super::model::Impairment;
 use super::options::ImpairmentOptions;
@@ -84,6 +85,8 @@ pub struct LinkCounts {
     pub marked: u64,
     /// Of those that left or are under way: overtaken by others.
     pub overtaken: u64,
+    /// What a link with a [`Rate`](super::Rate) has sent, with what it is to send of that which waits.
+    pub carried: Carried,
     /// Datagrams that were lost, copies too, in the order of [`LostBy::ALL`].
     lost: [u64; LostBy::ALL.len()],
 }
@@ -107,6 +110,7 @@ impl LinkCounts {
             (&mut self.marked, other.marked),
             (&mut self.overtaken, other.overtaken),
         ]);
+        self.carried.merge(other.carried);
         for (ours, theirs) in self.lost.iter_mut().zip(other.lost) {
             *ours += theirs;
         }
@@ -157,7 +161,7 @@ impl<T> Link<T> {
     /// What the link has done so far.
     #[must_use]
     pub fn counts(&self) -> LinkCounts {
-        self.counts
+        LinkCounts { carried: self.impairment.carried(), ..self.counts }
     }
 
     /// When the next datagram leaves; `None` while it is paused.

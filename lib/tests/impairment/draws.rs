@@ -49,6 +49,8 @@ fn counts_of_links_are_added_up_whole() {
     }
     let counts = link.counts();
     assert!(counts.exempt > 0 && counts.marked > 0 && counts.corrupted > 0, "{counts:?}");
+    let (carried, bitrate) = (counts.carried, counts.carried.bitrate().unwrap());
+    assert!(carried == link.impairment().carried() && (bitrate / 1e5 - 1.0).abs() < 1e-6, "{carried:?}");
     let mut merged = LinkCounts::default();
     merged.merge(&counts);
     assert_eq!(merged, counts);

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use udpkit::Network;
 use udpkit::impairment::{
     Arrival, Blackout, Capacity, Chosen, CoDel, Fate, GilbertElliott, ImpairmentOptions, Jitter, Link, Loss, LostBy,
-    Matching, Pattern, Queue, Rate, Reorder, Trace,
+    Matching, Pattern, Queue, Rate, Reorder, TextError, Trace,
 };
 
 use crate::{ms, nothing, start};
@@ -193,5 +193,27 @@ proptest! {
             prop_assert_eq!(bits, Vec::from_iter(left.departure.flipped_bit.map(|bit| (bit / 8, 1 << (bit % 8)))));
         }
         prop_assert!(expected.is_empty(), "some never left: {expected:?}");
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused_at_a_place_inside_it(text in "[.x01 #\\n\\r\u{1b}5é]{0,60}|\\PC{0,40}|([0-9]{1,11}\\n?){0,8}") {
+        let place = |error: TextError| {
+            let line = text.lines().nth(error.line() - 1).unwrap_or_default();
+            error.column() >= 1 && error.column() <= line.chars().count().max(1)
+                && !error.to_string().contains(char::is_control)
+        };
+        match Pattern::parse(&text) {
+            Ok(pattern) => prop_assert!(!pattern.lost().is_empty() && pattern.lost().len() <= text.len()),
+            Err(error) => prop_assert!(place(error)),
+        }
+        match Trace::parse(&text) {
+            Ok(trace) => {
+                prop_assert!(trace.mean_bitrate() > 0.0);
+                let rate = Rate::new(trace, Queue::Datagrams(9));
+                let mut link = Link::new(nothing().rate(rate), 1, start()).unwrap();
+                prop_assert!((0..20).all(|_| link.push(start(), 65_507, ()).number > 0));
+            }
+            Err(error) => prop_assert!(place(error)),
+        }
     }
 }
