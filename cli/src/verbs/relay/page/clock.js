@@ -30,7 +30,7 @@ export class Clock {
 
 /** So far behind the relay are the lanes in real time, so that events are here before they are shown. In ms. */
 const BEHIND = 250;
-/** In slow motion the lanes fall behind; so far, in ms, and what is on them is finished and the rest skipped. */
+/** The lanes may fall behind, most of all in slow motion: so far, in ms, then what is on them is finished and the rest skipped. */
 const FARTHEST = 5_000;
 /** The factor changes by itself where another one would be so much better. */
 const BETTER = 4;
@@ -81,14 +81,14 @@ export class LaneClock {
     const present = this.clock.now(now) - BEHIND * 1e6;
     if (this.base === null) {
       this.base = { here: now, there: present };
-      return true;
+      return false;
     }
     const shown = this.base.there + ((now - this.base.here) / this.factor) * 1e6;
     const behind = (present - shown) / 1e6;
     if (this.factor === 1) {
       // The offset was estimated anew, or the page was hidden.
-      const isFar = Math.abs(behind) > 1000;
-      if (isFar || (isEmpty && Math.abs(behind) > 20)) this.base = { here: now, there: present };
+      const isFar = Math.abs(behind) > FARTHEST;
+      if (Math.abs(behind) > 1000 || (isEmpty && Math.abs(behind) > 20)) this.base = { here: now, there: present };
       return isFar;
     }
     if (this.isDraining && isEmpty) {

@@ -82,9 +82,11 @@ function takeEvent(name, data) {
 }
 
 function takeState(fresh) {
-  // Another relay at the same address, or one whose numbers began again.
-  if (state && fresh.elapsed_ns < state.elapsed_ns) clock.clear();
-  if (state && DIRECTIONS.some((direction) => fresh[direction].received < state[direction].received)) forget();
+  const isOlder = state !== null && fresh.elapsed_ns < state.elapsed_ns;
+  // An answer that an event overtook; but after a lost connection, another relay.
+  if (isOlder && clock.offset !== null) return;
+  const isReset = state !== null && DIRECTIONS.some((direction) => fresh[direction].received < state[direction].received);
+  if (isOlder || isReset) forget();
   state = fresh;
   clock.heard(state.elapsed_ns);
   charts.take(state, Object.fromEntries(DIRECTIONS.map((direction) => [direction, datagrams.medianDelay(direction)])));
@@ -155,6 +157,7 @@ function takeConnection(is, seconds) {
   connection = { is, seconds };
   showConnection();
   byId("login").hidden = is !== "unauthorised";
+  if (is === "lost") clock.clear();
   if (is === "unauthorised") byId("token").focus();
   if (is !== "connected") return;
   ask("GET", "/api/presets").then((presets) => controls.setPresets(presets)).catch(() => {});
