@@ -24,6 +24,9 @@ const SAMPLED = 2_000;
 /** So many numbers are kept of what was sent and what arrived. */
 const SEQUENCE = 16;
 
+/** What stands for those that were skipped. */
+const GAP = { number: "…", lostBy: null, corruptedBit: null, twin: null };
+
 /** Where on a lane each stage is, and the impairments that belong to it. */
 const STAGES = [
   { at: 0.1, says: "byDrop", words: ["drop"], lost: ["chosen"] },
@@ -204,8 +207,12 @@ class Lane {
     return this.waiting[0]?.entered ?? null;
   }
 
+  /** Skips what came before this moment, and leaves a gap in what was sent and what arrived. */
   skipTo(moment) {
+    if (this.next() === null || this.next() >= moment) return;
     while (this.waiting.length && this.waiting[0].entered < moment) this.note(this.waiting.shift(), false);
+    this.sent.push(GAP);
+    this.arrived.push(GAP);
   }
 
   /** Remembers whether one was shown, so that the page can say how many were. */
