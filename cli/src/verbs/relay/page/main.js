@@ -131,7 +131,8 @@ function showLink(lane, link) {
   const parts = [`${say("came")} ${count(link.received)}`, `${say("left")} ${count(link.forwarded)}`,
     `${say("lost")} ${count(lost)}${entered ? ` (${percent(lost / entered)}${why ? `: ${why}` : ""})` : ""}`,
     `${say("doubled")} ${count(link.duplicated)}`, `${say("corrupted")} ${count(link.corrupted)}`,
-    `${say("overtaken")} ${count(link.overtaken)}`, `${say("waiting")} ${count(link.under_way)}`];
+    `${say("reordered")} ${count(link.overtaken)}`, `${say("waiting")} ${count(link.under_way)}`];
+  if (link.marked > 0) parts.push(`${say("marked")} ${count(link.marked)}`);
   if (link.delay_p50_ns !== null && link.delay_p50_ns !== undefined) {
     parts.push(`${say("delayP50")} ${time(link.delay_p50_ns)}`, `p99 ${time(link.delay_p99_ns)}`);
   }

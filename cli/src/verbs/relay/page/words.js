@@ -54,6 +54,8 @@ export const WORDS = {
   came: ["came", "datang"],
   left: ["left", "keluar"],
   delayP50: ["delay p50", "tundaan p50"],
+  reordered: ["reordered", "diacak urutannya"],
+  marked: ["marked (CE)", "ditandai (CE)"],
   waiting: ["under way", "di perjalanan"],
 
   passed: ["passed", "lewat"],
