@@ -11,7 +11,7 @@ use std::net::IpAddr;
 /// let network: Network = "192.0.2.0/24".parse().unwrap();
 /// assert!(network.contains([192, 0, 2, 7].into()) && !network.contains([192, 0, 3, 7].into()));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
     address: IpAddr,
     prefix_len: u8,

@@ -4,6 +4,8 @@
 mod broadcast;
 mod common;
 mod completion;
+#[cfg(feature = "http")]
+mod control;
 pub(crate) mod habits;
 mod help;
 mod impairments;
@@ -22,6 +24,8 @@ use crate::version::built;
 pub(crate) use broadcast::BroadcastArgs;
 pub(crate) use common::{CommonArgs, PaceArgs, PayloadArgs, PrintArgs, SendingArgs};
 pub(crate) use completion::VARIABLE as COMPLETION_VARIABLE;
+#[cfg(feature = "http")]
+pub(crate) use control::{ControlArgs, TOKEN_VARIABLE};
 pub(crate) use impairments::ImpairmentArgs;
 pub(crate) use listen::{CaptureArgs, ListenArgs};
 pub(crate) use others::{CompletionsArgs, InterfacesArgs, ManArgs};

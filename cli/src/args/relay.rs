@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 
 use super::common::{CommonArgs, SendingArgs, busy_wait, status_interval};
+#[cfg(feature = "http")]
+use super::control::ControlArgs;
 use super::habits;
 use super::help::{self, Example, Status};
 use super::impairments::ImpairmentArgs;
@@ -106,6 +108,9 @@ pub(crate) struct RelayArgs {
     /// 10ms at most. Longer is more exact, and takes more processor time.
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = busy_wait, help_heading = FORWARDING)]
     pub(crate) busy_wait: Duration,
+    #[cfg(feature = "http")]
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
     #[command(flatten)]
     pub(crate) sending: SendingArgs,
     #[command(flatten)]

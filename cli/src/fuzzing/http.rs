@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime;
 
 use crate::http::connections::{MAX_BODY, converse};
+use crate::http::life::Life;
 
 /// Room in each direction: less than a request may have, so that reading and writing have to wait.
 const ROOM: usize = 512;
@@ -25,7 +26,7 @@ pub fn http(data: &[u8]) {
     let (answer, turns) = runtime.block_on(async {
         let (client, server) = tokio::io::duplex(ROOM);
         let (mut reading, mut writing) = tokio::io::split(client);
-        let mut conversation = Box::pin(converse(server, routes()));
+        let mut conversation = Box::pin(async move { converse(server, routes(), &Life::alone()).await });
         let mut turns = 0;
         let conversation = tokio::spawn(poll_fn(move |context| {
             turns += 1;

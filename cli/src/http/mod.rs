@@ -2,7 +2,15 @@
 //!
 //! One thread serves all connections. Clients that stall, drip or come in crowds neither hold it up nor make it grow.
 
+pub(crate) mod access;
+#[cfg(test)]
+pub(crate) mod client;
 pub(crate) mod connections;
+pub(crate) mod events;
+pub(crate) mod exposition;
+pub(crate) mod life;
+pub(crate) mod refusal;
+pub(crate) mod token;
 
 use std::convert::Infallible;
 use std::io;
@@ -24,6 +32,8 @@ use crate::words::endpoint::Endpoint;
 const BACKLOG: i32 = 128;
 /// Life of a connection, whatever its client does: as long as Prometheus waits unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes that the system keeps of what a client does not read, about; unless told otherwise, Linux keeps up to 4 MiB.
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// What is served, until this is dropped.
 #[derive(Debug)]
@@ -63,10 +73,25 @@ pub(crate) struct Purpose {
 ///
 /// The thread is the handlers', too: one that blocks holds up all others, one that panics ends its own connection.
 pub(crate) fn serve(addresses: &[SocketAddr], routes: Router, purpose: Purpose) -> Result<Served> {
+    serve_patiently(addresses, || routes, purpose, PATIENCE)
+}
+
+/// Serves the routes that are made in the server's runtime, as [`serve`] does: what they [spawn](tokio::spawn) runs in its
+/// thread, until the returned value is dropped. Without an address nothing is made.
+pub(crate) fn serve_made(
+    addresses: &[SocketAddr],
+    routes: impl FnOnce() -> Router,
+    purpose: Purpose,
+) -> Result<Served> {
     serve_patiently(addresses, routes, purpose, PATIENCE)
 }
 
-fn serve_patiently(addresses: &[SocketAddr], routes: Router, purpose: Purpose, patience: Duration) -> Result<Served> {
+fn serve_patiently(
+    addresses: &[SocketAddr],
+    routes: impl FnOnce() -> Router,
+    purpose: Purpose,
+    patience: Duration,
+) -> Result<Served> {
     if addresses.is_empty() {
         return Ok(Served { addresses: Vec::new(), server: None });
     }
@@ -79,6 +104,10 @@ fn serve_patiently(addresses: &[SocketAddr], routes: Router, purpose: Purpose, p
         real.push(address);
         listeners.push(listener);
     }
+    let routes = {
+        let _entered = runtime.enter();
+        routes()
+    };
     let (running, ended) = oneshot::channel();
     let run = move || {
         let serving = async {
@@ -117,6 +146,8 @@ fn listen(address: SocketAddr, runtime: &runtime::Runtime) -> io::Result<TcpList
     // To start again at once. On Windows it would share the port with another program.
     socket.set_reuse_address(!cfg!(windows))?;
     socket.set_nonblocking(true)?;
+    // Its connections have the same.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     let _entered = runtime.enter();
@@ -159,7 +190,7 @@ mod tests {
 
     /// A server that outlasts the patience of the tests: what it leaves open fails them.
     fn served() -> Served {
-        serve_patiently(&loopback(), routes(), PAGE, 2 * STUCK).unwrap()
+        serve_patiently(&loopback(), routes, PAGE, 2 * STUCK).unwrap()
     }
 
     fn connect(served: &Served) -> TcpStream {
@@ -384,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_silent_client_is_cut_off_in_time() {
-        let served = serve_patiently(&loopback(), routes(), PAGE, Duration::from_millis(1)).unwrap();
+        let served = serve_patiently(&loopback(), routes, PAGE, Duration::from_millis(1)).unwrap();
         assert!(is_cut(connect(&served)));
     }
 
@@ -407,7 +438,7 @@ mod tests {
     fn a_client_that_does_not_read_is_cut_off_in_time() {
         let (page, ended) = mpsc::channel();
         let routes = Router::new().route("/", get(async || Bytes::from_owner(Page(vec![b'x'; LARGE], page))));
-        let served = serve_patiently(&loopback(), routes, PAGE, Duration::from_millis(500)).unwrap();
+        let served = serve_patiently(&loopback(), || routes, PAGE, Duration::from_millis(500)).unwrap();
         let mut stream = connect(&served);
         stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
         ended.recv_timeout(STUCK).unwrap();

@@ -32,7 +32,7 @@ pub(crate) use columns::Columns;
 pub(crate) use mistake::mistake;
 pub(crate) use news::{News, Refusals, Repeated};
 pub(crate) use notice::{Notice, Remark, Tone};
-pub(crate) use notices::{ClockStepped, ListeningOn, NotShown, Reopened, endpoints};
+pub(crate) use notices::{ClockStepped, ListeningOn, MetricsServed, NotShown, Reopened, endpoints};
 #[cfg(any(test, fuzzing))]
 pub(crate) use printer::Printer;
 pub(crate) use printer::StdPrinter;

@@ -37,6 +37,27 @@ impl Notice for ListeningOn<'_> {
     }
 }
 
+/// Where metrics are served.
+#[derive(Serialize)]
+pub(crate) struct MetricsServed<'a> {
+    #[serde(serialize_with = "endpoints")]
+    pub(crate) addresses: &'a [SocketAddr],
+}
+
+impl Notice for MetricsServed<'_> {
+    fn kind(&self) -> Option<&'static str> {
+        Some("metrics")
+    }
+
+    fn is_timed(&self) -> bool {
+        false
+    }
+
+    fn words(&self) -> Vec<String> {
+        self.addresses.iter().map(|address| format!("metrics at http://{}/metrics", Endpoint(*address))).collect()
+    }
+}
+
 /// Addresses in JSON.
 pub(crate) fn endpoints<S: Serializer>(addresses: &[SocketAddr], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(addresses.iter().map(|address| Endpoint(*address)))

@@ -10,6 +10,7 @@ pub(crate) mod output_file;
 pub(crate) mod payload;
 pub(crate) mod printing;
 pub(crate) mod requests;
+pub(crate) mod served;
 pub(crate) mod signals;
 pub(crate) mod sockets;
 pub(crate) mod writing;

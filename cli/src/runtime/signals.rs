@@ -1,6 +1,8 @@
 //! Signals: the first SIGINT or SIGTERM ends the run with its summary, the second at once; SIGHUP reads files again, or ends
 //! the run, too.
 
+use std::sync::mpsc::sync_channel;
+
 use anyhow::{Context, Result};
 #[cfg(unix)]
 use parking_lot::Mutex;
@@ -82,6 +84,17 @@ pub(crate) fn handle(stop: impl Fn() + Send + 'static, _hangup: Option<impl Fn()
         stop();
     });
     Ok(())
+}
+
+/// Does this, in a thread of its own, whenever what is returned is called: it may have to wait for a file that is a pipe. Once
+/// more is enough, however often it is asked for meanwhile.
+pub(crate) fn reread(mut read: impl FnMut() + Send + 'static) -> Result<impl Fn() + Send> {
+    let (ask, asked) = sync_channel(1);
+    let run = move || asked.into_iter().for_each(|()| read());
+    std::thread::Builder::new().spawn(run).context("cannot start a thread that reads files again")?;
+    Ok(move || {
+        let _ = ask.try_send(());
+    })
 }
 
 /// Nothing is read again: SIGHUP ends the run.

@@ -1,7 +1,15 @@
 //! `udp relay`: forwards datagrams through a network as bad as was asked for, and what watches and steers that.
 
+#[cfg(feature = "http")]
+mod control;
+#[cfg(feature = "http")]
+mod metrics;
 mod notices;
 mod options;
+#[cfg_attr(not(feature = "http"), path = "no_http.rs")]
+mod over_http;
+#[cfg(feature = "http")]
+mod page;
 mod target;
 mod watch;
 
@@ -32,12 +40,16 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     let (target, seed) = (options.target, options.seed);
     let options = options.destinations(listening.destinations.clone());
+    let (tap, over_http) = over_http::prepare(args, &options, &interfaces)?;
+    let tells_fates = options.tells_fates || tap.is_some();
+    let options = options.tells_fates(tells_fates);
     // Whatever the relay has to say, it says it after what is said here.
     let mut first = printer.lock();
-    let relay = Arc::new(Relay::launch(listening.sockets, options, memberships, watch::sink(args, &printer))?);
+    let relay = Arc::new(Relay::launch(listening.sockets, options, memberships, watch::sink(args, &printer, tap))?);
     missing.iter().for_each(|missing| first.say(missing));
     watch::begin(&relay, &places, target, seed, &mut first)?;
     let _following = target::follow(args, &relay, target, &printer)?;
+    let _serving = over_http.serve(&relay, &places, target, seed, &mut first)?;
     first.flush();
     drop(first);
     let end = watch::watch(&relay, &printer, options::status_interval(args))?;

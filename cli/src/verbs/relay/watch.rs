@@ -9,6 +9,7 @@ use anyhow::Result;
 use udpkit::{End, Event, Relay, Sink};
 
 use super::notices::Relaying;
+use super::over_http::Tap;
 use crate::args::RelayArgs;
 use crate::output::{News, Refusals, SharedPrinter, StdPrinter};
 use crate::runtime::signals;
@@ -41,18 +42,22 @@ pub(super) fn watch(relay: &Relay, _printer: &SharedPrinter, interval: Option<Du
 }
 
 /// What takes the events of the relay.
-pub(super) fn sink(args: &RelayArgs, printer: &SharedPrinter) -> RelaySink {
-    RelaySink { printer: printer.clone(), news: News::new(args.common.verbose, Refusals::Counted) }
+pub(super) fn sink(args: &RelayArgs, printer: &SharedPrinter, tap: Option<Tap>) -> RelaySink {
+    RelaySink { printer: printer.clone(), news: News::new(args.common.verbose, Refusals::Counted), tap }
 }
 
 /// Prints what is news.
 pub(super) struct RelaySink {
     printer: SharedPrinter,
     news: News,
+    tap: Option<Tap>,
 }
 
 impl Sink for RelaySink {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        if let Some(tap) = &mut self.tap {
+            tap.event(&event);
+        }
         let passes = self.news.passes(&event);
         let repeated = self.news.take_due();
         if !passes && repeated.is_empty() {
@@ -64,6 +69,9 @@ impl Sink for RelaySink {
     }
 
     fn idle(&mut self) -> ControlFlow<()> {
+        if let Some(tap) = &mut self.tap {
+            tap.catch_up();
+        }
         self.printer.lock().idle()
     }
 }

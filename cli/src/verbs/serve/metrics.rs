@@ -1,20 +1,14 @@
 //! Metrics of `udp serve` for Prometheus: what the run came to so far.
 
-use std::fmt::Display;
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use axum::Router;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::routing::get;
 use udpkit::verbs::ServeFigures;
 use udpkit::{Reason, Report};
 
 pub(crate) use crate::http::Served as Metrics;
+use crate::http::exposition::{Exposition, routes};
 use crate::http::{self, Purpose};
-
-const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Serves metrics on all of these addresses until the returned value is dropped; `report` is asked at each scrape.
 /// Without an address it does nothing.
@@ -22,67 +16,40 @@ pub(crate) fn serve(
     addresses: &[SocketAddr],
     report: impl Fn() -> Report<ServeFigures> + Clone + Send + Sync + 'static,
 ) -> Result<Metrics> {
-    http::serve(addresses, routes(report), Purpose { attempt: "serve metrics on", flag: "--metrics" })
+    let purpose = Purpose { attempt: "serve metrics on", flag: "--metrics" };
+    http::serve(addresses, routes("serve", move || text(&report())), purpose)
 }
 
-fn routes(report: impl Fn() -> Report<ServeFigures> + Clone + Send + Sync + 'static) -> Router {
-    // It waits for the workers: less than a millisecond as a rule, a second where they hang. Threads that wait instead of
-    // this one would need a bound of their own.
-    let scrape = async move || ([(CONTENT_TYPE, EXPOSITION)], text(&report()));
-    Router::new()
-        .route("/metrics", get(scrape))
-        .route("/", get("udp serve: the metrics are at /metrics\n"))
-        .fallback((StatusCode::NOT_FOUND, "the metrics are at /metrics\n"))
-}
-
-/// The report in Prometheus' text format, version 0.0.4
-/// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+/// The report as metrics.
 pub(crate) fn text(report: &Report<ServeFigures>) -> String {
     let of_reason = |reason: &Reason| (format!("{{reason=\"{}\"}}", reason.key()), report.ignored.of(*reason));
     let reasons: Vec<_> = Reason::ALL.iter().map(of_reason).collect();
-    let version = format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
-    let drops_help = "Datagrams that the kernel dropped at our sockets; a dropped train may count as one.";
-    let drops = report.kernel_drops.map(|drops| metric("dropped_datagrams_total", drops_help, drops));
-    [
-        metric("received_datagrams_total", "Datagrams received.", report.received.datagrams),
-        metric("received_bytes_total", "Payload bytes received.", report.received.bytes),
-        metric("answered_datagrams_total", "Datagrams received and answered.", report.own.answered),
-        metric(
-            "reply_failed_datagrams_total",
-            "Datagrams received whose reply could not be sent.",
-            report.own.reply_failed,
-        ),
-        metric("taken_datagrams_total", "Datagrams received and taken without a reply, as asked.", report.own.sunk),
-        family("ignored_datagrams_total", "Datagrams received and not used, by reason.", &reasons),
-        metric("truncated_datagrams_total", "Datagrams cut off on receipt; counted elsewhere, too.", report.truncated),
-        metric("waiting_datagrams", "Datagrams received whose reply is not due or not made yet.", report.waiting),
-        metric("peers", "Different sources of what was received, estimated.", report.peers.estimate()),
-        metric(
+    let own = &report.own;
+    let metrics = Exposition::new("serve")
+        .metric("received_datagrams_total", "Datagrams received.", report.received.datagrams)
+        .metric("received_bytes_total", "Payload bytes received.", report.received.bytes)
+        .metric("answered_datagrams_total", "Datagrams received and answered.", own.answered)
+        .metric("reply_failed_datagrams_total", "Datagrams received whose reply could not be sent.", own.reply_failed)
+        .metric("taken_datagrams_total", "Datagrams received and taken without a reply, as asked.", own.sunk)
+        .family("ignored_datagrams_total", "Datagrams received and not used, by reason.", &reasons)
+        .metric("truncated_datagrams_total", "Datagrams cut off on receipt; counted elsewhere, too.", report.truncated)
+        .metric("waiting_datagrams", "Datagrams received whose reply is not due or not made yet.", report.waiting)
+        .metric("peers", "Different sources of what was received, estimated.", report.peers.estimate())
+        .metric(
             "copied_datagrams_total",
             "Copies for one worker of what another decides on; not in those received.",
             report.copies,
-        ),
-        drops.unwrap_or_default(),
-        metric("sent_datagrams_total", "Datagrams sent.", report.sent.datagrams),
-        metric("sent_bytes_total", "Payload bytes sent.", report.sent.bytes),
-        metric("unreachable_datagrams_total", "Datagrams of ours that were refused (ICMP).", report.unreachable),
-        metric("uptime_seconds", "How long it has been serving.", report.elapsed.as_secs_f64()),
-        family("build_info", "Always 1; what was built is in the labels.", &[(version, 1)]),
-    ]
-    .concat()
-}
-
-/// A family of one sample.
-fn metric(name: &str, help: &str, value: impl Display) -> String {
-    family(name, help, &[(String::new(), value)])
-}
-
-/// Samples with their labels, which are ours and need no escapes: no more do name and help.
-fn family(name: &str, help: &str, samples: &[(String, impl Display)]) -> String {
-    let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
-    let head = format!("# HELP udp_serve_{name} {help}\n# TYPE udp_serve_{name} {kind}\n");
-    let samples = samples.iter().map(|(labels, value)| format!("udp_serve_{name}{labels} {value}\n"));
-    head + &samples.collect::<String>()
+        );
+    let drops = "Datagrams that the kernel dropped at our sockets; a dropped train may count as one.";
+    let metrics = match report.kernel_drops {
+        Some(count) => metrics.metric("dropped_datagrams_total", drops, count),
+        None => metrics,
+    };
+    metrics
+        .metric("sent_datagrams_total", "Datagrams sent.", report.sent.datagrams)
+        .metric("sent_bytes_total", "Payload bytes sent.", report.sent.bytes)
+        .metric("unreachable_datagrams_total", "Datagrams of ours that were refused (ICMP).", report.unreachable)
+        .finish(report.elapsed)
 }
 
 #[cfg(test)]
@@ -201,7 +168,7 @@ udp_serve_sent_bytes_total 400
 # HELP udp_serve_unreachable_datagrams_total Datagrams of ours that were refused (ICMP).
 # TYPE udp_serve_unreachable_datagrams_total counter
 udp_serve_unreachable_datagrams_total 0
-# HELP udp_serve_uptime_seconds How long it has been serving.
+# HELP udp_serve_uptime_seconds How long it has been running.
 # TYPE udp_serve_uptime_seconds gauge
 udp_serve_uptime_seconds 1.5
 # HELP udp_serve_build_info Always 1; what was built is in the labels.

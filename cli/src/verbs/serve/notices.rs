@@ -1,39 +1,15 @@
 //! What `udp serve` says: where its metrics are, how it goes, what it came to.
 
-use std::net::SocketAddr;
-
 use serde::Serialize;
 use udpkit::verbs::ServeFigures;
 use udpkit::{Capability, Report};
 
 use crate::args::ServeArgs;
 use crate::output::summary::{Counters, Rates, Summary, dropped, ignored};
-use crate::output::{Notice, Tone, endpoints};
+use crate::output::{Notice, Tone};
 use crate::runtime::missing::{self, Consequence};
 use crate::runtime::sockets::Listening;
-use crate::words::endpoint::Endpoint;
 use crate::words::units;
-
-/// Where metrics are served.
-#[derive(Serialize)]
-pub(super) struct MetricsServed<'a> {
-    #[serde(serialize_with = "endpoints")]
-    pub(super) addresses: &'a [SocketAddr],
-}
-
-impl Notice for MetricsServed<'_> {
-    fn kind(&self) -> Option<&'static str> {
-        Some("metrics")
-    }
-
-    fn is_timed(&self) -> bool {
-        false
-    }
-
-    fn words(&self) -> Vec<String> {
-        self.addresses.iter().map(|address| format!("metrics at http://{}/metrics", Endpoint(*address))).collect()
-    }
-}
 
 /// New rules are followed.
 #[derive(Serialize)]

@@ -1,12 +1,11 @@
 //! From the flags of `udp serve` to its sockets, its engine and what watches it.
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use udpkit::verbs::ServeOptions;
-use udpkit::{Answer, Capability, Conduct, Interfaces, Options, REPLY_HOP_LIMIT, RateLimit, Rule, Rules, Socket};
+use udpkit::{Answer, Capability, Conduct, Options, REPLY_HOP_LIMIT, RateLimit, Rule, Rules, Socket};
 
 use super::rules;
 use crate::args::{ConductArgs, ServeArgs};
@@ -129,17 +128,6 @@ pub(super) fn workers(args: &ServeArgs, sockets: &[Socket]) -> usize {
             let cores = std::thread::available_parallelism().map_or(1, Into::into);
             cores.min(MOST_SOCKETS / sockets.len().max(1)).max(1)
         }
-    }
-}
-
-/// Where metrics are served.
-pub(super) fn metrics_addresses(args: &ServeArgs, interfaces: &Interfaces) -> Result<Vec<SocketAddr>> {
-    let Some(address) = &args.metrics else { return Ok(Vec::new()) };
-    let port = address.port.unwrap_or_else(|| args.common.port());
-    match &address.host {
-        Some(host) => host.resolve(port, args.common.families(), interfaces),
-        // There is no password: who wants strangers to read says so.
-        None => Ok(vec![SocketAddr::new(args.common.families().loopback(), port)]),
     }
 }
 

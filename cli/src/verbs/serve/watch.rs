@@ -3,18 +3,17 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use udpkit::{End, Interfaces, Remote, Report, Server};
 
 use super::metrics::{self, Metrics};
-use super::notices::{MetricsServed, RulesRead, Status};
-use super::{options, rules};
+use super::notices::{RulesRead, Status};
+use super::rules;
 use crate::args::ServeArgs;
-use crate::output::{ListeningOn, Remark, SharedPrinter, StdPrinter, words_of};
-use crate::runtime::signals;
+use crate::output::{ListeningOn, MetricsServed, Remark, SharedPrinter, StdPrinter, words_of};
+use crate::runtime::{served, signals};
 
 /// How long the end is waited for where no state is told; then it is waited for again.
 const LONG: Duration = Duration::from_secs(3600);
@@ -30,7 +29,7 @@ pub(super) fn begin(
 ) -> Result<Metrics> {
     let hangup = args.rules.clone().map(|file| reload(server, printer, file)).transpose()?;
     signals::handle(stop(server), hangup)?;
-    let addresses = options::metrics_addresses(args, interfaces)?;
+    let addresses = served::addresses(args.metrics.as_ref(), &args.common, interfaces)?;
     let watched = Arc::clone(server);
     let metrics = metrics::serve(&addresses, move || watched.report())?;
     told.say(&ListeningOn { addresses: places, what: "serving" });
@@ -65,32 +64,19 @@ fn stop(server: &Server) -> impl Fn() + Send + use<> {
 }
 
 /// Reads the rules again whenever what is returned is called; where they hold a mistake, the old ones stay.
-///
-/// It is done in a thread of its own, which may have to wait for a file that is a pipe.
 fn reload(server: &Arc<Server>, printer: &SharedPrinter, file: PathBuf) -> Result<impl Fn() + Send + use<>> {
     let (server, printer) = (Arc::clone(server), printer.clone());
-    // Once more is enough, however often it is asked for meanwhile.
-    let (ask, asked) = sync_channel(1);
-    let read = move || {
-        for () in asked {
-            match rules::read(&file) {
-                Ok(rules) => {
-                    let count = rules.len();
-                    server.set_answer(rules);
-                    let mut printer = printer.lock();
-                    printer.say(&RulesRead { count });
-                    printer.flush();
-                }
-                Err(error) => {
-                    let mut printer = printer.lock();
-                    printer.say(&Remark::complaint(format!("keeping the old rules: {}", words_of(&error))));
-                    printer.flush();
-                }
-            }
+    signals::reread(move || {
+        let read = rules::read(&file).map(|rules| {
+            let count = rules.len();
+            server.set_answer(rules);
+            RulesRead { count }
+        });
+        let mut printer = printer.lock();
+        match read {
+            Ok(read) => printer.say(&read),
+            Err(error) => printer.say(&Remark::complaint(format!("keeping the old rules: {}", words_of(&error)))),
         }
-    };
-    std::thread::Builder::new().spawn(read).context("cannot start a thread for rules")?;
-    Ok(move || {
-        let _ = ask.try_send(());
+        printer.flush();
     })
 }

@@ -1,0 +1,60 @@
+//! Metrics in Prometheus' text format, version 0.0.4
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+
+use std::fmt::Display;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Metrics of a verb, written one family after another.
+#[derive(Debug)]
+pub(crate) struct Exposition {
+    /// What the name of each begins with.
+    verb: &'static str,
+    text: String,
+}
+
+impl Exposition {
+    /// Metrics of this verb, none yet.
+    pub(crate) fn new(verb: &'static str) -> Self {
+        Self { verb, text: String::new() }
+    }
+
+    /// Adds a family of one sample.
+    pub(crate) fn metric(self, name: &str, help: &str, value: impl Display) -> Self {
+        self.family(name, help, &[(String::new(), value)])
+    }
+
+    /// Adds samples with their labels, which are ours and need no escapes: no more do name and help. A name that ends with
+    /// `_total` is a counter's.
+    pub(crate) fn family(mut self, name: &str, help: &str, samples: &[(String, impl Display)]) -> Self {
+        let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+        let name = format!("udp_{}_{name}", self.verb);
+        self.text += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        samples.iter().for_each(|(labels, value)| self.text += &format!("{name}{labels} {value}\n"));
+        self
+    }
+
+    /// Adds how long it has been running, and what was built; then all that was added.
+    pub(crate) fn finish(self, elapsed: std::time::Duration) -> String {
+        let version = format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
+        let whole = self.metric("uptime_seconds", "How long it has been running.", elapsed.as_secs_f64());
+        whole.family("build_info", "Always 1; what was built is in the labels.", &[(version, 1)]).text
+    }
+}
+
+/// The routes of these metrics of a verb, which are made anew for each scrape.
+pub(crate) fn routes(verb: &str, text: impl Fn() -> String + Clone + Send + Sync + 'static) -> Router {
+    // It waits for the threads of the verb: less than a millisecond as a rule, a second where they hang. Threads that wait
+    // instead of this one would need a bound of their own.
+    let scrape = async move || ([(CONTENT_TYPE, EXPOSITION)], text());
+    let index = format!("udp {verb}: the metrics are at /metrics\n");
+    Router::new()
+        .route("/metrics", get(scrape))
+        .route("/", get(async move || index.clone()))
+        .fallback((StatusCode::NOT_FOUND, "the metrics are at /metrics\n"))
+}

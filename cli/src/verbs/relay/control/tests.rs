@@ -1,0 +1,523 @@
+//! A relay before a server that echoes, steered over HTTP.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use udpkit::verbs::RelayOptions;
+use udpkit::{Answer, Event, Memberships, Relay, Server, Sink, Socket};
+
+use super::feed::{Happening, KEPT_BYTES, MOST_PEERS};
+use super::{Facts, Line, Tap, line, serve};
+use crate::http::Served;
+use crate::http::access::Access;
+use crate::http::client::{Answer as Response, Listener, STUCK, ask, connect};
+use crate::http::events::MAX_STREAMS;
+
+/// Hands all events to the control.
+struct OnlyTap(Tap);
+
+impl Sink for OnlyTap {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        self.0.event(&event);
+        ControlFlow::Continue(())
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        self.0.catch_up();
+        ControlFlow::Continue(())
+    }
+}
+
+struct World {
+    _echo: Server,
+    relay: Arc<Relay>,
+    control: SocketAddr,
+    client: UdpSocket,
+    _served: Served,
+}
+
+impl World {
+    fn new() -> Self {
+        let echo = Server::start("127.0.0.1:0".parse().unwrap(), Answer::Echo).unwrap();
+        let options = RelayOptions::new(echo.addresses()[0]).seed(7).tells_fates(true);
+        let (tap, line) = line(&options);
+        let socket = Socket::bind("127.0.0.1:0".parse().unwrap(), &options.socket_options()).unwrap();
+        let (target, seed) = (options.target, options.seed);
+        let relay = Arc::new(Relay::launch([socket], options, Memberships::default(), OnlyTap(tap)).unwrap());
+        let command = ["udp", "relay", "9000", "host", "--loss", "1%"].map(str::to_owned).to_vec();
+        let facts = Facts { listen: relay.addresses().to_vec(), target, seed, command };
+        let addresses = ["127.0.0.1:0".parse().unwrap()];
+        let served = serve(&addresses, &Access::default(), line, relay.remote().clone(), facts).unwrap();
+        let client = peer(&relay);
+        Self { _echo: echo, relay, control: served.addresses()[0], client, _served: served }
+    }
+
+    fn ask(&self, request: &str, body: &str) -> Response {
+        ask(self.control, request, &[], body)
+    }
+
+    /// The JSON of an answer that is a success.
+    fn get(&self, path: &str) -> Value {
+        self.done(&format!("GET {path}"), "")
+    }
+
+    fn done(&self, request: &str, body: &str) -> Value {
+        let answer = self.ask(request, body);
+        assert_eq!(answer.status, 200, "{request} {body}: {answer:?}");
+        answer.json()
+    }
+
+    /// The status, the error and the hint of an answer that is none.
+    fn refused(&self, request: &str, body: &str) -> (u16, String, String) {
+        let answer = self.ask(request, body);
+        assert!(answer.status >= 400, "{request} {body}: {answer:?}");
+        let text = |key: &str| answer.json()[key].as_str().unwrap_or_default().to_owned();
+        (answer.status, text("error"), text("hint"))
+    }
+
+    /// Sends a datagram through the relay, and reads its echo.
+    fn round_trip(&self, payload: &[u8]) {
+        self.client.send(payload).unwrap();
+        assert_eq!(self.receive(), payload);
+    }
+
+    fn receive(&self) -> Vec<u8> {
+        let mut buffer = [0; 65536];
+        let len = self.client.recv(&mut buffer).unwrap();
+        buffer[..len].to_vec()
+    }
+
+    fn listen(&self) -> Listener {
+        Listener::new(self.control, "/api/events", &[]).expect("it is a stream")
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a peer is no socket of ours")]
+fn peer(relay: &Relay) -> UdpSocket {
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(relay.address()).unwrap();
+    client.set_read_timeout(Some(STUCK)).unwrap();
+    client
+}
+
+fn impairments(state: &Value) -> [&Value; 2] {
+    ["up", "down"].map(|direction| &state[direction]["impairments"])
+}
+
+#[test]
+fn the_state_says_what_came_and_what_the_links_do() {
+    let world = World::new();
+    world.round_trip(b"hello");
+    world.client.send(b"").unwrap();
+    world.receive();
+    let state = world.get("/api/state");
+    let expected = json!({
+        "v": 1, "seed": 7, "listen": [world.relay.address().to_string()], "peer_links": [], "ignored": {},
+        "peers": {"now": 1, "ever": 1, "expired": 0, "evicted": 0, "lost": 0}, "command": "udp relay 9000 host --seed 7",
+    });
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(&state[key], value, "{key} in {state}");
+    }
+    let lost = json!({"blackout": 0, "chance": 0, "chosen": 0, "codel": 0, "mtu": 0, "queue": 0, "room": 0});
+    for direction in ["up", "down"] {
+        let way = &state[direction];
+        let counted =
+            ["received", "received_bytes", "forwarded", "forwarded_bytes", "duplicated", "under_way", "send_failed"];
+        assert_eq!(counted.map(|key| way[key].as_u64().unwrap()), [2, 5, 2, 5, 0, 0, 0], "{state}");
+        assert_eq!((&way["lost"], &way["impairments"], &way["paused"]), (&lost, &json!({}), &json!(false)));
+        assert!(way["delay_p50_ns"].is_u64() && way["delay_p99_ns"].is_u64(), "{state}");
+    }
+    assert!(state["elapsed_ns"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn impairments_are_set_changed_and_taken_away() {
+    let world = World::new();
+    let state = world.done("PUT /api/impairments/up", r#"{"loss": "5%", "delay": "40ms", "mtu": 1280}"#);
+    assert_eq!(impairments(&state), [&json!({"loss": "5%", "mtu": "1280", "delay": "40ms"}), &json!({})]);
+    let state = world.done("PATCH /api/impairments/both", r#"{"delay": null, "allow-reorder": true}"#);
+    let expected = [json!({"loss": "5%", "mtu": "1280", "allow-reorder": true}), json!({"allow-reorder": true})];
+    assert_eq!(impairments(&state), [&expected[0], &expected[1]]);
+    assert_eq!(state["command"], "udp relay 9000 host --up-loss 5% --up-mtu 1280 --allow-reorder --seed 7");
+    assert_eq!(world.get("/api/state")["up"]["impairments"], expected[0], "it stays");
+    let state = world.done("PUT /api/impairments/both", r#"{"drop": "every:1"}"#);
+    assert_eq!(impairments(&state), [&json!({"drop": "every:1"}), &json!({"drop": "every:1"})]);
+    world.client.send(b"lost").unwrap();
+    let state = world.done("PUT /api/impairments/both", "{}");
+    assert_eq!(impairments(&state), [&json!({}), &json!({})]);
+    // What was sent before the change may come to the relay after it.
+    world.client.send(b"last").unwrap();
+    while world.receive() != b"last" {}
+}
+
+#[test]
+fn a_network_has_links_of_its_own_until_they_are_taken_away() {
+    let world = World::new();
+    let state = world.done("PUT /api/impairments/up?peer=127.0.0.0/8", r#"{"drop": "1"}"#);
+    let own = &state["peer_links"][0];
+    assert_eq!((&own["peer"], &own["up"]["impairments"]), (&json!("127.0.0.0/8"), &json!({"drop": "1"})), "{state}");
+    assert_eq!((&own["down"]["impairments"], impairments(&state)), (&json!({}), [&json!({}), &json!({})]));
+    world.client.send(b"lost").unwrap();
+    world.round_trip(b"second");
+    let state = world.done("PATCH /api/impairments/down?peer=127.0.0.0%2F8", r#"{"delay": "1ms"}"#);
+    let own = &state["peer_links"][0];
+    assert_eq!(
+        (&own["up"]["received"], &own["up"]["left"], &own["up"]["lost"]["chosen"]),
+        (&json!(2), &json!(1), &json!(1))
+    );
+    assert_eq!(own["down"]["impairments"], json!({"delay": "1ms"}));
+    assert_eq!(world.get("/api/datagrams?direction=up")[0]["network"], "127.0.0.0/8");
+    let state = world.done("DELETE /api/impairments/both?peer=127.0.0.0/8", "");
+    assert_eq!(state["peer_links"], json!([]));
+    assert_eq!(state["up"]["lost"]["chosen"], 1, "counts stay");
+    assert_eq!(world.refused("DELETE /api/impairments/both?peer=127.0.0.0/8", "").0, 404);
+    assert_eq!(world.refused("DELETE /api/impairments/up?peer=127.0.0.0/8", "").0, 400);
+    assert_eq!(world.refused("DELETE /api/impairments/both", "").0, 400);
+}
+
+#[test]
+fn mistakes_are_refused_with_advice_and_change_nothing() {
+    let world = World::new();
+    world.done("PUT /api/impairments/both", r#"{"loss": "5%"}"#);
+    let wrong = [
+        ("", "cannot read the body"),
+        ("loss=5%", "cannot read the body"),
+        ("[]", "impairments are an object"),
+        ("null", "impairments are an object"),
+        ("7", "impairments are an object"),
+        (r#"{"loss": {}}"#, "impairments are an object"),
+        (r#"{"loss": "five"}"#, "loss: 'five' is not a loss"),
+        (r#"{"loss": "101%"}"#, "loss: "),
+        (r#"{"delay": "-1s"}"#, "delay: "),
+        (r#"{"delay": "1000000h"}"#, "delay: "),
+        (r#"{"los": "5%"}"#, "los: "),
+        (r#"{"match": "("}"#, "match: "),
+        (r#"{"queue": "1KiB"}"#, "queue: "),
+        (r#"{"rate": "1Mbit/s", "loss": "five"}"#, "loss: "),
+        (r#"{"loss": "\u0000"}"#, "loss: "),
+    ];
+    for (body, start) in wrong {
+        for request in ["PUT /api/impairments/both", "PATCH /api/impairments/down", "PUT /api/impairments/up?peer=::/0"]
+        {
+            let (status, error, _) = world.refused(request, body);
+            assert!(status == 400 && error.starts_with(start), "{request} {body}: {status} {error}");
+        }
+    }
+    assert!(world.refused("PUT /api/impairments/up", r#"{"los": "5%"}"#).2.contains("loss"));
+    let deep = format!("{{\"loss\": {}", "[".repeat(60_000));
+    assert_eq!(world.refused("PUT /api/impairments/up", &deep).0, 400);
+    assert_eq!(world.refused("PUT /api/impairments/up", &"x".repeat(64 * 1024 + 1)).0, 413);
+    assert_eq!(world.refused("PUT /api/impairments/sideways", "{}").0, 400);
+    assert_eq!(world.refused("PUT /api/impairments/up?peer=somebody", "{}").0, 400);
+    assert_eq!(world.refused("PUT /api/impairments/up?pear=::/0", "{}").0, 400);
+    let state = world.get("/api/state");
+    assert_eq!(impairments(&state), [&json!({"loss": "5%"}), &json!({"loss": "5%"})]);
+    assert_eq!(state["peer_links"], json!([]));
+}
+
+#[test]
+fn no_request_makes_the_relay_read_a_file() {
+    let world = World::new();
+    for body in [r#"{"loss": "pattern:/etc/passwd"}"#, r#"{"trace": "/etc/passwd"}"#, r#"{"trace": "/dev/zero"}"#] {
+        let (status, error, _) = world.refused("PUT /api/impairments/up", body);
+        assert!(status == 400 && error.contains("no file is read while the relay runs"), "{error}");
+    }
+}
+
+#[test]
+fn a_network_too_many_is_refused() {
+    let world = World::new();
+    for network in 0..RelayOptions::MOST_NETWORKS {
+        world.done(&format!("PUT /api/impairments/up?peer=10.0.{network}.0/24"), "{}");
+    }
+    let (status, error, _) = world.refused("PUT /api/impairments/up?peer=10.1.0.0/24", "{}");
+    assert!(status == 409 && error.contains("10.1.0.0/24") && error.contains("256 networks have links"), "{error}");
+}
+
+#[test]
+fn a_direction_is_paused_stepped_and_resumed() {
+    let world = World::new();
+    world.round_trip(b"zero");
+    let (status, error, hint) = world.refused("POST /api/step?direction=up", "");
+    assert!(status == 409 && error.contains("nothing is paused") && hint.contains("pause"), "{error}");
+    let state = world.done("POST /api/pause?direction=up", "");
+    assert_eq!(["up", "down"].map(|direction| &state[direction]["paused"]), [true, false]);
+    for payload in [b"one", b"two", b"six"] {
+        world.client.send(payload).unwrap();
+    }
+    while world.get("/api/state")["up"]["under_way"] != 3 {}
+    world.done("POST /api/step?direction=up", "");
+    assert_eq!(world.receive(), b"one");
+    assert_eq!(world.get("/api/state")["up"]["under_way"], 2);
+    assert_eq!(world.done("POST /api/resume", "")["up"]["paused"], false);
+    assert_eq!([world.receive(), world.receive()], [b"two", b"six"]);
+    for wrong in ["POST /api/pause?direction=sideways", "POST /api/pause?way=up"] {
+        assert_eq!(world.refused(wrong, "").0, 400);
+    }
+    let state = world.done("POST /api/pause", "");
+    assert_eq!(["up", "down"].map(|direction| &state[direction]["paused"]), [true, true]);
+}
+
+#[test]
+fn a_datagram_is_injected_by_its_number_or_with_a_payload() {
+    let world = World::new();
+    world.round_trip(b"one");
+    world.round_trip(&[0, 255]);
+    let peer = world.client.local_addr().unwrap();
+    let state = world.done("POST /api/inject", r#"{"direction": "up", "number": 2}"#);
+    assert_eq!((&state["up"]["injected"], &state["up"]["received"]), (&json!(1), &json!(2)));
+    assert_eq!(world.receive(), [0, 255]);
+    world.done("POST /api/inject", r#"{"direction": "down", "number": 1}"#);
+    assert_eq!(world.receive(), b"one");
+    for (key, payload) in [("text", "hello"), ("hex", "68 65 6c6c6f")] {
+        world.done("POST /api/inject", &json!({"direction": "down", "peer": peer, key: payload}).to_string());
+        assert_eq!(world.receive(), b"hello");
+    }
+    world.done("POST /api/inject", &json!({"direction": "down", "peer": peer, "text": ""}).to_string());
+    assert_eq!(world.receive(), b"");
+}
+
+#[test]
+fn what_cannot_be_injected_is_refused() {
+    let world = World::new();
+    let long = vec![b'x'; KEPT_BYTES + 1];
+    world.round_trip(&long);
+    let cases = [
+        (json!({"direction": "up", "number": 1}), 404, "too long to have been kept whole"),
+        (json!({"direction": "up", "number": 2}), 404, "datagram 2 is not kept"),
+        (json!({"direction": "up", "number": 1, "network": "::/0"}), 404, "datagram 1 is not kept"),
+        (json!({"direction": "up", "number": 1, "network": "all"}), 400, "'all' is not a network"),
+        (json!({"direction": "both", "number": 1}), 400, "one way"),
+        (json!({"direction": "up"}), 400, "say which datagram"),
+        (json!({"direction": "up", "number": 1, "text": "x"}), 400, "say which datagram"),
+        (json!({"direction": "up", "peer": "127.0.0.1:9"}), 400, "no payload"),
+        (json!({"direction": "up", "peer": "127.0.0.1:9", "text": "", "hex": ""}), 400, "two payloads"),
+        (json!({"direction": "up", "peer": "127.0.0.1:9", "hex": "0g"}), 400, "not a hex digit"),
+        (json!({"direction": "up", "peer": "localhost", "text": ""}), 400, "no address with a port"),
+        (json!({"direction": "up", "peer": "127.0.0.1:9", "text": ""}), 409, "there is no such peer"),
+        (json!({"direction": "up", "number": -1}), 400, "cannot read the body"),
+        (json!({"number": 1}), 400, "cannot read the body"),
+        (json!({"direction": "up", "nummer": 1}), 400, "cannot read the body"),
+    ];
+    for (body, expected, part) in cases {
+        let (status, error, _) = world.refused("POST /api/inject", &body.to_string());
+        assert!(status == expected && error.contains(part), "{body}: {status} {error}");
+    }
+    assert_eq!(world.get("/api/state")["up"]["injected"], 0);
+}
+
+#[test]
+fn reset_begins_again() {
+    let world = World::new();
+    world.done("PUT /api/impairments/both", r#"{"delay": "1ms"}"#);
+    world.round_trip(b"one");
+    let state = world.done("POST /api/reset", "");
+    assert_eq!(impairments(&state), [&json!({}), &json!({})]);
+    assert_eq!((&state["up"]["received"], &state["peers"]["now"]), (&json!(0), &json!(1)));
+    world.round_trip(b"two");
+    assert_eq!(world.get("/api/datagrams?direction=up")[1]["number"], 1);
+}
+
+#[test]
+fn the_last_datagrams_are_listed_with_their_fates() {
+    let world = World::new();
+    world.done("PUT /api/impairments/up", r#"{"drop": "2", "duplicate": "100%", "corrupt": "100%"}"#);
+    world.client.send(&[0; 300]).unwrap();
+    world.client.send(b"lost").unwrap();
+    world.receive();
+    world.receive();
+    world.round_trip_done();
+    let all = world.get("/api/datagrams?direction=up");
+    let [first, second] = [&all[0], &all[1]];
+    let bit = first["corrupted_bit"].as_u64().unwrap();
+    assert!(bit < 2400 && first["copy"]["corrupted_bit"].is_u64(), "{all}");
+    let expected = json!({
+        "direction": "up", "number": 1, "network": null, "peer": world.client.local_addr().unwrap(), "length": 300,
+        "exempt": false, "fate": "leaves", "by": null, "overtaken_by": null, "marked": false, "sent": true,
+        "copy_sent": true, "kept": true, "hex": "00".repeat(256),
+    });
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(&first[key], value, "{key} in {first}");
+    }
+    let time = |key: &str| first[key].as_u64().unwrap();
+    assert!(time("entered_ns") <= time("decided_ns") && time("decided_ns") <= time("left_ns"), "{first}");
+    let lost = ["fate", "by", "decided_ns", "left_ns", "sent", "hex", "copy"].map(|key| &second[key]);
+    assert_eq!(
+        lost,
+        [&json!("lost"), &json!("chosen"), &Value::Null, &Value::Null, &Value::Null, &json!("6c6f7374"), &Value::Null]
+    );
+    assert_eq!(world.get("/api/datagrams").as_array().unwrap().len(), 4);
+}
+
+impl World {
+    /// Waits until the relay has done all that it was given.
+    fn round_trip_done(&self) {
+        while self.get("/api/state")["up"]["received"] != 2 {}
+    }
+}
+
+#[test]
+fn peers_are_listed() {
+    let world = World::new();
+    assert_eq!(world.get("/api/peers"), json!([]));
+    world.round_trip(b"hello");
+    let peers = world.get("/api/peers");
+    assert_eq!(peers.as_array().unwrap().len(), 1);
+    assert_eq!(peers[0]["peer"], world.client.local_addr().unwrap().to_string());
+    assert!(peers[0]["upstream"].as_str().unwrap().contains(':'), "{peers}");
+}
+
+#[test]
+fn who_listens_hears_of_each_datagram_and_of_the_state() {
+    let world = World::new();
+    let mut events = world.listen();
+    let (name, state) = events.next().unwrap();
+    assert_eq!((name.as_str(), &state["up"]["received"]), ("state", &json!(0)));
+    world.round_trip(b"hello");
+    for direction in ["up", "down"] {
+        let fate = events.until("fate");
+        let part = ["direction", "number", "length", "fate"].map(|key| fate[key].to_string());
+        assert_eq!(part, [format!("\"{direction}\""), "1".to_owned(), "5".to_owned(), "\"leaves\"".to_owned()]);
+        let left = events.until("left");
+        let part = ["direction", "number", "copy", "sent"].map(|key| left[key].to_string());
+        assert_eq!(part, [format!("\"{direction}\""), "1".to_owned(), "false".to_owned(), "true".to_owned()]);
+    }
+    while events.until("state")["up"]["received"] != 1 {}
+    world.done("PUT /api/impairments/up", r#"{"loss": "100%"}"#);
+    world.client.send(b"lost").unwrap();
+    let fate = events.until("fate");
+    assert_eq!((&fate["fate"], &fate["by"], &fate["number"]), (&json!("lost"), &json!("chance"), &json!(2)));
+}
+
+#[test]
+fn of_more_than_anybody_sees_a_sample_is_shown_and_that_is_said() {
+    let world = World::new();
+    let mut events = world.listen();
+    let total = 2000;
+    for _ in 0..total {
+        world.round_trip(b"hello");
+    }
+    let (mut shown, mut kept, mut of, mut states) = (0, 0, 0, 0);
+    // What was sampled is said before each state.
+    while states < 2 {
+        let (name, data) = events.next().unwrap();
+        match name.as_str() {
+            "fate" if data["direction"] == "up" => shown += 1,
+            "sampled" if data["direction"] == "up" => {
+                kept += data["kept"].as_u64().unwrap();
+                of += data["of"].as_u64().unwrap();
+            }
+            "state" if data["up"]["received"] == total => states += 1,
+            _ => {}
+        }
+    }
+    // A machine that needs ten seconds for them shows all.
+    assert_eq!(shown < total, of > 0, "{shown} shown, {kept} of {of}");
+    assert_eq!(of - kept, total - shown);
+    assert!(world.get("/api/datagrams").as_array().unwrap().len() <= 128);
+}
+
+#[test]
+fn get_changes_nothing() {
+    let world = World::new();
+    for path in ["pause", "resume", "step", "reset", "inject", "impairments/up", "impairments/both?peer=::/0"] {
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            let answer = world.ask(&format!("{method} /api/{path}"), r#"{"loss": "100%"}"#);
+            assert_eq!(answer.status, 405, "{method} {path}");
+        }
+    }
+    let state = world.get("/api/state");
+    assert_eq!((impairments(&state), &state["up"]["paused"]), ([&json!({}), &json!({})], &json!(false)));
+}
+
+#[test]
+fn what_another_page_sends_changes_nothing() {
+    let world = World::new();
+    for header in ["Origin: http://evil.example", "Origin: null", "Host: evil.example", "Sec-Fetch-Site: cross-site"] {
+        for (request, body) in [("POST /api/pause", ""), ("PUT /api/impairments/both", r#"{"loss": "100%"}"#)] {
+            assert!([403, 421].contains(&ask(world.control, request, &[header], body).status), "{header}");
+        }
+        assert!(Listener::new(world.control, "/api/events", &[header]).is_none(), "{header}");
+    }
+    let state = world.get("/api/state");
+    assert_eq!((impairments(&state), &state["up"]["paused"]), ([&json!({}), &json!({})], &json!(false)));
+}
+
+#[test]
+fn the_page_and_each_answer_say_that_they_are_for_nobody_else() {
+    let world = World::new();
+    for request in ["GET /", "GET /api/state", "GET /api/nothing", "PUT /api/impairments/up", "POST /api/state"] {
+        let answer = world.ask(request, "");
+        for header in [
+            "cache-control: no-store",
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+            "cross-origin-resource-policy: same-origin",
+        ] {
+            assert!(answer.headers.iter().any(|line| line == header), "{request}: {header} in {answer:?}");
+        }
+        let policy =
+            answer.headers.iter().filter(|line| line.starts_with("content-security-policy: default-src 'none'"));
+        assert_eq!(policy.count(), 1, "{answer:?}");
+    }
+    assert!(world.ask("GET /", "").body.contains("<!doctype html>"));
+}
+
+#[test]
+fn clients_that_stall_flood_and_talk_nonsense_do_not_stop_the_relay() {
+    let world = World::new();
+    let request = "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut stalled: Vec<TcpStream> = (0..MAX_STREAMS).map(|_| connect(world.control)).collect();
+    stalled.iter_mut().for_each(|stream| stream.write_all(request.as_bytes()).unwrap());
+    let nonsense = [
+        "PUT /api/impairments/up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65536\r\n\r\n{",
+        "PUT /api/impairments/up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "\x16\x03\x01",
+        "GET /api/events HTTP/1.1\r\nHost: localhost\r\n",
+    ];
+    let mut crowd = Vec::new();
+    for turn in 0..400usize {
+        let mut stream = connect(world.control);
+        // It may be closed before it has said all.
+        let _ = stream.write_all(nonsense[turn % nonsense.len()].as_bytes());
+        crowd.push(stream);
+        world.round_trip(&turn.to_be_bytes());
+    }
+    assert_eq!(ask(world.control, "GET /api/events", &[], "").status, 503, "no stream was cut off for the crowd");
+    let state = world.get("/api/state");
+    assert_eq!((&state["up"]["received"], &state["down"]["forwarded"]), (&json!(400), &json!(400)));
+    drop(stalled);
+    // It is noticed when something is sent to them.
+    while Listener::new(world.control, "/api/events", &[]).is_none() {}
+}
+
+#[test]
+fn a_relay_that_has_ended_is_said_to_have() {
+    let world = World::new();
+    let _ = world.relay.stop();
+    for request in ["GET /api/state", "POST /api/pause", "GET /api/events", "GET /api/peers", "PUT /api/impairments/up"]
+    {
+        assert_eq!(world.refused(request, "{}").0, 503, "{request}");
+    }
+    assert_eq!(world.get("/api/datagrams"), json!([]));
+}
+
+#[test]
+fn of_many_peers_some_are_listed() {
+    let (tap, line) = line(&RelayOptions::new("127.0.0.1:9".parse().unwrap()));
+    let mut tap = tap;
+    let count = u16::try_from(MOST_PEERS).unwrap() + 1;
+    for port in 1..=count {
+        let peer = SocketAddr::from(([127, 0, 0, 1], port));
+        let appeared = udpkit::event::PeerChanged::new(peer, None, udpkit::event::PeerChange::Appeared);
+        tap.event(&Event::Peer(appeared));
+    }
+    let Line { happenings: (mut happenings, counts), .. } = line;
+    counts.ask_peers();
+    tap.catch_up();
+    let Ok(Happening::Peers(peers)) = happenings.try_recv() else { panic!("they were asked for") };
+    assert_eq!(peers.len(), MOST_PEERS);
+}
