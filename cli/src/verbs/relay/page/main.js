@@ -78,6 +78,10 @@ function takeEvent(name, data) {
     const gone = datagrams.gone(data);
     if (gone) table.update(gone);
   }
+  if (name === "missed") {
+    connection.missed = (connection.missed ?? 0) + data.events;
+    showConnection();
+  }
   if (name === "sampled") lanes.lanes[data.direction].sample(data);
 }
 
@@ -165,10 +169,11 @@ function takeConnection(is, seconds) {
 }
 
 function showConnection() {
-  const key = { waiting: "connecting", connected: "connected", lost: "lostConnection", unauthorised: "token" }[connection.is];
+  const connected = connection.missed ? "connectedMissed" : "connected";
+  const key = { waiting: "connecting", connected, lost: "lostConnection", unauthorised: "token" }[connection.is];
   const element = byId("connection");
   element.dataset.state = connection.is;
-  element.textContent = say(key, { seconds: connection.seconds });
+  element.textContent = say(key, { seconds: connection.seconds, count: count(connection.missed ?? 0) });
 }
 
 /** Does something to a direction: pause, resume, step, or a copy of its last datagram. */

@@ -14,6 +14,7 @@ export const WORDS = {
   large: ["Large, for a projector", "Besar, untuk proyektor"],
   connecting: ["Connecting to the relay …", "Menghubungi relay …"],
   connected: ["Connected", "Terhubung"],
+  connectedMissed: ["Connected; the page missed {count} events", "Terhubung; {count} peristiwa terlewat oleh halaman ini"],
   lostConnection: ["Lost the connection to the relay. Next attempt in {seconds} s.",
     "Sambungan ke relay terputus. Dicoba lagi dalam {seconds} dtk."],
   token: ["Token of this relay", "Token relay ini"],
