@@ -5,9 +5,10 @@
 mod common;
 mod netns;
 
+use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::ControlFlow;
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use common::{V4, V6, bind, bind_to, is_over, patience, receive, receive_one, send_run, told_all};
@@ -333,5 +334,76 @@ fn empty_and_longest_datagrams_pass() {
             send_run(&target, &Transmit::to(received.meta.source), std::slice::from_ref(&payload));
             assert!(receive_one(&peer).payload == payload, "{len} bytes back");
         }
+    }
+}
+
+/// dnsdist, which answers each question with the address that it has of who asked.
+struct NamesWhoAsks {
+    child: Child,
+    /// What it says has somewhere to go as long as it runs.
+    _said: BufReader<ChildStdout>,
+}
+
+impl NamesWhoAsks {
+    /// Listens at the port in both families; returns when it does.
+    fn new() -> Self {
+        let configuration = std::env::temp_dir().join(format!("udpkit-dnsdist-{}.conf", std::process::id()));
+        let text = format!(
+            r#"
+            setLocal("127.0.0.1:{PORT}")
+            addLocal("[::1]:{PORT}")
+            setSecurityPollSuffix("")
+            setProxyProtocolACL({{ "127.0.0.0/8", "::1/128" }})
+            setACL({{ "0.0.0.0/0", "::/0" }})
+            newServer("127.0.0.1:9")
+            addAction(AllRule(), LuaAction(function(question)
+                return DNSAction.Spoof, question.remoteaddr:toString()
+            end))"#
+        );
+        std::fs::write(&configuration, text).expect("there is room");
+        let mut command = Command::new("dnsdist");
+        command.args(["--supervised", "--disable-syslog", "-C"]).arg(&configuration);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("it can be run");
+        let mut said = BufReader::new(child.stdout.take().expect("it was asked for"));
+        let (mut listening, mut line) = (0, String::new());
+        while listening < 2 {
+            line.clear();
+            assert!(said.read_line(&mut line).expect("it says text") > 0, "dnsdist ended");
+            listening += u32::from(line.starts_with("Listening on "));
+        }
+        std::fs::remove_file(configuration).expect("it is ours");
+        Self { child, _said: said }
+    }
+}
+
+impl Drop for NamesWhoAsks {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn another_program_learns_from_the_header_who_sent_a_datagram() {
+    if !netns::require("dnsdist") || !enter("another_program_learns_from_the_header_who_sent_a_datagram") {
+        return;
+    }
+    let _dnsdist = NamesWhoAsks::new();
+    for (ip, from, kind) in [(V4, "10.1.0.1", 1), (V6, "fd01::1", 28)] {
+        let options = RelayOptions::new(SocketAddr::new(ip, PORT)).proxy_protocol(true);
+        let relay = launch(SocketAddr::new(ip, 0), options);
+        let from: IpAddr = from.parse().expect("an address");
+        let peer = peer(from);
+        // Question 7, recursion desired, for the address of `a`.
+        let question = [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, kind, 0, 1];
+        peer.send_to(&question, relay.address()).expect("loopback takes it");
+        let mut answer = [0; 512];
+        let len = peer.recv(&mut answer).expect("it is answered");
+        let octets = match from {
+            IpAddr::V4(v4) => v4.octets().to_vec(),
+            IpAddr::V6(v6) => v6.octets().to_vec(),
+        };
+        assert!(answer[..len].ends_with(&octets), "{:x?}", &answer[..len]);
     }
 }
