@@ -71,6 +71,9 @@ fn how(line: &str) -> How {
     if let Some((_, how)) = SPECIAL.into_iter().find(|(special, _)| *special == line) {
         return how;
     }
+    if line.starts_with("curl ") {
+        return How::Not("tests/relay_control.rs runs it beside a relay");
+    }
     match line.split(' ').nth(1) {
         Some("serve" | "listen" | "relay") => How::UntilStopped,
         Some("send" | "broadcast" | "replay" | "interfaces" | "man" | "completions") => How::ToItsEnd,

@@ -34,6 +34,10 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp relay :10000 host:9000 --blackout every:30s,for:2s", "no network for 2 s, again and again"),
     ("udp relay :10000 host:9000 --drop 3 --match '^SET '", "lose the third datagram that begins with 'SET '"),
     ("udp relay :10000 host:9000", "only forward"),
+    #[cfg(feature = "http")]
+    ("udp relay :10000 host:9000 --control :8080", "watch and change it at http://127.0.0.1:8080/"),
+    #[cfg(feature = "http")]
+    ("curl -X PATCH http://127.0.0.1:8080/api/impairments/up -d '{\"loss\": \"5%\"}'", "the same from a program"),
 ];
 
 /// What the exit statuses mean.
