@@ -38,7 +38,7 @@ fn every_curl_of_the_page_and_of_the_help_does_what_it_says() {
     let (_server, relay, address, line) = relay(&["--control", "127.0.0.1:0"]);
     Place::Here.run(&["send", &address, "hello"]).assert_status(0);
     let help = Place::Here.run(&["relay", "--help"]).text();
-    let of_help = help.lines().filter_map(|line| line.trim().starts_with("curl ").then(|| line.trim()));
+    let of_help = help.lines().map(str::trim).filter(|line| line.starts_with("curl "));
     let commands: Vec<_> = PAGE.lines().filter(|line| line.starts_with("curl ")).chain(of_help).collect();
     assert!(commands.len() > 12 && commands.iter().all(|command| command.contains(SHOWN)), "{commands:?}");
     for command in commands {
