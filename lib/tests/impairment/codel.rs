@@ -236,6 +236,22 @@ fn whatever_comes_is_controlled_as_it_is_described() {
     assert!(lost > 1000 && marked > 1000, "{lost} lost, {marked} marked");
 }
 
+#[test]
+fn a_queue_is_remembered_for_sixteen_intervals_and_no_longer() {
+    let (codel, mut outcomes) = (CoDel::new(ms(1), ms(10)), std::collections::BTreeSet::new());
+    for first in 130..160 {
+        for gap in 150..195 {
+            // Two bursts of twice what the link sends; some first ones end with one that is lost when it is due.
+            let came = |number: u64| number * 400_000 + if number < first { 0 } else { gap * 1_000_000 };
+            let arrivals: Vec<_> = (0..first + 100).map(|number| (came(number), 1000, false)).collect();
+            let (ours, theirs) = (ours(codel, 1250, &arrivals), as_rfc_8289(codel, false, 1250, &arrivals));
+            assert_eq!(ours, theirs, "{first}, {gap}");
+            outcomes.insert(count(&ours[usize::try_from(first).unwrap()..].to_vec(), |it| it.is_none()));
+        }
+    }
+    assert!(outcomes.len() > 1, "{outcomes:?}: it begins with one, or with what was right before");
+}
+
 /// What a sender meets that halves its window when something was lost or marked, as TCP does, and adds to it otherwise.
 struct Flow {
     /// How long datagrams waited, but in the first ten of 40 seconds; ascending.

@@ -411,22 +411,22 @@ fn rules_lose_and_delay_as_links_do() {
     let (pattern, seed) = (Pattern::parse("..x").unwrap(), 7);
     let list = [
         Rule::any().prefix("burst").echo().loses(bursts),
-        Rule::any().prefix("third").echo().loses(pattern),
         Rule::any().prefix("late").echo().delay(10 * MS..=30 * MS),
+        Rule::any().prefix("third").echo().loses(pattern),
     ];
     let mut desk = Desk::with(unguarded(rules(list).seed(seed)));
     let options = |place: u64| match place {
         0 => ImpairmentOptions::default().loss(bursts),
-        1 => ImpairmentOptions::default().loss(Pattern::parse("..x").unwrap()),
-        _ => ImpairmentOptions::default().delay(20 * MS).jitter(Jitter::Uniform(10 * MS)).keep_order(false),
+        1 => ImpairmentOptions::default().delay(20 * MS).jitter(Jitter::Uniform(10 * MS)).keep_order(false),
+        _ => ImpairmentOptions::default().loss(Pattern::parse("..x").unwrap()),
     };
     // The nth reply of a rule has the fate of the nth datagram of a link.
     let mut links = [0, 1, 2].map(|place| Impairment::new(options(place), seed + place, desk.now).unwrap());
     let mut lost = 0;
     for number in 0..3000 {
         // Not one after the other.
-        let place = [0, 0, 1, 2, 1][number % 5];
-        desk.hear(["burst", "third", "late"][place]);
+        let place = [0, 0, 2, 1, 2][number % 5];
+        desk.hear(["burst", "late", "third"][place]);
         let departure = links[place].datagram(desk.now, 5).original.departure();
         let due = departure.map(|departure| departure.at);
         lost += u64::from(due.is_none());
