@@ -46,7 +46,7 @@ enum How {
 }
 
 /// Command lines that are not run as others of their verb are.
-const SPECIAL: [(&str, How); 13] = [
+const SPECIAL: [(&str, How); 14] = [
     ("udp listen --tui", How::Not("tests/tui.rs runs it on a terminal")),
     ("udp listen 9000 --tui", How::Not("tests/tui.rs runs it on a terminal")),
     ("cargo run --release -- serve", How::Not(".ci/run builds and runs what it builds")),
@@ -63,6 +63,7 @@ const SPECIAL: [(&str, How); 13] = [
     ),
     ("udp send 127.0.0.1:9000 hello -c 6 --every 200ms --wait 150ms", How::Not(WORKED)),
     ("udp listen --count 1 --raw > payload", How::UntilStopped),
+    ("udp relay --explain fates.jsonl 17", How::Not("tests/relay_truth.rs explains what it wrote")),
 ];
 
 const WORKED: &str = "tests/rules.rs runs it beside the rules of the page";

@@ -1,9 +1,11 @@
 //! The flags of `udp relay` and their help.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args as ArgGroup;
+use clap::builder::ArgPredicate;
 
 use super::common::{CommonArgs, SendingArgs, busy_wait, status_interval};
 #[cfg(feature = "http")]
@@ -15,8 +17,12 @@ use crate::words::address::Address;
 use crate::words::range::AddressRange;
 use crate::words::units;
 
-/// A heading in the help.
+/// Headings in the help.
 const FORWARDING: &str = "Forwarding";
+const TRUTH: &str = "What happened";
+
+/// Where nothing is relayed: no address that is used.
+const UNUSED: &str = "127.0.0.1:9";
 
 /// What the help shows first, and all that `-h` shows.
 pub(super) const MOST_USED: &[&str] =
@@ -33,6 +39,8 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp relay :10000 host:9000 --reorder 2%,3 --duplicate 1%", "in any order, and some twice"),
     ("udp relay :10000 host:9000 --blackout every:30s,for:2s", "no network for 2 s, again and again"),
     ("udp relay :10000 host:9000 --drop 3 --match '^SET '", "lose the third datagram that begins with 'SET '"),
+    ("udp relay :10000 host:9000 --loss 5% --truth fates.jsonl", "write down what becomes of each datagram"),
+    ("udp relay --explain fates.jsonl 17", "and why the 17th of each direction was lost, late or copied"),
     ("udp relay :10000 host:9000", "only forward"),
     #[cfg(feature = "http")]
     ("udp relay :10000 host:9000 --control :8080", "watch and change it at http://127.0.0.1:8080/"),
@@ -65,6 +73,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 #[command(mut_arg("count", |count| count.help("Stop after N datagrams, both directions together")))]
 #[command(mut_arg("port", |port| port.help("Port for LISTEN or TARGET without one [default: 10000]")))]
 #[command(mut_arg("verbose", |verbose| verbose.help("Print peers that come and go, datagrams ignored")))]
+#[command(override_usage = "udp relay [OPTIONS] <LISTEN> <TARGET>\n       udp relay --explain <FILE> <NUMBER>")]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
 #[command(mut_args(habits::options_of("relay")))]
@@ -72,12 +81,17 @@ pub(crate) struct RelayArgs {
     /// Where peers send to: HOST:PORT, :PORT, PORT
     ///
     /// Besides these, HOST or [V6]:PORT; or a multicast group to join.
-    #[arg(value_name = "LISTEN", value_parser = one_address)]
+    #[arg(value_name = "LISTEN", value_parser = one_address, required = false, required_unless_present = "explain", default_value_if("explain", ArgPredicate::IsPresent, UNUSED))]
     pub(crate) listen: AddressRange,
     /// Where that goes: HOST:PORT; :PORT of this host
     ///
     /// Besides these, HOST or [V6]:PORT.
-    #[arg(value_name = "TARGET")]
+    #[arg(
+        value_name = "TARGET",
+        required = false,
+        required_unless_present = "explain",
+        default_value_if("explain", ArgPredicate::IsPresent, UNUSED)
+    )]
     pub(crate) target: Address,
     #[command(flatten)]
     pub(crate) impairments: ImpairmentArgs,
@@ -87,6 +101,14 @@ pub(crate) struct RelayArgs {
     /// Change the impairments over time, or for some peers, as this file says
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) scenario: Option<PathBuf>,
+    /// Write what becomes of each datagram to this file, in JSON Lines; - is standard output
+    ///
+    /// A file that there is is overwritten.
+    #[arg(long, value_name = "FILE", help_heading = TRUTH)]
+    pub(crate) truth: Option<PathBuf>,
+    /// Say what became of datagram NUMBER, in both directions, as a file of --truth has it; and relay nothing
+    #[arg(long, value_names = ["FILE", "NUMBER"], num_args = 2, conflicts_with_all = ["listen", "target", "truth"], help_heading = TRUTH)]
+    pub(crate) explain: Vec<OsString>,
     /// Print the status at this interval, 10ms or more; 0: never [default: 1s on a terminal, else never]
     #[arg(long, value_name = "DURATION", value_parser = status_interval, hide = true)]
     pub(crate) status: Option<Duration>,

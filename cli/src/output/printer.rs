@@ -155,6 +155,14 @@ impl<W: Write, N: Write> Printer<W, N> {
         self.say_now(notice);
     }
 
+    /// The same, as one of those lines of which so many are printed in a second as people can use.
+    pub(crate) fn say_bounded(&mut self, notice: &impl Notice) -> ControlFlow<()> {
+        if !self.is_held() {
+            self.say(notice);
+        }
+        self.flow()
+    }
+
     /// The same, whatever was left out before.
     fn say_now(&mut self, notice: &impl Notice) {
         // What cannot be an object any more, since standard output takes nothing, people can still read.

@@ -398,9 +398,10 @@ impl Outcome {
     pub(crate) fn summary(&self) -> Value {
         let summary = self.objects().pop().unwrap_or_else(|| panic!("no summary: {self:?}"));
         assert_eq!(summary["type"], "summary", "{self:?}");
-        // Those of `serve` are in its summaries alone.
+        // Those of `serve` and `relay` are in their summaries alone.
         let of_serve = ["answered", "reply_failed", "taken"].into_iter().filter_map(|key| summary.get(key));
-        let used = of_serve.chain([&summary["delivered"]]).map(number);
+        let of_relay = ["up", "down"].into_iter().filter_map(|way| summary.get(way)?.get("received"));
+        let used = of_serve.chain(of_relay).chain([&summary["delivered"]]).map(number);
         let ignored = summary["ignored"].as_object().expect("by reason").values().map(number);
         assert_eq!(number(&summary["received"]), used.chain(ignored).sum::<u64>(), "{summary}");
         summary

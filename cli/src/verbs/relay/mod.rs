@@ -1,7 +1,9 @@
 //! `udp relay`: forwards datagrams through a network as bad as was asked for, and what watches and steers that.
 
+mod asked;
 #[cfg(feature = "http")]
 mod control;
+mod explain;
 #[cfg(feature = "http")]
 mod metrics;
 mod notices;
@@ -11,6 +13,7 @@ mod over_http;
 #[cfg(feature = "http")]
 mod page;
 mod target;
+mod truth;
 mod watch;
 
 use std::sync::Arc;
@@ -24,10 +27,16 @@ use crate::runtime::exit::{Exit, finish, receiver_exit};
 use crate::runtime::missing;
 use crate::runtime::printing::check_format;
 use crate::runtime::sockets::{buffer_of, listening};
+use asked::{Asked, Changes};
+use notices::Ending;
+use truth::Truth;
 
 /// Relays until a signal, `--count` or `--for` ends it.
 pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     check_format(&args.common)?;
+    if !args.explain.is_empty() {
+        return explain::explain(args);
+    }
     let interfaces = Interfaces::list().unwrap_or_default();
     let options = options::relay(args, &interfaces)?;
     let socket_options = options::socket_options(args, &options);
@@ -38,14 +47,18 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
         SharedPrinter::new(StdPrinter::std_queued(settings).context("cannot start a thread that writes")?, &interfaces);
     let missing = missing::of(&listening.sockets, &notices::consequences(args), args.common.verbose);
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
-    let (target, seed) = (options.target, options.seed);
+    let (target, seed, asked, changes) = (options.target, options.seed, Asked::of(&options), Changes::default());
     let options = options.destinations(listening.destinations.clone());
     let (tap, over_http) = over_http::prepare(args, &options, &interfaces)?;
-    let tells_fates = options.tells_fates || tap.is_some();
+    let command = notices::command(args, seed);
+    let truth =
+        args.truth.as_ref().map(|path| Truth::begin(path, &options, &places, &command, &printer)).transpose()?;
+    let tells_fates = options.tells_fates || tap.is_some() || truth.is_some();
     let options = options.tells_fates(tells_fates);
+    let sink = watch::sink(args, &printer, tap, truth.as_ref(), &changes);
     // Whatever the relay has to say, it says it after what is said here.
     let mut first = printer.lock();
-    let relay = Arc::new(Relay::launch(listening.sockets, options, memberships, watch::sink(args, &printer, tap))?);
+    let relay = Arc::new(Relay::launch(listening.sockets, options, memberships, sink)?);
     missing.iter().for_each(|missing| first.say(missing));
     watch::begin(&relay, &places, target, seed, &mut first)?;
     let _following = target::follow(args, &relay, target, &printer)?;
@@ -54,11 +67,14 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     drop(first);
     let end = watch::watch(&relay, &printer, options::status_interval(args))?;
     let report = relay.stop();
+    let truth = truth.map(|truth| truth.finish(&printer));
     let mut printer = printer.lock();
     // So that the summary finds room.
     printer.drain();
-    printer.conclude(&notices::summary(&report, seed, buffer));
+    let ending =
+        Ending { asked: &asked, changes: &changes, seed, command, truth: truth.as_ref(), receive_buffer: buffer };
+    printer.conclude(&notices::summary(&report, &ending));
     printer.drain();
     let exit = receiver_exit(&printer, &report, end, &args.common, report.own.up.received.datagrams);
-    finish(&printer, exit)
+    finish(&printer, if truth.is_some_and(|truth| truth.has_failed) { Exit::Failed } else { exit })
 }

@@ -9,8 +9,9 @@ use udpkit::verbs::{Direction, RelayOptions};
 use udpkit::{Interfaces, Options};
 
 use crate::args::{ImpairmentArgs, RelayArgs};
+use crate::hint::Hint;
 use crate::output::Settings;
-use crate::runtime::{descriptors, printing, sockets};
+use crate::runtime::{descriptors, output_file, printing, sockets};
 use crate::words::address::{Address, Families};
 use crate::words::format::Format;
 use crate::words::impairments::{Changes, Words};
@@ -22,6 +23,7 @@ const UPSTREAM_BUFFER: usize = 256 << 10;
 
 /// What the engine is asked for.
 pub(super) fn relay(args: &RelayArgs, interfaces: &Interfaces) -> Result<RelayOptions> {
+    check_truth(args)?;
     let target = one(&args.target, args, interfaces)?;
     let copies =
         args.copy_to.iter().map(|copy| of_family(copy, target, args, interfaces)).collect::<Result<Vec<_>>>()?;
@@ -50,6 +52,17 @@ fn impairments(args: &ImpairmentArgs) -> Result<(Words, Words)> {
         words.map_err(|mistake| anyhow!("cannot impair what goes {direction}: {mistake}"))
     };
     Ok((words(Direction::Up, &args.up)?, words(Direction::Down, &args.down)?))
+}
+
+/// Refuses a truth file in which other lines would be, too.
+fn check_truth(args: &RelayArgs) -> Result<()> {
+    match &args.truth {
+        Some(path) if args.common.format() == Format::Json && output_file::is_standard_output(path) => Err(Hint::on(
+            format!("the truth file '{}' is standard output, where other lines go", path.display()),
+            "leave out --json, or name a file",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The address that was given.

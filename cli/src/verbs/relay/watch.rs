@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use udpkit::{End, Event, Relay, Sink};
+use udpkit::{End, Event, Relay, Report, Sink};
 
-use super::notices::Relaying;
+use super::asked::Changes;
+use super::notices::{ImpairedNotice, PeerNotice, Relaying, Status};
 use super::over_http::Tap;
+use super::truth::{Truth, TruthSink};
 use crate::args::RelayArgs;
 use crate::output::{News, Refusals, SharedPrinter, StdPrinter};
 use crate::runtime::signals;
@@ -32,31 +34,70 @@ pub(super) fn begin(
     Ok(())
 }
 
-/// Waits for the end, and tells the state meanwhile.
-pub(super) fn watch(relay: &Relay, _printer: &SharedPrinter, interval: Option<Duration>) -> Result<End> {
+/// Waits for the end, and says how it goes meanwhile.
+pub(super) fn watch(relay: &Relay, printer: &SharedPrinter, interval: Option<Duration>) -> Result<End> {
+    let mut before = Report::default();
     loop {
         if let Some(end) = relay.wait(interval.unwrap_or(LONG)) {
             return Ok(end?);
         }
+        if interval.is_some() {
+            let now = relay.report();
+            let mut printer = printer.lock();
+            printer.say(&Status::new(&before, &now));
+            printer.flush();
+            before = now;
+        }
     }
 }
 
-/// What takes the events of the relay.
-pub(super) fn sink(args: &RelayArgs, printer: &SharedPrinter, tap: Option<Tap>) -> RelaySink {
-    RelaySink { printer: printer.clone(), news: News::new(args.common.verbose, Refusals::Counted), tap }
+/// What takes the events of the relay: prints what is news, counts changes, and hands over what is for the
+/// truth file and for who watches over HTTP.
+pub(super) fn sink(
+    args: &RelayArgs,
+    printer: &SharedPrinter,
+    tap: Option<Tap>,
+    truth: Option<&Truth>,
+    changes: &Changes,
+) -> RelaySink {
+    RelaySink {
+        printer: printer.clone(),
+        news: News::new(args.common.verbose, Refusals::Counted),
+        is_verbose: args.common.verbose,
+        tap,
+        truth: truth.map(Truth::sink),
+        changes: changes.clone(),
+    }
 }
 
-/// Prints what is news.
+/// Takes what the relay has to say.
 pub(super) struct RelaySink {
     printer: SharedPrinter,
     news: News,
+    is_verbose: bool,
     tap: Option<Tap>,
+    truth: Option<TruthSink>,
+    changes: Changes,
 }
 
 impl Sink for RelaySink {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         if let Some(tap) = &mut self.tap {
             tap.event(&event);
+        }
+        if let Some(truth) = &mut self.truth {
+            truth.event(&event);
+        }
+        match &event {
+            // These are of single datagrams, and not to be printed.
+            Event::Fate(_) | Event::Left(_) => return ControlFlow::Continue(()),
+            Event::Peer(_) if !self.is_verbose => return ControlFlow::Continue(()),
+            Event::Peer(changed) => return self.printer.lock().say_bounded(&PeerNotice::new(changed)),
+            Event::Impaired(impaired) => {
+                self.changes.note(impaired);
+                return self.printer.lock().say_bounded(&ImpairedNotice::new(impaired));
+            }
+            _ => {}
         }
         let passes = self.news.passes(&event);
         let repeated = self.news.take_due();
@@ -71,6 +112,9 @@ impl Sink for RelaySink {
     fn idle(&mut self) -> ControlFlow<()> {
         if let Some(tap) = &mut self.tap {
             tap.catch_up();
+        }
+        if let Some(truth) = &mut self.truth {
+            truth.idle();
         }
         self.printer.lock().idle()
     }
