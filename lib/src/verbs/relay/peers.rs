@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use crate::datagram::Transmit;
 use crate::socket_id::SocketId;
 
+/// Entries of peers that are gone which are kept at most, besides as many as there are peers.
+const SPARE: usize = 64;
+
 /// Who a peer is: an address and port, and which of our addresses it asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
@@ -93,6 +96,10 @@ impl Peers {
         self.get(upstream)?;
         let (_, peer) = self.rows[upstream.index()].take()?;
         self.upstream.remove(&peer.key());
+        if self.by_age.len() > 2 * self.len() + SPARE {
+            let rows = self.rows.iter().flatten();
+            self.by_age = rows.map(|(upstream, peer)| Reverse((peer.heard, *upstream))).collect();
+        }
         Some(peer)
     }
 
@@ -132,5 +139,25 @@ impl Peers {
     pub(super) fn find(&self, address: SocketAddr) -> Option<SocketId> {
         let row = self.rows.iter().flatten().find(|(_, peer)| peer.reply.destination == address);
         row.map(|(upstream, _)| *upstream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_that_are_gone_before_their_time_leave_nothing_behind() {
+        let now = crate::clock::now();
+        let mut peers = Peers::default();
+        for number in 0..10_000u16 {
+            let upstream = SocketId::first(usize::from(number % 7));
+            let source = SocketAddr::from(([192, 0, 2, 1], number + 1));
+            peers.insert(upstream, Peer::new(SocketId::first(9), Transmit::to(source), source, 0, now));
+            if number % 7 == 6 {
+                (0..7).for_each(|place| drop(peers.remove(SocketId::first(place))));
+            }
+            assert!(peers.by_age.len() <= 2 * peers.len() + SPARE + 1);
+        }
     }
 }
