@@ -118,7 +118,12 @@ fn pages() -> Vec<(String, String)> {
         |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md") && !lesson.contains(path);
     let mut paths: Vec<_> = docs.filter(is_page).collect();
     paths.push(top.join("README.md"));
-    let read = |path: PathBuf| (path.display().to_string(), std::fs::read_to_string(path).expect("it is text"));
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).expect("it is text");
+        // tests/recipes.rs runs these, and compares what they print.
+        let before_recipes = text.split("\n## Recipes\n").next().map(str::to_owned);
+        (path.display().to_string(), before_recipes.unwrap_or_default())
+    };
     paths.into_iter().map(read).collect()
 }
 

@@ -11,6 +11,7 @@ use std::process::Stdio;
 use std::sync::LazyLock;
 
 use common::netns::{Lan, require};
+use common::pages::{Block, blocks, path, read, runs, with_outputs};
 use common::{Place, Scratch};
 use regex::{Captures, Regex};
 
@@ -20,45 +21,6 @@ const PAGES: [&str; 2] = ["lesson.md", "pelajaran.md"];
 const MANY: (&str, &str) = ("1000000", "100000");
 /// What ends the output of a block.
 const MARK: &str = "--- end of a block";
-
-/// A block of code in a page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Block {
-    /// `sh`, `python` or `text`.
-    language: String,
-    code: String,
-    /// The file that the words before it say to save it as.
-    file: Option<String>,
-}
-
-fn path(page: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page)
-}
-
-fn read(page: &str) -> String {
-    std::fs::read_to_string(path(page)).expect("the page is there")
-}
-
-fn blocks(page: &str) -> Vec<Block> {
-    let saved = Regex::new("`([a-z_]+\\.py)`:\n\n$").expect("it is one");
-    let mut blocks = Vec::new();
-    let mut rest = page;
-    while let Some((words, block)) = rest.split_once("```") {
-        let (language, block) = block.split_once('\n').expect("a block begins on a line of its own");
-        let (code, after) = block.split_once("```\n").expect("a block ends");
-        let file = saved.captures(words).map(|found| found[1].to_owned());
-        blocks.push(Block { language: language.to_owned(), code: code.to_owned(), file });
-        rest = after;
-    }
-    blocks
-}
-
-/// The blocks that are run, each with what it prints as the page says.
-fn runs(blocks: &[Block]) -> Vec<(&str, &str)> {
-    let next = |place: usize| blocks.get(place + 1).filter(|block| block.language == "text");
-    let of_shell = blocks.iter().enumerate().filter(|(_, block)| block.language == "sh");
-    of_shell.map(|(place, block)| (block.code.as_str(), next(place).map_or("", |text| text.code.as_str()))).collect()
-}
 
 /// Runs all blocks in one shell, as somebody would paste them; returns what each prints.
 fn run(blocks: &[Block]) -> Option<Vec<String>> {
@@ -132,40 +94,6 @@ fn lines(code: &str, text: &str) -> BTreeSet<String> {
     text.lines().filter(|line| !(fast && is_drop(line))).map(|line| stable(line, timed)).collect()
 }
 
-/// The page with these outputs in the place of those that it has.
-fn with_outputs(page: &str, outputs: &[String]) -> String {
-    let mut outputs = outputs.iter();
-    let mut output = None;
-    let mut result = String::new();
-    for (place, part) in page.split("```").enumerate() {
-        if place > 0 {
-            result.push_str("```");
-        }
-        match part.split_once('\n') {
-            Some(("sh", code)) if place % 2 == 1 => {
-                let printed = outputs.next().expect("each block was run");
-                output = Some(printed).filter(|_| !code.contains(MANY.0));
-            }
-            Some(("text", _)) if place % 2 == 1 => {
-                if let Some(output) = output {
-                    result.push_str("text\n");
-                    result.push_str(&shortened(output));
-                    continue;
-                }
-            }
-            _ => {}
-        }
-        result.push_str(part);
-    }
-    result
-}
-
-/// An output as a page shows it: times to the millisecond, and no bytes that a terminal would obey.
-fn shortened(output: &str) -> String {
-    let time = Regex::new(r"(\d\d:\d\d:\d\d\.\d{3})\d+").expect("it is one");
-    time.replace_all(output, "$1").replace('\x1b', "␛")
-}
-
 #[test]
 fn both_pages_have_the_same_blocks() {
     let [english, indonesian] = PAGES.map(|page| blocks(&read(page)));
@@ -186,7 +114,7 @@ fn each_block_prints_what_stands_below_it() {
     let Some(outputs) = run(&blocks) else { return };
     if std::env::var("SNAPSHOTS").as_deref() == Ok("overwrite") {
         for page in PAGES {
-            let text = with_outputs(&read(page), &outputs);
+            let text = with_outputs(&read(page), &outputs, |code| code.contains(MANY.0));
             std::fs::write(path(page), text).expect("the page can be written");
         }
         return;

@@ -3,6 +3,7 @@
 
 #[path = "../../../lib/tests/netns/mod.rs"]
 pub(crate) mod netns;
+pub(crate) mod pages;
 #[path = "../../../lib/tests/refusal/mod.rs"]
 pub(crate) mod refusal;
 pub(crate) mod schema;

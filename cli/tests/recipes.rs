@@ -1,0 +1,93 @@
+//! The recipes of docs/relay.md: their blocks are run in a throw-away network, and print what stands below them.
+//!
+//! `SNAPSHOTS=overwrite cargo test -p udpkit-cli --test recipes` writes what they print today into the page.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::LazyLock;
+
+use common::netns::{Lan, require};
+use common::pages::{blocks, path, read, runs, with_outputs};
+use common::{Place, Scratch};
+use regex::Regex;
+
+const PAGE: &str = "relay.md";
+/// What the part of the page begins with that is run.
+const RECIPES: &str = "\n## Recipes\n";
+/// What ends the output of a block.
+const MARK: &str = "--- end of a block";
+/// Waits until something listens at a port, for a minute at most.
+const READY: &str =
+    "ready() { tries=0; until ss -Hlun sport = :$1 | grep -q .; do sleep 0.05; [ $((tries += 1)) -lt 1200 ]; done; }";
+
+/// The part of the page before the recipes, and the recipes.
+fn halves(page: &str) -> (&str, &str) {
+    page.split_at(page.find(RECIPES).expect("the page has recipes"))
+}
+
+/// A block as a shell runs it that waits for each program in the background: whoever pastes it line by line is slow enough.
+fn waiting(code: &str) -> String {
+    static STARTED: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?m)^(udp (?:serve|listen|relay) \S*?:(\d+) .*&)$").expect("it is one"));
+    STARTED.replace_all(code, "$1\nready $2").into_owned()
+}
+
+/// Runs all blocks in one shell; returns what each prints.
+fn run(code: &[&str]) -> Option<Vec<String>> {
+    let lan = Lan::new("")?;
+    let scratch = Scratch::new();
+    let programs = Path::new(env!("CARGO_BIN_EXE_udp")).parent().expect("it is in a directory").display();
+    let mut script = format!(
+        "exec 2>&1; trap 'kill $(jobs -p) 2> /dev/null' EXIT; cd '{}'; PATH='{programs}':$PATH\n{READY}\n",
+        scratch.path().display()
+    );
+    code.iter().for_each(|code| script.push_str(&format!("{}echo '{MARK}'\n", waiting(code))));
+    let script = scratch.file("recipes.sh", script);
+    // Whatever hangs does not do so for ever.
+    let mut command = Place::Bridge(&lan).command("timeout");
+    let output = command.args(["300", "bash", &script]).stdin(Stdio::null()).output().expect("bash can be run");
+    let said = String::from_utf8(output.stdout).expect("what the blocks print is text");
+    let mut said: Vec<_> = said.split(&format!("{MARK}\n")).map(str::to_owned).collect();
+    let rest = said.pop();
+    assert!(output.status.success() && rest.as_deref() == Some(""), "{:?} {rest:?} {said:#?}", output.status);
+    Some(said)
+}
+
+/// The lines of an output without what differs from run to run: times, ports, and, where the network itself depends on
+/// time, how many.
+fn stable(code: &str, output: &str) -> Vec<String> {
+    static TIME: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\d+(\.\d+)? (ns|us|µs|ms|s)\b|\d+\.\d+(/\d+\.\d+)+").expect("it is one"));
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d+(\.\d+)?").expect("it is one"));
+    let depends_on_time = ["blackout", "rate 1Mbit/s", "--at"].iter().any(|word| code.contains(word));
+    let lines = output.lines().map(|line| TIME.replace_all(line.trim_end(), "<time>"));
+    lines.map(|line| if depends_on_time { NUMBER.replace_all(&line, "<number>").into() } else { line.into() }).collect()
+}
+
+#[test]
+fn each_recipe_prints_what_stands_below_it() {
+    if !["bash", "ss"].into_iter().all(require) {
+        return;
+    }
+    let page = read(PAGE);
+    let (before, recipes) = halves(&page);
+    let blocks = blocks(recipes);
+    let runs = runs(&blocks);
+    assert!(runs.len() > 10, "{}", runs.len());
+    let code: Vec<_> = runs.iter().map(|(code, _)| *code).collect();
+    let Some(outputs) = run(&code) else { return };
+    if std::env::var("SNAPSHOTS").as_deref() == Ok("overwrite") {
+        let text = format!("{before}{}", with_outputs(recipes, &outputs, |_| false));
+        return std::fs::write(path(PAGE), text).expect("the page can be written");
+    }
+    for ((code, text), output) in runs.into_iter().zip(&outputs) {
+        assert_eq!(
+            stable(code, output),
+            stable(code, text),
+            "this block:\n{code}\nprinted:\n{output}\nand not:\n{text}"
+        );
+    }
+}
