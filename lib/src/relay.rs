@@ -23,8 +23,6 @@ use crate::verbs::{LinkChange, RelayEngine, RelayFigures, RelayInput, RelayOptio
 
 /// How long the relay has to say what it did so far. It never waits for anything for as long.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Fates that [`Relay::truth`] holds at most; the oldest go first.
-const MOST_FATES: usize = 65_536;
 
 /// Forwards datagrams between peers and a target, through a network as bad as you ask, in a thread of its own, until it is
 /// stopped or dropped.
@@ -142,12 +140,13 @@ impl Relay {
         if !memberships.is_empty() {
             memberships.update(&sockets, &crate::interface::Interfaces::list().unwrap_or_default())?;
         }
+        let most = options.kept_fates;
         let engine = RelayEngine::new(options.own(addresses.clone()))?;
         let (remote, control) = Remote::pair()?;
         let truth = Arc::<Mutex<VecDeque<TruthRecord>>>::default();
         let last = Arc::<(Mutex<Last>, Condvar)>::default();
         let drive = Drive::new(control).memberships(memberships);
-        let sink = Recording { truth: Arc::clone(&truth), sink };
+        let sink = Recording { truth: Arc::clone(&truth), most, sink };
         let work = Work { sockets: Sockets::new(sockets)?, engine, drive, sink };
         let result = Arc::clone(&last);
         let thread = std::thread::Builder::new().name("relay".to_owned()).spawn(move || work.go(&result));
@@ -190,8 +189,8 @@ impl Relay {
         self.last().report.clone()
     }
 
-    /// What became of each datagram whose fate is fulfilled: of the last 65,536, in the order in which they were lost or left. Empty
-    /// where [`RelayOptions::tells_fates`] is not set.
+    /// What became of each datagram whose fate is fulfilled: of the last [`RelayOptions::kept_fates`], in the order in which they were lost or
+    /// left. Empty where [`RelayOptions::tells_fates`] is not set.
     #[must_use]
     pub fn truth(&self) -> Vec<TruthRecord> {
         self.truth.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
@@ -248,16 +247,20 @@ impl<S: Sink> Work<S> {
 /// Keeps what became of datagrams, and hands everything on.
 struct Recording<S> {
     truth: Arc<Mutex<VecDeque<TruthRecord>>>,
+    /// How much of it is kept.
+    most: usize,
     sink: S,
 }
 
 impl<S> Recording<S> {
     fn keep(&self, record: TruthRecord) {
         let mut truth = self.truth.lock().unwrap_or_else(PoisonError::into_inner);
-        if truth.len() >= MOST_FATES {
+        if truth.len() >= self.most {
             truth.pop_front();
         }
-        truth.push_back(record);
+        if self.most > 0 {
+            truth.push_back(record);
+        }
     }
 
     fn fate(&self, decided: &Decided<'_>) {

@@ -30,6 +30,7 @@ pub(super) fn relay(args: &RelayArgs, interfaces: &Interfaces) -> Result<RelayOp
     let (up, down) = impairments(&args.impairments)?;
     descriptors::reserve(u64::from(args.max_peers));
     Ok(RelayOptions::new(target)
+        .kept_fates(0)
         .up(up.options())
         .down(down.options())
         .copies_to(copies)

@@ -63,6 +63,8 @@ pub struct RelayOptions {
     pub limits: Limits,
     /// Whether to report what becomes of each datagram ([`Event::Fate`](crate::Event::Fate), [`Event::Left`](crate::Event::Left)).
     pub tells_fates: bool,
+    /// How many of these fates [`Relay::truth`](crate::Relay::truth) holds at most; the oldest go first. 65,536 by default.
+    pub kept_fates: usize,
 }
 
 setters! { RelayOptions {
@@ -86,6 +88,7 @@ setters! { RelayOptions {
     into receive_buffer: Option<usize>,
     limits: Limits,
     tells_fates: bool,
+    kept_fates: usize,
 }}
 
 impl RelayOptions {
@@ -116,6 +119,7 @@ impl RelayOptions {
             receive_buffer: None,
             limits: Limits::default(),
             tells_fates: false,
+            kept_fates: 65_536,
         }
     }
 

@@ -155,7 +155,7 @@ mod tests {
             let source = SocketAddr::from(([192, 0, 2, 1], number + 1));
             peers.insert(upstream, Peer::new(SocketId::first(9), Transmit::to(source), source, 0, now));
             if number % 7 == 6 {
-                (0..7).for_each(|place| drop(peers.remove(SocketId::first(place))));
+                (0..7).for_each(|place| assert!(peers.remove(SocketId::first(place)).is_some()));
             }
             assert!(peers.by_age.len() <= 2 * peers.len() + SPARE + 1);
         }
