@@ -59,7 +59,7 @@ fn stable(line: &str, timed: bool) -> String {
         let alternatives = [
             r"(?<kept>\d+\.\d+\.\d+\.\d+(?::1000\d\b)?|\[::\]:10000|status \d+|#\d+|UTF-8|0x\w+|rmem_max)",
             r"(?<time>\d\d:\d\d:\d\d\.\d+)",
-            r"(?<duration>\d+(?:\.\d+)? (?:ns|µs|ms|s)\b)",
+            r"(?<duration>\d+(?:\.\d+)? (?:ns|us|µs|ms|s)\b)",
             r"(?<spread>\d+\.\d+(?:/\d+\.\d+)+)",
             r"(?<port>:\d{5}\b|', \d{4,5}\))",
             r"(?<segments>\d+ TCP segments)",
