@@ -80,6 +80,7 @@ fn routes(desk: Desk, access: &Access) -> Router {
         .route("/api/reset", post(steering::reset))
         .route("/api/inject", post(steering::inject))
         .route("/api/peers", get(peers))
+        .route("/api/presets", get(async || json(&[(); 0])))
         .route("/api/datagrams", get(datagrams))
         .route("/api/events", get(events))
         .with_state(desk);
