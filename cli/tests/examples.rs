@@ -142,6 +142,7 @@ impl Stage {
         let lan = Lan::new(NETWORK)?;
         let files = Scratch::new();
         files.file("house.toml", "[[rule]]\nreply = 'pong'\n");
+        files.file("evening.toml", "[[at]]\ntime = '1h'\nboth.loss = '5%'\n");
         files.file("cmds", "one\ntwo\n");
         files.file("msearch", "M-SEARCH * HTTP/1.1\r\n\r\n");
         let mut peer = Place::On(&lan, "h2").udp(PEER);

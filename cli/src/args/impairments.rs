@@ -6,8 +6,10 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::words::impairments::{Changes, Files, Name};
 
-/// Headings in the help.
-const HEADINGS: [&str; 2] = ["Impairments", "Impairments of one direction"];
+/// The heading of impairments in the help.
+pub(super) const HEADING: &str = "Impairments";
+/// That of those that are for one direction.
+const ONE_DIRECTION: &str = "Impairments of one direction";
 
 /// The impairments of a command line: those of both directions, and those of one, which win.
 #[derive(Clone, Debug, Default)]
@@ -26,9 +28,9 @@ struct Flags {
     help: &'static str,
 }
 
-const BOTH: Flags = Flags { prefix: "", heading: HEADINGS[0], help: "" };
-const UP: Flags = Flags { prefix: "up-", heading: HEADINGS[1], help: "Only from peers to TARGET: see" };
-const DOWN: Flags = Flags { prefix: "down-", heading: HEADINGS[1], help: "Only from TARGET to peers: see" };
+const BOTH: Flags = Flags { prefix: "", heading: HEADING, help: "" };
+const UP: Flags = Flags { prefix: "up-", heading: ONE_DIRECTION, help: "Only from peers to TARGET: see" };
+const DOWN: Flags = Flags { prefix: "down-", heading: ONE_DIRECTION, help: "Only from TARGET to peers: see" };
 
 impl Flags {
     fn long(self, name: Name) -> String {

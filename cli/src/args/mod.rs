@@ -26,7 +26,6 @@ pub(crate) use common::{CommonArgs, PaceArgs, PayloadArgs, PrintArgs, SendingArg
 pub(crate) use completion::VARIABLE as COMPLETION_VARIABLE;
 #[cfg(feature = "http")]
 pub(crate) use control::{ControlArgs, TOKEN_VARIABLE};
-pub(crate) use impairments::ImpairmentArgs;
 pub(crate) use listen::{CaptureArgs, ListenArgs};
 pub(crate) use others::{CompletionsArgs, InterfacesArgs, ManArgs};
 pub(crate) use relay::RelayArgs;

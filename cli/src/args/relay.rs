@@ -12,8 +12,9 @@ use super::common::{CommonArgs, SendingArgs, busy_wait, status_interval};
 use super::control::ControlArgs;
 use super::habits;
 use super::help::{self, Example, Status};
-use super::impairments::ImpairmentArgs;
+use super::impairments::{HEADING as IMPAIRMENTS, ImpairmentArgs};
 use crate::words::address::Address;
+use crate::words::impairments::presets::Preset;
 use crate::words::range::AddressRange;
 use crate::words::units;
 
@@ -26,7 +27,7 @@ const UNUSED: &str = "127.0.0.1:9";
 
 /// What the help shows first, and all that `-h` shows.
 pub(super) const MOST_USED: &[&str] =
-    &["impair-loss", "impair-delay", "impair-jitter", "impair-rate", "scenario", "seed", "verbose"];
+    &["impair-loss", "impair-delay", "impair-jitter", "impair-rate", "like", "scenario", "seed", "verbose"];
 
 /// The examples of the help; `-h` shows the first three.
 pub(super) const EXAMPLES: &[Example] = &[
@@ -39,6 +40,8 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp relay :10000 host:9000 --reorder 2%,3 --duplicate 1%", "in any order, and some twice"),
     ("udp relay :10000 host:9000 --blackout every:30s,for:2s", "no network for 2 s, again and again"),
     ("udp relay :10000 host:9000 --drop 3 --match '^SET '", "lose the third datagram that begins with 'SET '"),
+    ("udp relay :10000 host:9000 --like lte", "a mobile network, as it was measured"),
+    ("udp relay :10000 host:9000 --scenario evening.toml", "what changes when; SIGHUP reads the file again"),
     ("udp relay :10000 host:9000 --loss 5% --truth fates.jsonl", "write down what becomes of each datagram"),
     ("udp relay --explain fates.jsonl 17", "and why the 17th of each direction was lost, late or copied"),
     ("udp relay :10000 host:9000", "only forward"),
@@ -98,8 +101,16 @@ pub(crate) struct RelayArgs {
     /// Make the same random choices again [default: others]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Change the impairments over time, or for some peers, as this file says
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Like a network that was measured: dsl, lte, 3g ...
+    ///
+    /// There are dsl, lte, lte-bad, 3g, satellite and wifi-bad. The options that this stands for are printed, with the source of their figures; others win
+    /// over them, and none takes one away: --like lte --rate none.
+    #[arg(long, value_name = "PRESET", value_parser = Preset::named, help_heading = IMPAIRMENTS)]
+    pub(crate) like: Option<&'static Preset>,
+    /// Change impairments over time, or for some peers
+    ///
+    /// A TOML file (docs/relay.md); SIGHUP reads it again, and its time begins anew. Flags win over what it says of the start.
+    #[arg(long, value_name = "FILE", help_heading = IMPAIRMENTS)]
     pub(crate) scenario: Option<PathBuf>,
     /// Write what becomes of each datagram to this file, in JSON Lines; - is standard output
     ///

@@ -13,4 +13,5 @@ pub(crate) mod requests;
 pub(crate) mod served;
 pub(crate) mod signals;
 pub(crate) mod sockets;
+pub(crate) mod tables;
 pub(crate) mod writing;

@@ -24,6 +24,11 @@ pub(crate) fn quoted(word: &str) -> String {
     }
 }
 
+/// Words as a shell takes them, with spaces between.
+pub(crate) fn shell_line<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
+    words.into_iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

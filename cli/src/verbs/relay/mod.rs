@@ -12,6 +12,8 @@ mod options;
 mod over_http;
 #[cfg(feature = "http")]
 mod page;
+mod reload;
+mod scenario;
 mod target;
 mod truth;
 mod watch;
@@ -28,7 +30,7 @@ use crate::runtime::missing;
 use crate::runtime::printing::check_format;
 use crate::runtime::sockets::{buffer_of, listening};
 use asked::{Asked, Changes};
-use notices::Ending;
+use notices::{Ending, Relaying};
 use truth::Truth;
 
 /// Relays until a signal, `--count` or `--for` ends it.
@@ -38,7 +40,9 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
         return explain::explain(args);
     }
     let interfaces = Interfaces::list().unwrap_or_default();
-    let options = options::relay(args, &interfaces)?;
+    let source = scenario::Source::new(args);
+    let plan = source.plan()?;
+    let options = options::relay(args, &plan, &interfaces)?;
     let socket_options = options::socket_options(args, &options);
     let listening = listening(std::slice::from_ref(&args.listen), &args.common, &socket_options, None, &interfaces)?;
     let (buffer, places) = (buffer_of(&listening.sockets), listening.places());
@@ -60,7 +64,8 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let mut first = printer.lock();
     let relay = Arc::new(Relay::launch(listening.sockets, options, memberships, sink)?);
     missing.iter().for_each(|missing| first.say(missing));
-    watch::begin(&relay, &places, target, seed, &mut first)?;
+    let hangup = source.has_file().then(|| reload::reload(source, plan.clone(), &relay, &printer)).transpose()?;
+    watch::begin(&relay, &Relaying::new(&places, target, seed, &plan), &mut first, hangup)?;
     let _following = target::follow(args, &relay, target, &printer)?;
     let _serving = over_http.serve(&relay, &places, target, seed, &mut first)?;
     first.flush();

@@ -9,6 +9,7 @@ use udpkit::verbs::{Direction, DirectionFigures, RelayFigures};
 use udpkit::{Capability, Quantiles, Report};
 
 use super::asked::{self, Asked, Changes, LinkSummary};
+use super::scenario::Plan;
 use super::truth::Written;
 use crate::args::RelayArgs;
 use crate::output::json::is_false;
@@ -16,8 +17,8 @@ use crate::output::summary::{Lateness, Summary, counts, dropped, ignored};
 use crate::output::{Notice, Tone, endpoints};
 use crate::runtime::missing::{self, Consequence};
 use crate::words::endpoint::Endpoint;
-use crate::words::impairments::Words;
-use crate::words::spelling::quoted;
+use crate::words::impairments::{Words, command_line};
+use crate::words::spelling::{quoted, shell_line};
 use crate::words::units;
 
 /// It relays from now on.
@@ -27,6 +28,33 @@ pub(super) struct Relaying<'a> {
     pub(super) addresses: &'a [SocketAddr],
     pub(super) target: Endpoint,
     pub(super) seed: u64,
+    /// What is done to datagrams from the start, in words.
+    up: &'a Words,
+    down: &'a Words,
+    /// The preset that some of the words are from, and where its figures are from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    like: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'static str>,
+    /// Whether there is more to the words than the command line.
+    #[serde(skip)]
+    is_news: bool,
+}
+
+impl<'a> Relaying<'a> {
+    pub(super) fn new(addresses: &'a [SocketAddr], target: SocketAddr, seed: u64, plan: &'a Plan) -> Self {
+        let Plan { preset, start, .. } = plan;
+        Self {
+            addresses,
+            target: Endpoint(target),
+            seed,
+            up: &start.up,
+            down: &start.down,
+            like: preset.map(|preset| preset.name),
+            source: preset.map(|preset| preset.source),
+            is_news: preset.is_some() || plan.has_file,
+        }
+    }
 }
 
 impl Notice for Relaying<'_> {
@@ -40,7 +68,15 @@ impl Notice for Relaying<'_> {
 
     fn words(&self) -> Vec<String> {
         let places: Vec<_> = self.addresses.iter().map(|address| Endpoint(*address).to_string()).collect();
-        vec![format!("relaying from {} to {}, seed {}", places.join(", "), self.target, self.seed)]
+        let mut lines = vec![format!("relaying from {} to {}, seed {}", places.join(", "), self.target, self.seed)];
+        let flags = command_line::flags(self.up, self.down);
+        if self.is_news && !flags.is_empty() {
+            lines.push(format!("  {}", shell_line(&flags)));
+        }
+        if let (Some(name), Some(source)) = (self.like, self.source) {
+            lines.push(format!("  {name}: {source}"));
+        }
+        lines
     }
 }
 

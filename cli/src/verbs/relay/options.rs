@@ -4,17 +4,17 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
-use udpkit::verbs::{Direction, RelayOptions};
+use anyhow::{Result, bail};
+use udpkit::verbs::RelayOptions;
 use udpkit::{Interfaces, Options};
 
-use crate::args::{ImpairmentArgs, RelayArgs};
+use super::scenario::Plan;
+use crate::args::RelayArgs;
 use crate::hint::Hint;
 use crate::output::Settings;
 use crate::runtime::{descriptors, output_file, printing, sockets};
 use crate::words::address::{Address, Families};
 use crate::words::format::Format;
-use crate::words::impairments::{Changes, Words};
 
 /// The state is told at this interval on a terminal.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -22,20 +22,17 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 const UPSTREAM_BUFFER: usize = 256 << 10;
 
 /// What the engine is asked for.
-pub(super) fn relay(args: &RelayArgs, interfaces: &Interfaces) -> Result<RelayOptions> {
+pub(super) fn relay(args: &RelayArgs, plan: &Plan, interfaces: &Interfaces) -> Result<RelayOptions> {
     check_truth(args)?;
     let target = one(&args.target, args, interfaces)?;
     let copies =
         args.copy_to.iter().map(|copy| of_family(copy, target, args, interfaces)).collect::<Result<Vec<_>>>()?;
-    let (up, down) = impairments(&args.impairments)?;
     descriptors::reserve(u64::from(args.max_peers));
-    Ok(RelayOptions::new(target)
+    let options = RelayOptions::new(target)
         .kept_fates(0)
-        .up(up.options())
-        .down(down.options())
         .copies_to(copies)
         .interfaces(args.common.interfaces.clone())
-        .seed(args.seed.unwrap_or_else(|| fastrand::u64(1..=9_999_999)))
+        .seed(args.seed.or(plan.seed).unwrap_or_else(|| fastrand::u64(1..=9_999_999)))
         .most_peers(args.max_peers as usize)
         .idle(args.idle)
         .hop_limit(args.sending.ttl)
@@ -43,16 +40,8 @@ pub(super) fn relay(args: &RelayArgs, interfaces: &Interfaces) -> Result<RelayOp
         .proxy_protocol(args.proxy_protocol)
         .busy_wait(args.busy_wait)
         .receive_buffer(args.common.recv_buffer.unwrap_or(UPSTREAM_BUFFER))
-        .limits(args.common.limits()))
-}
-
-/// What the links do at the start: up, down.
-fn impairments(args: &ImpairmentArgs) -> Result<(Words, Words)> {
-    let words = |direction: Direction, own: &Changes| {
-        let words = args.both.clone().and(own).words();
-        words.map_err(|mistake| anyhow!("cannot impair what goes {direction}: {mistake}"))
-    };
-    Ok((words(Direction::Up, &args.up)?, words(Direction::Down, &args.down)?))
+        .limits(args.common.limits());
+    Ok(plan.apply(options))
 }
 
 /// Refuses a truth file in which other lines would be, too.

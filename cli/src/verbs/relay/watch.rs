@@ -1,8 +1,6 @@
 //! What watches the relay: signals, and the state told now and then.
 
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -15,22 +13,20 @@ use super::truth::{Truth, TruthSink};
 use crate::args::RelayArgs;
 use crate::output::{News, Refusals, SharedPrinter, StdPrinter};
 use crate::runtime::signals;
-use crate::words::endpoint::Endpoint;
 
 /// How long the end is waited for where no state is told; then it is waited for again.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Hears signals, and then says that it relays: from then on others may send to it, or end it.
+/// Hears signals, and then says that it relays: from then on others may send to it, or end it. At SIGHUP, `hangup` is called.
 pub(super) fn begin(
-    relay: &Arc<Relay>,
-    places: &[SocketAddr],
-    target: SocketAddr,
-    seed: u64,
+    relay: &Relay,
+    relaying: &Relaying<'_>,
     first: &mut StdPrinter,
+    hangup: Option<impl Fn() + Send + 'static>,
 ) -> Result<()> {
     let remote = relay.remote().clone();
-    signals::handle(move || remote.stop(), None::<fn()>)?;
-    first.say(&Relaying { addresses: places, target: Endpoint(target), seed });
+    signals::handle(move || remote.stop(), hangup)?;
+    first.say(relaying);
     Ok(())
 }
 

@@ -4,24 +4,19 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use toml::Spanned;
+use anyhow::Result;
 use toml::de::{DeTable, DeValue};
 use udpkit::verbs::Network;
 use udpkit::{MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Rule, Rules, Template, TemplateError};
 
-use crate::hint::Hint;
+use crate::runtime::tables::{self, Checked, Mistake, Value, known_keys, seed, string, table};
 use crate::words::bytes;
-use crate::words::excerpt::{LONGEST_ERROR, shortened};
-use crate::words::text_file::{self, place};
 use crate::words::units;
 
 /// Bytes of a rules file.
 const MOST_BYTES: usize = 1 << 20;
 /// Rules in a file; a datagram may be compared with each.
 const MOST_RULES: usize = 10_000;
-/// Mistakes that are told at once.
-const MOST_TOLD: usize = 5;
 
 const FILE_KEYS: [&str; 2] = ["rule", "seed"];
 const RULE_KEYS: [&str; 7] = ["match", "reply", "reply_hex", "echo", "nothing", "delay", "drop"];
@@ -31,53 +26,12 @@ const PAYLOADS: [&str; 5] = ["text", "hex", "prefix", "prefix_hex", "regex"];
 
 /// Reads a file of rules.
 pub(crate) fn read(path: &Path) -> Result<Rules> {
-    let cannot = |reason: &str| anyhow!("cannot read rules '{}': {reason}", path.display());
-    let text = text_file::read(path, MOST_BYTES).map_err(|reason| cannot(&reason))?;
-    parse(&text).map_err(|mistakes| {
-        let told: Vec<_> = mistakes.iter().take(MOST_TOLD).map(|mistake| mistake.tell(&text)).collect();
-        let first = cannot(&told[0]);
-        match &told[1..] {
-            [] => first,
-            next => Hint::on(
-                first.to_string(),
-                format!("it has {} mistakes; the next: {}", mistakes.len(), next.join("; ")),
-            ),
-        }
-    })
-}
-
-/// What is wrong in a file, and where: in bytes from its start.
-#[derive(Debug)]
-pub(crate) struct Mistake {
-    at: usize,
-    message: String,
-}
-
-type Checked<T> = Result<T, Mistake>;
-type Value<'a> = Spanned<DeValue<'a>>;
-
-impl Mistake {
-    fn new(at: usize, message: impl Into<String>) -> Self {
-        Self { at, message: shortened(&message.into(), LONGEST_ERROR).into_owned() }
-    }
-
-    /// A mistake in a value.
-    fn of(value: &Value<'_>, message: impl Into<String>) -> Self {
-        Self::new(value.span().start, message)
-    }
-
-    /// It with its place, as people are told.
-    pub(crate) fn tell(&self, text: &str) -> String {
-        format!("{}: {}", place(text, self.at), self.message)
-    }
+    tables::read("rules", path, MOST_BYTES, parse)
 }
 
 /// The rules that a text says, or all that is wrong with it: the first mistake of each rule, and at least one.
 pub(crate) fn parse(text: &str) -> Result<Rules, Vec<Mistake>> {
-    let file = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map_or(text.len(), |span| span.start);
-        vec![Mistake::new(at, error.message())]
-    })?;
+    let file = tables::document(text)?;
     let file = file.get_ref();
     known_keys(file, "a rules file", &FILE_KEYS).map_err(|mistake| vec![mistake])?;
     let values = rule_values(file, text.len()).map_err(|mistake| vec![mistake])?;
@@ -123,11 +77,6 @@ fn rule_values<'a>(file: &'a DeTable<'a>, end: usize) -> Checked<&'a [Value<'a>]
         return Err(Mistake::of(&list[MOST_RULES], format!("there are more than {MOST_RULES} rules")));
     }
     Ok(list)
-}
-
-fn seed(value: &Value<'_>) -> Checked<u64> {
-    let number = value.get_ref().as_integer().and_then(|it| u64::from_str_radix(it.as_str(), it.radix()).ok());
-    number.ok_or_else(|| Mistake::of(value, "a seed is a whole number from 0 on, such as 7"))
 }
 
 /// Whether a rule asks anything of a datagram.
@@ -293,21 +242,6 @@ fn inner_start(quoted: &str, words: &str) -> Option<usize> {
     (inner.ends_with(words) && inner[..start].trim().is_empty()).then_some(quotes + start)
 }
 
-/// The entries of a table whose keys are all known.
-fn table<'a>(value: &'a Value<'a>, what: &str, known: &[&str]) -> Checked<&'a DeTable<'a>> {
-    let table = value.get_ref().as_table();
-    let table =
-        table.ok_or_else(|| Mistake::of(value, format!("{what} is a table, as in {{ {} = ... }}", known[0])))?;
-    known_keys(table, what, known).map(|()| table)
-}
-
-fn known_keys(table: &DeTable<'_>, what: &str, known: &[&str]) -> Checked<()> {
-    let unknown = table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
-    let Some(key) = unknown.min_by_key(|key| key.span().start) else { return Ok(()) };
-    let message = format!("{what} has no '{}'; there are {}", key.get_ref(), known.join(", "));
-    Err(Mistake::new(key.span().start, message))
-}
-
 /// The one of these keys that a table has; a second one is a mistake.
 fn only_one<'a>(
     table: &'a DeTable<'a>,
@@ -324,10 +258,6 @@ fn only_one<'a>(
             Err(Mistake::new(key.span().start, message))
         }
     }
-}
-
-fn string<'a>(value: &'a Value<'_>, key: &str) -> Checked<&'a str> {
-    value.get_ref().as_str().ok_or_else(|| Mistake::of(value, format!("'{key}' is a text in quotes")))
 }
 
 /// A key that stands for itself.

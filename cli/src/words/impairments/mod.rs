@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "what steers a running relay needs the rest of it")]
 
+pub(crate) mod command_line;
 mod name;
 mod options;
+pub(crate) mod presets;
 #[cfg(test)]
 mod tests;
 mod value;

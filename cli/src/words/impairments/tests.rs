@@ -9,6 +9,7 @@ use udpkit::impairment::{
 };
 
 use super::*;
+use crate::words::spelling::shell_line;
 
 fn here() -> Files<'static> {
     Files::In(Path::new(""))
@@ -401,6 +402,7 @@ fn texts_are_as_people_write_them() {
         ("blackout", "for:2s,every:30s", "every:30s,for:2s"),
         ("blackout", "at:30s,every:30s,for:2s", "every:30s,for:2s"),
         ("rate", "1500kbit/s", "1.5Mbit/s"),
+        ("rate", "16.4Mbit/s", "16.4Mbit/s"),
         ("rate", "1234567bit/s", "1.234567Mbit/s"),
         ("from", "10.0.0.1", "10.0.0.1/32"),
         ("match", "^a b$", "^a b$"),
@@ -417,4 +419,53 @@ fn texts_are_as_people_write_them() {
         ["64KiB", "65536B", "64k", "1500B", "100", "1MiB"].map(queue),
         ["64KiB", "64KiB", "64kB", "1500B", "100", "1MiB"]
     );
+}
+
+#[test]
+fn every_preset_is_understood_and_says_its_source() {
+    for preset in presets::PRESETS {
+        assert!(!preset.up().is_empty() && !preset.down().is_empty() && preset.source.len() > 20, "{}", preset.name);
+        assert_eq!(presets::Preset::named(preset.name), Ok(preset));
+    }
+    assert_eq!(
+        presets::Preset::named("lt").unwrap_err(),
+        "there is no preset 'lt'; there are dsl, lte, lte-bad, 3g, satellite, wifi-bad"
+    );
+    assert_eq!(
+        presets::Preset::named("satelite").unwrap_err(),
+        "there is no preset 'satelite'; did you mean satellite?"
+    );
+}
+
+#[test]
+fn the_jitter_of_bad_wifi_has_the_quantiles_of_its_source() {
+    use std::time::Instant;
+    use udpkit::impairment::{Fate, Impairment};
+    let way = |words: Words, seed| {
+        #[expect(clippy::disallowed_methods, reason = "any moment will do")]
+        let start = Instant::now();
+        let mut impairment = Impairment::new(words.options().keep_order(false), seed, start).unwrap();
+        std::iter::repeat_with(move || match impairment.datagram(start, 100).original {
+            Fate::Leaves(departure) => departure.at - start,
+            fate => panic!("{fate:?}"),
+        })
+    };
+    let preset = presets::Preset::named("wifi-bad").unwrap();
+    let trips: Vec<_> =
+        way(preset.up(), 1).zip(way(preset.down(), 2)).take(50_000).map(|(up, down)| up + down).collect();
+    let share_over =
+        |time| trips.iter().filter(|trip| **trip > Duration::from_millis(time)).count() * 1000 / trips.len();
+    assert!((501..800).contains(&share_over(20)), "{}", share_over(20));
+    assert!((95..115).contains(&share_over(100)), "{}", share_over(100));
+}
+
+#[test]
+fn flags_of_both_directions_come_once_and_a_shell_takes_them() {
+    let up = words(&[("loss", "5%"), ("delay", "40ms"), ("match", "^it's -a$"), ("allow-reorder", "true")]).unwrap();
+    let down = words(&[("loss", "5%"), ("delay", "20ms"), ("match", "-x")]).unwrap();
+    assert_eq!(
+        shell_line(&command_line::flags(&up, &down)),
+        r"--up-match '^it'\''s -a$' --down-match=-x --loss 5% --up-delay 40ms --down-delay 20ms --up-allow-reorder"
+    );
+    assert_eq!(command_line::flags(&Words::default(), &Words::default()), Vec::<String>::new());
 }

@@ -195,12 +195,13 @@ fn blackout(text: &str) -> Option<Result<Blackout, String>> {
     Some(Ok(blackout))
 }
 
-fn bits(text: &str) -> Option<u64> {
+/// Bits a second, a whole number of them: what is left of a decimal fraction is rounded away.
+pub(super) fn bits(text: &str) -> Option<u64> {
     match units::rate(text) {
-        Ok(units::Rate::Bits(bits)) if (1.0..=1e15).contains(&bits) && bits.fract() == 0.0 =>
+        Ok(units::Rate::Bits(bits)) if (1.0..=1e15).contains(&bits) && (bits - bits.round()).abs() < 0.001 =>
         {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number up to 1e15")]
-            Some(bits as u64)
+            Some(bits.round() as u64)
         }
         _ => None,
     }

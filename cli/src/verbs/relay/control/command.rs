@@ -1,6 +1,7 @@
 //! The command line that does what the relay does now.
 
-use crate::words::impairments::{Name, Words};
+use crate::words::impairments::{Name, Words, command_line};
+use crate::words::spelling::shell_line;
 
 /// The flags that say what the network does, besides the [names](Name) of impairments.
 const OTHERS: [&str; 3] = ["like", "scenario", "seed"];
@@ -8,17 +9,9 @@ const OTHERS: [&str; 3] = ["like", "scenario", "seed"];
 /// These words of a command line, with other impairments and this seed; to be pasted into a shell.
 pub(super) fn line(command: &[String], up: &Words, down: &Words, seed: u64) -> String {
     let mut words: Vec<_> = others(command).cloned().collect();
-    for name in Name::ALL {
-        match (up.get(name), down.get(name)) {
-            (Some(up), Some(down)) if up == down => flag(&mut words, "", name, up),
-            (up, down) => {
-                up.into_iter().for_each(|up| flag(&mut words, "up-", name, up));
-                down.into_iter().for_each(|down| flag(&mut words, "down-", name, down));
-            }
-        }
-    }
+    words.extend(command_line::flags(up, down));
     words.extend(["--seed".to_owned(), seed.to_string()]);
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    shell_line(&words)
 }
 
 /// What of a command line says nothing of impairments.
@@ -45,20 +38,6 @@ fn network_flag(word: &str) -> Option<(&str, bool)> {
 
 fn takes_value(name: Name) -> bool {
     name != Name::AllowReorder
-}
-
-fn flag(words: &mut Vec<String>, direction: &str, name: Name, value: String) {
-    words.push(format!("--{direction}{}", name.word()));
-    words.extend(Some(value).filter(|_| takes_value(name)));
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,%+@=".contains(&byte);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]
