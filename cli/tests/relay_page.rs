@@ -152,8 +152,18 @@ fn what_is_set_on_the_page_is_set_in_the_relay() {
     page.until("an example", |state| words(state, "up")["jitter"] == "30ms:normal");
     fill(&mut page.browser, "#field-loss", "");
     page.until("no loss", |state| words(state, "up")["loss"].is_null() && words(state, "down")["loss"] == "5%");
-    // Nothing at all.
+    // All of a preset, and nothing else; then nothing at all.
     page.browser.click("input[name=scope][value=both]");
+    let presets = page.get("/api/presets");
+    let presets = presets.as_array().expect("a list");
+    assert!(!presets.is_empty());
+    page.browser.until(&format!("document.querySelectorAll('#preset option').length === {}", presets.len() + 1));
+    for preset in presets {
+        choose(&mut page.browser, "#preset", preset["name"].as_str().expect("a name"));
+        page.browser.click("#preset-apply");
+        let is_it = |state: &Value| ["up", "down"].iter().all(|one| words(state, one) == preset[*one]);
+        page.until(&preset.to_string(), is_it);
+    }
     page.browser.click("#clear");
     page.until("none", |state| words(state, "up") == json!({}) && words(state, "down") == json!({}));
     page.assert_clean();

@@ -9,6 +9,7 @@ use anyhow::Result;
 use axum::Router;
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::{get, post, put};
 use serde::Serialize;
 use tokio::sync::mpsc::Receiver;
@@ -28,6 +29,8 @@ use crate::http::refusal::Refusal;
 use crate::http::{self, Purpose, Served};
 use crate::verbs::relay::page;
 use crate::words::endpoint::Endpoint;
+use crate::words::impairments::Words;
+use crate::words::impairments::presets::{PRESETS, Preset};
 
 /// How often the state is sent to those who listen.
 const STATE_INTERVAL: Duration = Duration::from_millis(500);
@@ -80,7 +83,7 @@ fn routes(desk: Desk, access: &Access) -> Router {
         .route("/api/reset", post(steering::reset))
         .route("/api/inject", post(steering::inject))
         .route("/api/peers", get(peers))
-        .route("/api/presets", get(async || json(&[(); 0])))
+        .route("/api/presets", get(async || presets()))
         .route("/api/datagrams", get(datagrams))
         .route("/api/events", get(events))
         .with_state(desk);
@@ -119,6 +122,22 @@ async fn datagrams(State(desk): State<Desk>, which: Asked<Which>) -> Outcome {
     let board = desk.current();
     let all = directions.iter().flat_map(|direction| board.datagrams(*direction));
     Ok(json(&all.map(record::Record::whole).collect::<Vec<_>>()))
+}
+
+/// A preset in JSON.
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    source: &'static str,
+    up: Words,
+    down: Words,
+}
+
+/// The presets that there are.
+fn presets() -> Response {
+    let listed =
+        |preset: &Preset| Listed { name: preset.name, source: preset.source, up: preset.up(), down: preset.down() };
+    json(&PRESETS.iter().map(listed).collect::<Vec<_>>())
 }
 
 /// A peer in JSON.
