@@ -44,6 +44,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp relay :10000 host:9000 --scenario evening.toml", "what changes when; SIGHUP reads the file again"),
     ("udp relay :10000 host:9000 --loss 5% --truth fates.jsonl", "write down what becomes of each datagram"),
     ("udp relay --explain fates.jsonl 17", "and why the 17th of each direction was lost, late or copied"),
+    ("udp relay :10000 host:9000 --tui", "see each fate, and turn loss and delay with keys"),
     ("udp relay :10000 host:9000", "only forward"),
     #[cfg(feature = "http")]
     ("udp relay :10000 host:9000 --control :8080", "watch and change it at http://127.0.0.1:8080/"),
@@ -123,6 +124,11 @@ pub(crate) struct RelayArgs {
     /// Print the status at this interval, 10ms or more; 0: never [default: 1s on a terminal, else never]
     #[arg(long, value_name = "DURATION", value_parser = status_interval, hide = true)]
     pub(crate) status: Option<Duration>,
+    /// Show both directions on a live screen, on which keys change the impairments
+    ///
+    /// It shows rates, counts, delays and the last fates of each direction; press ? for its keys.
+    #[arg(long, conflicts_with_all = ["format", "json", "raw", "hex_dump", "quiet", "verbose", "status"])]
+    pub(crate) tui: bool,
     /// Peers at a time; for another one, that which was idle longest is forgotten
     ///
     /// Each takes a socket, and so a file descriptor.

@@ -57,6 +57,14 @@ impl Output {
             Self::Queued { backlog, .. } => backlog.drain(),
         }
     }
+
+    /// Lets lines wait although their reader has room, or lets them go again. What does not wait for its reader is no terminal,
+    /// and goes on.
+    pub(super) fn hold(&self, is_held: bool) {
+        if let Self::Queued { backlog, .. } = self {
+            backlog.hold(is_held);
+        }
+    }
 }
 
 impl Write for Output {
@@ -94,6 +102,8 @@ struct Waiting {
     written: usize,
     /// What the lines cost.
     cost: usize,
+    /// Whether lines wait although there may be room: something else is drawn there.
+    is_held: bool,
     /// Whether lines are left out until half of the limit is free, so that there are few gaps.
     is_full: bool,
     /// Why nothing more can be written.
@@ -105,8 +115,16 @@ struct Waiting {
 impl Backlog {
     /// Lines for this output; `other` is the same. A thread writes what had to wait.
     fn new(output: Standard, other: Standard) -> io::Result<Self> {
-        let waiting =
-            Waiting { output, lines: VecDeque::new(), written: 0, cost: 0, is_full: false, failure: None, unread: 0 };
+        let waiting = Waiting {
+            output,
+            lines: VecDeque::new(),
+            written: 0,
+            cost: 0,
+            is_held: false,
+            is_full: false,
+            failure: None,
+            unread: 0,
+        };
         let shared = Arc::new(Shared { waiting: Mutex::new(waiting), changed: Condvar::new() });
         let writing = Arc::clone(&shared);
         thread::Builder::new().spawn(move || writing.write_on(other))?;
@@ -124,6 +142,11 @@ impl Backlog {
         written
     }
 
+    fn hold(&self, is_held: bool) {
+        self.0.lock().is_held = is_held;
+        self.0.changed.notify_all();
+    }
+
     fn drain(&self) -> (u64, io::Result<()>) {
         let waits = |waiting: &mut Waiting| !waiting.lines.is_empty();
         let mut waiting = self.0.changed.wait_while(self.0.lock(), waits).unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +161,7 @@ impl Shared {
 
     /// Writes what waits whenever there is room, until nobody is waited for any more.
     fn write_on(&self, mut other: Standard) {
-        let rests = |waiting: &mut Waiting| waiting.lines.is_empty() && waiting.failure.is_none();
+        let rests = |waiting: &mut Waiting| waiting.is_held || waiting.lines.is_empty() && waiting.failure.is_none();
         loop {
             drop(self.changed.wait_while(self.lock(), rests).unwrap_or_else(PoisonError::into_inner));
             // Nobody who prints waits meanwhile.
@@ -179,6 +202,9 @@ impl Waiting {
     /// Writes what there is room for.
     fn write(&mut self) -> io::Result<()> {
         self.check()?;
+        if self.is_held {
+            return Ok(());
+        }
         while let Some(line) = self.lines.front() {
             match self.output.write_now(&line[self.written..]) {
                 Ok(0) => return self.fail(ErrorKind::WriteZero.into()),

@@ -57,7 +57,7 @@ impl StdPrinter {
 
     /// A printer to standard output and standard error that does not wait for their readers: lines for which there is no
     /// room are left out, and counted. Fails when the system has no more threads to give.
-    pub(crate) fn std_queued(settings: Settings) -> io::Result<Self> {
+    pub(super) fn std_queued(settings: Settings) -> io::Result<Self> {
         // What is written up to a flush is a line there.
         Ok(Self::to(Settings { at_once: true, ..settings }, Output::queued()?))
     }
@@ -67,8 +67,22 @@ impl StdPrinter {
         Self::new(settings, output, error, jiff::tz::TimeZone::system())
     }
 
+    /// Lets what is printed wait, since something else is drawn on the terminal, or prints it now. Nothing is held that a file
+    /// takes; for what does not fit, see [`std_queued`](Self::std_queued).
+    pub(crate) fn hold(&mut self, is_held: bool) {
+        self.out.get_ref().hold(is_held);
+        self.aside.out.hold(is_held);
+    }
+
+    /// Prints the summary, once what was printed before it is read so that it finds room, and waits until it is read.
+    pub(crate) fn end(&mut self, summary: &impl Notice) {
+        self.drain();
+        self.conclude(summary);
+        self.drain();
+    }
+
     /// Waits until what was printed is read, as long as the run goes on and for a while after that.
-    pub(crate) fn drain(&mut self) {
+    fn drain(&mut self) {
         let (unread, drained) = self.out.get_mut().drain();
         self.unread += unread;
         self.keep(drained);

@@ -107,8 +107,12 @@ impl Terminal {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let process = std::fs::read_to_string(self.scratch.path().join("process")).expect("it was started");
-        Place::Here.shell(&format!("kill -{name} {process}"));
+        Place::Here.shell(&format!("kill -{name} {}", self.process()));
+    }
+
+    /// The number of the program's process.
+    pub(crate) fn process(&self) -> String {
+        std::fs::read_to_string(self.scratch.path().join("process")).expect("it was started").trim().to_owned()
     }
 
     /// Waits for the program's end; the terminal must be as it was before. Returns what stands on it.

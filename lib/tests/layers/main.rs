@@ -73,7 +73,7 @@ fn imports_are_found() {
         (&lib, "verbs/serve.rs", "conduct.rs"),
         (&lib, "error.rs", "sys/number.rs"),
         (&cli, "run.rs", "verbs/serve/mod.rs"),
-        (&cli, "verbs/serve/mod.rs", "output/printer.rs"),
+        (&cli, "verbs/listen/mod.rs", "output/printer.rs"),
         (&cli, "verbs/serve/watch.rs", "verbs/serve/rules.rs"),
     ] {
         assert!(files[Path::new(file)].contains(Path::new(other)), "{file}: {:?}", files[Path::new(file)]);

@@ -1,6 +1,7 @@
 //! `udp relay`: forwards datagrams through a network as bad as was asked for, and what watches and steers that.
 
 mod asked;
+mod command;
 #[cfg(feature = "http")]
 mod control;
 mod explain;
@@ -14,28 +15,27 @@ mod over_http;
 mod page;
 mod reload;
 mod scenario;
+mod table;
 mod target;
 mod truth;
 mod watch;
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use udpkit::{Interfaces, Memberships, Relay};
 
 use crate::args::RelayArgs;
-use crate::output::{SharedPrinter, StdPrinter};
+use crate::output::SharedPrinter;
 use crate::runtime::exit::{Exit, finish, receiver_exit};
 use crate::runtime::missing;
-use crate::runtime::printing::check_format;
 use crate::runtime::sockets::{buffer_of, listening};
 use asked::{Asked, Changes};
 use notices::{Ending, Relaying};
-use truth::Truth;
 
 /// Relays until a signal, `--count` or `--for` ends it.
 pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
-    check_format(&args.common)?;
+    options::check(args)?;
     if !args.explain.is_empty() {
         return explain::explain(args);
     }
@@ -46,9 +46,7 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let socket_options = options::socket_options(args, &options);
     let listening = listening(std::slice::from_ref(&args.listen), &args.common, &socket_options, None, &interfaces)?;
     let (buffer, places) = (buffer_of(&listening.sockets), listening.places());
-    let settings = options::settings(args, listening.ports());
-    let printer =
-        SharedPrinter::new(StdPrinter::std_queued(settings).context("cannot start a thread that writes")?, &interfaces);
+    let printer = SharedPrinter::queued(options::settings(args, listening.ports()), &interfaces)?;
     let missing = missing::of(&listening.sockets, &notices::consequences(args), args.common.verbose);
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     let (target, seed, asked, changes) = (options.target, options.seed, Asked::of(&options), Changes::default());
@@ -56,10 +54,10 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let (tap, over_http) = over_http::prepare(args, &options, &interfaces)?;
     let command = notices::command(args, seed);
     let truth =
-        args.truth.as_ref().map(|path| Truth::begin(path, &options, &places, &command, &printer)).transpose()?;
-    let tells_fates = options.tells_fates || tap.is_some() || truth.is_some();
-    let options = options.tells_fates(tells_fates);
-    let sink = watch::sink(args, &printer, tap, truth.as_ref(), &changes);
+        args.truth.as_ref().map(|path| truth::Truth::begin(path, &options, &places, &command, &printer)).transpose()?;
+    let options = options.tells_fates(args.tui || tap.is_some() || truth.is_some());
+    let screen = args.tui.then(|| table::Screen::new(&options, &places, &printer));
+    let sink = watch::sink(args, &printer, tap, truth.as_ref(), &changes).on(screen.as_ref());
     // Whatever the relay has to say, it says it after what is said here.
     let mut first = printer.lock();
     let relay = Arc::new(Relay::launch(listening.sockets, options, memberships, sink)?);
@@ -70,16 +68,13 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let _serving = over_http.serve(&relay, &places, target, seed, &mut first)?;
     first.flush();
     drop(first);
-    let end = watch::watch(&relay, &printer, options::status_interval(args))?;
+    let end = watch::watch(&relay, &printer, options::status_interval(args), screen)?;
     let report = relay.stop();
     let truth = truth.map(|truth| truth.finish(&printer));
     let mut printer = printer.lock();
-    // So that the summary finds room.
-    printer.drain();
     let ending =
         Ending { asked: &asked, changes: &changes, seed, command, truth: truth.as_ref(), receive_buffer: buffer };
-    printer.conclude(&notices::summary(&report, &ending));
-    printer.drain();
+    printer.end(&notices::summary(&report, &ending));
     let exit = receiver_exit(&printer, &report, end, &args.common, report.own.up.received.datagrams);
     finish(&printer, if truth.is_some_and(|truth| truth.has_failed) { Exit::Failed } else { exit })
 }

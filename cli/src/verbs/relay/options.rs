@@ -13,6 +13,7 @@ use crate::args::RelayArgs;
 use crate::hint::Hint;
 use crate::output::Settings;
 use crate::runtime::{descriptors, output_file, printing, sockets};
+use crate::tui;
 use crate::words::address::{Address, Families};
 use crate::words::format::Format;
 
@@ -20,6 +21,14 @@ use crate::words::format::Format;
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// Size of the receive buffer of a socket to the target: that of thousands of peers is not to take all memory.
 const UPSTREAM_BUFFER: usize = 256 << 10;
+
+/// Refuses what cannot be printed or drawn.
+pub(super) fn check(args: &RelayArgs) -> Result<()> {
+    if args.tui {
+        return tui::check_terminal("without --tui, --status prints a line now and then");
+    }
+    printing::check_format(&args.common)
+}
 
 /// What the engine is asked for.
 pub(super) fn relay(args: &RelayArgs, plan: &Plan, interfaces: &Interfaces) -> Result<RelayOptions> {
@@ -112,6 +121,9 @@ pub(super) fn settings(args: &RelayArgs, ports: Vec<u16>) -> Settings {
 
 /// How often the state is told, if at all.
 pub(super) fn status_interval(args: &RelayArgs) -> Option<Duration> {
+    if args.tui {
+        return None;
+    }
     if let Some(interval) = args.status {
         return (!interval.is_zero()).then_some(interval);
     }

@@ -10,7 +10,7 @@ use udpkit::{Interfaces, Relay};
 
 pub(crate) use super::control::Tap;
 use super::control::{self, Facts, Line};
-use super::metrics;
+use super::{command, metrics};
 use crate::args::{ControlArgs, RelayArgs, TOKEN_VARIABLE};
 use crate::hint::Hint;
 use crate::http::Served;
@@ -107,8 +107,7 @@ impl OverHttp {
         seed: u64,
         printer: &mut StdPrinter,
     ) -> Result<Serving> {
-        let command = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-        let facts = Facts { listen: listen.to_vec(), target, seed, command: command.collect() };
+        let facts = Facts { listen: listen.to_vec(), target, seed, command: command::of_this_run() };
         let serve =
             |(line, access)| control::serve(&self.control_addresses, &access, line, relay.remote().clone(), facts);
         let control = self.control.map(serve).transpose()?;

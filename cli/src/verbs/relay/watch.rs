@@ -9,6 +9,7 @@ use udpkit::{End, Event, Relay, Report, Sink};
 use super::asked::Changes;
 use super::notices::{ImpairedNotice, PeerNotice, Relaying, Status};
 use super::over_http::Tap;
+use super::table::{Feed, Screen};
 use super::truth::{Truth, TruthSink};
 use crate::args::RelayArgs;
 use crate::output::{News, Refusals, SharedPrinter, StdPrinter};
@@ -30,8 +31,20 @@ pub(super) fn begin(
     Ok(())
 }
 
-/// Waits for the end, and says how it goes meanwhile.
-pub(super) fn watch(relay: &Relay, printer: &SharedPrinter, interval: Option<Duration>) -> Result<End> {
+/// Waits for the end, and says how it goes meanwhile, or shows it on a screen.
+pub(super) fn watch(
+    relay: &Relay,
+    printer: &SharedPrinter,
+    interval: Option<Duration>,
+    screen: Option<Screen>,
+) -> Result<End> {
+    let screen = screen.map(|screen| screen.open(relay)).transpose()?;
+    let end = wait(relay, printer, interval)?;
+    screen.map(Screen::close).transpose()?;
+    Ok(end)
+}
+
+fn wait(relay: &Relay, printer: &SharedPrinter, interval: Option<Duration>) -> Result<End> {
     let mut before = Report::default();
     loop {
         if let Some(end) = relay.wait(interval.unwrap_or(LONG)) {
@@ -63,6 +76,7 @@ pub(super) fn sink(
         tap,
         truth: truth.map(Truth::sink),
         changes: changes.clone(),
+        feed: None,
     }
 }
 
@@ -74,10 +88,22 @@ pub(super) struct RelaySink {
     tap: Option<Tap>,
     truth: Option<TruthSink>,
     changes: Changes,
+    /// The screen, if there is one.
+    feed: Option<Feed>,
+}
+
+impl RelaySink {
+    /// Hands over to a screen, too, which shows what links do from now on instead of having it printed.
+    pub(super) fn on(self, screen: Option<&Screen>) -> Self {
+        Self { feed: screen.map(Screen::feed), ..self }
+    }
 }
 
 impl Sink for RelaySink {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        if let Some(feed) = &self.feed {
+            feed.event(&event);
+        }
         if let Some(tap) = &mut self.tap {
             tap.event(&event);
         }
@@ -91,6 +117,9 @@ impl Sink for RelaySink {
             Event::Peer(changed) => return self.printer.lock().say_bounded(&PeerNotice::new(changed)),
             Event::Impaired(impaired) => {
                 self.changes.note(impaired);
+                if self.feed.is_some() {
+                    return ControlFlow::Continue(());
+                }
                 return self.printer.lock().say_bounded(&ImpairedNotice::new(impaired));
             }
             _ => {}

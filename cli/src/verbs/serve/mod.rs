@@ -14,12 +14,12 @@ mod workers;
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use udpkit::verbs::ServeFigures;
 use udpkit::{Interfaces, Memberships, Server};
 
 use crate::args::ServeArgs;
-use crate::output::{SharedPrinter, StdPrinter};
+use crate::output::SharedPrinter;
 use crate::runtime::descriptors;
 use crate::runtime::exit::{Exit, finish, receiver_exit};
 use crate::runtime::missing;
@@ -37,8 +37,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     let listening = listening(&args.addresses, &args.common, &socket_options, None, &interfaces)?;
     let (buffer, places) = (buffer_of(&listening.sockets), listening.places());
     let settings = options::settings(args, listening.ports());
-    let printer =
-        SharedPrinter::new(StdPrinter::std_queued(settings).context("cannot start a thread that writes")?, &interfaces);
+    let printer = SharedPrinter::queued(settings, &interfaces)?;
     let engine = options::engine(args, answer, &listening);
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     let sinks = Sinks::new(args, &printer, &listening, &interfaces)?;
@@ -59,10 +58,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     let end = watch::watch(&server, &printer, options::status_interval(args));
     let report = server.stop();
     let mut printer = printer.lock();
-    // So that the summary finds room.
-    printer.drain();
-    printer.conclude(&notices::summary(&report, buffer));
-    printer.drain();
+    printer.end(&notices::summary(&report, buffer));
     let ServeFigures { answered, reply_failed, sunk, .. } = report.own;
     let exit = match answered {
         0 if reply_failed > 0 => Exit::Failed,

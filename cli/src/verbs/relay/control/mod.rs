@@ -4,7 +4,6 @@
 //! of it on a board, tells it to those who listen, and hands what they ask for to the relay.
 
 mod board;
-mod command;
 mod desk;
 mod feed;
 mod record;

@@ -8,8 +8,8 @@ use udpkit::impairment::{ImpairmentOptions, LinkCounts, LostBy};
 use udpkit::verbs::{Direction, DirectionFigures, RelayFigures};
 use udpkit::{Network, Report};
 
+use super::super::command;
 use super::board::Board;
-use super::command;
 use super::record::nanoseconds;
 use crate::output::endpoints;
 use crate::words::endpoint::Endpoint;

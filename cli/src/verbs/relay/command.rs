@@ -6,6 +6,11 @@ use crate::words::spelling::shell_line;
 /// The flags that say what the network does, besides the [names](Name) of impairments.
 const OTHERS: [&str; 3] = ["like", "scenario", "seed"];
 
+/// The command line of this run, word by word.
+pub(super) fn of_this_run() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
 /// These words of a command line, with other impairments and this seed; to be pasted into a shell.
 pub(super) fn line(command: &[String], up: &Words, down: &Words, seed: u64) -> String {
     let mut words: Vec<_> = others(command).cloned().collect();
