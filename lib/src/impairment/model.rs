@@ -175,13 +175,13 @@ impl Impairment {
         self.random.unit(stage, number, which)
     }
 
-    /// What waits for a link with a [`Rate`] at a moment that is not before the last datagram came.
+    /// What waits for a link with a [`Rate`](super::Rate) at a moment that is not before the last datagram came.
     #[must_use]
     pub fn backlog(&self, now: Instant) -> Backlog {
         self.bottleneck.backlog(now.saturating_duration_since(self.start))
     }
 
-    /// What a link with a [`Rate`] has sent, with what it is to send of that which waits.
+    /// What a link with a [`Rate`](super::Rate) has sent, with what it is to send of that which waits.
     #[must_use]
     pub fn carried(&self) -> Carried {
         self.bottleneck.carried()
