@@ -103,6 +103,18 @@ pub(crate) fn rate(text: &str) -> Result<Rate, String> {
     Ok(if bits { Rate::Bits(rate) } else { Rate::Datagrams(rate) })
 }
 
+/// Bits a second, a whole number of them: what is left of a decimal fraction is rounded away.
+pub(crate) fn bitrate(text: &str) -> Option<u64> {
+    match rate(text) {
+        Ok(Rate::Bits(bits)) if (1.0..=1e15).contains(&bits) && (bits - bits.round()).abs() < 0.001 =>
+        {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number up to 1e15")]
+            Some(bits.round() as u64)
+        }
+        _ => None,
+    }
+}
+
 /// What a capture file is not to exceed: a size, or a duration.
 pub(crate) fn limit(text: &str) -> Result<Limit, String> {
     let wrong = || format!("'{text}' is neither a size nor a duration; write one as 100MiB, 10m or 1h");

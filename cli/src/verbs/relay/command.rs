@@ -52,7 +52,7 @@ mod tests {
 
     fn words(pairs: &[(&str, &str)]) -> Words {
         let pairs = pairs.iter().map(|(name, text)| (*name, Some(*text)));
-        Words::default().with(&Changes::read(pairs, &Files::Read(&[])).unwrap()).unwrap()
+        Words::default().with(&Changes::read(pairs, &Files::of(&[])).unwrap()).unwrap()
     }
 
     fn written(command: &str, up: &[(&str, &str)], down: &[(&str, &str)]) -> String {

@@ -40,8 +40,7 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
         return explain::explain(args);
     }
     let interfaces = Interfaces::list().unwrap_or_default();
-    let source = scenario::Source::new(args);
-    let plan = source.plan()?;
+    let (source, plan) = scenario::of(args)?;
     let options = options::relay(args, &plan, &interfaces)?;
     let socket_options = options::socket_options(args, &options);
     let listening = listening(std::slice::from_ref(&args.listen), &args.common, &socket_options, None, &interfaces)?;
@@ -50,11 +49,11 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let missing = missing::of(&listening.sockets, &notices::consequences(args), args.common.verbose);
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     let (target, seed, asked, changes) = (options.target, options.seed, Asked::of(&options), Changes::default());
-    let options = options.destinations(listening.destinations.clone());
     let (tap, over_http) = over_http::prepare(args, &options, &interfaces)?;
     let command = notices::command(args, seed);
     let truth =
         args.truth.as_ref().map(|path| truth::Truth::begin(path, &options, &places, &command, &printer)).transpose()?;
+    let options = options.destinations(listening.destinations.clone());
     let options = options.tells_fates(args.tui || tap.is_some() || truth.is_some());
     let screen = args.tui.then(|| table::Screen::new(&options, &places, &printer));
     let sink = watch::sink(args, &printer, tap, truth.as_ref(), &changes).on(screen.as_ref());
@@ -62,8 +61,7 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let mut first = printer.lock();
     let relay = Arc::new(Relay::launch(listening.sockets, options, memberships, sink)?);
     missing.iter().for_each(|missing| first.say(missing));
-    let hangup = source.has_file().then(|| reload::reload(source, plan.clone(), &relay, &printer)).transpose()?;
-    watch::begin(&relay, &Relaying::new(&places, target, seed, &plan), &mut first, hangup)?;
+    watch::begin(&relay, &Relaying::new(&places, target, seed, &plan), source, &plan, &printer, &mut first)?;
     let _following = target::follow(args, &relay, target, &printer)?;
     let _serving = over_http.serve(&relay, &places, target, seed, &mut first)?;
     first.flush();

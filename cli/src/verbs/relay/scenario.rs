@@ -75,8 +75,15 @@ struct Part {
 /// Words that contradict each other, and in which direction.
 type Contradiction = (Direction, impairments::Mistake);
 
+/// What a command line asks for, and where that is from.
+pub(super) fn of(args: &RelayArgs) -> Result<(Source, Plan)> {
+    let source = Source::new(args);
+    let plan = source.plan()?;
+    Ok((source, plan))
+}
+
 impl Source {
-    pub(super) fn new(args: &RelayArgs) -> Self {
+    fn new(args: &RelayArgs) -> Self {
         let flags = &args.impairments;
         let layer = Layer { up: flags.both.clone().and(&flags.up), down: flags.both.clone().and(&flags.down) };
         Self { like: args.like, flags: layer, file: args.scenario.clone() }

@@ -9,6 +9,8 @@ use udpkit::{End, Event, Relay, Report, Sink};
 use super::asked::Changes;
 use super::notices::{ImpairedNotice, PeerNotice, Relaying, Status};
 use super::over_http::Tap;
+use super::reload::reload;
+use super::scenario::{Plan, Source};
 use super::table::{Feed, Screen};
 use super::truth::{Truth, TruthSink};
 use crate::args::RelayArgs;
@@ -18,13 +20,16 @@ use crate::runtime::signals;
 /// How long the end is waited for where no state is told; then it is waited for again.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Hears signals, and then says that it relays: from then on others may send to it, or end it. At SIGHUP, `hangup` is called.
+/// Hears signals, and then says that it relays: from then on others may send to it, or end it. SIGHUP reads a scenario again.
 pub(super) fn begin(
     relay: &Relay,
     relaying: &Relaying<'_>,
+    source: Source,
+    plan: &Plan,
+    printer: &SharedPrinter,
     first: &mut StdPrinter,
-    hangup: Option<impl Fn() + Send + 'static>,
 ) -> Result<()> {
+    let hangup = source.has_file().then(|| reload(source, plan.clone(), relay, printer)).transpose()?;
     let remote = relay.remote().clone();
     signals::handle(move || remote.stop(), hangup)?;
     first.say(relaying);

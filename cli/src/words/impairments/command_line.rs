@@ -1,6 +1,7 @@
 //! Words as flags of a command line that does the same.
 
-use super::{Name, Words};
+use super::name::Name;
+use super::words::Words;
 
 /// The words of a command line for these: those that both directions have alike come once.
 pub(crate) fn flags(up: &Words, down: &Words) -> Vec<String> {

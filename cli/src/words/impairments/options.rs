@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use udpkit::impairment::{Capacity, Chosen, ImpairmentOptions, Jitter, Loss, Queue, Rate};
+use udpkit::impairment::{Capacity, Chosen, ImpairmentOptions, Jitter, Loss, Rate};
 
-use super::value::Value;
-use super::{Name, Words};
+use super::name::Name;
+use super::value::{QUEUE, Value};
+use super::words::Words;
 
 /// Bytes of the headers that each datagram has on a link with a rate: IPv4 and UDP.
 const HEADERS: usize = 28;
-/// How much waits for a link with a rate unless something else is said.
-pub(super) const QUEUE: Queue = Queue::Bytes(64 << 10);
-
 impl Words {
     /// What the library is asked for.
     pub(crate) fn options(&self) -> ImpairmentOptions {

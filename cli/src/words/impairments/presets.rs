@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Changes, Files, Mistake, Name, Words};
+use super::value::Files;
+use super::words::{Changes, Mistake, Words};
 use crate::words::spelling::nearest;
 
 /// A set of words with a name.
@@ -79,11 +80,4 @@ impl Preset {
 
 fn words(pairs: &[(&str, &str)]) -> Result<Words, Mistake> {
     Changes::read(pairs.iter().map(|(name, text)| (*name, Some(*text))), &Files::In(Path::new("")))?.words()
-}
-
-impl Changes {
-    /// What makes these words, and no others, of any.
-    pub(crate) fn only(words: &Words) -> Self {
-        Self(Name::ALL.map(|name| (name, words.0.get(&name).cloned())).into())
-    }
 }

@@ -211,7 +211,7 @@ fn words_that_need_others_say_which() {
 /// What JSON is after a change that is JSON.
 fn changed(before: serde_json::Value, change: serde_json::Value) -> serde_json::Value {
     let before = Changes::read_json(&before, &here()).unwrap().words().unwrap();
-    let change = Changes::read_json(&change, &Files::Read(&[&before])).unwrap();
+    let change = Changes::read_json(&change, &Files::of(&[&before])).unwrap();
     serde_json::to_value(before.with(&change).unwrap()).unwrap()
 }
 
@@ -257,7 +257,7 @@ fn a_file_is_read_at_the_start_and_known_by_its_name_later() {
     assert_eq!(start.get(Name::Trace).as_deref(), Some(trace));
 
     let later = |pairs: &[(&str, &str)]| {
-        Changes::read(pairs.iter().map(|(name, text)| (*name, Some(*text))), &Files::Read(&[&start]))
+        Changes::read(pairs.iter().map(|(name, text)| (*name, Some(*text))), &Files::of(&[&start]))
     };
     assert_eq!(later(&[("loss", &loss), ("trace", trace)]).unwrap().words().unwrap(), start);
     let secret = file("secret", "..x");
@@ -366,10 +366,10 @@ proptest! {
         prop_assert_eq!(words.options(), options.clone());
         let texts: Vec<_> = words.iter().collect();
         let pairs = texts.iter().map(|(name, text)| (name.word(), Some(text.as_str())));
-        let read = Changes::read(pairs, &Files::Read(&[])).unwrap().words();
+        let read = Changes::read(pairs, &Files::of(&[])).unwrap().words();
         prop_assert_eq!(read.as_ref(), Ok(&words));
         let json = serde_json::to_value(&words).unwrap();
-        prop_assert_eq!(Changes::read_json(&json, &Files::Read(&[])).unwrap().words(), Ok(words));
+        prop_assert_eq!(Changes::read_json(&json, &Files::of(&[])).unwrap().words(), Ok(words));
     }
 
     #[test]
@@ -378,7 +378,7 @@ proptest! {
         text in "(burst:|ge:|every:|at:|for:|pattern:)?[-0-9.,:%a-z/]{0,20}",
     ) {
         let name = Name::ALL[name];
-        if let Ok(words) = Changes::one(name, &text, &Files::Read(&[])).and_then(|it| it.words().map_err(|it| it.to_string())) {
+        if let Ok(words) = Changes::one(name, &text, &Files::of(&[])).and_then(|it| it.words().map_err(|it| it.to_string())) {
             prop_assert_eq!(&Words::of(&words.options()), &words);
         }
     }

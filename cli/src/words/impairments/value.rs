@@ -10,7 +10,7 @@ use udpkit::impairment::{
 };
 
 use super::name::Name;
-use super::{Files, write};
+use super::write;
 use crate::words::text_file;
 use crate::words::{bytes, units};
 
@@ -18,6 +18,8 @@ use crate::words::{bytes, units};
 const MOST_BYTES: usize = 64 << 20;
 /// Datagrams that can be chosen one by one; as many as the library takes.
 const MOST_CHOSEN: u64 = 65_536;
+/// How much waits for a link with a rate unless something else is said.
+pub(super) const QUEUE: Queue = Queue::Bytes(64 << 10);
 /// What begins a pattern.
 const PATTERN: &str = "pattern:";
 /// What every impairment is set to in order to be taken away.
@@ -46,6 +48,15 @@ pub(crate) enum Value {
     Reorder(Reorder),
 }
 
+/// Where the files are that words name.
+#[derive(Clone, Debug)]
+pub(crate) enum Files<'a> {
+    /// In this folder, if their names do not say otherwise; in the current one where it is empty.
+    In(&'a Path),
+    /// Nowhere, since a stranger names them: there is only what these values were read from.
+    Read(Vec<Value>),
+}
+
 /// What a text says: a value, or that there is none, as in `none`, `0%` or `0ms`.
 pub(super) type Reading = Result<Option<Value>, String>;
 
@@ -71,7 +82,7 @@ pub(super) fn read(name: Name, text: &str, files: &Files<'_>) -> Reading {
         Name::Mtu => Value::Mtu(number(text).ok_or_else(wrong)?),
         Name::Duplicate => return chance(text, Value::Duplicate).map_err(|()| wrong()),
         Name::Corrupt => return chance(text, Value::Corrupt).map_err(|()| wrong()),
-        Name::Rate => Value::Rate(bits(text).ok_or_else(wrong)?),
+        Name::Rate => Value::Rate(units::bitrate(text).ok_or_else(wrong)?),
         Name::Trace => Value::Trace(files.trace(text)?),
         Name::Queue => Value::Queue(queue(text).ok_or_else(wrong)?),
         Name::Codel => Value::Codel(codel(text).ok_or_else(wrong)??),
@@ -195,18 +206,6 @@ fn blackout(text: &str) -> Option<Result<Blackout, String>> {
     Some(Ok(blackout))
 }
 
-/// Bits a second, a whole number of them: what is left of a decimal fraction is rounded away.
-pub(super) fn bits(text: &str) -> Option<u64> {
-    match units::rate(text) {
-        Ok(units::Rate::Bits(bits)) if (1.0..=1e15).contains(&bits) && (bits - bits.round()).abs() < 0.001 =>
-        {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number up to 1e15")]
-            Some(bits.round() as u64)
-        }
-        _ => None,
-    }
-}
-
 /// Digits alone are datagrams.
 fn queue(text: &str) -> Option<Queue> {
     number(text).map(Queue::Datagrams).or_else(|| {
@@ -291,8 +290,8 @@ impl Files<'_> {
     ) -> Result<T, String> {
         let path: PathBuf = match self {
             Self::In(folder) => folder.join(file),
-            Self::Read(words) => {
-                let found = words.iter().flat_map(|words| words.values()).find_map(known);
+            Self::Read(values) => {
+                let found = values.iter().find_map(known);
                 return found.ok_or_else(|| {
                     format!("{what} '{file}' was not read at the start, and no file is read while the relay runs")
                 });

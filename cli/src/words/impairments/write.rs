@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use udpkit::impairment::{Blackout, Chosen, CoDel, GilbertElliott, Jitter, Loss, Reorder};
 
-use super::value::bits as bits_of;
 use crate::words::units;
 
 /// Digits from which on a number that was computed is not what somebody wrote.
@@ -39,7 +38,7 @@ pub(super) fn rate(bits: u64) -> String {
     let units = [("G", 1e9), ("M", 1e6), ("k", 1e3)];
     let (unit, factor) = units.into_iter().find(|(_, factor)| bits as f64 >= *factor).unwrap_or(("", 1.0));
     let text = format!("{}{unit}bit/s", bits as f64 / factor);
-    if bits_of(&text) == Some(bits) { text } else { format!("{bits}bit/s") }
+    if units::bitrate(&text) == Some(bits) { text } else { format!("{bits}bit/s") }
 }
 
 /// Bytes, always with a unit.

@@ -55,7 +55,7 @@ pub(super) async fn impair(
         let board = desk.current();
         let known: Vec<_> = board.links().iter().flat_map(|links| &links.options).map(Words::of).collect();
         let files: Vec<_> = known.iter().collect();
-        let read = Changes::read_json(&words, &Files::Read(&files))?;
+        let read = Changes::read_json(&words, &Files::of(&files))?;
         let own = board.links().iter().find(|links| links.network == network);
         let change = |direction: Direction| {
             let now =

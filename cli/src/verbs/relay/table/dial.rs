@@ -49,7 +49,7 @@ const RATES: [&str; 13] = [
 pub(super) fn turned(words: &Words, name: Name, turn: Turn) -> Result<Words, String> {
     let text = words.get(name);
     let change = |text: Option<&str>| {
-        let files = Files::Read(&[words]);
+        let files = Files::of(&[words]);
         let changed = Changes::read([(name.word(), text)], &files).and_then(|changes| words.with(&changes));
         changed.map_err(|mistake| mistake.to_string())
     };
