@@ -230,7 +230,7 @@ fn a_count_is_how_many_to_send() {
 
 #[test]
 fn a_word_of_another_tool_has_the_right_one_as_its_hint() {
-    let cases: [(&[&str], &str); 70] = [
+    let cases: [(&[&str], &str); 71] = [
         // Before the verb.
         (&["-v", "send", "h", "x"], "udp send -v ..."),
         (&["-p", "5000", "listen"], "udp listen -p ..."),
@@ -298,7 +298,8 @@ fn a_word_of_another_tool_has_the_right_one_as_its_hint() {
         (&["scan", "h"], "`udp broadcast TEXT`"),
         (&["help", "scan"], "`udp broadcast TEXT`"),
         (&["lisen"], "did you mean listen?"),
-        (&["frobnicate", "send"], "the verbs are serve, send, listen, broadcast, replay,"),
+        (&["toxiproxy"], "udp relay LISTEN TARGET --loss 5%"),
+        (&["frobnicate", "send"], "the verbs are serve, send, listen, broadcast, relay,"),
         // One argument too many.
         (&["127.0.0.1", "5000"], "udp send 127.0.0.1:5000 TEXT"),
         (&["5000"], "udp listen 5000"),

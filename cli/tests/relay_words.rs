@@ -39,6 +39,7 @@ fn a_flag_is_for_both_directions_and_that_of_one_wins() {
         "10",
     ]);
     sent.assert_status(0);
+    sent.assert_told(&["20 sent, 10 answered"]);
     // Every second one never came: the server ends with the tenth that did, and all answers came back.
     server.finish().assert_status(0);
     relay.stop().assert_status(0);

@@ -126,6 +126,7 @@ mod tests {
         "wait",
         "dry_run",
         "dscp",
+        "tui",
     ];
 
     #[test]
