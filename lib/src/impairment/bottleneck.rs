@@ -83,6 +83,16 @@ impl Carried {
         self.busy = self.busy.saturating_add(other.busy);
     }
 
+    /// What it carried besides what another did that is a part of it.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self {
+            datagrams: self.datagrams.saturating_sub(other.datagrams),
+            bytes: self.bytes.saturating_sub(other.bytes),
+            busy: self.busy.saturating_sub(other.busy),
+        }
+    }
+
     /// Bits a second that it sent while there was something to send: what a link has achieved. `None` before that.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a rate, in 53 bits")]

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use serde::{Serialize, Serializer};
 use udpkit::Network;
 use udpkit::event::Impaired;
-use udpkit::impairment::{LinkCounts, LostBy};
+use udpkit::impairment::{Carried, LinkCounts, LostBy};
 use udpkit::verbs::{Direction, DirectionFigures, RelayOptions};
 
 use crate::words::impairments::{Name, Words};
@@ -75,9 +75,28 @@ struct Done {
     under_way: u64,
     #[serde(serialize_with = "by_key")]
     lost: [u64; LostBy::ALL.len()],
+    /// What a link with a rate sent.
+    #[serde(skip_serializing_if = "is_nothing", serialize_with = "carried")]
+    carried: Carried,
     /// Datagrams and copies that left or are under way.
     #[serde(skip)]
     passed: u64,
+}
+
+fn is_nothing(carried: &Carried) -> bool {
+    carried.datagrams == 0
+}
+
+/// What was sent, and how fast while there was something to send.
+fn carried<S: Serializer>(carried: &Carried, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Fields {
+        datagrams: u64,
+        bytes: u64,
+        bits_per_second: Option<f64>,
+    }
+    let Carried { datagrams, bytes, .. } = *carried;
+    Fields { datagrams, bytes, bits_per_second: carried.bitrate() }.serialize(serializer)
 }
 
 /// Counts by the key of what a datagram was lost by, where there are any.
@@ -87,10 +106,22 @@ fn by_key<S: Serializer>(lost: &[u64; LostBy::ALL.len()], serializer: S) -> Resu
 
 impl Done {
     fn of(counts: &LinkCounts) -> Self {
-        let LinkCounts { entered, exempt, duplicated, corrupted, marked, overtaken, under_way, left, .. } = *counts;
+        let LinkCounts { entered, exempt, duplicated, corrupted, marked, overtaken, under_way, left, carried, .. } =
+            *counts;
         let mut lost = [0; LostBy::ALL.len()];
         LostBy::ALL.iter().zip(&mut lost).for_each(|(by, count)| *count = counts.lost(*by));
-        Self { entered, exempt, duplicated, corrupted, marked, overtaken, under_way, lost, passed: left + under_way }
+        Self {
+            entered,
+            exempt,
+            duplicated,
+            corrupted,
+            marked,
+            overtaken,
+            under_way,
+            lost,
+            carried,
+            passed: left + under_way,
+        }
     }
 
     /// Without what another link did.
@@ -105,6 +136,7 @@ impl Done {
             (&mut self.under_way, other.under_way),
             (&mut self.passed, other.passed),
         ];
+        self.carried = self.carried.without(other.carried);
         let lost = self.lost.iter_mut().zip(other.lost);
         pairs.into_iter().chain(lost).for_each(|(ours, theirs)| *ours = ours.saturating_sub(theirs));
         self
@@ -141,8 +173,10 @@ impl Done {
         let lost = |by| format!("{} lost", self.lost(by));
         match (name, self.share(name)) {
             (Name::Match | Name::From, Some((count, all))) => Some(format!("for {count} of {all}")),
+            (_, Some((_, 0))) => None,
             (_, Some((count, all))) => Some(format!("{} ({count} of {all})", percent(count, all))),
             (Name::Blackout, _) => Some(lost(LostBy::Blackout)),
+            (Name::Rate | Name::Trace, _) => self.carried.bitrate().map(bitrate),
             (Name::Mtu, _) => Some(lost(LostBy::Mtu)),
             (Name::Queue, _) => Some(lost(LostBy::Queue)),
             (Name::Codel, _) => Some(format!("{}, {} marked", lost(LostBy::CoDel), self.marked)),
@@ -232,6 +266,18 @@ impl LinkSummary {
             }
         }
     }
+}
+
+/// A rate with three digits.
+fn bitrate(bits_per_second: f64) -> String {
+    let (value, unit) = match bits_per_second {
+        bits if bits >= 1e9 => (bits / 1e9, "Gbit/s"),
+        bits if bits >= 1e6 => (bits / 1e6, "Mbit/s"),
+        bits if bits >= 1e3 => (bits / 1e3, "kbit/s"),
+        bits => (bits, "bit/s"),
+    };
+    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+    format!("{value:.digits$} {unit}")
 }
 
 fn times(count: u64) -> String {
