@@ -271,9 +271,9 @@ impl LinkSummary {
 /// A rate with three digits.
 fn bitrate(bits_per_second: f64) -> String {
     let (value, unit) = match bits_per_second {
-        bits if bits >= 1e9 => (bits / 1e9, "Gbit/s"),
-        bits if bits >= 1e6 => (bits / 1e6, "Mbit/s"),
-        bits if bits >= 1e3 => (bits / 1e3, "kbit/s"),
+        bits if bits >= 999.5e6 => (bits / 1e9, "Gbit/s"),
+        bits if bits >= 999.5e3 => (bits / 1e6, "Mbit/s"),
+        bits if bits >= 999.5 => (bits / 1e3, "kbit/s"),
         bits => (bits, "bit/s"),
     };
     let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
