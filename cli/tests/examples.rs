@@ -46,9 +46,10 @@ enum How {
 }
 
 /// Command lines that are not run as others of their verb are.
-const SPECIAL: [(&str, How); 14] = [
+const SPECIAL: [(&str, How); 15] = [
     ("udp listen --tui", How::Not("tests/tui.rs runs it on a terminal")),
     ("udp listen 9000 --tui", How::Not("tests/tui.rs runs it on a terminal")),
+    ("udp relay :10000 host:9000 --tui", How::Not("tests/relay_tui.rs runs it on a terminal")),
     ("cargo run --release -- serve", How::Not(".ci/run builds and runs what it builds")),
     ("cargo test", How::Not("it is what runs this")),
     ("udp replay sensors.pcap :9000 --max-gap 1s --loop 0", How::UntilSent),
