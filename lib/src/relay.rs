@@ -118,7 +118,7 @@ impl Relay {
     ///
     /// The address cannot be bound, or the system has no thread or descriptor left.
     pub fn start(listen: SocketAddr, target: SocketAddr) -> Result<Self> {
-        let options = RelayOptions::new(target).tells_fates(true);
+        let options = RelayOptions::new(target).report_fates(true);
         let socket = Socket::bind(listen, &options.socket_options())?;
         Self::launch([socket], options, Memberships::default(), |_: Event<'_>| ControlFlow::Continue(()))
     }
@@ -190,7 +190,7 @@ impl Relay {
     }
 
     /// What became of each datagram whose fate is fulfilled: of the last [`RelayOptions::kept_fates`], in the order in which they were lost or
-    /// left. Empty where [`RelayOptions::tells_fates`] is not set.
+    /// left. Empty where [`RelayOptions::report_fates`] is not set.
     #[must_use]
     pub fn truth(&self) -> Vec<TruthRecord> {
         self.truth.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()

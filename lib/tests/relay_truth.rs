@@ -207,7 +207,7 @@ fn socket(address: &str) -> UdpSocket {
 impl Session {
     fn new(seed: u64) -> Self {
         let target = socket("127.0.0.1:0");
-        let options = RelayOptions::new(target.local_addr().expect("it is bound")).seed(seed).tells_fates(true);
+        let options = RelayOptions::new(target.local_addr().expect("it is bound")).seed(seed).report_fates(true);
         let options = options.receive_buffer(1 << 20);
         let listening = Socket::bind(([127, 0, 0, 1], 0).into(), &options.socket_options()).expect("it is ours");
         let silent = |_: Event<'_>| ControlFlow::Continue(());

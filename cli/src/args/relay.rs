@@ -31,7 +31,7 @@ pub(super) const MOST_USED: &[&str] =
 
 /// The examples of the help; `-h` shows the first three.
 pub(super) const EXAMPLES: &[Example] = &[
-    ("udp relay :10000 host:9000 --loss 5%", "lose one of twenty, both ways"),
+    ("udp relay :10000 host:9000 --loss 5%", "lose one of twenty, in each direction"),
     ("udp relay :10000 host:9000 --delay 40ms", "40 ms longer, each way"),
     ("udp relay :10000 host:9000 --up-loss 5%", "only on the way to the host"),
     ("udp relay :10000 :9000 --delay 40ms --jitter 10ms --seed 7", "the same delays each time"),

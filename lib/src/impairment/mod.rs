@@ -54,6 +54,7 @@ pub use model::Impairment;
 pub use options::{Blackout, ImpairmentOptions, Jitter, Reorder};
 pub use pattern::Pattern;
 pub use random::Stage;
+pub(crate) use random::seed_with;
 pub use rate::{Capacity, CoDel, Queue, Rate};
 pub use text::TextError;
 pub use trace::Trace;

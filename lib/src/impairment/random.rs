@@ -78,6 +78,11 @@ impl Random {
     }
 }
 
+/// A seed for each of several links, of the one seed and of what names the link (FNV-1a).
+pub(crate) fn seed_with(seed: u64, name: impl Iterator<Item = u8>) -> u64 {
+    name.fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// The finisher of SplitMix64.
 fn mix(value: u64) -> u64 {
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

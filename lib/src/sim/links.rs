@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::datagram::Delivery;
 use crate::error::Result;
-use crate::impairment::{Arrival, Fates, ImpairmentOptions, Left, Link, LinkCounts};
+use crate::impairment::{Arrival, Fates, ImpairmentOptions, Left, Link, LinkCounts, seed_with};
 use crate::setters::setters;
 use crate::unreachable::Unreachable;
 
@@ -188,13 +188,12 @@ pub(super) fn delivery(destination: IpAddr) -> Delivery {
     }
 }
 
-/// A seed for each link: FNV-1a of its ends, so that it does not matter when it was laid.
+/// A seed for each link, of its ends, so that it does not matter when it was laid.
 fn seed_of(seed: u64, (from, to): Ends) -> u64 {
     let octets = |ip: Option<IpAddr>| match ip {
         None => vec![],
         Some(IpAddr::V4(v4)) => v4.octets().to_vec(),
         Some(IpAddr::V6(v6)) => v6.octets().to_vec(),
     };
-    let bytes = octets(from).into_iter().chain([0]).chain(octets(to));
-    bytes.fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    seed_with(seed, octets(from).into_iter().chain([0]).chain(octets(to)))
 }

@@ -481,7 +481,7 @@ fn a_train_passes_as_its_datagrams_would_one_by_one() {
         (2, Box::new(|options| options)),
         (3, Box::new(|options| options.copies_to([address("10.0.0.9:9")]).dscp(8))),
         (1, Box::new(header(true))),
-        (0, Box::new(|options| options.tells_fates(true))),
+        (0, Box::new(|options| options.report_fates(true))),
         (0, Box::new(move |options| options.up(bad.clone()).down(bad.clone()))),
     ];
     for (place, (trains, options)) in kinds.into_iter().enumerate() {

@@ -213,14 +213,14 @@ struct Stage {
     relay: HostId<RelayEngine>,
     targets: [HostId<Probe>; 2],
     most_peers: usize,
-    tells_fates: bool,
+    report_fates: bool,
     said: Rc<RefCell<Said>>,
 }
 
 impl Stage {
     fn new(options: RelayOptions) -> Self {
         let mut net = Network::new(options.seed);
-        let (start, most_peers, tells_fates) = (net.now(), options.most_peers, options.tells_fates);
+        let (start, most_peers, report_fates) = (net.now(), options.most_peers, options.report_fates);
         let said = Rc::<RefCell<Said>>::default();
         let noted = Rc::clone(&said);
         let sink = move |event: Event<'_>| {
@@ -242,7 +242,7 @@ impl Stage {
         for peer in 5..10 {
             net.add(Host::at(SocketAddr::new(peer_address(peer).ip(), 1)), Probe::default(), silent).unwrap();
         }
-        Self { net, relay, targets, most_peers, tells_fates, said }
+        Self { net, relay, targets, most_peers, report_fates, said }
     }
 
     fn act(&mut self, deed: Deed) {
@@ -281,8 +281,8 @@ impl Stage {
         prop_assert_eq!(said.peers, i64::try_from(own.peers_now).unwrap());
         for &direction in Direction::ALL {
             let (figures, place) = (own.of(direction), direction as usize);
-            prop_assert!(self.tells_fates || said.decided[place] == 0);
-            if !self.tells_fates {
+            prop_assert!(self.report_fates || said.decided[place] == 0);
+            if !self.report_fates {
                 continue;
             }
             prop_assert_eq!(said.decided[place], figures.received.datagrams);
@@ -324,7 +324,7 @@ proptest! {
         options in options(),
         deeds in prop::collection::vec(deed(), 0..120),
     ) {
-        let telling = options.clone().tells_fates(true);
+        let telling = options.clone().report_fates(true);
         let (lines, report) = play(&telling, &deeds)?;
         prop_assert_eq!(&(lines, report.clone()), &play(&telling, &deeds)?);
         // Whether fates are told makes no difference to them.

@@ -54,7 +54,7 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let truth =
         args.truth.as_ref().map(|path| truth::Truth::begin(path, &options, &places, &command, &printer)).transpose()?;
     let options = options.destinations(listening.destinations.clone());
-    let options = options.tells_fates(args.tui || tap.is_some() || truth.is_some());
+    let options = options.report_fates(args.tui || tap.is_some() || truth.is_some());
     let screen = args.tui.then(|| table::Screen::new(&options, &places, &printer));
     let sink = watch::sink(args, &printer, tap, truth.as_ref(), &changes).on(screen.as_ref());
     // Whatever the relay has to say, it says it after what is said here.

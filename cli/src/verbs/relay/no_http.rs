@@ -13,6 +13,9 @@ use crate::output::StdPrinter;
 /// Nothing: no flag gives an address.
 pub(crate) struct OverHttp;
 
+/// Nothing.
+pub(crate) struct Serving;
+
 /// Takes no events.
 pub(crate) enum Tap {}
 
@@ -44,7 +47,7 @@ impl OverHttp {
         _target: SocketAddr,
         _seed: u64,
         _printer: &mut StdPrinter,
-    ) -> Result<()> {
-        Ok(())
+    ) -> Result<Serving> {
+        Ok(Serving)
     }
 }

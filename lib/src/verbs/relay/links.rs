@@ -8,7 +8,7 @@ use super::options::{PeerImpairments, RelayOptions};
 use crate::datagram::Transmit;
 use crate::direction::Direction;
 use crate::error::{Attempt, Error, Object, Result};
-use crate::impairment::{ImpairmentOptions, Link, LinkCounts};
+use crate::impairment::{ImpairmentOptions, Link, LinkCounts, seed_with};
 use crate::network::Network;
 use crate::socket_id::SocketId;
 
@@ -183,9 +183,8 @@ fn refused(network: Option<Network>, why: String) -> Error {
     Error::new(Attempt::Other("give links of its own to"), object, cause)
 }
 
-/// A seed for each link: FNV-1a of whose it is and which way it goes, so that it does not matter when it was laid.
+/// A seed for each link, of whose it is and which way it goes, so that it does not matter when it was laid.
 fn seed_of(seed: u64, network: Option<Network>, direction: Direction) -> u64 {
     let whose = network.map(|network| network.to_string()).unwrap_or_default();
-    let bytes = whose.bytes().chain([0, direction as u8]);
-    bytes.fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    seed_with(seed, whose.bytes().chain([0, direction as u8]))
 }

@@ -62,7 +62,7 @@ pub struct RelayOptions {
     /// under way has left.
     pub limits: Limits,
     /// Whether to report what becomes of each datagram ([`Event::Fate`](crate::Event::Fate), [`Event::Left`](crate::Event::Left)).
-    pub tells_fates: bool,
+    pub report_fates: bool,
     /// How many of these fates [`Relay::truth`](crate::Relay::truth) holds at most; the oldest go first. 65,536 by default.
     pub kept_fates: usize,
 }
@@ -87,7 +87,7 @@ setters! { RelayOptions {
     busy_wait: Duration,
     into receive_buffer: Option<usize>,
     limits: Limits,
-    tells_fates: bool,
+    report_fates: bool,
     kept_fates: usize,
 }}
 
@@ -118,7 +118,7 @@ impl RelayOptions {
             busy_wait: Duration::ZERO,
             receive_buffer: None,
             limits: Limits::default(),
-            tells_fates: false,
+            report_fates: false,
             kept_fates: 65_536,
         }
     }

@@ -76,7 +76,7 @@ impl RelayEngine {
         let own = &mut self.report.own;
         own.of_mut(direction).received.add(count, train.wire_len());
         self.ending.count(own.up.received.datagrams + own.down.received.datagrams);
-        let tells = self.options.tells_fates;
+        let tells = self.options.report_fates;
         let link = self.links(now).pair_mut(passage.place).link_mut(direction);
         if link.is_clear() && !tells {
             link.pass(count);
@@ -94,7 +94,7 @@ impl RelayEngine {
         let link = self.links(now).pair_mut(passage.place).link_mut(passage.direction);
         let held = || Held { passage: *passage, payload: payload.into() };
         let (fates, passes) = link.push_or_pass(now, arrival, held);
-        if self.options.tells_fates
+        if self.options.report_fates
             && let Some(links) = &self.links
         {
             let pair = links.pair(passage.place);
@@ -163,7 +163,7 @@ impl RelayEngine {
         leaving: Leaving,
         out: &mut impl Outbox,
     ) {
-        let Some(links) = self.links.as_ref().filter(|_| self.options.tells_fates) else { return };
+        let Some(links) = self.links.as_ref().filter(|_| self.options.report_fates) else { return };
         let pair = links.pair(passage.place);
         let Passage { direction, peer, entered, .. } = *passage;
         let Verdict { number, is_copy, departure, at } = verdict;

@@ -42,7 +42,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let echo = Server::start("127.0.0.1:0".parse().unwrap(), Answer::Echo).unwrap();
-        let options = RelayOptions::new(echo.addresses()[0]).seed(7).tells_fates(true);
+        let options = RelayOptions::new(echo.addresses()[0]).seed(7).report_fates(true);
         let (tap, line) = line(&options);
         let socket = Socket::bind("127.0.0.1:0".parse().unwrap(), &options.socket_options()).unwrap();
         let (target, seed) = (options.target, options.seed);
