@@ -122,7 +122,7 @@ pub(crate) struct RelayArgs {
     #[arg(long, value_names = ["FILE", "NUMBER"], num_args = 2, conflicts_with_all = ["listen", "target", "truth"], help_heading = TRUTH)]
     pub(crate) explain: Vec<OsString>,
     /// Print the status at this interval, 10ms or more; 0: never [default: 1s on a terminal, else never]
-    #[arg(long, value_name = "DURATION", value_parser = status_interval, hide = true)]
+    #[arg(long, value_name = "DURATION", value_parser = status_interval)]
     pub(crate) status: Option<Duration>,
     /// Show both directions on a live screen, on which keys change the impairments
     ///

@@ -115,7 +115,7 @@ impl Name {
             Self::Loss => (
                 "Lose datagrams by chance: 5%, in bursts: burst:5%,4",
                 Some(
-                    "burst:5%,4 loses 5 % in bursts of 4 on average. Also ge:P,R[,BAD[,GOOD]]: Gilbert-Elliott, with the chance to become bad, to become good again, and the loss while \
+                    "burst:5%,4 loses 5 % in bursts of 4 datagrams on average, however far apart in time they come. Also ge:P,R[,BAD[,GOOD]]: Gilbert-Elliott, with the chance to become bad, to become good again, and the loss while \
                      bad [default: 100%] and while good [default: 0%]. And pattern:FILE, a file of '.' (passes) and 'x' (lost), \
                      or the pattern itself: pattern:..x",
                 ),
