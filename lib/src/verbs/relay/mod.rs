@@ -178,7 +178,8 @@ impl RelayEngine {
         }
         self.guard.source(meta)?;
         let source = meta.source;
-        if self.our_ports[usize::from(source.port())] && self.interfaces.is_ours(source.ip()) {
+        let is_of_family = source.is_ipv4() == self.options.target.is_ipv4();
+        if is_of_family && self.our_ports[usize::from(source.port())] && self.interfaces.is_ours(source.ip()) {
             return Err(Reason::OwnSocket);
         }
         let transmit = self.pass_on(meta, Transmit::to(self.options.target))?;
