@@ -6,7 +6,7 @@ mod common;
 mod netns;
 
 use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::ControlFlow;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -52,6 +52,25 @@ fn ask(peer: &UdpSocket, relay: SocketAddr, payload: &[u8]) -> SocketAddr {
     let (len, source) = peer.recv_from(&mut buffer).expect("it comes back");
     assert_eq!(&buffer[..len], payload);
     source
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it is a peer like any other")]
+fn a_client_of_the_other_family_may_have_a_port_that_a_socket_of_ours_has() {
+    let (v4, v6): (IpAddr, IpAddr) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
+    let target = peer(v4);
+    let options = RelayOptions::new(target.local_addr().expect("it is bound"));
+    let sockets =
+        [v4, v6].map(|ip| Socket::bind((ip, 0).into(), &options.socket_options()).expect("loopback has ports"));
+    let silent = |_: Event<'_>| ControlFlow::Continue(());
+    let relay = Relay::launch(sockets, options, Memberships::default(), silent).expect("it can relay");
+    let mut buffer = [0; 10];
+    peer(v4).send_to(b"first", relay.addresses()[0]).expect("loopback takes it");
+    let (_, ours) = target.recv_from(&mut buffer).expect("it is relayed");
+    let client = UdpSocket::bind((v6, ours.port())).expect("nobody has that port of this family");
+    client.send_to(b"second", relay.addresses()[1]).expect("loopback takes it");
+    let (len, _) = target.recv_from(&mut buffer).expect("it is relayed");
+    assert_eq!(&buffer[..len], b"second");
 }
 
 /// The report, once this holds of it.

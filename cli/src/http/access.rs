@@ -88,7 +88,7 @@ impl Access {
     }
 }
 
-/// Routes for those alone who may ask, and others for whoever reaches this server by its own name. No response is kept or
+/// Routes for clients that may ask, and others for every client that reaches this server by its own name. No response is kept or
 /// taken for something else by a browser, or used by another page; what is not routed is refused in JSON.
 pub(crate) fn guarded(private: Router, public: Router, access: &Access) -> Router {
     let refusing = |routes: Router| routes.method_not_allowed_fallback(not_allowed);

@@ -1,4 +1,4 @@
-//! Server-sent events: a client that reads gets all of them, one that does not loses some, and is told how many.
+//! Server-sent events: a client that reads gets all of them, one that does not loses some, and receives their number.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use super::life::Life;
 pub(crate) const MAX_WAITING: usize = 512;
 /// Streams open at once; further ones are refused.
 pub(crate) const MAX_STREAMS: usize = 16;
-/// The event that tells a client what it has lost: `{"events":3}`.
+/// The event with the number of those that a client has lost: `{"events":3}`.
 const MISSED: &str = "missed";
 
 /// What happens, for all clients that listen: from the moment at which each came.

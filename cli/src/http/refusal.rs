@@ -1,4 +1,4 @@
-//! What a client is told that cannot have what it asked for: JSON with the error, and what to do about it.
+//! The response to a request that is refused: JSON with the error, and a hint.
 
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;

@@ -1,4 +1,4 @@
-//! Files of tables (TOML): checked as a whole, each mistake told with its place.
+//! Files of tables (TOML): checked as a whole, each mistake reported with its place.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::hint::Hint;
 use crate::words::excerpt::{LONGEST_ERROR, shortened};
 use crate::words::text_file::{self, place};
 
-/// Mistakes that are told at once.
+/// Mistakes that are reported at once.
 const MOST_TOLD: usize = 5;
 
 /// Reads a file of at most so many bytes; `what` it is, for errors.
@@ -63,7 +63,7 @@ impl Mistake {
         Self::new(value.span().start, message)
     }
 
-    /// It with its place, as people are told.
+    /// The mistake with its place, in words.
     pub(crate) fn tell(&self, text: &str) -> String {
         format!("{}: {}", place(text, self.at), self.message)
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 
-/// How long a reader may take nothing once the run has been told to end.
+/// How long a reader may take nothing once the run is to end.
 const PATIENCE: Duration = Duration::from_millis(700);
 /// How often to look whether it has taken something.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);

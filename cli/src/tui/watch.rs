@@ -63,7 +63,7 @@ impl Flow {
 /// Shows it until the person wants to quit, or it is over.
 pub(super) fn watch(mut live: impl Live, mut screen: Screen, over: &AtomicBool) -> io::Result<()> {
     match go(&mut live, &mut screen, over) {
-        // The summary may find a reader all the same.
+        // The summary may still find a reader.
         Err(_) if screen.is_gone() => Ok(()),
         outcome => outcome,
     }

@@ -181,6 +181,11 @@ impl<T> Link<T> {
         self.is_paused = false;
     }
 
+    /// When the datagram was to leave that another [`step`](Self::step) would let go.
+    pub(crate) fn next_to_step(&self) -> Option<Instant> {
+        self.under_way.keys().nth(self.steps).map(|(at, _)| *at)
+    }
+
     /// Lets the next datagram leave at its time although the link is paused; at once, where that is past.
     pub fn step(&mut self) {
         self.steps += usize::from(self.is_paused && self.steps < self.under_way.len());

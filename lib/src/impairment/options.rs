@@ -204,7 +204,7 @@ impl Blackout {
         time("the length of a blackout", self.lasting)?;
         let Some(every) = self.every else { return Ok(()) };
         time("the interval of blackouts", every)?;
-        let why = format!("each lasts {:?}", self.lasting);
+        let why = format!("the interval is longer than a blackout, {:?}", self.lasting);
         ensure(every > self.lasting, "the interval of blackouts", format!("{every:?}"), why)
     }
 

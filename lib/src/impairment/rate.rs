@@ -122,7 +122,7 @@ impl CoDel {
         const NAME: &str = "the interval of CoDel";
         time(NAME, self.interval)?;
         ensure(!self.interval.is_zero(), NAME, "0s", "every datagram would be lost")?;
-        let why = format!("the target is {:?}", self.target);
+        let why = format!("the interval is not shorter than the target, {:?}", self.target);
         ensure(self.interval >= self.target, NAME, format!("{:?}", self.interval), why)
     }
 }

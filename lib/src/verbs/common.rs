@@ -39,24 +39,32 @@ pub(super) struct Ending {
     /// Known from the first call with a time on.
     deadline: Option<Instant>,
     pub(super) over: bool,
+    /// Whether the deadline has passed.
+    pub(super) expired: bool,
 }
 
 impl Ending {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, deadline: None, over: limits.count == Some(0) }
+        Self { limits, deadline: None, over: limits.count == Some(0), expired: false }
     }
 
     /// Looks at the time; ends at the deadline.
     pub(super) fn tick(&mut self, now: Instant) {
         if let Some(duration) = self.limits.duration {
             let deadline = *self.deadline.get_or_insert_with(|| later(now, duration));
-            self.over |= now >= deadline;
+            self.expired = now >= deadline;
+            self.over |= self.expired;
         }
     }
 
     /// Ends once as many were counted as were wanted.
     pub(super) fn count(&mut self, counted: u64) {
         self.over |= self.limits.count.is_some_and(|most| counted >= most);
+    }
+
+    /// When the time is over, if there is such a time.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     pub(super) fn next(&self) -> Next {

@@ -102,7 +102,7 @@ fn what_cannot_be_is_refused_with_its_reason() {
         ),
         (
             nothing().rate(rate(1).codel(CoDel::new(ms(6), ms(5)))),
-            "cannot set the interval of CoDel to 5ms: the target is 6ms",
+            "cannot set the interval of CoDel to 5ms: the interval is not shorter than the target, 6ms",
         ),
         (
             nothing().rate(rate(1).codel(CoDel::default().interval(Duration::MAX))),
@@ -119,7 +119,7 @@ fn what_cannot_be_is_refused_with_its_reason() {
         ),
         (
             nothing().blackout(Blackout::each(ms(5), ms(5))),
-            "cannot set the interval of blackouts to 5ms: each lasts 5ms",
+            "cannot set the interval of blackouts to 5ms: the interval is longer than a blackout, 5ms",
         ),
     ];
     for (options, expected) in cases {

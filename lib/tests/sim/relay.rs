@@ -10,7 +10,7 @@ use udpkit::event::{PeerChange, PeerChanged};
 use udpkit::impairment::{ImpairmentOptions, Queue, Rate};
 use udpkit::sim::{Host, HostId, Network};
 use udpkit::verbs::{
-    Direction, Injection, LinkChange, Network as AddressNetwork, PeerImpairments, RelayEngine, RelayInput,
+    Direction, Injection, Limits, LinkChange, Network as AddressNetwork, PeerImpairments, RelayEngine, RelayInput,
     RelayOptions, ScenarioStep,
 };
 use udpkit::{
@@ -250,6 +250,61 @@ fn peers_of_a_network_have_links_of_their_own() {
     assert_eq!(talk(&mut setting), [0, 1]);
     let report = setting.report();
     assert_eq!((report.received.datagrams, report.own.down.own_links[0].counts.entered), (4, 1));
+}
+
+#[test]
+fn a_network_that_gets_a_link_of_its_own_keeps_what_all_have_in_the_other_direction() {
+    let mut setting = Setting::new(|options| options.down(ImpairmentOptions::default().loss(1.0)));
+    let peer = setting.peer(address("10.0.1.1:1"), Vec::new());
+    let own = LinkChange::new(Direction::Up, ImpairmentOptions::default().delay(ms(1)));
+    setting.input(RelayInput::Impair(Box::new(own.network(Some("10.0.1.0/24".parse().unwrap())))));
+    setting.say("10.0.1.1:1", b"x");
+    assert!(setting.net.run_for(ms(100), 100));
+    assert_eq!((setting.at_target().len(), payloads(&setting.net, peer).len()), (1, 0));
+}
+
+#[test]
+fn a_step_lets_one_datagram_leave_whichever_link_it_is_on() {
+    let own = PeerImpairments::new("10.0.1.0/24".parse().unwrap());
+    let mut setting = Setting::new(|options| options.peers([own]));
+    setting.input(RelayInput::Pause(Direction::Up));
+    let peers = ["10.0.2.1:1", "10.0.1.1:1", "10.0.1.1:1", "10.0.2.1:1"];
+    (0..4u8).zip(peers).for_each(|(number, from)| setting.say(from, &[number]));
+    let step = |setting: &mut Setting, steps: usize| {
+        (0..steps).for_each(|_| setting.input(RelayInput::Step(Direction::Up)));
+        assert!(setting.net.run_for(ms(5), 100));
+        setting.at_target().iter().map(|(_, payload)| payload[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(step(&mut setting, 1), [0]);
+    assert_eq!(step(&mut setting, 2), [0, 1, 2]);
+    assert_eq!(step(&mut setting, 5), [0, 1, 2, 3]);
+}
+
+#[test]
+fn the_time_ends_it_at_once_and_the_number_of_datagrams_when_what_is_under_way_has_left() {
+    for (limits, arrived) in [
+        (Limits::default().duration(ms(300)), 0),
+        (Limits::default().count(1), 1),
+        (Limits::default().count(1).duration(ms(300)), 0),
+    ] {
+        let late = ImpairmentOptions::default().delay(ms(4000));
+        let mut setting = Setting::new(|options| options.limits(limits).up(late));
+        setting.say(CLIENT, b"x");
+        assert!(setting.net.run_for(ms(10_000), 1000));
+        let report = setting.report();
+        assert_eq!(setting.at_target().len(), arrived, "{limits:?}");
+        assert_eq!(report.own.up.unfinished + report.own.up.links.under_way, 1 - arrived as u64, "{limits:?}");
+    }
+}
+
+#[test]
+fn peers_that_were_forgotten_at_once_would_get_no_answer() {
+    let options = RelayOptions::new(address(SERVER)).idle(Duration::ZERO);
+    let error = RelayEngine::new(options).unwrap_err();
+    assert_eq!(
+        format!("{error:#}"),
+        "cannot set the idle time of peers to 0s: every peer would be forgotten before it is answered"
+    );
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Notice for Relaying<'_> {
 pub(super) fn consequences(args: &RelayArgs) -> Vec<Consequence> {
     let mut all = missing::of_flags(&args.common);
     all.push((Capability::Destination, "answers leave from the address that routing chooses"));
-    all.push((Capability::HopLimits, "what two relays send to and fro does not die out"));
+    all.push((Capability::HopLimits, "a loop between two relays does not end"));
     all.push((Capability::KernelDrops, "drops are not counted"));
     all
 }

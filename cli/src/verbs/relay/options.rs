@@ -17,7 +17,7 @@ use crate::tui;
 use crate::words::address::{Address, Families};
 use crate::words::format::Format;
 
-/// The state is told at this interval on a terminal.
+/// The status is printed at this interval on a terminal.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// Size of the receive buffer of a socket to the target: that of thousands of peers is not to take all memory.
 const UPSTREAM_BUFFER: usize = 256 << 10;
@@ -119,7 +119,7 @@ pub(super) fn settings(args: &RelayArgs, ports: Vec<u16>) -> Settings {
     Settings { bounded: true, ..printing::settings(&args.common, ports) }
 }
 
-/// How often the state is told, if at all.
+/// The interval at which the status is printed, if it is.
 pub(super) fn status_interval(args: &RelayArgs) -> Option<Duration> {
     if args.tui {
         return None;

@@ -64,7 +64,7 @@ fn access(args: &ControlArgs, addresses: &[SocketAddr]) -> Result<Access> {
     {
         let error = format!("cannot serve control on {} without a token", Endpoint(*open));
         let hint = format!(
-            "whoever reaches it could change what is relayed: give a token with --control-token-file FILE or in \
+            "anybody who reaches it could change what is relayed: give a token with --control-token-file FILE or in \
              {TOKEN_VARIABLE}, or leave out the host to serve on loopback"
         );
         return Err(Hint::on(error, hint));

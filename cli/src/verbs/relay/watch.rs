@@ -1,4 +1,4 @@
-//! What watches the relay: signals, and the state told now and then.
+//! What watches the relay: signals, and the status at an interval.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::args::RelayArgs;
 use crate::output::{News, Refusals, SharedPrinter, StdPrinter};
 use crate::runtime::signals;
 
-/// How long the end is waited for where no state is told; then it is waited for again.
+/// How long the end is waited for where no status is printed; then it is waited for again.
 const LONG: Duration = Duration::from_secs(3600);
 
 /// Hears signals, and then says that it relays: from then on others may send to it, or end it. SIGHUP reads a scenario again.

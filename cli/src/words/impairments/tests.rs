@@ -125,7 +125,7 @@ fn a_mistake_says_what_can_be_written() {
         ("loss", "burst:90%,4", "loss: bursts of 4 datagrams lose at most 80.0 %"),
         ("delay", "40", "delay: '40' has no unit, as in 40s; write one as 500us, 20ms, 1s or 1m30s"),
         ("delay", "9000h", "delay: a year is the longest"),
-        ("codel", "100ms,5ms", "codel: the target is 100ms"),
+        ("codel", "100ms,5ms", "codel: the interval is not shorter than the target, 100ms"),
         ("drop", "1-99999", "drop: these are 99999 datagrams; 65536 are the most that can be chosen"),
         ("match", "(", "match: '(' is not a regular expression: unclosed group"),
         (

@@ -109,7 +109,8 @@ impl Links {
         self.pairs.len()
     }
 
-    /// Lets a link do something else. True if it is of a network that had none, so that peers may have another now.
+    /// Lets a link do something else. True if it is of a network that had none, so that peers may have another now: the
+    /// other direction goes on as it was for them.
     pub(super) fn change(
         &mut self,
         network: Option<Network>,
@@ -120,10 +121,10 @@ impl Links {
             self.pairs[place].link_mut(direction).change(options)?;
             return Ok(false);
         }
-        let nothing = ImpairmentOptions::default();
+        let of_all = |direction| self.pairs[0].link(direction).impairment().options().clone();
         match direction {
-            Direction::Up => self.add(network, options, nothing)?,
-            Direction::Down => self.add(network, nothing, options)?,
+            Direction::Up => self.add(network, options, of_all(Direction::Down))?,
+            Direction::Down => self.add(network, of_all(Direction::Up), options)?,
         }
         Ok(true)
     }
@@ -150,8 +151,13 @@ impl Links {
         }
     }
 
+    /// Lets the next datagram leave of a direction that is paused, whichever link it is on.
     pub(super) fn step(&mut self, direction: Direction) {
-        self.pairs.iter_mut().for_each(|pair| pair.link_mut(direction).step());
+        let links = self.pairs.iter_mut().map(|pair| pair.link_mut(direction));
+        let waiting = links.filter_map(|link| Some((link.next_to_step()?, link)));
+        if let Some((_, link)) = waiting.min_by_key(|(at, _)| *at) {
+            link.step();
+        }
     }
 
     pub(super) fn is_paused(&self, direction: Direction) -> bool {

@@ -22,7 +22,7 @@ use crate::conduct::{Conduct, Guard};
 use crate::datagram::{Datagram, Delivery, Meta, SendFailure, Train, Transmit};
 use crate::direction::Direction;
 use crate::engine::{Closed, Engine, Next, Outbox};
-use crate::error::{Attempt, Error, ErrorKind, Result};
+use crate::error::{Attempt, Error, ErrorKind, Object, Result};
 use crate::event::{Event, IgnoredDatagrams, PeerChange, PeerChanged, Reason, Refusal, SendFailed, Trouble};
 use crate::impairment::ImpairmentOptions;
 use crate::interface::Interfaces;
@@ -313,9 +313,11 @@ impl Engine for RelayEngine {
     fn next(&self) -> Next {
         let leaves = self.links.as_ref().and_then(Links::next);
         let end = match (self.ending.next(), leaves) {
-            // What is under way still leaves.
-            (Next::Done, Some(leaves)) => return Next::At(leaves),
-            (Next::Done, None) => return Next::Done,
+            // After the last datagram, what is under way still leaves.
+            (Next::Done, Some(leaves)) if !self.ending.expired => {
+                return Next::At(self.ending.deadline().map_or(leaves, |end| end.min(leaves)));
+            }
+            (Next::Done, _) => return Next::Done,
             (Next::At(end), _) => Some(end),
             (Next::Datagram, _) => None,
         };
@@ -407,6 +409,11 @@ fn check(options: &RelayOptions) -> Result<()> {
     let of_peers = peers.iter().flat_map(|peer| [&peer.up, &peer.down]);
     let of_steps = scenario.iter().map(|step| &step.change.options);
     [up, down].into_iter().chain(of_peers).chain(of_steps).try_for_each(ImpairmentOptions::check)?;
+    if options.idle.is_zero() {
+        let why = "every peer would be forgotten before it is answered";
+        let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, why);
+        return Err(Error::new(Attempt::Other("set"), Object::Other("the idle time of peers to 0s".to_owned()), cause));
+    }
     let other_family = |address: &SocketAddr| address.is_ipv4() != target.is_ipv4();
     if let Some(copy) = copies_to.iter().find(|copy| other_family(copy)) {
         return Err(wrong_family("send copies to", *copy, *target));

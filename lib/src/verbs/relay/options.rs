@@ -42,12 +42,12 @@ pub struct RelayOptions {
     pub seed: u64,
     /// The most peers at a time; for another, the one for which nothing was relayed for the longest time is forgotten.
     pub most_peers: usize,
-    /// How long a peer is remembered for which nothing is relayed. 5 minutes by default (RFC 4787, REQ-5).
+    /// How long a peer is remembered for which nothing is relayed; more than zero. 5 minutes by default (RFC 4787, REQ-5).
     pub idle: Duration,
     /// The address that datagrams to the target leave from, of its family; `None` leaves it to the routing table.
     pub local: Option<IpAddr>,
     /// The most hops with which datagrams leave; at least 2 where the target is a group or a network. They have one less than
-    /// they came with anyway, so that what two relays send to and fro ends.
+    /// they came with anyway, so that a loop between two relays ends.
     pub hop_limit: Option<u8>,
     /// The DSCP with which datagrams leave; `None`: that with which they came. ECN is passed on in any case.
     pub dscp: Option<u8>,
@@ -58,8 +58,8 @@ pub struct RelayOptions {
     pub busy_wait: Duration,
     /// Size of the receive buffer of each socket to the target in bytes; `None`: the system's.
     pub receive_buffer: Option<usize>,
-    /// The number of datagrams, both directions together, or the time after which to take no more; the run ends once what is
-    /// under way has left.
+    /// The time after which to end, or the number of datagrams, both directions together, after which to take no more: then the
+    /// run ends once what is under way has left.
     pub limits: Limits,
     /// Whether to report what becomes of each datagram ([`Event::Fate`](crate::Event::Fate), [`Event::Left`](crate::Event::Left)).
     pub report_fates: bool,
@@ -194,7 +194,7 @@ pub enum RelayInput {
     Pause(Direction),
     /// Ends a pause: what should have left leaves at once.
     Resume(Direction),
-    /// Lets the next datagram leave of each link of a direction that is paused.
+    /// Lets the next datagram leave of a direction that is paused, whichever link it is on.
     Step(Direction),
     /// Sends a datagram as if it had come, past all impairments. An error where there is no such peer.
     Inject(Injection),
@@ -207,7 +207,8 @@ pub enum RelayInput {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LinkChange {
-    /// The network whose own link it is; `None`: that of all others. A network without links of its own gets them.
+    /// The network whose own link it is; `None`: that of all others. A network without links of its own gets them; in the
+    /// other direction, its link does what that of all others does at that moment.
     pub network: Option<Network>,
     /// Which way.
     pub direction: Direction,

@@ -58,12 +58,23 @@ impl RelayEngine {
     /// Lets a link do something else from now on.
     fn impair(&mut self, now: Instant, change: LinkChange, out: &mut impl Outbox) -> Result<()> {
         let LinkChange { network, direction, options } = change;
-        if self.links(now).change(network, direction, options.clone())? {
-            self.assign_links();
+        if !self.links(now).change(network, direction, options)? {
+            self.report_link(now, network, direction, out);
+            return Ok(());
         }
-        let changed = Impaired::new(direction, &options, now);
-        out.emit(Event::Impaired(Impaired { network, ..changed }));
+        self.assign_links();
+        for &direction in Direction::ALL {
+            self.report_link(now, network, direction, out);
+        }
         Ok(())
+    }
+
+    /// Reports what a link does from now on.
+    fn report_link(&self, now: Instant, network: Option<Network>, direction: Direction, out: &mut impl Outbox) {
+        let Some(links) = &self.links else { return };
+        let Some(place) = links.place(network) else { return };
+        let changed = Impaired::new(direction, links.pair(place).link(direction).impairment().options(), now);
+        out.emit(Event::Impaired(Impaired { network, ..changed }));
     }
 
     fn take_links_of(&mut self, network: Network, now: Instant, out: &mut impl Outbox) {

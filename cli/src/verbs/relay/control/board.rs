@@ -29,6 +29,8 @@ pub(super) struct Board {
     events: Events,
     start: Instant,
     links: Vec<Links>,
+    /// Those at the start, which come back when the relay is reset.
+    links_at_start: Vec<Links>,
     datagrams: [VecDeque<Record>; 2],
     peers: Option<Vec<(SocketAddr, Option<SocketAddr>)>>,
     troubles: Vec<String>,
@@ -37,6 +39,7 @@ pub(super) struct Board {
 }
 
 /// What the links do that a network has for itself, or, of no network, those of all others.
+#[derive(Clone)]
 pub(super) struct Links {
     pub(super) network: Option<Network>,
     pub(super) options: [ImpairmentOptions; 2],
@@ -63,12 +66,14 @@ impl Board {
             .peers
             .iter()
             .map(|peer| Links { network: Some(peer.network), options: [peer.up.clone(), peer.down.clone()] });
+        let links: Vec<_> = std::iter::once(shared).chain(own).collect();
         Self {
             happenings,
             counts,
             events,
             start,
-            links: std::iter::once(shared).chain(own).collect(),
+            links: links.clone(),
+            links_at_start: links,
             datagrams: Default::default(),
             peers: None,
             troubles: Vec::new(),
@@ -127,7 +132,10 @@ impl Board {
     }
 
     fn link(&mut self, link: LinkNow) {
-        let LinkNow { direction, network, options } = link;
+        let LinkNow { direction, network, options, is_reset } = link;
+        if is_reset && direction == Direction::Up {
+            self.links = self.links_at_start.clone();
+        }
         let Some(options) = options else { return self.links.retain(|links| links.network != network) };
         let place = self.links.iter().position(|links| links.network == network);
         let place = place.unwrap_or_else(|| {

@@ -68,6 +68,8 @@ pub(super) struct LinkNow {
     pub(super) direction: Direction,
     pub(super) network: Option<Network>,
     pub(super) options: Option<ImpairmentOptions>,
+    /// Whether all links are as at the start before that.
+    pub(super) is_reset: bool,
 }
 
 /// How many datagrams came and how many of them were shown, in each direction; and what the server asks for.
@@ -190,8 +192,12 @@ impl Tap {
             // Numbers begin again.
             self.followed.clear();
         }
-        self.links.retain(|link| (link.direction, link.network) != (direction, network));
-        self.links.push(LinkNow { direction, network, options: options.cloned() });
+        if is_reset && direction == Direction::Up {
+            // What was to be said of links before is of no matter.
+            self.links.clear();
+        }
+        self.links.retain(|link| link.is_reset || (link.direction, link.network) != (direction, network));
+        self.links.push(LinkNow { direction, network, options: options.cloned(), is_reset });
     }
 }
 

@@ -149,8 +149,9 @@ struct Peer {
 }
 
 async fn peers(State(desk): State<Desk>) -> Outcome {
-    desk.board().ask_peers();
     for _ in 0..PEERS_ATTEMPTS {
+        // Each time: another request may have taken the list that this one asked for.
+        desk.board().ask_peers();
         // Wakes it.
         desk.report()?;
         if let Some(peers) = desk.current().take_peers() {

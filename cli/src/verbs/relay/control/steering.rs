@@ -57,6 +57,8 @@ pub(super) async fn impair(
         let files: Vec<_> = known.iter().collect();
         let read = Changes::read_json(&words, &Files::of(&files))?;
         let own = board.links().iter().find(|links| links.network == network);
+        // A network without links of its own has those of all.
+        let own = own.or_else(|| board.links().first());
         let change = |direction: Direction| {
             let now =
                 own.filter(|_| method == Method::PATCH).map(|links| Words::of(&links.options[direction as usize]));

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use udpkit::verbs::RelayOptions;
+use udpkit::impairment::ImpairmentOptions;
+use udpkit::verbs::{PeerImpairments, RelayOptions};
 use udpkit::{Answer, Event, Memberships, Relay, Server, Sink, Socket};
 
 use super::feed::{Happening, KEPT_BYTES, MOST_PEERS};
@@ -41,8 +42,13 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(|options| options)
+    }
+
+    /// With other options.
+    fn with(change: impl FnOnce(RelayOptions) -> RelayOptions) -> Self {
         let echo = Server::start("127.0.0.1:0".parse().unwrap(), Answer::Echo).unwrap();
-        let options = RelayOptions::new(echo.addresses()[0]).seed(7).report_fates(true);
+        let options = change(RelayOptions::new(echo.addresses()[0]).seed(7).report_fates(true));
         let (tap, line) = line(&options);
         let socket = Socket::bind("127.0.0.1:0".parse().unwrap(), &options.socket_options()).unwrap();
         let (target, seed) = (options.target, options.seed);
@@ -319,6 +325,41 @@ fn reset_begins_again() {
     assert_eq!((&state["up"]["received"], &state["peers"]["now"]), (&json!(0), &json!(1)));
     world.round_trip(b"two");
     assert_eq!(world.get("/api/datagrams?direction=up")[1]["number"], 1);
+}
+
+#[test]
+fn after_a_reset_networks_have_the_links_of_the_start_and_no_others() {
+    let own = PeerImpairments::new("127.0.0.2".parse().unwrap());
+    let world = World::with(|options| options.peers([own.up(ImpairmentOptions::default().mtu(1000))]));
+    for network in ["127.0.0.2", "127.0.0.3"] {
+        world.done(&format!("PUT /api/impairments/both?peer={network}"), r#"{"loss": "100%"}"#);
+    }
+    let state = world.done("POST /api/reset", "");
+    let own: Vec<_> = state["peer_links"].as_array().unwrap().iter().map(|own| &own["peer"]).collect();
+    assert_eq!(own, ["127.0.0.2/32"]);
+    let own = &state["peer_links"][0];
+    let words = ["up", "down"].map(|direction| &own[direction]["impairments"]);
+    assert_eq!(words, [&json!({"mtu": "1000"}), &json!({})]);
+}
+
+#[test]
+fn a_network_changes_what_all_have_and_keeps_the_rest() {
+    let world = World::new();
+    world.done("PUT /api/impairments/both", r#"{"delay": "1ms"}"#);
+    let state = world.done("PATCH /api/impairments/up?peer=127.0.0.9", r#"{"loss": "1%"}"#);
+    let words = ["up", "down"].map(|direction| &state["peer_links"][0][direction]["impairments"]);
+    assert_eq!(words, [&json!({"delay": "1ms", "loss": "1%"}), &json!({"delay": "1ms"})]);
+}
+
+#[test]
+fn everybody_who_asks_gets_the_peers() {
+    let world = World::new();
+    world.round_trip(b"one");
+    std::thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| (0..10).for_each(|_| assert_eq!(world.get("/api/peers").as_array().unwrap().len(), 1)));
+        }
+    });
 }
 
 #[test]

@@ -26,7 +26,7 @@ const REPORT_PATIENCE: Duration = Duration::from_millis(50);
 /// How long the relay has to say that a link does what a key asked for; then what it says counts.
 const KEY_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the screen is told when it is opened.
+/// What the screen needs when it is opened.
 pub(super) struct Facts {
     pub(super) title: String,
     /// The command line of this run, word by word.
@@ -81,7 +81,7 @@ impl LiveRelay {
         }
     }
 
-    /// What the links do now, whoever changed them. What a key asked for counts until the relay has heard it.
+    /// What the links do now, by keys or by anything else. What a key asked for counts until the relay has heard it.
     fn hear_links(&mut self) -> bool {
         let mut is_news = false;
         for &direction in Direction::ALL {

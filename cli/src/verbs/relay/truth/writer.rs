@@ -34,7 +34,7 @@ pub(super) struct Writer {
     written: Arc<AtomicU64>,
     /// Of them: about datagrams.
     datagrams: u64,
-    /// Why nothing more can be written; and whether the file ends with a whole line all the same.
+    /// Why nothing more can be written; and whether the file still ends with a whole line.
     failure: Option<io::ErrorKind>,
     is_cut: bool,
     /// Whether it was said that lines are missing.
