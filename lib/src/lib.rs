@@ -131,10 +131,12 @@ extern crate self as udpkit;
 
 mod alarm;
 mod answer;
+mod arrivals;
 #[cfg(all(unix, feature = "tokio"))]
 mod async_socket;
 mod attached;
 mod batch;
+mod bounds;
 mod capability;
 mod clock;
 mod conduct;
@@ -185,10 +187,12 @@ pub mod verbs;
 struct Readme;
 
 pub use answer::{Answer, ReplyMaker};
+pub use arrivals::{Arrival, Arrivals};
 #[cfg(all(unix, feature = "tokio"))]
 pub use async_socket::AsyncSocket;
 pub use attached::{InterfaceWatch, interface_name};
 pub use batch::{ReceiveBatch, SendBatch};
+pub use bounds::Bounds;
 pub use capability::Capability;
 pub use conduct::{Conduct, REPLY_HOP_LIMIT, RateLimit, is_responder_port};
 pub use control::{Control, Remote};

@@ -1,0 +1,76 @@
+//! A count that is known exactly, or to lie between two.
+
+use std::fmt;
+use std::ops::Add;
+
+/// A count that is known exactly, or to lie between two, both included.
+///
+/// ```
+/// use udpkit::Bounds;
+///
+/// let lost = Bounds::new(2, 5) + Bounds::exact(1);
+/// assert_eq!((lost.to_string(), lost.contains(3), lost.is_exact()), ("3 to 6".to_string(), true, false));
+/// ```
+/// Exhaustive: it is of these two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bounds {
+    /// It is not less.
+    pub low: u64,
+    /// It is not more; never below `low`.
+    pub high: u64,
+}
+
+impl Bounds {
+    /// A count that is known.
+    #[must_use]
+    pub fn exact(count: u64) -> Self {
+        Self { low: count, high: count }
+    }
+
+    /// One of these and those between them; `low` alone where `high` is below it.
+    #[must_use]
+    pub fn new(low: u64, high: u64) -> Self {
+        Self { low, high: high.max(low) }
+    }
+
+    /// Whether it is known.
+    #[must_use]
+    pub fn is_exact(self) -> bool {
+        self.low == self.high
+    }
+
+    /// Whether it may be this one.
+    #[must_use]
+    pub fn contains(self, count: u64) -> bool {
+        (self.low..=self.high).contains(&count)
+    }
+}
+
+impl Add for Bounds {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { low: self.low.saturating_add(other.low), high: self.high.saturating_add(other.high) }
+    }
+}
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_exact() { write!(f, "{}", self.low) } else { write!(f, "{} to {}", self.low, self.high) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_between_its_bounds() {
+        let between = Bounds::new(3, 5);
+        assert!([3, 4, 5].into_iter().all(|count| between.contains(count)));
+        assert!(!between.contains(2) && !between.contains(6) && !between.is_exact());
+        assert_eq!(Bounds::new(3, 2), Bounds::exact(3));
+        assert_eq!((Bounds::exact(7).to_string(), between.to_string()), ("7".to_string(), "3 to 5".to_string()));
+        assert_eq!(between + Bounds::exact(1), Bounds::new(4, 6));
+    }
+}
