@@ -18,7 +18,7 @@ const MOST: u64 = 65_536;
 ///
 /// let mut arrivals = Arrivals::default();
 /// let seen = [0, 1, 3, 2, 3].map(|number| arrivals.add(number));
-/// assert_eq!(seen[3..], [Arrival::First { is_reordered: true }, Arrival::Duplicate]);
+/// assert_eq!(seen[3..], [Arrival::Reordered, Arrival::Duplicate]);
 /// assert_eq!((arrivals.distinct(), arrivals.reordered(), arrivals.duplicates()), (4, 1, 1));
 /// ```
 #[derive(Clone, Debug)]
@@ -40,11 +40,10 @@ pub struct Arrivals {
 /// Exhaustive: there is nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// The first of its number. It is reordered if a higher number arrived before it (RFC 4737 section 3.3).
-    First {
-        /// Whether a higher number arrived before it.
-        is_reordered: bool,
-    },
+    /// The first of its number, and no higher number arrived before it.
+    InOrder,
+    /// The first of its number, after a higher number (RFC 4737 section 3.3).
+    Reordered,
     /// Its number arrived before (RFC 5560).
     Duplicate,
     /// Its number is so far behind the highest that nobody knows whether it arrived before.
@@ -73,7 +72,8 @@ impl Arrivals {
         }
     }
 
-    /// Takes an arrival.
+    /// Takes an arrival, and says what it is.
+    #[must_use = "`let _ =` where it is only to be counted"]
     pub fn add(&mut self, number: u64) -> Arrival {
         self.arrivals += 1;
         self.grow();
@@ -81,7 +81,7 @@ impl Arrivals {
             self.advance(number.saturating_add(1));
             self.set(number);
             self.distinct += 1;
-            return Arrival::First { is_reordered: false };
+            return Arrival::InOrder;
         }
         match self.has(number) {
             None => {
@@ -93,7 +93,7 @@ impl Arrivals {
                 self.set(number);
                 self.distinct += 1;
                 self.reordered += 1;
-                Arrival::First { is_reordered: true }
+                Arrival::Reordered
             }
         }
     }
@@ -214,7 +214,7 @@ mod tests {
         let mut arrivals = Arrivals::default();
         let reordered: Vec<u64> = [1, 2, 3, 7, 8, 9, 4, 5, 6]
             .into_iter()
-            .filter(|number| arrivals.add(*number) == Arrival::First { is_reordered: true })
+            .filter(|number| arrivals.add(*number) == Arrival::Reordered)
             .collect();
         assert_eq!(reordered, [4, 5, 6]);
         assert_eq!((arrivals.arrivals(), arrivals.distinct(), arrivals.duplicates()), (9, 9, 0));
@@ -223,14 +223,14 @@ mod tests {
     #[test]
     fn what_is_too_old_to_tell_is_neither_new_nor_a_duplicate() {
         let mut arrivals = Arrivals::default();
-        arrivals.add(10);
-        arrivals.add(10 + FEWEST);
+        let _ = arrivals.add(10);
+        let _ = arrivals.add(10 + FEWEST);
         assert_eq!(arrivals.add(10), Arrival::TooOld);
-        assert_eq!(arrivals.add(11), Arrival::First { is_reordered: true });
+        assert_eq!(arrivals.add(11), Arrival::Reordered);
         assert_eq!(arrivals.add(11), Arrival::Duplicate);
         // A larger window later on does not make known what was forgotten.
         for number in 20_000..24_000 {
-            arrivals.add(number);
+            let _ = arrivals.add(number);
         }
         assert_eq!(arrivals.add(12), Arrival::TooOld);
         assert_eq!((arrivals.too_old(), arrivals.duplicates(), arrivals.distinct()), (2, 1, 4003));
@@ -239,23 +239,23 @@ mod tests {
     #[test]
     fn the_window_grows_with_traffic_and_to_its_limit() {
         let mut arrivals = Arrivals::default();
-        arrivals.add(1 << 40);
+        let _ = arrivals.add(1 << 40);
         assert_eq!(arrivals.window(), FEWEST);
         (0..10_000).for_each(|number| {
-            arrivals.add((1 << 40) + number);
+            let _ = arrivals.add((1 << 40) + number);
         });
         assert_eq!(arrivals.window(), MOST);
-        assert_eq!(arrivals.add(u64::MAX), Arrival::First { is_reordered: false });
-        assert_eq!(arrivals.add(u64::MAX - 1), Arrival::First { is_reordered: true });
+        assert_eq!(arrivals.add(u64::MAX), Arrival::InOrder);
+        assert_eq!(arrivals.add(u64::MAX - 1), Arrival::Reordered);
     }
 
     #[test]
     fn lower_bits_mean_the_nearest_number() {
         let mut arrivals = Arrivals::default();
         assert_eq!(arrivals.extend(u32::MAX), u64::from(u32::MAX));
-        arrivals.add(u64::from(u32::MAX) - 1);
+        let _ = arrivals.add(u64::from(u32::MAX) - 1);
         assert_eq!(arrivals.extend(3), (1 << 32) + 3);
-        arrivals.add((1 << 32) + 3);
+        let _ = arrivals.add((1 << 32) + 3);
         assert_eq!(arrivals.extend(u32::MAX), u64::from(u32::MAX));
         assert_eq!(arrivals.extend(4), (1 << 32) + 4);
     }
@@ -273,7 +273,7 @@ mod tests {
                 duplicates += u64::from(!is_new);
                 highest = highest.max(number);
                 prop_assert_eq!(arrivals.has(number), Some(!is_new));
-                arrivals.add(number);
+                let _ = arrivals.add(number);
             }
             let counted = (arrivals.distinct(), arrivals.reordered(), arrivals.duplicates(), arrivals.too_old());
             prop_assert_eq!(counted, (set.len() as u64, reordered, duplicates, 0));
