@@ -316,6 +316,30 @@ fn the_summary_has_what_was_asked_beside_what_was_done() {
 }
 
 #[test]
+fn a_datagram_that_could_not_be_sent_is_not_said_to_be_forwarded() {
+    let scratch = Scratch::new();
+    let file = scratch.path().join("truth.jsonl");
+    // The header leaves too little room for the longest.
+    let arguments = ["--proxy-protocol", "--json", "--count", "2", "--truth", text(&file)];
+    let mut relay = Place::Here.udp(&[&["relay", "127.0.0.1:0", "127.0.0.1:9"][..], &arguments].concat());
+    let relaying: Value = serde_json::from_str(&relay.stdout_line()).expect("JSON");
+    let address = relaying["addresses"][0].as_str().expect("one");
+    for size in ["5", "65507"] {
+        Place::Here.run(&["send", address, "--template", "x", "--size", size, "--wait", "0"]).assert_status(0);
+    }
+    let outcome = relay.finish();
+    let up = &outcome.summary()["up"];
+    assert_eq!((number(&up["forwarded"]), number(&up["send_failed"])), (1, 1), "{up}");
+    let lines = lines(&file);
+    let fates: Vec<_> = lines.iter().filter(|line| line["type"] == "datagram").map(|line| &line["fate"]).collect();
+    assert_eq!(fates, ["forwarded", "send_failed"]);
+    let failed = lines.iter().find(|line| line["type"] == "send_failed").expect("why is there, too");
+    assert_eq!(failed["error"], "message too long");
+    let words = Place::Here.run(&["relay", "--explain", text(&file), "2"]);
+    assert!(words.text().starts_with("up 2: could not be sent\n"), "{words:?}");
+}
+
+#[test]
 fn people_read_what_was_asked_beside_what_was_done() {
     let mut relay = Place::Here.udp(&["relay", "127.0.0.1:0", "127.0.0.1:9", "--loss", "100%", "--count", "10"]);
     let first = relay.until_told("relaying from ");

@@ -12,13 +12,14 @@ use crate::control::Remote;
 use crate::direction::Direction;
 use crate::drive::{Drive, DriveOf, End, Run, Sockets};
 use crate::error::{Attempt, Error, Object, Result};
-use crate::event::{Decided, Departed, Event, Leaving};
+use crate::event::{Decided, Departed, Event, Leaving, SendFailed};
 use crate::impairment::{Departure, Fate, Fates, ImpairmentOptions, LostBy};
 use crate::membership::Memberships;
 use crate::network::Network;
 use crate::report::Report;
 use crate::sink::Sink;
 use crate::socket::Socket;
+use crate::socket_id::SocketId;
 use crate::verbs::{LinkChange, RelayEngine, RelayFigures, RelayInput, RelayOptions};
 
 /// How long the relay has to say what it did so far. It never waits for anything for as long.
@@ -56,7 +57,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Relay {
     addresses: Vec<SocketAddr>,
     remote: Remote<RelayInput, RelayFigures>,
-    truth: Arc<Mutex<VecDeque<TruthRecord>>>,
+    truth: Arc<Mutex<VecDeque<Kept>>>,
     /// What it last said; in the end, all that it did, and how it ended.
     last: Arc<(Mutex<Last>, Condvar)>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -143,7 +144,7 @@ impl Relay {
         let most = options.kept_fates;
         let engine = RelayEngine::new(options.own(addresses.clone()))?;
         let (remote, control) = Remote::pair()?;
-        let truth = Arc::<Mutex<VecDeque<TruthRecord>>>::default();
+        let truth = Arc::<Mutex<VecDeque<Kept>>>::default();
         let last = Arc::<(Mutex<Last>, Condvar)>::default();
         let drive = Drive::new(control).memberships(memberships);
         let sink = Recording { truth: Arc::clone(&truth), most, sink };
@@ -193,7 +194,7 @@ impl Relay {
     /// left. Empty where [`RelayOptions::report_fates`] is not set.
     #[must_use]
     pub fn truth(&self) -> Vec<TruthRecord> {
-        self.truth.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.truth.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|kept| kept.record.clone()).collect()
     }
 
     /// Waits until it has ended, for this time at most; then, why it ended, or the error by which it did.
@@ -244,22 +245,29 @@ impl<S: Sink> Work<S> {
     }
 }
 
+/// A record, and as what the datagram was sent, if it was.
+#[derive(Debug)]
+struct Kept {
+    record: TruthRecord,
+    sent: Option<(SocketId, u64)>,
+}
+
 /// Keeps what became of datagrams, and hands everything on.
 struct Recording<S> {
-    truth: Arc<Mutex<VecDeque<TruthRecord>>>,
+    truth: Arc<Mutex<VecDeque<Kept>>>,
     /// How much of it is kept.
     most: usize,
     sink: S,
 }
 
 impl<S> Recording<S> {
-    fn keep(&self, record: TruthRecord) {
+    fn keep(&self, record: TruthRecord, sent: Option<(SocketId, u64)>) {
         let mut truth = self.truth.lock().unwrap_or_else(PoisonError::into_inner);
         if truth.len() >= self.most {
             truth.pop_front();
         }
         if self.most > 0 {
-            truth.push_back(record);
+            truth.push_back(Kept { record, sent });
         }
     }
 
@@ -269,7 +277,8 @@ impl<S> Recording<S> {
             let Some(Fate::Lost(by)) = fate else { continue };
             let Decided { direction, peer, network, payload, entered, .. } = *decided;
             let (payload_len, outcome) = (payload.len(), RelayOutcome::Lost(by));
-            self.keep(TruthRecord { direction, peer, network, number, is_copy, payload_len, entered, outcome });
+            let record = TruthRecord { direction, peer, network, number, is_copy, payload_len, entered, outcome };
+            self.keep(record, None);
         }
     }
 
@@ -286,19 +295,29 @@ impl<S> Recording<S> {
             decided,
             left,
             leaving,
+            sent,
             ..
         } = *departed;
         let outcome = RelayOutcome::Left { departure, decided, left, leaving };
-        self.keep(TruthRecord {
-            direction,
-            peer,
-            network,
-            number,
-            is_copy,
-            payload_len: payload.len(),
-            entered,
-            outcome,
-        });
+        let payload_len = payload.len();
+        let record = TruthRecord { direction, peer, network, number, is_copy, payload_len, entered, outcome };
+        self.keep(record, sent);
+    }
+
+    /// Notes of what left that it could not be sent.
+    fn failure(&self, failed: &SendFailed<'_>) {
+        let mut truth = self.truth.lock().unwrap_or_else(PoisonError::into_inner);
+        for kept in truth.iter_mut().rev() {
+            let Some((via, place)) = kept.sent.filter(|(via, _)| *via == failed.via) else { continue };
+            if place < failed.failure.place {
+                return;
+            }
+            if failed.includes(via, place)
+                && let RelayOutcome::Left { leaving, .. } = &mut kept.record.outcome
+            {
+                *leaving = Leaving::SendFailed;
+            }
+        }
     }
 }
 
@@ -307,9 +326,14 @@ impl<S: Sink> Sink for Recording<S> {
         match &event {
             Event::Fate(decided) => self.fate(decided),
             Event::Left(departed) => self.departure(departed),
+            Event::SendFailed(failed) => self.failure(failed),
             _ => {}
         }
         self.sink.event(event)
+    }
+
+    fn settled(&mut self) {
+        self.sink.settled();
     }
 
     fn idle(&mut self) -> ControlFlow<()> {

@@ -25,6 +25,10 @@ pub trait Sink {
     /// Takes an event; `Break` ends the run.
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()>;
 
+    /// All that the engine has sent until now was handed to the system, and what could not be was reported
+    /// ([`Event::SendFailed`]).
+    fn settled(&mut self) {}
+
     /// Nothing more has arrived: what is buffered may be written now.
     fn idle(&mut self) -> ControlFlow<()> {
         ControlFlow::Continue(())

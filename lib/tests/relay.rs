@@ -12,8 +12,9 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use common::{V4, V6, bind, bind_to, is_over, patience, receive, receive_one, send_run, told_all};
+use udpkit::event::Leaving;
 use udpkit::verbs::{RelayFigures, RelayInput, RelayOptions};
-use udpkit::{Answer, Event, Memberships, Reason, Relay, Report, Server, Socket, Transmit};
+use udpkit::{Answer, Event, Memberships, Reason, Relay, RelayOutcome, Report, Server, Socket, Transmit, TruthRecord};
 
 /// Free in a namespace of one's own.
 const PORT: u16 = 10_000;
@@ -71,6 +72,27 @@ fn a_client_of_the_other_family_may_have_a_port_that_a_socket_of_ours_has() {
     client.send_to(b"second", relay.addresses()[1]).expect("loopback takes it");
     let (len, _) = target.recv_from(&mut buffer).expect("it is relayed");
     assert_eq!(&buffer[..len], b"second");
+}
+
+#[test]
+fn a_datagram_that_could_not_be_sent_is_no_longer_said_to_be_forwarded() {
+    let target = peer(Ipv4Addr::LOCALHOST.into());
+    // The header leaves too little room for the longest; a further target gets a copy of each.
+    let address = target.local_addr().expect("it is bound");
+    let options = RelayOptions::new(address).proxy_protocol(true).copies_to([address]).report_fates(true);
+    let relay = launch((Ipv4Addr::LOCALHOST, 0).into(), options);
+    let peer = peer(Ipv4Addr::LOCALHOST.into());
+    for (before, len) in (0..).zip([1, 65_507, 2]) {
+        peer.send_to(&vec![7; len], relay.address()).expect("loopback takes it");
+        wait_for(&relay, |report| report.own.up.received.datagrams > before);
+    }
+    let _ = relay.stop();
+    let leaving = |record: &TruthRecord| match record.outcome {
+        RelayOutcome::Left { leaving, .. } => (record.payload_len, leaving),
+        _ => panic!("nothing is lost"),
+    };
+    let truth: Vec<_> = relay.truth().iter().map(leaving).collect();
+    assert_eq!(truth, [(1, Leaving::Forwarded), (65_507, Leaving::SendFailed), (2, Leaving::Forwarded)]);
 }
 
 /// The report, once this holds of it.

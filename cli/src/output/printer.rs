@@ -682,7 +682,7 @@ mod tests {
             udpkit::SendFailure::new(udpkit::Transmit::to(destination), io::ErrorKind::BrokenPipe.into()).bytes(2);
         let events = [
             Event::Ignored(IgnoredDatagrams::new(&meta, udpkit::Reason::ResponderPort, 1)),
-            Event::SendFailed(SendFailed::new(&failure)),
+            Event::SendFailed(SendFailed::new(SocketId::first(0), &failure)),
             Event::Unreachable(Refusal::new(&unreachable, None, false)),
         ];
         let last_words = |format, quiet| {

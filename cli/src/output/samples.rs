@@ -43,7 +43,7 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
         Event::Unanswered(Unanswered::new(source, 7, 7)),
         Event::Ignored(IgnoredDatagrams::new(&meta, Reason::RateLimit, 3)),
         Event::Unreachable(Refusal::new(&unreachable, Some(7), false)),
-        Event::SendFailed(SendFailed::new(&failure)),
+        Event::SendFailed(SendFailed::new(SocketId::first(0), &failure)),
         Event::Dropped(Dropped::new(5, 9)),
         Event::Interfaces(InterfacesChanged::new(&interfaces)),
         Event::Reopened(Reopened::new(source)),

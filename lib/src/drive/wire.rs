@@ -99,12 +99,15 @@ impl<'a, S: Sink> Wire<'a, S> {
     pub(super) fn flush<E: Engine>(&mut self, engine: &mut E, moment: Instant) {
         for _ in 0..ROUNDS {
             if self.filled.is_empty() && self.failures.is_empty() {
-                return;
+                break;
             }
             self.send_all();
             for (via, failure) in std::mem::take(&mut self.failures) {
                 engine.failed(moment, via, &failure, self);
             }
+        }
+        if self.filled.is_empty() && self.failures.is_empty() {
+            self.sink.settled();
         }
     }
 

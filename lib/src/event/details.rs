@@ -176,6 +176,8 @@ impl<'a> Refusal<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SendFailed<'a> {
+    /// The socket that they were to leave by.
+    pub via: SocketId,
     /// The datagrams that were not sent, and the reason of the system.
     pub failure: &'a SendFailure,
 }
@@ -183,8 +185,15 @@ pub struct SendFailed<'a> {
 impl<'a> SendFailed<'a> {
     /// The details of such an event.
     #[must_use]
-    pub fn new(failure: &'a SendFailure) -> Self {
-        Self { failure }
+    pub fn new(via: SocketId, failure: &'a SendFailure) -> Self {
+        Self { via, failure }
+    }
+
+    /// Whether the datagram in this [place](SendFailure::place) among all that were sent through this socket is one of them.
+    #[must_use]
+    pub fn includes(&self, via: SocketId, place: u64) -> bool {
+        let count = self.failure.count as u64;
+        via == self.via && place.checked_sub(self.failure.place).is_some_and(|after| after < count)
     }
 }
 

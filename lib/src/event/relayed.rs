@@ -7,6 +7,7 @@ use crate::direction::Direction;
 use crate::impairment::{Departure, Fates, Impairment, ImpairmentOptions};
 use crate::network::Network;
 use crate::setters::setters;
+use crate::socket_id::SocketId;
 
 /// A datagram that came to a relay, and what was decided of it.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +74,9 @@ pub struct Departed<'a> {
     pub left: Instant,
     /// Where it left to.
     pub leaving: Leaving,
+    /// The socket that it left by, and how many datagrams had been sent through that before it
+    /// ([`SendFailure::place`](crate::SendFailure::place)); `None` of one that was not to be sent.
+    pub sent: Option<(SocketId, u64)>,
     /// What decided: it knows the numbers drawn.
     pub impairment: &'a Impairment,
 }
@@ -81,8 +85,11 @@ pub struct Departed<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Leaving {
-    /// To be sent. What could not be is reported ([`Event::SendFailed`](super::Event::SendFailed)).
+    /// To be sent. What could not be is reported after that ([`Event::SendFailed`](super::Event::SendFailed)), and
+    /// [`Sink::settled`](crate::Sink::settled) ends the wait for it.
     Forwarded,
+    /// Nowhere: it was to be sent, and could not be. Never in an event, since that is known only later; in a record.
+    SendFailed,
     /// Nowhere: its peer had been forgotten meanwhile.
     Forgotten,
     /// Nowhere: the run ended before it was to leave, or the relay was reset.
@@ -95,6 +102,7 @@ impl Leaving {
     pub fn key(self) -> &'static str {
         match self {
             Self::Forwarded => "forwarded",
+            Self::SendFailed => "send_failed",
             Self::Forgotten => "forgotten",
             Self::Unfinished => "unfinished",
         }
@@ -107,6 +115,7 @@ setters! { Departed<'a> {
     decided: Instant,
     left: Instant,
     leaving: Leaving,
+    into sent: Option<(SocketId, u64)>,
 }}
 
 impl<'a> Departed<'a> {
@@ -135,6 +144,7 @@ impl<'a> Departed<'a> {
             decided,
             left,
             leaving,
+            sent: None,
             impairment,
         }
     }

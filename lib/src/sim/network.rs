@@ -322,7 +322,10 @@ impl<'a> Network<'a> {
                 self.hand(place, |engine, out| engine.failed(via, &failure, out));
             }
         }
-        let Place { desk, engine, .. } = &self.hosts[place];
+        let Place { desk, engine, sink, .. } = &mut self.hosts[place];
+        if desk.outgoing.is_empty() && desk.failures.is_empty() {
+            sink.settled();
+        }
         let (is_over, next) = (desk.is_over, engine.next());
         if is_over {
             return self.end(place);

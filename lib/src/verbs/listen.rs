@@ -159,9 +159,9 @@ impl Engine for Listen {
         Closed::Reopen
     }
 
-    fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
+    fn failed(&mut self, _now: Instant, via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.send_failed += failure.count as u64;
-        out.emit(Event::SendFailed(SendFailed { failure }));
+        out.emit(Event::SendFailed(SendFailed { via, failure }));
     }
 
     fn interfaces(&mut self, interfaces: &Interfaces) {

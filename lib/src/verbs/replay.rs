@@ -247,11 +247,11 @@ where
         out.emit(Event::Unreachable(Refusal { unreachable, request: None, copy: false }));
     }
 
-    fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
+    fn failed(&mut self, _now: Instant, via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.send_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;
-        out.emit(Event::SendFailed(SendFailed { failure }));
+        out.emit(Event::SendFailed(SendFailed { via, failure }));
     }
 
     fn report(&self) -> Report<ReplayFigures> {

@@ -355,13 +355,13 @@ impl Engine for Send {
         out.emit(Event::Unreachable(Refusal { unreachable, request, copy }));
     }
 
-    fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
+    fn failed(&mut self, _now: Instant, via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.send_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;
         // What never left cannot be answered.
         self.matching.not_sent(failure.place, failure.count as u64);
-        out.emit(Event::SendFailed(SendFailed { failure }));
+        out.emit(Event::SendFailed(SendFailed { via, failure }));
     }
 
     fn wants_input(&self) -> bool {

@@ -532,7 +532,7 @@ impl Engine for Serve {
         Closed::Reopen
     }
 
-    fn failed(&mut self, _now: Instant, _via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
+    fn failed(&mut self, _now: Instant, via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
         self.report.own.answered -= failure.count as u64;
         if self.options.limits.count.is_some() {
             self.common.claimed.fetch_sub(failure.count as u64, Ordering::Relaxed);
@@ -540,7 +540,7 @@ impl Engine for Serve {
         self.report.own.reply_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;
-        out.emit(Event::SendFailed(SendFailed { failure }));
+        out.emit(Event::SendFailed(SendFailed { via, failure }));
     }
 
     fn wants_input(&self) -> bool {

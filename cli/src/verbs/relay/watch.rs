@@ -139,6 +139,12 @@ impl Sink for RelaySink {
         if passes { printer.event(event) } else { ControlFlow::Continue(()) }
     }
 
+    fn settled(&mut self) {
+        if let Some(truth) = &mut self.truth {
+            truth.settled();
+        }
+    }
+
     fn idle(&mut self) -> ControlFlow<()> {
         if let Some(tap) = &mut self.tap {
             tap.catch_up();

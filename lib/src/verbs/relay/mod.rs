@@ -62,6 +62,8 @@ pub struct RelayEngine {
     evictions: usize,
     /// The socket that an impaired datagram left by last: others wait until its are sent, so that all leave in order.
     left_by: Option<SocketId>,
+    /// How many datagrams were sent through each socket, by its index: kept where fates are reported.
+    sent_through: Vec<u64>,
     /// Where datagrams are made that do not leave as they came.
     scratch: Vec<u8>,
     /// Key of the hashes by which peers are counted.
@@ -96,6 +98,7 @@ impl RelayEngine {
             scenario_taken: 0,
             evictions: 0,
             left_by: None,
+            sent_through: Vec::new(),
             scratch: Vec::new(),
             key: RandomState::new(),
             report: Report::default(),
@@ -229,6 +232,9 @@ impl RelayEngine {
             own.map_or(0, SocketAddr::port),
         );
         let link = self.links(now).of(meta.source.ip());
+        if let Some(sent) = self.sent_through.get_mut(upstream.index()) {
+            *sent = 0;
+        }
         self.peers.insert(upstream, Peer::new(via, reply, asked, link, now));
         self.report.own.peers_ever += 1;
         out.emit(Event::Peer(PeerChanged::new(meta.source, bound, PeerChange::Appeared)));
@@ -355,7 +361,7 @@ impl Engine for RelayEngine {
             self.report.sent.datagrams -= count;
             self.report.sent.bytes = self.report.sent.bytes.saturating_sub(bytes);
         }
-        out.emit(Event::SendFailed(SendFailed { failure }));
+        out.emit(Event::SendFailed(SendFailed { via, failure }));
     }
 
     fn closed(&mut self, _now: Instant, via: SocketId, _error: &Error, out: &mut impl Outbox) -> Closed {

@@ -125,7 +125,7 @@ impl RelayEngine {
         let left = out.clock().monotonic;
         if self.peers.get(passage.upstream).is_none() {
             self.report.own.of_mut(passage.direction).forgotten += 1;
-            return self.tell_departure(passage, payload, verdict, left, Leaving::Forgotten, out);
+            return self.tell_departure(passage, payload, verdict, left, (Leaving::Forgotten, None), out);
         }
         // Each socket sends what waits at it together; among sockets, the order is that in which datagrams leave.
         if let Some(before) = self.left_by.replace(passage.via)
@@ -145,12 +145,13 @@ impl RelayEngine {
         };
         let class = passage.transmit.traffic_class.map(|class| verdict.departure.mark(class));
         let marked = Passage { transmit: passage.transmit.traffic_class(class), ..*passage };
+        let sent = (passage.via, self.sent_through.get(passage.via.index()).copied().unwrap_or(0));
         self.forward(&marked, payload, payload.len(), out);
         let figures = self.report.own.of_mut(passage.direction);
         figures.decided_delay.add(verdict.at.saturating_duration_since(passage.entered));
         figures.achieved_delay.add(left.saturating_duration_since(passage.entered));
         figures.lateness.add(left.saturating_duration_since(verdict.at));
-        self.tell_departure(passage, payload, verdict, left, Leaving::Forwarded, out);
+        self.tell_departure(passage, payload, verdict, left, (Leaving::Forwarded, Some(sent)), out);
         self.scratch = changed;
     }
 
@@ -160,7 +161,7 @@ impl RelayEngine {
         payload: &[u8],
         verdict: Verdict,
         left: Instant,
-        leaving: Leaving,
+        (leaving, sent): (Leaving, Option<(SocketId, u64)>),
         out: &mut impl Outbox,
     ) {
         let Some(links) = self.links.as_ref().filter(|_| self.options.report_fates) else { return };
@@ -169,7 +170,7 @@ impl RelayEngine {
         let Verdict { number, is_copy, departure, at } = verdict;
         let impairment = pair.link(direction).impairment();
         let departed = Departed::new(direction, peer, payload, number, entered, departure, impairment);
-        let departed = Departed { network: pair.network, is_copy, decided: at, left, leaving, ..departed };
+        let departed = Departed { network: pair.network, is_copy, decided: at, left, leaving, sent, ..departed };
         out.emit(Event::Left(departed));
     }
 
@@ -201,6 +202,10 @@ impl RelayEngine {
 
     fn send(&mut self, passage: &Passage, payload: &[u8], segment: usize, count: usize, out: &mut impl Outbox) {
         let send = |transmit: &Transmit, out: &mut _| put(out, passage.via, transmit, payload, segment, count);
+        if self.options.report_fates {
+            let each = 1 + if passage.direction == Direction::Up { self.options.copies_to.len() } else { 0 };
+            self.count_sent(passage.via, count * each);
+        }
         send(&passage.transmit, out);
         self.report.own.of_mut(passage.direction).forwarded.add(count, payload.len());
         self.report.sent.add(count, payload.len());
@@ -213,6 +218,14 @@ impl RelayEngine {
         }
     }
 
+    /// Notes that so many datagrams are sent through a socket.
+    fn count_sent(&mut self, via: SocketId, count: usize) {
+        if self.sent_through.len() <= via.index() {
+            self.sent_through.resize(via.index() + 1, 0);
+        }
+        self.sent_through[via.index()] += count as u64;
+    }
+
     /// Gives up what is under way on the links of this place.
     pub(super) fn give_up(&mut self, place: usize, now: Instant, out: &mut impl Outbox) {
         for &direction in Direction::ALL {
@@ -220,7 +233,7 @@ impl RelayEngine {
                 self.report.own.of_mut(direction).unfinished += 1;
                 let passage = Passage { place, ..left.datagram.passage };
                 let payload = &left.datagram.payload;
-                self.tell_departure(&passage, payload, Verdict::of(&left), now, Leaving::Unfinished, out);
+                self.tell_departure(&passage, payload, Verdict::of(&left), now, (Leaving::Unfinished, None), out);
             }
         }
     }

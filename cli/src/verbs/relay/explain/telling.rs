@@ -176,6 +176,9 @@ impl Explained<'_> {
             .map(|(later, earlier)| nanoseconds(later.saturating_sub(*earlier)));
         Some(match fate.as_str() {
             "forwarded" => format!("left {left_after} after it came; {to_leave} was decided, so it was {late} late"),
+            "send_failed" => {
+                format!("was to be sent {left_after} after it came, and could not be; {to_leave} was decided")
+            }
             "forgotten" => format!("was to leave {to_leave} after it came; its peer had been forgotten by then"),
             "unfinished" => {
                 format!("was to leave {to_leave} after it came; the relay ended, or was reset, before that")
@@ -188,6 +191,7 @@ impl Explained<'_> {
 fn fate_words(fate: &str) -> &str {
     match fate {
         "unfinished" => "under way at the end",
+        "send_failed" => "could not be sent",
         "forgotten" => "not sent, since its peer was forgotten",
         fate => fate,
     }

@@ -47,13 +47,15 @@ impl Queue {
         Self(Arc::new(Inner { state: Mutex::new(state), filled: Condvar::new() }))
     }
 
-    /// Puts an item behind the others, if there is room; else it is counted.
-    pub(super) fn put(&self, item: Item) {
+    /// Puts items behind the others, as far as there is room; else they are counted.
+    pub(super) fn put(&self, items: impl IntoIterator<Item = Item>) {
         let mut state = self.0.state.lock();
-        state.offered += 1;
-        match state.waiting.items.len() + state.taken < state.limit {
-            true => state.waiting.items.push(item),
-            false => state.waiting.missed += 1,
+        for item in items {
+            state.offered += 1;
+            match state.waiting.items.len() + state.taken < state.limit {
+                true => state.waiting.items.push(item),
+                false => state.waiting.missed += 1,
+            }
         }
     }
 
@@ -127,14 +129,14 @@ mod tests {
     fn what_finds_no_room_is_counted_behind_what_did() {
         let queue = Queue::new(3);
         let mut part = Part::default();
-        (0..5).for_each(|at| queue.put(item(at)));
+        queue.put((0..5).map(item));
         assert!(queue.take(&mut part));
         assert_eq!((times(&part), part.missed), (vec![0, 1, 2], 2));
         // What the writer has in its hands takes room until it comes for more.
-        queue.put(item(5));
+        queue.put([item(5)]);
         assert!(queue.take(&mut part));
         assert_eq!((times(&part), part.missed), (vec![], 1));
-        queue.put(item(6));
+        queue.put([item(6)]);
         queue.end();
         assert!(queue.take(&mut part));
         assert_eq!((times(&part), part.missed), (vec![6], 0));

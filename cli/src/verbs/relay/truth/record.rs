@@ -105,6 +105,13 @@ impl Record {
         })
     }
 
+    /// Notes that it could not be sent.
+    pub(super) fn send_failed(&mut self) {
+        if let Outcome::Left { leaving, .. } = &mut self.outcome {
+            *leaving = Leaving::SendFailed;
+        }
+    }
+
     /// One that left, on which these stages decided.
     pub(super) fn left(departed: &Departed<'_>, stages: Stages, start: Instant) -> Self {
         let Departed { number, is_copy, departure, impairment, .. } = *departed;

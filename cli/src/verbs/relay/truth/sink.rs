@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
-use udpkit::Event;
-use udpkit::event::Impaired;
+use udpkit::event::{self, Impaired};
+use udpkit::{Event, SocketId};
 
 use super::queue::Queue;
 use super::record::{Change, Item, Record, SendFailed, Stages, Whose, since};
@@ -19,12 +19,14 @@ pub(crate) struct TruthSink {
     start: Instant,
     /// What is known of the links: as many as there are.
     links: HashMap<Whose, Numbers>,
+    /// What waits until it is known what could not be sent, in order; and as what it was sent.
+    held: Vec<(Item, Option<(SocketId, u64)>)>,
 }
 
 impl TruthSink {
     /// For what happens from this moment on.
     pub(super) fn new(queue: Queue, start: Instant) -> Self {
-        Self { queue, start, links: HashMap::new() }
+        Self { queue, start, links: HashMap::new(), held: Vec::new() }
     }
 
     /// Takes an event.
@@ -34,27 +36,48 @@ impl TruthSink {
                 let whose = Whose { direction: decided.direction, network: decided.network };
                 let stages = Stages::of(decided.impairment.options());
                 self.links.entry(whose).or_default().note(decided.fates.number, stages);
-                Record::lost(decided, self.start).for_each(|record| self.queue.put(Item::Datagram(record)));
+                let records = Record::lost(decided, self.start);
+                self.held.extend(records.map(|record| (Item::Datagram(record), None)));
             }
             Event::Left(departed) => {
                 let whose = Whose { direction: departed.direction, network: departed.network };
                 let stages = self.links.get(&whose).map_or_else(Stages::default, |numbers| numbers.at(departed.number));
-                self.queue.put(Item::Datagram(Record::left(departed, stages, self.start)));
+                let record = Record::left(departed, stages, self.start);
+                self.held.push((Item::Datagram(record), departed.sent));
             }
             Event::Impaired(impaired) => self.change(impaired),
-            Event::SendFailed(failed) => self.queue.put(Item::SendFailed(Box::new(SendFailed {
-                at_ns: since(self.start, now()),
-                destination: Endpoint(failed.failure.transmit.destination),
-                count: failed.failure.count as u64,
-                error: udpkit::reason(&failed.failure.error),
-            }))),
+            Event::SendFailed(failed) => self.failure(failed),
             _ => {}
+        }
+    }
+
+    /// It is known what could not be sent.
+    pub(crate) fn settled(&mut self) {
+        if !self.held.is_empty() {
+            self.queue.put(self.held.drain(..).map(|(item, _)| item));
         }
     }
 
     /// Hands over what there is.
     pub(crate) fn idle(&mut self) {
         self.queue.wake();
+    }
+
+    fn failure(&mut self, failed: &event::SendFailed<'_>) {
+        for (item, sent) in &mut self.held {
+            if let (Item::Datagram(record), Some((via, place))) = (item, *sent)
+                && failed.includes(via, place)
+            {
+                record.send_failed();
+            }
+        }
+        let item = Item::SendFailed(Box::new(SendFailed {
+            at_ns: since(self.start, now()),
+            destination: Endpoint(failed.failure.transmit.destination),
+            count: failed.failure.count as u64,
+            error: udpkit::reason(&failed.failure.error),
+        }));
+        self.held.push((item, None));
     }
 
     fn change(&mut self, impaired: &Impaired<'_>) {
@@ -65,13 +88,14 @@ impl TruthSink {
             self.links.remove(&whose);
         }
         let last = self.links.get(&whose).map_or(0, |numbers| numbers.last);
-        self.queue.put(Item::Change(Box::new(Change {
+        let item = Item::Change(Box::new(Change {
             whose,
             at_ns: since(self.start, impaired.at),
             from_number: last + 1,
             options: impaired.options.cloned(),
             is_reset: impaired.is_reset,
-        })));
+        }));
+        self.held.push((item, None));
     }
 }
 
@@ -116,10 +140,10 @@ mod tests {
     use std::time::Duration;
 
     use serde_json::{Value, json};
-    use udpkit::Event;
     use udpkit::event::{Decided, Departed};
     use udpkit::impairment::{Fate, GilbertElliott, Impairment, ImpairmentOptions, Stage};
     use udpkit::verbs::Direction;
+    use udpkit::{SendFailure, Transmit};
 
     use super::super::queue::Part;
     use super::super::record::Line;
@@ -167,6 +191,7 @@ mod tests {
         let options = ImpairmentOptions::default().loss(chain).duplicate(0.5).delay(Duration::from_millis(40));
         let mut impairment = Impairment::new(options, 7, sink.start).unwrap();
         (1..=20).for_each(|after| relay(&mut sink, &mut impairment, Duration::from_millis(after)));
+        sink.settled();
         let objects = objects(&queue);
         let lost = objects.iter().find(|object| object["fate"] == "lost").expect("half of them are");
         let number = lost["number"].as_u64().unwrap();
@@ -185,6 +210,39 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_sent_says_so_and_nothing_is_written_before_that_is_known() {
+        let queue = Queue::new(100);
+        let mut sink = sink(&queue);
+        let mut impairment = Impairment::new(ImpairmentOptions::default(), 7, sink.start).unwrap();
+        let (peer, start, [up, down]) =
+            ("192.0.2.1:7".parse().unwrap(), sink.start, [SocketId::first(1), SocketId::first(0)]);
+        // Each is sent twice through the first socket, since there is a further target.
+        for (via, place) in [(up, 0), (up, 2), (down, 2), (up, 4)] {
+            let number = impairment.datagram(start, 100).number;
+            let Fate::Leaves(departure) = impairment.datagram(start, 100).original else { panic!("nothing is lost") };
+            let left = Departed::new(Direction::Up, peer, &[0; 100], number, start, departure, &impairment);
+            sink.event(&Event::Left(left.sent((via, place))));
+        }
+        let error = std::io::ErrorKind::PermissionDenied.into();
+        let failure = SendFailure::new(Transmit::to(peer), error).place(1).count(2);
+        sink.event(&Event::SendFailed(event::SendFailed::new(up, &failure)));
+        assert_eq!(queue.offered(), 0);
+        sink.settled();
+        let fates: Vec<_> = objects(&queue).iter().map(|line| (line["fate"].clone(), line["type"].clone())).collect();
+        let datagram = |fate: &str| (json!(fate), json!("datagram"));
+        assert_eq!(
+            fates,
+            [
+                datagram("forwarded"),
+                datagram("send_failed"),
+                datagram("forwarded"),
+                datagram("forwarded"),
+                (Value::Null, json!("send_failed")),
+            ]
+        );
+    }
+
+    #[test]
     fn a_datagram_that_left_after_a_change_has_the_numbers_of_its_time() {
         let queue = Queue::new(100);
         let mut sink = sink(&queue);
@@ -197,6 +255,7 @@ mod tests {
         let Fate::Leaves(departure) = fates.original else { panic!("nothing is lost") };
         sink.event(&Event::Left(Departed::new(Direction::Up, peer, &[0; 100], 1, start, departure, &impairment)));
         relay(&mut sink, &mut impairment, Duration::from_millis(1));
+        sink.settled();
         let written = objects(&queue);
         assert_eq!((&written[0]["type"], &written[0]["from_number"]), (&json!("change"), &json!(2)));
         assert_eq!(written[0]["impairments"], json!({"duplicate": "10%"}));
@@ -205,6 +264,7 @@ mod tests {
         // After a reset the first datagram is number 1 again.
         let reset = Impaired::new(Direction::Up, impairment.options(), start).is_reset(true);
         sink.event(&Event::Impaired(reset));
+        sink.settled();
         let object = &objects(&queue)[0];
         assert_eq!((&object["reset"], &object["from_number"]), (&json!(true), &json!(1)));
     }
