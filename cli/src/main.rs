@@ -21,9 +21,14 @@ use clap::CommandFactory;
 
 use crate::command_line::NotRun;
 use crate::runtime::exit::Exit;
+use crate::runtime::signals;
 
 fn main() -> std::process::ExitCode {
     clap_complete::CompleteEnv::with_factory(args::Args::command).var(args::COMPLETION_VARIABLE).complete();
+    if let Err(error) = signals::catch() {
+        output::error(&error);
+        return Exit::Failed.into();
+    }
     let ran = match command_line::parse(std::env::args_os()) {
         Ok(args) => run::run(args),
         Err(NotRun::Hinted(error)) => Err(error),

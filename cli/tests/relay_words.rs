@@ -3,6 +3,9 @@
 
 mod common;
 
+use std::fs::OpenOptions;
+use std::io::Write;
+
 use common::{Place, Process, Scratch};
 use serde_json::{Value, json};
 
@@ -89,6 +92,25 @@ fn a_scenario_is_read_again_at_sighup_and_a_broken_one_is_not_followed() {
     relay.signal("HUP");
     relay.until_told("scenario read again: it begins anew, 1 change to come");
     relay.stop().assert_status(0);
+}
+
+#[test]
+fn a_signal_that_comes_before_the_relay_runs_ends_it_with_its_summary() {
+    let files = Scratch::new();
+    let path = files.path().join("s.toml");
+    Place::Here.shell(&format!("mkfifo {}", path.display()));
+    let scenario = path.to_str().expect("it is text");
+    for signal in ["INT", "TERM"] {
+        let relay = Place::Here.udp(&["relay", "127.0.0.1:0", "127.0.0.1:9", "--scenario", scenario]);
+        // It waits for the rest of its scenario.
+        let mut rest = OpenOptions::new().write(true).open(&path).expect("the relay reads it");
+        relay.signal(signal);
+        rest.write_all(b"seed = 3\n").expect("the relay reads it");
+        drop(rest);
+        let outcome = relay.finish();
+        outcome.assert_status(0);
+        outcome.assert_told(&["relayed for 0 peers in "]);
+    }
 }
 
 #[test]
