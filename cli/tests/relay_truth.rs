@@ -166,6 +166,9 @@ fn what_is_written_is_what_the_target_and_the_peers_saw() {
     assert_eq!((&end["type"], &end["not_written"]), (&json!("end"), &json!(0)));
     assert_eq!(end["datagrams"], json!(lines.len() - 2));
     assert_eq!(summary["truth_lines"], end["datagrams"]);
+    // Who repeats the command keeps the file.
+    assert_eq!(summary["command"], lines[0]["command"]);
+    assert!(summary["command"].as_str().is_some_and(|words| !words.contains("--truth")), "{summary}");
     let peers = outcome.objects().iter().filter(|object| object["type"] == "peer").count();
     assert_eq!(peers, 3, "-v names each");
     explained(&file, &lines);

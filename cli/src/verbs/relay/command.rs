@@ -1,44 +1,64 @@
 //! The command line that does what the relay does now.
 
+use crate::args::RelayArgs;
 use crate::words::impairments::{Name, Words, command_line};
 use crate::words::spelling::shell_line;
 
 /// The flags that say what the network does, besides the [names](Name) of impairments.
 const OTHERS: [&str; 3] = ["like", "scenario", "seed"];
 
-/// The command line of this run, word by word.
+/// A flag whose value names a file that is written: who repeats the command needs another one, or would overwrite it.
+const WRITES: &str = "--truth";
+
+/// The command line of this run, word by word, without the file that it writes.
 pub(super) fn of_this_run() -> Vec<String> {
-    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
+    let words: Vec<_> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    std::iter::once("udp".to_owned()).chain(without(&words, written_flag).cloned()).collect()
+}
+
+/// The command that does the same again: that of this run, with its seed.
+pub(super) fn again(args: &RelayArgs, seed: u64) -> String {
+    let seed = args.seed.is_none().then(|| ["--seed".to_owned(), seed.to_string()]);
+    shell_line(of_this_run().iter().chain(seed.iter().flatten()))
 }
 
 /// These words of a command line, with other impairments and this seed; to be pasted into a shell.
 pub(super) fn line(command: &[String], up: &Words, down: &Words, seed: u64) -> String {
-    let mut words: Vec<_> = others(command).cloned().collect();
+    let mut words: Vec<_> = without(command, network_flag).cloned().collect();
     words.extend(command_line::flags(up, down));
     words.extend(["--seed".to_owned(), seed.to_string()]);
     shell_line(&words)
 }
 
-/// What of a command line says nothing of impairments.
-fn others(command: &[String]) -> impl Iterator<Item = &String> {
+/// A command line without some flags: which words are these, and whether the value of such a flag is the next word.
+fn without(command: &[String], flag: impl Fn(&str) -> Option<bool>) -> impl Iterator<Item = &String> {
     let mut is_value = false;
     command.iter().filter(move |word| {
         if std::mem::take(&mut is_value) {
             return false;
         }
-        let Some((name, has_value)) = network_flag(word) else { return true };
-        is_value = !has_value && Name::of(name).is_none_or(takes_value);
-        false
+        let found = flag(word);
+        is_value = found == Some(true);
+        found.is_none()
     })
 }
 
-/// The name of the impairment that a word is a flag of, and whether its value is in it.
-fn network_flag(word: &str) -> Option<(&str, bool)> {
+/// Whether a word is a flag that says what the network does; and whether the next word is its value.
+fn network_flag(word: &str) -> Option<bool> {
     let flag = word.strip_prefix("--")?;
     let (flag, has_value) = flag.split_once('=').map_or((flag, false), |(flag, _)| (flag, true));
     let of_direction = ["up-", "down-"].iter().find_map(|direction| flag.strip_prefix(direction));
     let name = of_direction.unwrap_or(flag);
-    (Name::of(name).is_some() || OTHERS.contains(&name)).then_some((name, has_value))
+    let takes_value = Name::of(name).map(takes_value).or_else(|| OTHERS.contains(&name).then_some(true))?;
+    Some(takes_value && !has_value)
+}
+
+/// The same of the flag that names a file to be written.
+fn written_flag(word: &str) -> Option<bool> {
+    match word.strip_prefix(WRITES)? {
+        "" => Some(true),
+        value => value.starts_with('=').then_some(false),
+    }
 }
 
 fn takes_value(name: Name) -> bool {
@@ -86,6 +106,17 @@ mod tests {
     fn other_flags_stay_as_they_were() {
         let command = "udp relay 9000 host:1 -v --control 9100 --max-peers 5 --delays x --seeds=4";
         assert_eq!(written(command, &[], &[]), format!("{command} --seed 7"));
+    }
+
+    #[test]
+    fn what_is_repeated_does_not_overwrite_the_truth_file() {
+        let left = |command: &str| {
+            let words: Vec<_> = command.split(' ').map(str::to_owned).collect();
+            without(&words, written_flag).cloned().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(left("relay --truth a.jsonl 9000 host:1"), "relay 9000 host:1");
+        assert_eq!(left("relay 9000 host:1 --truth=a.jsonl -v"), "relay 9000 host:1 -v");
+        assert_eq!(left("relay 9000 --truths x --seed 7"), "relay 9000 --truths x --seed 7");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     let (target, seed, asked, changes) = (options.target, options.seed, Asked::of(&options), Changes::default());
     let (tap, over_http) = over_http::prepare(args, &options, &interfaces)?;
-    let command = notices::command(args, seed);
+    let command = command::again(args, seed);
     let truth =
         args.truth.as_ref().map(|path| truth::Truth::begin(path, &options, &places, &command, &printer)).transpose()?;
     let options = options.destinations(listening.destinations.clone());

@@ -18,7 +18,7 @@ use crate::output::{Notice, Tone, endpoints};
 use crate::runtime::missing::{self, Consequence};
 use crate::words::endpoint::Endpoint;
 use crate::words::impairments::{Words, command_line};
-use crate::words::spelling::{quoted, shell_line};
+use crate::words::spelling::shell_line;
 use crate::words::units;
 
 /// It relays from now on.
@@ -395,11 +395,4 @@ fn words(report: &Report<RelayFigures>, ways: Vec<String>, ending: &Ending<'_>) 
     }
     lines.push(format!("  the same again: {}", ending.command));
     lines
-}
-
-/// The command that was given, with the seed that was drawn where it names none.
-pub(super) fn command(args: &RelayArgs, seed: u64) -> String {
-    let given = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
-    let seed = args.seed.is_none().then(|| format!("--seed {seed}"));
-    std::iter::once("udp".to_owned()).chain(given).chain(seed).collect::<Vec<_>>().join(" ")
 }
