@@ -25,7 +25,7 @@ pub use plan::{Keeps, Plan, PlannedDatagram, Preview, ReplayFigures, ReplayOptio
 pub use recording::{Reading, Recording, ReplayDatagram};
 pub use relay::{
     DirectionFigures, Injection, LinkChange, LinkFigures, PeerImpairments, RelayEngine, RelayFigures, RelayInput,
-    RelayOptions, ScenarioStep,
+    RelayOptions, RelayScenario, ScenarioStep,
 };
 pub use replay::Replay;
 pub use requests::{Pace, Requests};

@@ -11,11 +11,11 @@ use udpkit::impairment::{ImpairmentOptions, Queue, Rate};
 use udpkit::sim::{Host, HostId, Network};
 use udpkit::verbs::{
     Direction, Injection, Limits, LinkChange, Network as AddressNetwork, PeerImpairments, RelayEngine, RelayInput,
-    RelayOptions, ScenarioStep,
+    RelayOptions, RelayScenario, ScenarioStep,
 };
 use udpkit::{
-    Engine, Event, Interface, InterfaceAddress, Interfaces, Meta, Moment, Options, Outbox, Reason, Report, SocketId,
-    Train, Transmit,
+    Engine, Event, Interface, InterfaceAddress, Interfaces, Meta, Moment, Next, Options, Outbox, Reason, Report,
+    SocketId, Train, Transmit,
 };
 
 use crate::world::{Act, Probe, ms, silent};
@@ -215,7 +215,9 @@ fn steps_of_a_scenario_hold_from_their_time_on() {
     assert_eq!(at_target, [(ms(10), vec![1]), (ms(28), vec![4])]);
     assert_eq!(payloads(&setting.net, peer), [[1]]);
     // Another scenario begins when it is handed over.
-    setting.input(RelayInput::Scenario(vec![step(5, Direction::Up, ImpairmentOptions::default())]));
+    let steps = [step(5, Direction::Up, ImpairmentOptions::default())];
+    let next = RelayScenario::default().up(ImpairmentOptions::default().delay(ms(7))).down(lossy());
+    setting.input(RelayInput::Scenario(Box::new(next.steps(steps))));
     for (number, wait) in [(5, 5), (6, 10)] {
         setting.net.inject(address(CLIENT), address(RELAY), 64, &[number]);
         assert!(setting.net.run_for(ms(wait), 1000));
@@ -250,6 +252,56 @@ fn peers_of_a_network_have_links_of_their_own() {
     assert_eq!(talk(&mut setting), [0, 1]);
     let report = setting.report();
     assert_eq!((report.received.datagrams, report.own.down.own_links[0].counts.entered), (4, 1));
+}
+
+#[test]
+fn after_a_reset_the_scenario_begins_again_that_was_handed_over_last() {
+    let [old, new]: [AddressNetwork; 2] = ["10.0.1.0/24", "10.0.2.0/24"].map(|network| network.parse().unwrap());
+    let lossy = || ImpairmentOptions::default().loss(1.0);
+    let own = |network| [PeerImpairments::new(network).up(lossy())];
+    let mut setting =
+        Setting::new(|options| options.up(lossy()).peers(own(old)).limits(Limits::default().count(Some(12))));
+    let peers = ["10.0.1.1:1", "10.0.2.1:1", "10.0.3.1:1"];
+    let hosts = peers.map(|at| setting.peer(address(at), Vec::new()));
+    let step = ScenarioStep::new(ms(100), LinkChange::new(Direction::Up, lossy()));
+    let scenario = RelayScenario::default().peers(own(new)).steps([step]);
+    setting.input(RelayInput::Scenario(Box::new(scenario)));
+    for _ in 0..2 {
+        let before = setting.at_target().len();
+        peers.iter().for_each(|from| setting.say(from, b"x"));
+        assert_eq!(setting.at_target().len() - before, 2);
+        assert!(setting.net.run_for(ms(100), 100));
+        setting.input(RelayInput::Reset);
+    }
+    // Ten were relayed before, both directions together: two more are wanted.
+    setting.say(peers[0], b"x");
+    assert_eq!(setting.net.engine(setting.relay).next(), Next::Done);
+    assert_eq!(hosts.map(|host| payloads(&setting.net, host).len()), [3, 0, 2]);
+}
+
+#[test]
+fn a_peer_takes_the_first_of_its_networks_in_the_scenario_that_was_handed_over_last() {
+    let [wide, narrow]: [AddressNetwork; 2] = ["10.0.0.0/16", "10.0.1.0/24"].map(|network| network.parse().unwrap());
+    let lossy = PeerImpairments::new(narrow).up(ImpairmentOptions::default().loss(1.0));
+    let mut setting = Setting::new(|options| options.peers([lossy.clone()]));
+    let peers = [PeerImpairments::new(wide), lossy];
+    setting.input(RelayInput::Scenario(Box::new(RelayScenario::default().peers(peers))));
+    setting.say("10.0.1.1:1", b"x");
+    assert_eq!(setting.at_target().len(), 1);
+}
+
+#[test]
+fn what_is_under_way_when_the_target_changes_goes_to_the_new_one() {
+    let second = "10.0.0.77:10000";
+    let mut setting = Setting::new(|options| options.up(ImpairmentOptions::default().delay(ms(50))));
+    let peer = setting.peer(address(CLIENT), Vec::new());
+    let echo = Probe { echoes: true, ..Probe::default() };
+    let other = setting.net.add(Host::at(address(second)), echo, silent).unwrap();
+    setting.say(CLIENT, b"x");
+    setting.input(RelayInput::Target(address(second)));
+    assert!(setting.net.run_for(ms(100), 100));
+    assert_eq!((setting.at_target().len(), payloads(&setting.net, other)), (0, vec![b"x".to_vec()]));
+    assert_eq!(payloads(&setting.net, peer), [b"x"]);
 }
 
 #[test]

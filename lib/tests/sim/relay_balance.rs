@@ -17,7 +17,7 @@ use udpkit::impairment::{
 use udpkit::sim::{Host, HostId, Network};
 use udpkit::verbs::{
     Direction, Injection, Limits, LinkChange, Network as AddressNetwork, PeerImpairments, RelayEngine, RelayFigures,
-    RelayInput, RelayOptions, ScenarioStep,
+    RelayInput, RelayOptions, RelayScenario, ScenarioStep,
 };
 use udpkit::{Engine, Event, Next, Reason, Report, Transmit};
 
@@ -96,8 +96,16 @@ fn change() -> impl Strategy<Value = LinkChange> {
     })
 }
 
-fn scenario() -> impl Strategy<Value = Vec<ScenarioStep>> {
+fn steps() -> impl Strategy<Value = Vec<ScenarioStep>> {
     prop::collection::vec((0u64..300, change()).prop_map(|(at, change)| ScenarioStep::new(ms(at), change)), 0..4)
+}
+
+fn scenario() -> BoxedStrategy<RelayScenario> {
+    let scenario = (steps(), impairments(), any::<bool>()).prop_map(|(steps, options, has_own)| {
+        let own = has_own.then(|| PeerImpairments::new(NETWORK.parse().unwrap()).down(options.clone()));
+        RelayScenario::default().up(options).steps(steps).peers(Vec::from_iter(own))
+    });
+    scenario.boxed()
 }
 
 fn peer_address(peer: u8) -> SocketAddr {
@@ -109,7 +117,7 @@ fn input() -> impl Strategy<Value = RelayInput> {
     prop_oneof![
         3 => change().prop_map(|change| RelayInput::Impair(Box::new(change))),
         1 => Just(RelayInput::Forget(NETWORK.parse().unwrap())),
-        1 => scenario().prop_map(RelayInput::Scenario),
+        1 => scenario().prop_map(|scenario| RelayInput::Scenario(Box::new(scenario))),
         1 => prop::sample::select(vec![SERVER, SECOND, "10.0.0.2:9", RELAY, "[2001:db8::1]:9", "239.1.1.1:10000"])
             .prop_map(|target| RelayInput::Target(address(target))),
         1 => direction().prop_map(RelayInput::Pause),
@@ -136,7 +144,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 
 /// What a relay is like.
 fn options() -> impl Strategy<Value = RelayOptions> {
-    let links = (impairments(), impairments(), impairments(), any::<bool>(), scenario());
+    let links = (impairments(), impairments(), impairments(), any::<bool>(), steps());
     let bounds = (1usize..6, 20u64..500, any::<u64>(), prop::option::of(1u64..40));
     let switches = (any::<bool>(), any::<bool>(), 0u8..20);
     (links, bounds, switches).prop_map(|((up, down, own, has_own, scenario), bounds, switches)| {

@@ -38,28 +38,45 @@ impl Asked {
     }
 }
 
-/// How often links have changed since the start, or since the relay was reset.
+/// How often links have changed since the start, or since the relay was reset, and what they were to do when it was.
 #[derive(Clone, Default)]
 pub(super) struct Changes(Arc<Mutex<ByLink>>);
 
-/// A number for each link that has one.
-type ByLink = HashMap<(Direction, Option<Network>), u64>;
+/// What there is to say of each link that has changed.
+type ByLink = HashMap<(Direction, Option<Network>), Since>;
+
+#[derive(Default)]
+struct Since {
+    changes: u64,
+    /// What was asked when the relay was reset.
+    asked: Option<Words>,
+}
 
 impl Changes {
     /// Notes a change.
     pub(super) fn note(&self, impaired: &Impaired<'_>) {
         let mut changes = self.0.lock();
-        if impaired.is_reset {
-            return changes.clear();
+        let &Impaired { direction, network, options, is_reset, .. } = impaired;
+        if is_reset && direction == Direction::Up && network.is_none() {
+            changes.clear();
         }
         // There are as many links as there may be, ever; of others, nobody asks.
         if changes.len() <= 2 * RelayOptions::MOST_NETWORKS {
-            *changes.entry((impaired.direction, impaired.network)).or_default() += 1;
+            let since = changes.entry((direction, network)).or_default();
+            if is_reset {
+                since.asked = options.map(Words::of);
+            } else {
+                since.changes += 1;
+            }
         }
     }
 
-    fn of(&self, direction: Direction, network: Option<Network>) -> u64 {
-        self.0.lock().get(&(direction, network)).copied().unwrap_or_default()
+    /// How often a link has changed, and what it was to do at first.
+    fn of(&self, direction: Direction, network: Option<Network>, at_start: Words) -> (u64, Words) {
+        match self.0.lock().get(&(direction, network)) {
+            None => (0, at_start),
+            Some(since) => (since.changes, since.asked.clone().unwrap_or(at_start)),
+        }
     }
 }
 
@@ -242,16 +259,15 @@ pub(super) fn links(
     direction: Direction,
     figures: &DirectionFigures,
 ) -> (LinkSummary, Vec<LinkSummary>) {
-    let own = figures.own_links.iter().map(|link| LinkSummary {
-        network: Some(link.network.to_string()),
-        impairments: asked.of_network(link.network, direction),
-        changes: changes.of(direction, Some(link.network)),
-        done: Done::of(&link.counts),
+    let own = figures.own_links.iter().map(|link| {
+        let at_start = asked.of_network(link.network, direction);
+        let (changes, impairments) = changes.of(direction, Some(link.network), at_start);
+        LinkSummary { network: Some(link.network.to_string()), impairments, changes, done: Done::of(&link.counts) }
     });
     let own: Vec<_> = own.collect();
     let done = own.iter().fold(Done::of(&figures.links), |all, own| all.without(&own.done));
-    let impairments = asked.of_all(direction).clone();
-    (LinkSummary { network: None, impairments, changes: changes.of(direction, None), done }, own)
+    let (changes, impairments) = changes.of(direction, None, asked.of_all(direction).clone());
+    (LinkSummary { network: None, impairments, changes, done }, own)
 }
 
 impl LinkSummary {

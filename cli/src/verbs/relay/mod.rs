@@ -61,7 +61,7 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let mut first = printer.lock();
     let relay = Arc::new(Relay::launch(listening.sockets, options, memberships, sink)?);
     missing.iter().for_each(|missing| first.say(missing));
-    watch::begin(&relay, &Relaying::new(&places, target, seed, &plan), source, &plan, &printer, &mut first)?;
+    watch::begin(&relay, &Relaying::new(&places, target, seed, &plan), source, &printer, &mut first)?;
     let _following = target::follow(args, &relay, target, &printer)?;
     let _serving = over_http.serve(&relay, &places, target, seed, &mut first)?;
     first.flush();

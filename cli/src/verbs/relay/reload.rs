@@ -3,7 +3,7 @@
 use anyhow::Result;
 use udpkit::Relay;
 
-use super::scenario::{Plan, Source};
+use super::scenario::Source;
 use crate::output::{Remark, SharedPrinter, words_of};
 use crate::runtime::signals;
 use crate::words::units::counted;
@@ -11,20 +11,17 @@ use crate::words::units::counted;
 /// Reads the scenario again whenever what is returned is called, and begins it anew; where it holds a mistake, the old one goes on.
 pub(super) fn reload(
     source: Source,
-    plan: Plan,
     relay: &Relay,
     printer: &SharedPrinter,
 ) -> Result<impl Fn() + Send + Sync + use<>> {
     let (remote, printer) = (relay.remote().clone(), printer.clone());
-    let mut before = plan;
     signals::reread(move || {
         let remark = match source.plan() {
             Ok(plan) => {
-                if !plan.inputs(&before).into_iter().all(|input| remote.input(input)) {
+                if !remote.input(plan.input()) {
                     return;
                 }
                 let steps = counted(plan.steps.len() as u64, "change");
-                before = plan;
                 Remark::note(format!("scenario read again: it begins anew, {steps} to come"))
             }
             Err(error) => Remark::complaint(format!("keeping the old scenario: {}", words_of(&error))),

@@ -10,7 +10,7 @@ use super::asked::Changes;
 use super::notices::{ImpairedNotice, PeerNotice, Relaying, Status};
 use super::over_http::Tap;
 use super::reload::reload;
-use super::scenario::{Plan, Source};
+use super::scenario::Source;
 use super::table::{Feed, Screen};
 use super::truth::{Truth, TruthSink};
 use crate::args::RelayArgs;
@@ -25,11 +25,10 @@ pub(super) fn begin(
     relay: &Relay,
     relaying: &Relaying<'_>,
     source: Source,
-    plan: &Plan,
     printer: &SharedPrinter,
     first: &mut StdPrinter,
 ) -> Result<()> {
-    let hangup = source.has_file().then(|| reload(source, plan.clone(), relay, printer)).transpose()?;
+    let hangup = source.has_file().then(|| reload(source, relay, printer)).transpose()?;
     let remote = relay.remote().clone();
     signals::handle(move || remote.stop(), hangup)?;
     first.say(relaying);

@@ -137,6 +137,12 @@ impl Links {
         }
     }
 
+    /// Puts the pairs of networks into the order of these: a peer that is in several takes the first.
+    pub(super) fn sort_as(&mut self, peers: &[PeerImpairments]) {
+        let place = |pair: &Pair| peers.iter().position(|peer| Some(peer.network) == pair.network);
+        self.pairs[1..].sort_by_cached_key(place);
+    }
+
     /// The place of the pair of a network.
     pub(super) fn place(&self, network: Option<Network>) -> Option<usize> {
         self.pairs.iter().position(|pair| pair.network == network)

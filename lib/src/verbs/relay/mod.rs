@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use figures::{DirectionFigures, LinkFigures, RelayFigures};
 use links::Links;
-pub use options::{Injection, LinkChange, PeerImpairments, RelayInput, RelayOptions, ScenarioStep};
+pub use options::{Injection, LinkChange, PeerImpairments, RelayInput, RelayOptions, RelayScenario, ScenarioStep};
 use peers::{Key, Peer, Peers};
 
 use super::common::{Ending, Gate, is_other_destination, later};
@@ -58,6 +58,8 @@ pub struct RelayEngine {
     /// When its time began, and how many of its steps were taken.
     scenario_began: Option<Instant>,
     scenario_taken: usize,
+    /// Datagrams that were relayed before the last reset.
+    relayed_before: u64,
     /// Peers that were forgotten for others since the last look at the time.
     evictions: usize,
     /// The socket that an impaired datagram left by last: others wait until its are sent, so that all leave in order.
@@ -96,6 +98,7 @@ impl RelayEngine {
             scenario: Vec::new(),
             scenario_began: None,
             scenario_taken: 0,
+            relayed_before: 0,
             evictions: 0,
             left_by: None,
             sent_through: Vec::new(),
@@ -412,9 +415,7 @@ impl Engine for RelayEngine {
 /// Refuses what cannot be.
 fn check(options: &RelayOptions) -> Result<()> {
     let RelayOptions { target, copies_to, local, up, down, peers, scenario, .. } = options;
-    let of_peers = peers.iter().flat_map(|peer| [&peer.up, &peer.down]);
-    let of_steps = scenario.iter().map(|step| &step.change.options);
-    [up, down].into_iter().chain(of_peers).chain(of_steps).try_for_each(ImpairmentOptions::check)?;
+    check_links(up, down, peers, scenario)?;
     if options.idle.is_zero() {
         let why = "every peer would be forgotten before it is answered";
         let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, why);
@@ -428,6 +429,18 @@ fn check(options: &RelayOptions) -> Result<()> {
         Some(local) if other_family(&local) => Err(wrong_family("send from", local, *target)),
         _ => Ok(()),
     }
+}
+
+/// Refuses what links cannot do.
+fn check_links(
+    up: &ImpairmentOptions,
+    down: &ImpairmentOptions,
+    peers: &[PeerImpairments],
+    steps: &[ScenarioStep],
+) -> Result<()> {
+    let of_peers = peers.iter().flat_map(|peer| [&peer.up, &peer.down]);
+    let of_steps = steps.iter().map(|step| &step.change.options);
+    [up, down].into_iter().chain(of_peers).chain(of_steps).try_for_each(ImpairmentOptions::check)
 }
 
 fn wrong_family(attempt: &'static str, address: SocketAddr, target: SocketAddr) -> Error {

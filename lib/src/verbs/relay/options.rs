@@ -186,9 +186,10 @@ pub enum RelayInput {
     Impair(Box<LinkChange>),
     /// Ends the links that a network has for itself; its peers take those of all others. What is under way there is lost.
     Forget(Network),
-    /// Another scenario, whose time begins now.
-    Scenario(Vec<ScenarioStep>),
-    /// Another target.
+    /// Another scenario, whose time begins now, and which begins again when the relay is reset. Networks that it does not name
+    /// have no links of their own any more; what is under way there is lost.
+    Scenario(Box<RelayScenario>),
+    /// Another target, also of what is under way to the old one. Where it is of the other family, all peers are forgotten.
     Target(SocketAddr),
     /// Lets nothing leave in this direction; what comes is decided on and held.
     Pause(Direction),
@@ -198,8 +199,9 @@ pub enum RelayInput {
     Step(Direction),
     /// Sends a datagram as if it had come, past all impairments. An error where there is no such peer.
     Inject(Injection),
-    /// Begins again: counters, numbers and draws, links and scenario are as at the start, peers stay. What is under way is
-    /// lost.
+    /// Begins again: counters, numbers and draws, links and scenario are as at the start, or as the last
+    /// [`Scenario`](Self::Scenario) has them. Peers stay, what is under way is lost, and the run's
+    /// [limits](RelayOptions::limits) count from its start.
     Reset,
 }
 
@@ -255,6 +257,27 @@ impl Injection {
         Self { direction, peer, payload: payload.into() }
     }
 }
+
+/// What links do, and what changes when.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct RelayScenario {
+    /// What the network does to datagrams on their way to the target.
+    pub up: ImpairmentOptions,
+    /// What it does to them on their way back.
+    pub down: ImpairmentOptions,
+    /// Networks whose peers have links of their own, as in [`RelayOptions::peers`].
+    pub peers: Vec<PeerImpairments>,
+    /// What changes when.
+    pub steps: Vec<ScenarioStep>,
+}
+
+setters! { RelayScenario {
+    up: ImpairmentOptions,
+    down: ImpairmentOptions,
+    into peers: Vec<PeerImpairments>,
+    into steps: Vec<ScenarioStep>,
+}}
 
 /// A change of a link, at a time.
 #[derive(Clone, Debug, PartialEq)]

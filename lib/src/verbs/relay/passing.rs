@@ -75,7 +75,8 @@ impl RelayEngine {
         let count = train.count();
         let own = &mut self.report.own;
         own.of_mut(direction).received.add(count, train.wire_len());
-        self.ending.count(own.up.received.datagrams + own.down.received.datagrams);
+        let relayed = own.up.received.datagrams + own.down.received.datagrams;
+        self.ending.count(self.relayed_before + relayed);
         let tells = self.options.report_fates;
         let link = self.links(now).pair_mut(passage.place).link_mut(direction);
         if link.is_clear() && !tells {
@@ -144,7 +145,12 @@ impl RelayEngine {
             }
         };
         let class = passage.transmit.traffic_class.map(|class| verdict.departure.mark(class));
-        let marked = Passage { transmit: passage.transmit.traffic_class(class), ..*passage };
+        let mut transmit = passage.transmit.traffic_class(class);
+        if passage.direction == Direction::Up {
+            // It may be somewhere else by now; what it answers from its old address would be ignored.
+            transmit.destination = self.options.target;
+        }
+        let marked = Passage { transmit, ..*passage };
         let sent = (passage.via, self.sent_through.get(passage.via.index()).copied().unwrap_or(0));
         self.forward(&marked, payload, payload.len(), out);
         let figures = self.report.own.of_mut(passage.direction);

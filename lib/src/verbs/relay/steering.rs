@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::links::Passage;
-use super::options::{Injection, LinkChange, RelayInput, ScenarioStep};
-use super::{RelayEngine, later};
+use super::options::{Injection, LinkChange, RelayInput, RelayOptions, RelayScenario, ScenarioStep};
+use super::{RelayEngine, check_links, later};
 use crate::datagram::Transmit;
 use crate::direction::Direction;
 use crate::engine::Outbox;
@@ -25,12 +25,7 @@ impl RelayEngine {
                 self.take_links_of(network, now, out);
                 Ok(())
             }
-            RelayInput::Scenario(scenario) => {
-                scenario.iter().try_for_each(|step| step.change.options.check())?;
-                self.set_scenario(scenario);
-                self.take_steps(now, out);
-                Ok(())
-            }
+            RelayInput::Scenario(scenario) => self.begin_scenario(now, *scenario, out),
             RelayInput::Target(target) => {
                 self.change_target(target, out);
                 Ok(())
@@ -53,6 +48,31 @@ impl RelayEngine {
                 Ok(())
             }
         }
+    }
+
+    fn begin_scenario(&mut self, now: Instant, scenario: RelayScenario, out: &mut impl Outbox) -> Result<()> {
+        let RelayScenario { up, down, mut peers, steps } = scenario;
+        peers.truncate(RelayOptions::MOST_NETWORKS);
+        check_links(&up, &down, &peers, &steps)?;
+        let owners: Vec<_> = self.links(now).own().map(|(network, _)| network).collect();
+        for network in owners {
+            if !peers.iter().any(|peer| peer.network == network) {
+                self.take_links_of(network, now, out);
+            }
+        }
+        let own = peers.iter().map(|peer| (Some(peer.network), &peer.up, &peer.down));
+        for (network, up, down) in [(None, &up, &down)].into_iter().chain(own) {
+            for (direction, options) in [(Direction::Up, up), (Direction::Down, down)] {
+                self.impair(now, LinkChange { network, direction, options: options.clone() }, out)?;
+            }
+        }
+        self.links(now).sort_as(&peers);
+        self.assign_links();
+        self.set_scenario(steps.clone());
+        (self.options.up, self.options.down, self.options.peers) = (up, down, peers);
+        self.options.scenario = steps;
+        self.take_steps(now, out);
+        Ok(())
     }
 
     /// Lets a link do something else from now on.
@@ -165,6 +185,7 @@ impl RelayEngine {
     fn reset(&mut self, now: Instant, out: &mut impl Outbox) {
         self.give_up_all(now, out);
         let paused: Vec<_> = Direction::ALL.iter().map(|direction| self.links(now).is_paused(*direction)).collect();
+        self.relayed_before += self.report.own.up.received.datagrams + self.report.own.down.received.datagrams;
         self.report = Report::default();
         self.report.own.peers_ever = self.peers.len() as u64;
         self.links = None;
@@ -173,8 +194,13 @@ impl RelayEngine {
         }
         self.assign_links();
         self.set_scenario(self.options.scenario.clone());
-        for (direction, options) in [(Direction::Up, &self.options.up), (Direction::Down, &self.options.down)] {
-            out.emit(Event::Impaired(Impaired { is_reset: true, ..Impaired::new(direction, options, now) }));
+        let RelayOptions { up, down, peers, .. } = &self.options;
+        let own = peers.iter().map(|peer| (Some(peer.network), &peer.up, &peer.down));
+        for (network, up, down) in [(None, up, down)].into_iter().chain(own) {
+            for (direction, options) in [(Direction::Up, up), (Direction::Down, down)] {
+                let changed = Impaired::new(direction, options, now);
+                out.emit(Event::Impaired(Impaired { network, is_reset: true, ..changed }));
+            }
         }
         self.take_steps(now, out);
     }

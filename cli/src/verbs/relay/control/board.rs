@@ -29,8 +29,6 @@ pub(super) struct Board {
     events: Events,
     start: Instant,
     links: Vec<Links>,
-    /// Those at the start, which come back when the relay is reset.
-    links_at_start: Vec<Links>,
     datagrams: [VecDeque<Record>; 2],
     peers: Option<Vec<(SocketAddr, Option<SocketAddr>)>>,
     troubles: Vec<String>,
@@ -66,14 +64,12 @@ impl Board {
             .peers
             .iter()
             .map(|peer| Links { network: Some(peer.network), options: [peer.up.clone(), peer.down.clone()] });
-        let links: Vec<_> = std::iter::once(shared).chain(own).collect();
         Self {
             happenings,
             counts,
             events,
             start,
-            links: links.clone(),
-            links_at_start: links,
+            links: std::iter::once(shared).chain(own).collect(),
             datagrams: Default::default(),
             peers: None,
             troubles: Vec::new(),
@@ -133,8 +129,9 @@ impl Board {
 
     fn link(&mut self, link: LinkNow) {
         let LinkNow { direction, network, options, is_reset } = link;
-        if is_reset && direction == Direction::Up {
-            self.links = self.links_at_start.clone();
+        if is_reset && direction == Direction::Up && network.is_none() {
+            // Those that networks have for themselves follow.
+            self.links.truncate(1);
         }
         let Some(options) = options else { return self.links.retain(|links| links.network != network) };
         let place = self.links.iter().position(|links| links.network == network);

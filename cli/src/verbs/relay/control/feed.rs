@@ -192,7 +192,7 @@ impl Tap {
             // Numbers begin again.
             self.followed.clear();
         }
-        if is_reset && direction == Direction::Up {
+        if is_reset && direction == Direction::Up && network.is_none() {
             // What was to be said of links before is of no matter.
             self.links.clear();
         }

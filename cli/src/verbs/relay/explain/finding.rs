@@ -90,13 +90,11 @@ impl Finding {
             (_, None) => bail!("a truth file begins with a line of the type relay"),
             (_, Some(_)) if self.is_ended => bail!("the file goes on after its end"),
             (Line::Datagram(record), Some(_)) => self.datagram(*record)?,
-            (Line::Change(change), Some(_)) if change.reset => {
-                // Numbers begin again, and so do all links.
-                if change.direction == Way::Up {
-                    self.begin();
-                }
-            }
             (Line::Change(change), Some(_)) => {
+                if change.reset && change.direction == Way::Up && change.network.is_none() {
+                    // Numbers begin again, and so do all links: those that networks have for themselves follow.
+                    self.links.clear();
+                }
                 if change.from_number <= self.number {
                     let whose = (change.direction, change.network);
                     let (at, from_number) = (Some(change.at_ns), change.from_number);
