@@ -161,6 +161,7 @@ mod mock;
 mod moment;
 mod network;
 mod options;
+pub mod path;
 mod payload_match;
 mod rate_limit;
 mod relay;

@@ -134,9 +134,14 @@ impl Quantiles {
 
     /// Adds a time.
     pub fn add(&mut self, time: Duration) {
+        self.add_many(time, 1);
+    }
+
+    /// Adds a time so many times.
+    pub(crate) fn add_many(&mut self, time: Duration, count: u64) {
         self.largest = self.largest.max(time);
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let recorded = self.histogram.get_or_insert_with(|| empty(self.digits)).record(nanoseconds);
+        let recorded = self.histogram.get_or_insert_with(|| empty(self.digits)).record_n(nanoseconds, count);
         recorded.expect("it grows, to a size that every address space has");
     }
 
@@ -160,6 +165,15 @@ impl Quantiles {
     pub fn at(&self, part: f64) -> Duration {
         let nanoseconds = self.histogram.as_ref().map_or(0, |histogram| histogram.value_at_quantile(part));
         Duration::from_nanos(nanoseconds).min(self.largest)
+    }
+
+    /// Hands on each time that it holds, as much more than was measured as its digits allow, and how often it was added; in
+    /// ascending order.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(Duration, u64)) {
+        for cell in self.histogram.iter().flat_map(Histogram::iter_recorded) {
+            let time = Duration::from_nanos(cell.value_iterated_to()).min(self.largest);
+            each(time, cell.count_since_last_iteration());
+        }
     }
 
     /// The time of this rank, from 1, in ascending order.
@@ -242,6 +256,21 @@ impl SignedQuantiles {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.negative.count() + self.positive.count()
+    }
+
+    /// The same times without their sign.
+    #[must_use]
+    pub fn sizes(&self) -> Quantiles {
+        let mut sizes = self.negative.clone();
+        sizes.merge(&self.positive);
+        sizes
+    }
+
+    /// Hands on each time that it holds, as [`Quantiles::for_each`] does, but in no order.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(SignedNanoseconds, u64)) {
+        let whole = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        self.negative.for_each(|time, count| each(SignedNanoseconds(-whole(time)), count));
+        self.positive.for_each(|time, count| each(SignedNanoseconds(whole(time)), count));
     }
 
     /// The time that this part of them, over 0 and up to 1, does not exceed: 0.5 is the median; zero without any. Its size is at
