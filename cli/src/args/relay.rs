@@ -71,7 +71,8 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 #[derive(Debug, ArgGroup)]
 #[command(mut_arg("ttl", |ttl| ttl.help("Highest time to live (hop limit) of the datagrams sent")
     .long_help("Highest time to live (hop limit) of the datagrams sent\n\n\
-        They have one less than they came with in any case, so that a loop of relays ends.")))]
+        They have one less than they came with in any case, so that a loop of relays ends; to a group or a network, 4 at most \
+        unless this says another number.")))]
 #[command(mut_arg("dscp", |dscp| dscp.help("DSCP of the datagrams sent: 0 to 63, or a name such as EF [default: as they came]")))]
 #[command(mut_arg("duration", |duration| duration.help("Stop after this time")))]
 #[command(mut_arg("count", |count| count.help("Stop after N datagrams, both directions together")))]

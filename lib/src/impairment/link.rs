@@ -287,6 +287,9 @@ impl<T: Clone> Link<T> {
     }
 
     fn decide(&mut self, now: Instant, arrival: Arrival<'_>) -> Fates {
+        if self.under_way.is_empty() {
+            self.impairment.forget_order();
+        }
         let fates = self.impairment.datagram(now, arrival);
         self.counts.entered += 1;
         self.counts.exempt += u64::from(fates.is_exempt);

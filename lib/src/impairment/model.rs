@@ -149,6 +149,12 @@ impl Impairment {
         self.decide(now, arrival.into())
     }
 
+    /// Lets the next datagram wait for none before it: all have left, or were lost after it was decided when they leave.
+    #[inline]
+    pub(super) fn forget_order(&mut self) {
+        self.latest = self.start;
+    }
+
     /// Whether the options ask for nothing.
     #[inline]
     pub(super) fn is_nothing(&self) -> bool {

@@ -151,6 +151,15 @@ fn payloads_longer_than_any_overflow_nothing() {
 }
 
 #[test]
+fn a_datagram_waits_for_none_that_was_lost_since_there_was_no_room() {
+    let slow = Rate::new(8_000, Queue::Datagrams(9)).overhead(0);
+    let mut link = Link::new(nothing().rate(slow).held_bytes(10_000), 3, start()).unwrap();
+    assert_eq!(link.push(start(), 60_000, ()).original, Fate::Lost(LostBy::Room));
+    link.change(nothing()).unwrap();
+    assert_eq!(link.push(start(), 1, ()).original.departure().map(|departure| departure.at), Some(start()));
+}
+
+#[test]
 fn the_longest_times_and_the_slowest_link_overflow_nothing() {
     let year = Duration::from_secs(366 * 24 * 60 * 60);
     let options = nothing()

@@ -507,6 +507,26 @@ fn relays_at_groups_are_no_endless_loop() {
 }
 
 #[test]
+fn relays_that_hear_one_anothers_group_multiply_a_datagram_a_few_times_only() {
+    let group = "239.1.1.1:10000";
+    let places = [RELAY, SERVER, "10.0.0.77:10000"];
+    for hops in [1, 64, 255] {
+        // Of the second kind each sends to a host, with copies to the group.
+        for targets in [[group, group, group], ["10.0.9.9:9", group, group]] {
+            let mut net = Network::new(1);
+            for (at, target) in places.iter().zip(targets) {
+                let options = RelayOptions::new(address(target)).own([address(at)]).most_peers(64);
+                let options = if target == group { options } else { options.copies_to([address(group)]) };
+                net.add(relay_host(address(at)), RelayEngine::new(options).unwrap(), silent).unwrap();
+            }
+            net.inject(address(CLIENT), address(group), hops, b"x");
+            assert!(net.run_for(Duration::from_secs(60), 100_000), "{hops} hops");
+            assert!(net.traffic().sent < 50, "{hops} hops: {}", net.traffic().sent);
+        }
+    }
+}
+
+#[test]
 fn a_flood_of_sources_leaves_a_table_of_peers_and_their_sockets_that_is_full_and_no_more() {
     let mut setting = Setting::new(|options| options.most_peers(16).idle(Duration::from_secs(3600)));
     let peer = setting.peer(address(CLIENT), Vec::new());

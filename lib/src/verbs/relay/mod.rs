@@ -35,6 +35,10 @@ use crate::unreachable::Unreachable;
 /// this is how many descriptors more than peers there may be.
 const MOST_EVICTIONS: usize = 64;
 
+/// The most hops with which datagrams leave for a group or a network, unless [`RelayOptions::hop_limit`] says more. Relays that
+/// hear one another there multiply what they hear: three of them to 21 datagrams of one, and not to 2^62.
+const MOST_HOPS_TO_MANY: u8 = 4;
+
 /// The engine of `relay`. To run one in a thread of its own, see [`Relay`](crate::Relay).
 ///
 /// Peers' datagrams come through the sockets that it is driven with. For each peer it opens one to the target, which is
@@ -50,6 +54,8 @@ pub struct RelayEngine {
     peers: Peers,
     /// Whether the target is a group or a network.
     is_to_many: bool,
+    /// The further targets, and whether each is a group or a network.
+    copies_to: Vec<(SocketAddr, bool)>,
     /// Which ports sockets to the target have: what comes from one of them on this host is our own.
     our_ports: Box<[bool]>,
     /// Known from the first call with a time on.
@@ -82,6 +88,7 @@ impl RelayEngine {
     /// family than the target's.
     pub fn new(mut options: RelayOptions) -> Result<Self> {
         options.target = with_an_address(options.target);
+        options.copies_to.iter_mut().for_each(|copy| *copy = with_an_address(*copy));
         options.peers.truncate(RelayOptions::MOST_NETWORKS);
         check(&options)?;
         let conduct = Conduct::off().break_loops(false);
@@ -93,6 +100,7 @@ impl RelayEngine {
             interfaces: Interfaces::default(),
             peers: Peers::default(),
             is_to_many: false,
+            copies_to: Vec::new(),
             our_ports: vec![false; 1 << 16].into(),
             links: None,
             scenario: Vec::new(),
@@ -121,7 +129,10 @@ impl RelayEngine {
         self.options.target = with_an_address(target);
         // The target may be a network; one that is a host does not mind.
         self.upstream_options.broadcast = target.is_ipv4();
-        self.is_to_many = self.options.target.ip().is_multicast() || self.interfaces.is_broadcast(target.ip());
+        let is_to_many =
+            |address: SocketAddr| address.ip().is_multicast() || self.interfaces.is_broadcast(address.ip());
+        self.is_to_many = is_to_many(self.options.target);
+        self.copies_to = self.options.copies_to.iter().map(|copy| (*copy, is_to_many(*copy))).collect();
     }
 
     /// Whether an answer of this source is one of the target's: of anybody, where the target is a group.
@@ -147,11 +158,12 @@ impl RelayEngine {
 
     /// With how many hops, and which traffic class, a datagram goes on.
     fn pass_on(&self, meta: &Meta, transmit: Transmit) -> Result<Transmit, Reason> {
-        let (usual, most) = (self.options.usual_hop_limit(), self.options.hop_limit.unwrap_or(u8::MAX));
+        let usual = self.options.usual_hop_limit();
         // Broadcasts and multicasts may start with a single hop by design. So that none of ours is taken for one of these by
         // another relay, which would count from the start again, ours never have so few.
         let is_for_many = self.is_to_many && transmit.destination == self.options.target;
-        let least = if is_for_many { 2 } else { 1 };
+        let (least, most) =
+            if is_for_many { (2, self.most_hops_to_many()) } else { (1, self.options.hop_limit.unwrap_or(u8::MAX)) };
         let came_to_many = matches!(meta.delivery, Delivery::Broadcast | Delivery::Multicast);
         let hops = match meta.hop_limit {
             None => usual,
@@ -166,6 +178,10 @@ impl RelayEngine {
             traffic_class: Some(class).filter(|class| *class != 0),
             ..transmit
         })
+    }
+
+    fn most_hops_to_many(&self) -> u8 {
+        self.options.hop_limit.unwrap_or(MOST_HOPS_TO_MANY).max(2)
     }
 
     /// The peer whose datagrams these are, and how they go on to the target.

@@ -46,8 +46,8 @@ pub struct RelayOptions {
     pub idle: Duration,
     /// The address that datagrams to the target leave from, of its family; `None` leaves it to the routing table.
     pub local: Option<IpAddr>,
-    /// The most hops with which datagrams leave; at least 2 where the target is a group or a network. They have one less than
-    /// they came with anyway, so that a loop between two relays ends.
+    /// The most hops with which datagrams leave; at least 2 where the target is a group or a network, and 4 there unless this says
+    /// another number. They have one less than they came with anyway, so that a loop between two relays ends.
     pub hop_limit: Option<u8>,
     /// The DSCP with which datagrams leave; `None`: that with which they came. ECN is passed on in any case.
     pub dscp: Option<u8>,

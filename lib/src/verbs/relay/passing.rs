@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::RelayEngine;
 use super::links::{Held, Passage};
 use super::proxy::put_header;
-use super::{RelayEngine, with_an_address};
 use crate::datagram::{Datagram, Train, Transmit};
 use crate::direction::Direction;
 use crate::engine::Outbox;
@@ -216,8 +216,10 @@ impl RelayEngine {
         self.report.own.of_mut(passage.direction).forwarded.add(count, payload.len());
         self.report.sent.add(count, payload.len());
         if passage.direction == Direction::Up {
-            for copy in &self.options.copies_to {
-                send(&Transmit { destination: with_an_address(*copy), ..passage.transmit }, out);
+            for &(destination, is_to_many) in &self.copies_to {
+                let transmit = Transmit { destination, ..passage.transmit };
+                let hops = transmit.hop_limit.unwrap_or(u8::MAX).clamp(2, self.most_hops_to_many());
+                send(&if is_to_many { transmit.hop_limit(hops) } else { transmit }, out);
                 self.report.own.copied.add(count, payload.len());
                 self.report.sent.add(count, payload.len());
             }
@@ -253,7 +255,7 @@ impl RelayEngine {
 
     /// Which way something went that was sent through this socket to this address; `None`: it was a copy.
     pub(super) fn direction_of(&self, via: SocketId, destination: SocketAddr) -> Option<Direction> {
-        let is_copy = || self.options.copies_to.iter().any(|copy| with_an_address(*copy) == destination);
+        let is_copy = || self.options.copies_to.contains(&destination);
         match () {
             () if self.is_listening(via) => Some(Direction::Down),
             () if destination != self.options.target && is_copy() => None,

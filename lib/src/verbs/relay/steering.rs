@@ -172,7 +172,10 @@ impl RelayEngine {
             return Err(Error::new(Attempt::Other("inject a datagram for"), address, cause));
         };
         let (via, transmit) = match direction {
-            Direction::Up => (upstream, Transmit::to(self.options.target)),
+            Direction::Up => {
+                let hops = self.is_to_many.then(|| self.most_hops_to_many());
+                (upstream, Transmit::to(self.options.target).hop_limit(hops))
+            }
             Direction::Down => (peer.via, peer.reply),
         };
         let place = peer.link;
