@@ -344,7 +344,9 @@ fn a_datagram_that_could_not_be_sent_is_not_said_to_be_forwarded() {
 
 #[test]
 fn people_read_what_was_asked_beside_what_was_done() {
-    let mut relay = Place::Here.udp(&["relay", "127.0.0.1:0", "127.0.0.1:9", "--loss", "100%", "--count", "10"]);
+    let narrow = ["--up-rate", "1Mbit/s", "--up-queue", "20"];
+    let arguments = ["relay", "127.0.0.1:0", "127.0.0.1:9", "--loss", "100%", "--count", "10"];
+    let mut relay = Place::Here.udp(&[&arguments[..], &narrow].concat());
     let first = relay.until_told("relaying from ");
     let address = first.split("from ").nth(1).and_then(|rest| rest.split(' ').next()).expect("an address").to_owned();
     Place::Here.run(&["send", &address, "x", "-c", "10", "--every", "1ms", "--wait", "0"]);
@@ -356,10 +358,11 @@ fn people_read_what_was_asked_beside_what_was_done() {
         told[0].starts_with("relayed for 1 peer in ") && told[0].ends_with(&format!(", seed {seed}")),
         "{outcome:?}"
     );
-    let same = format!("  the same again: udp relay 127.0.0.1:0 127.0.0.1:9 --loss 100% --count 10 --seed {seed}");
+    let same = format!("  the same again: udp {} {} --seed {seed}", arguments.join(" "), narrow.join(" "));
     let expected = [
         "  up: 10 received, 0 forwarded, 10 lost",
         "    loss: 100% asked, 100.0 % (10 of 10) done",
+        "    queue: 20 datagrams asked, 0 lost done",
         "  down: 0 received, 0 forwarded",
         &same,
     ];

@@ -103,7 +103,7 @@ pub(crate) struct RelayArgs {
     /// Make the same random choices again [default: others]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Like a network that was measured: dsl, lte, 3g ...
+    /// Like a network of a known kind: dsl, lte, 3g ...
     ///
     /// There are dsl, lte, lte-bad, 3g, satellite and wifi-bad. The options that this stands for are printed, with the source of their figures; others win
     /// over them, and none takes one away: --like lte --rate none.

@@ -209,7 +209,9 @@ impl Done {
         };
         let line = |(name, value): (Name, String)| {
             let done = self.words(name)?;
-            Some(format!("{}: {value} asked{changed}, {done} done", name.word()))
+            // A queue of 64KiB says what it is in; one of 20 does not.
+            let unit = if name == Name::Queue && value.parse::<u64>().is_ok() { " datagrams" } else { "" };
+            Some(format!("{}: {value}{unit} asked{changed}, {done} done", name.word()))
         };
         let mut lines: Vec<_> = asked.iter().filter_map(line).collect();
         for (by, name) in [

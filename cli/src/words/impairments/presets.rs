@@ -1,4 +1,4 @@
-//! Networks that somebody measured, as words; each says where its figures are from.
+//! Networks as others measured or chose them, as words; each says where its figures are from.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(crate) struct Preset {
 pub(crate) const PRESETS: &[Preset] = &[
     Preset {
         name: "dsl",
-        source: "Firefox, throttling of the network monitor: DSL, 2 and 1 Mbit/s, 5 ms",
+        source: "Firefox, throttling of the network monitor: DSL, 2 and 1 Mbit/s, at least 5 ms; chosen, not measured",
         up: &[("rate", "1Mbit/s"), ("delay", "2500us")],
         down: &[("rate", "2Mbit/s"), ("delay", "2500us")],
     },
@@ -44,14 +44,14 @@ pub(crate) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "satellite",
-        source: "Michel et al., A First Look at Starlink Performance, IMC 2022: geostationary, at least 600 ms, 100 and 10 Mbit/s sold",
+        source: "Michel et al., A First Look at Starlink Performance, IMC 2022: geostationary, at least 600 ms, up to 100 and 10 Mbit/s by contract",
         up: &[("rate", "10Mbit/s"), ("delay", "300ms")],
         down: &[("rate", "100Mbit/s"), ("delay", "300ms")],
     },
     Preset {
         name: "wifi-bad",
-        source: "Pei et al., WiFi Can Be the Weakest Link, INFOCOM 2016: round trips over 20 ms for more than half of the packets, over \
-                 100 ms for a tenth; loss was not measured",
+        source: "Pei et al., WiFi Can Be the Weakest Link of Round Trip Network Latency in the Wild, INFOCOM 2016: the Wi-Fi hop takes \
+                 over 20 ms for more than half of the packets, over 100 ms for a tenth; here for 70 % and a tenth of round trips",
         up: &[("jitter", "42ms:pareto")],
         down: &[("jitter", "42ms:pareto")],
     },

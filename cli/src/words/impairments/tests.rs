@@ -1,11 +1,12 @@
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use serde_json::json;
 use udpkit::impairment::{
-    Blackout, Capacity, Chosen, CoDel, GilbertElliott, ImpairmentOptions, Jitter, Loss, Queue, Rate, Reorder,
+    Blackout, Capacity, Chosen, CoDel, GilbertElliott, Impairment, ImpairmentOptions, Jitter, Loss, Queue, Rate,
+    Reorder,
 };
 
 use super::*;
@@ -468,4 +469,19 @@ fn flags_of_both_directions_come_once_and_a_shell_takes_them() {
         r"--up-match '^it'\''s -a$' --down-match=-x --loss 5% --up-delay 40ms --down-delay 20ms --up-allow-reorder"
     );
     assert_eq!(command_line::flags(&Words::default(), &Words::default()), Vec::<String>::new());
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "any moment will do")]
+fn bad_wifi_takes_as_long_as_its_source_says() {
+    const COUNT: usize = 20_000;
+    let preset = presets::Preset::named("wifi-bad").unwrap();
+    let start = Instant::now();
+    let mut ways = [(preset.up(), 1), (preset.down(), 2)]
+        .map(|(words, seed)| Impairment::new(words.options().keep_order(false), seed, start).unwrap());
+    let mut trip =
+        || ways.iter_mut().map(|way| way.datagram(start, 100).original.departure().unwrap().at - start).sum();
+    let trips: Vec<Duration> = (0..COUNT).map(|_| trip()).collect();
+    let percent = |bound| 100 * trips.iter().filter(|trip| **trip > Duration::from_millis(bound)).count() / COUNT;
+    assert!((68..72).contains(&percent(20)) && (9..11).contains(&percent(100)), "{} {}", percent(20), percent(100));
 }
