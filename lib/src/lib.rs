@@ -176,6 +176,7 @@ pub mod sim;
 mod sink;
 mod socket;
 mod socket_id;
+pub mod stamp;
 mod stats;
 mod sys;
 mod template;

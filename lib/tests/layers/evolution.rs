@@ -115,7 +115,10 @@ impl Public {
                     if !fields.is_empty() {
                         self.note_type(&item.ident.to_string(), &item.attrs);
                     }
-                    self.fields.insert(item.ident.to_string(), fields);
+                    // A program can write out one that has no more.
+                    if !says(&item.attrs, EXHAUSTIVE) {
+                        self.fields.insert(item.ident.to_string(), fields);
+                    }
                 }
                 Item::Enum(item) if is_public(&item.vis) => {
                     self.note_type(&item.ident.to_string(), &item.attrs);
@@ -327,6 +330,8 @@ fn what_keeps_an_interface_from_growing_is_found() {
         setters! { Free { one: u8, into third: a::b, } }
         #[non_exhaustive] pub struct Made { pub given: u8, pub forgotten: u8 }
         #[non_exhaustive] pub struct Reported { pub field: u8 }
+        /// Exhaustive: another of that name, which a program writes out.
+        pub struct Made { pub whole: u8 }
         pub struct Sealed { hidden: u8 }
         /// Exhaustive: there are no others.
         /// ```
