@@ -10,6 +10,7 @@ pub(crate) mod habits;
 mod help;
 mod impairments;
 mod listen;
+mod measure;
 mod others;
 mod relay;
 mod replay;
