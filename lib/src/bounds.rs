@@ -16,7 +16,7 @@ use std::ops::Add;
 pub struct Bounds {
     /// It is not less.
     pub low: u64,
-    /// It is not more; never below `low`.
+    /// It is not more; never below `low`. The largest number where nothing is known of that.
     pub high: u64,
 }
 
@@ -31,6 +31,18 @@ impl Bounds {
     #[must_use]
     pub fn new(low: u64, high: u64) -> Self {
         Self { low, high: high.max(low) }
+    }
+
+    /// A count of which is known only that it is not less.
+    #[must_use]
+    pub fn at_least(count: u64) -> Self {
+        Self { low: count, high: u64::MAX }
+    }
+
+    /// Whether it is known that it is not more than something.
+    #[must_use]
+    pub fn is_bounded(self) -> bool {
+        self.high < u64::MAX
     }
 
     /// Whether it is known.
@@ -56,7 +68,11 @@ impl Add for Bounds {
 
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_exact() { write!(f, "{}", self.low) } else { write!(f, "{} to {}", self.low, self.high) }
+        match *self {
+            Self { low, .. } if self.is_exact() => write!(f, "{low}"),
+            Self { low, high } if self.is_bounded() => write!(f, "{low} to {high}"),
+            Self { low, .. } => write!(f, "at least {low}"),
+        }
     }
 }
 
@@ -72,5 +88,10 @@ mod tests {
         assert_eq!(Bounds::new(3, 2), Bounds::exact(3));
         assert_eq!((Bounds::exact(7).to_string(), between.to_string()), ("7".to_string(), "3 to 5".to_string()));
         assert_eq!(between + Bounds::exact(1), Bounds::new(4, 6));
+        let open = Bounds::at_least(3) + Bounds::exact(4);
+        assert_eq!(
+            (open.to_string(), open.is_bounded(), between.is_bounded()),
+            ("at least 7".to_string(), false, true)
+        );
     }
 }

@@ -22,18 +22,22 @@
 //! assert_eq!(order.reordered(), 1);
 //! ```
 
+mod attribution;
 mod clock_offset;
 mod delay_variation;
 mod duplication;
 mod lengths;
 mod loss_runs;
 mod reordering;
+mod replies;
 mod rtp_jitter;
 
+pub use attribution::{Attribution, DirectionBounds, Numbering, Seen, attribute};
 pub use clock_offset::{ClockOffset, ClockStep, Drift, OffsetEstimate};
 pub use delay_variation::DelayVariation;
 pub use duplication::Duplication;
 pub use lengths::Lengths;
 pub use loss_runs::LossRuns;
 pub use reordering::Reordering;
+pub use replies::Replies;
 pub use rtp_jitter::RtpJitter;
