@@ -43,6 +43,12 @@ pub(super) struct Links {
     pub(super) options: [ImpairmentOptions; 2],
 }
 
+/// That counters and numbers began again.
+#[derive(Serialize)]
+struct Began {
+    at_ns: u64,
+}
+
 /// That not all datagrams are shown.
 #[derive(Serialize)]
 struct Sampled {
@@ -128,10 +134,13 @@ impl Board {
     }
 
     fn link(&mut self, link: LinkNow) {
-        let LinkNow { direction, network, options, is_reset } = link;
+        let LinkNow { direction, network, options, is_reset, at } = link;
         if is_reset && direction == Direction::Up && network.is_none() {
             // Those that networks have for themselves follow.
             self.links.truncate(1);
+            // Numbers begin again, so what is kept would have those of others.
+            self.datagrams = Default::default();
+            self.events.send(event("reset", &Began { at_ns: self.since_start(at) }));
         }
         let Some(options) = options else { return self.links.retain(|links| links.network != network) };
         let place = self.links.iter().position(|links| links.network == network);
@@ -167,9 +176,9 @@ impl Board {
         std::mem::take(&mut self.troubles)
     }
 
-    /// Time since the start.
-    pub(super) fn elapsed(&self, now: Instant) -> u64 {
-        nanoseconds(now.saturating_duration_since(self.start))
+    /// Time from the start to this moment, in nanoseconds.
+    pub(super) fn since_start(&self, moment: Instant) -> u64 {
+        nanoseconds(moment.saturating_duration_since(self.start))
     }
 
     /// Says of how many datagrams only some were shown since the last call.

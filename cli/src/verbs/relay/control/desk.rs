@@ -96,7 +96,7 @@ impl Desk {
 
     #[expect(clippy::disallowed_methods, reason = "the command reads the clock")]
     fn described<'a>(&'a self, report: &Report<RelayFigures>, board: &Board) -> State<'a> {
-        State::new(&self.0.facts, report, board, board.elapsed(Instant::now()))
+        State::new(&self.0.facts, report, board, board.since_start(Instant::now()))
     }
 }
 

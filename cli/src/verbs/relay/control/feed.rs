@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use udpkit::event::{Decided, Departed, Impaired, Leaving, PeerChange, PeerChanged};
 use udpkit::impairment::{Fates, ImpairmentOptions};
 use udpkit::verbs::Direction;
-use udpkit::{Event, Network};
+use udpkit::{Attempt, Event, Network};
 
 use crate::output::words_of;
 
@@ -35,7 +35,7 @@ pub(super) enum Happening {
     Left(Gone),
     /// A link does something else from now on.
     Link(LinkNow),
-    /// Something could not be done that was asked of the relay.
+    /// A client asked the relay for something that it cannot do.
     Trouble(String),
     /// The peers that there are, as far as they are listed.
     Peers(Vec<(SocketAddr, Option<SocketAddr>)>),
@@ -70,6 +70,7 @@ pub(super) struct LinkNow {
     pub(super) options: Option<ImpairmentOptions>,
     /// Whether all links are as at the start before that.
     pub(super) is_reset: bool,
+    pub(super) at: Instant,
 }
 
 /// How many datagrams came and how many of them were shown, in each direction; and what the server asks for.
@@ -117,12 +118,15 @@ pub(super) fn line() -> (Tap, Receiver<Happening>, Arc<Counts>) {
 impl Tap {
     /// Takes what happens; waits for nothing.
     pub(crate) fn event(&mut self, event: &Event<'_>) {
+        // What a reset ends comes before what follows it.
+        self.catch_up();
         match event {
             Event::Fate(decided) => self.fate(decided),
             Event::Left(departed) => self.departure(departed),
             Event::Peer(changed) => self.peer(*changed),
             Event::Impaired(impaired) => self.link(impaired),
-            Event::Trouble(trouble) => {
+            // What the system refuses (a socket for a peer) was asked for by no client.
+            Event::Trouble(trouble) if matches!(trouble.error.attempt(), Attempt::Other(_)) => {
                 if let Ok(room) = self.sender.try_reserve() {
                     room.send(Happening::Trouble(words_of(&trouble.error.clone().into())));
                 }
@@ -187,7 +191,7 @@ impl Tap {
     }
 
     fn link(&mut self, impaired: &Impaired<'_>) {
-        let &Impaired { direction, network, options, is_reset, .. } = impaired;
+        let &Impaired { direction, network, options, is_reset, at, .. } = impaired;
         if is_reset {
             // Numbers begin again.
             self.followed.clear();
@@ -197,7 +201,7 @@ impl Tap {
             self.links.clear();
         }
         self.links.retain(|link| link.is_reset || (link.direction, link.network) != (direction, network));
-        self.links.push(LinkNow { direction, network, options: options.cloned(), is_reset });
+        self.links.push(LinkNow { direction, network, options: options.cloned(), is_reset, at });
     }
 }
 
@@ -223,7 +227,7 @@ impl Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use udpkit::event::Decided;
+    use udpkit::event::{Decided, Trouble};
     use udpkit::impairment::Impairment;
 
     /// A relay that sends datagrams and never has one taken.
@@ -264,6 +268,15 @@ mod tests {
             let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
             assert_eq!((count(&counts.came[0]), count(&counts.shown[0])), (rate.into(), shown as u64));
         }
+    }
+
+    #[test]
+    fn no_client_is_blamed_for_what_the_system_refuses() {
+        let (mut flood, mut receiver, _) = Flood::new();
+        let nowhere = "192.0.2.1:9".parse().unwrap();
+        let error = udpkit::Socket::bind(nowhere, &udpkit::Options::default()).unwrap_err();
+        flood.tap.event(&Event::Trouble(Trouble::new(&error)));
+        assert!(receiver.try_recv().is_err());
     }
 
     #[test]

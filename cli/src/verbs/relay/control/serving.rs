@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use axum::Router;
 use axum::extract::{Extension, State};
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, Uri};
 use axum::routing::{get, post, put};
 use serde::Serialize;
 use tokio::sync::mpsc::Receiver;
@@ -21,7 +20,7 @@ use super::desk::{Desk, Outcome, json};
 use super::feed::{self, Counts, Happening, Tap};
 use super::record;
 use super::state::Facts;
-use super::steering::{self, Asked, Which, query};
+use super::steering::{self, asked_directions, no_query};
 use crate::http::access::{Access, guarded};
 use crate::http::events::{Events, MAX_STREAMS};
 use crate::http::life::Life;
@@ -75,7 +74,7 @@ pub(crate) fn serve(
 fn routes(desk: Desk, access: &Access) -> Router {
     let impairments = put(steering::impair).patch(steering::impair).delete(steering::forget);
     let private = Router::new()
-        .route("/api/state", get(async |State(desk): State<Desk>| desk.state()))
+        .route("/api/state", get(state))
         .route("/api/impairments/{direction}", impairments)
         .route("/api/pause", post(steering::pause))
         .route("/api/resume", post(steering::resume))
@@ -83,7 +82,7 @@ fn routes(desk: Desk, access: &Access) -> Router {
         .route("/api/reset", post(steering::reset))
         .route("/api/inject", post(steering::inject))
         .route("/api/peers", get(peers))
-        .route("/api/presets", get(async || presets()))
+        .route("/api/presets", get(presets))
         .route("/api/datagrams", get(datagrams))
         .route("/api/events", get(events))
         .with_state(desk);
@@ -109,7 +108,13 @@ async fn tell(desk: Desk) {
     }
 }
 
-async fn events(State(desk): State<Desk>, Extension(life): Extension<Life>) -> Outcome {
+async fn state(State(desk): State<Desk>, uri: Uri) -> Outcome {
+    no_query(&uri)?;
+    desk.state()
+}
+
+async fn events(State(desk): State<Desk>, Extension(life): Extension<Life>, uri: Uri) -> Outcome {
+    no_query(&uri)?;
     let first = desk.state_event()?;
     desk.events().stream(&life, first).ok_or_else(|| {
         let error = format!("{MAX_STREAMS} streams of events are open, as many as may be");
@@ -117,8 +122,8 @@ async fn events(State(desk): State<Desk>, Extension(life): Extension<Life>) -> O
     })
 }
 
-async fn datagrams(State(desk): State<Desk>, which: Asked<Which>) -> Outcome {
-    let directions = query(which)?.directions()?;
+async fn datagrams(State(desk): State<Desk>, uri: Uri) -> Outcome {
+    let directions = asked_directions(&uri)?;
     let board = desk.current();
     let all = directions.iter().flat_map(|direction| board.datagrams(*direction));
     Ok(json(&all.map(record::Record::whole).collect::<Vec<_>>()))
@@ -134,10 +139,11 @@ struct Listed {
 }
 
 /// The presets that there are.
-fn presets() -> Response {
+async fn presets(uri: Uri) -> Outcome {
+    no_query(&uri)?;
     let listed =
         |preset: &Preset| Listed { name: preset.name, source: preset.source, up: preset.up(), down: preset.down() };
-    json(&PRESETS.iter().map(listed).collect::<Vec<_>>())
+    Ok(json(&PRESETS.iter().map(listed).collect::<Vec<_>>()))
 }
 
 /// A peer in JSON.
@@ -148,7 +154,8 @@ struct Peer {
     upstream: Option<Endpoint>,
 }
 
-async fn peers(State(desk): State<Desk>) -> Outcome {
+async fn peers(State(desk): State<Desk>, uri: Uri) -> Outcome {
+    no_query(&uri)?;
     for _ in 0..PEERS_ATTEMPTS {
         // Each time: another request may have taken the list that this one asked for.
         desk.board().ask_peers();

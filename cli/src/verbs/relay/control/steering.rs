@@ -1,12 +1,14 @@
 //! Requests that change what the relay does.
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, Uri};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::net::SocketAddr;
 use udpkit::Network;
 use udpkit::verbs::{Direction, Injection, LinkChange, RelayInput};
@@ -14,43 +16,22 @@ use udpkit::verbs::{Direction, Injection, LinkChange, RelayInput};
 use super::desk::{Desk, Outcome};
 use crate::http::refusal::Refusal;
 use crate::words::bytes;
+use crate::words::excerpt::{LONGEST_ERROR, shortened};
 use crate::words::impairments::{Changes, Files, Mistake, Words};
 
 type Body = Result<Bytes, BytesRejection>;
-pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
-
-/// Whose links.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Whose {
-    peer: Option<String>,
-}
-
-/// Which way.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Which {
-    direction: Option<String>,
-}
-
-impl Which {
-    /// Both where none is named.
-    pub(super) fn directions(&self) -> Result<&'static [Direction], Refusal> {
-        self.direction.as_deref().map_or(Ok(Direction::ALL), directions)
-    }
-}
 
 /// Sets the impairments of links: these and no others (PUT), or these, too (PATCH).
 pub(super) async fn impair(
     State(desk): State<Desk>,
     method: Method,
     Path(which): Path<String>,
-    whose: Asked<Whose>,
+    uri: Uri,
     body: Body,
 ) -> Outcome {
     let directions = directions(&which)?;
-    let network = network(whose)?;
-    let words = object::<Value>(body)?;
+    let network = network(&uri)?;
+    let words = impairments(body)?;
     let changes = {
         let board = desk.current();
         let known: Vec<_> = board.links().iter().flat_map(|links| &links.options).map(Words::of).collect();
@@ -71,8 +52,9 @@ pub(super) async fn impair(
 }
 
 /// Ends the links that a network has for itself.
-pub(super) async fn forget(State(desk): State<Desk>, Path(which): Path<String>, whose: Asked<Whose>) -> Outcome {
-    let Some(network) = network(whose)?.filter(|_| which == "both") else {
+pub(super) async fn forget(State(desk): State<Desk>, Path(which): Path<String>, uri: Uri, body: Body) -> Outcome {
+    no_body(body)?;
+    let Some(network) = network(&uri)?.filter(|_| which == "both") else {
         let error = "only the links that a network has for itself can be taken away, and both of them";
         let hint = "DELETE /api/impairments/both?peer=NETWORK; PUT {} to take all impairments off a link";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, error).hint(hint));
@@ -85,18 +67,21 @@ pub(super) async fn forget(State(desk): State<Desk>, Path(which): Path<String>, 
 }
 
 /// Pauses a direction, ends its pause, or lets its next datagram leave.
-pub(super) async fn pause(State(desk): State<Desk>, which: Asked<Which>) -> Outcome {
-    desk.steer(query(which)?.directions()?.iter().map(|direction| RelayInput::Pause(*direction)))
+pub(super) async fn pause(State(desk): State<Desk>, uri: Uri, body: Body) -> Outcome {
+    no_body(body)?;
+    desk.steer(asked_directions(&uri)?.iter().map(|direction| RelayInput::Pause(*direction)))
 }
 
 /// Ends the pause of a direction.
-pub(super) async fn resume(State(desk): State<Desk>, which: Asked<Which>) -> Outcome {
-    desk.steer(query(which)?.directions()?.iter().map(|direction| RelayInput::Resume(*direction)))
+pub(super) async fn resume(State(desk): State<Desk>, uri: Uri, body: Body) -> Outcome {
+    no_body(body)?;
+    desk.steer(asked_directions(&uri)?.iter().map(|direction| RelayInput::Resume(*direction)))
 }
 
 /// Lets the next datagram of a direction leave that is paused.
-pub(super) async fn step(State(desk): State<Desk>, which: Asked<Which>) -> Outcome {
-    let directions = query(which)?.directions()?;
+pub(super) async fn step(State(desk): State<Desk>, uri: Uri, body: Body) -> Outcome {
+    no_body(body)?;
+    let directions = asked_directions(&uri)?;
     let report = desk.report()?;
     if !directions.iter().any(|direction| report.own.of(*direction).is_paused) {
         let error = Refusal::new(StatusCode::CONFLICT, "nothing is paused, so there is nothing to step");
@@ -106,7 +91,9 @@ pub(super) async fn step(State(desk): State<Desk>, which: Asked<Which>) -> Outco
 }
 
 /// Begins again.
-pub(super) async fn reset(State(desk): State<Desk>) -> Outcome {
+pub(super) async fn reset(State(desk): State<Desk>, uri: Uri, body: Body) -> Outcome {
+    no_query(&uri)?;
+    no_body(body)?;
     desk.steer([RelayInput::Reset])
 }
 
@@ -124,8 +111,10 @@ pub(super) struct ToInject {
 }
 
 /// Sends a datagram as if it had come.
-pub(super) async fn inject(State(desk): State<Desk>, body: Body) -> Outcome {
-    let asked = object::<ToInject>(body)?;
+pub(super) async fn inject(State(desk): State<Desk>, uri: Uri, body: Body) -> Outcome {
+    no_query(&uri)?;
+    let hint = "the body is a JSON object, such as {\"direction\":\"up\",\"number\":17}";
+    let asked: ToInject = serde_json::from_slice(&bytes_of(body)?).map_err(|error| unreadable(&error, hint))?;
     let &[direction] = directions(&asked.direction)? else {
         return Err(bad("a datagram goes one way", "direction is up or down"));
     };
@@ -188,21 +177,93 @@ fn directions(word: &str) -> Result<&'static [Direction], Refusal> {
     }
 }
 
-fn network(whose: Asked<Whose>) -> Result<Option<Network>, Refusal> {
-    query(whose)?.peer.map(|peer| peer.parse().map_err(|error: String| bad(error, ""))).transpose()
+/// The network that `peer` names after the question mark.
+fn network(uri: &Uri) -> Result<Option<Network>, Refusal> {
+    asked(uri, Some("peer"))?.map(|peer| peer.parse().map_err(|error: String| bad(error, ""))).transpose()
 }
 
-/// What stands after the question mark.
-pub(super) fn query<T>(asked: Asked<T>) -> Result<T, Refusal> {
-    let Query(asked) = asked.map_err(|error| bad(error.body_text(), ""))?;
-    Ok(asked)
+/// The directions that `direction` means after the question mark; both where it is not there.
+pub(super) fn asked_directions(uri: &Uri) -> Result<&'static [Direction], Refusal> {
+    asked(uri, Some("direction"))?.as_deref().map_or(Ok(Direction::ALL), directions)
 }
 
-/// The object in a body.
-fn object<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
-    let body = body.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
+/// Refuses what is after the question mark.
+pub(super) fn no_query(uri: &Uri) -> Result<(), Refusal> {
+    asked(uri, None).map(drop)
+}
+
+/// The value of the one key that may be after the question mark, where it is there.
+fn asked(uri: &Uri, allowed: Option<&str>) -> Result<Option<String>, Refusal> {
+    let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
+    let Query(pairs) = pairs.map_err(|error| bad(format!("cannot read the query: {}", error.body_text()), ""))?;
+    let mut value = None;
+    for (key, text) in pairs {
+        if allowed != Some(key.as_str()) {
+            let hint = match allowed {
+                Some(allowed) => format!("here the query can have {allowed}, and nothing else"),
+                None => "here nothing follows the path".to_owned(),
+            };
+            return Err(bad(format!("the query has '{}'", shortened(&key, LONGEST_ERROR)), &hint));
+        }
+        if value.replace(text).is_some() {
+            return Err(bad(format!("the query has {key} twice"), ""));
+        }
+    }
+    Ok(value)
+}
+
+fn bytes_of(body: Body) -> Result<Bytes, Refusal> {
+    body.map_err(|error| Refusal::new(error.status(), error.body_text()))
+}
+
+/// Refuses a body, which would be ignored.
+fn no_body(body: Body) -> Result<(), Refusal> {
+    match bytes_of(body)?.is_empty() {
+        true => Ok(()),
+        false => Err(bad("this request has no body", "a direction goes into the query: ?direction=up")),
+    }
+}
+
+/// The impairments in a body.
+fn impairments(body: Body) -> Result<Value, Refusal> {
+    let body = bytes_of(body)?;
     let hint = "the body is a JSON object, such as {\"loss\":\"5%\"}";
-    serde_json::from_slice(&body).map_err(|error| bad(format!("cannot read the body: {error}"), hint))
+    let words: Value = serde_json::from_slice(&body).map_err(|error| unreadable(&error, hint))?;
+    if words.is_object() {
+        serde_json::from_slice::<NoneTwice>(&body).map_err(|error| unreadable(&error, "name each impairment once"))?;
+    }
+    Ok(words)
+}
+
+/// An object in which no key is twice: of two values, nobody knows which was meant.
+struct NoneTwice;
+
+impl<'de> Deserialize<'de> for NoneTwice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for NoneTwice {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut keys = BTreeSet::new();
+        while let Some((key, IgnoredAny)) = map.next_entry::<String, _>()? {
+            if let Some(key) = keys.replace(key) {
+                return Err(A::Error::custom(format!("'{}' is there twice", shortened(&key, LONGEST_ERROR))));
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn unreadable(error: &serde_json::Error, hint: &str) -> Refusal {
+    bad(format!("cannot read the body: {error}"), hint)
 }
 
 /// The client's mistake, and what to do about it.

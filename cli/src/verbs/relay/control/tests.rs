@@ -318,13 +318,66 @@ fn what_cannot_be_injected_is_refused() {
 #[test]
 fn reset_begins_again() {
     let world = World::new();
+    let mut events = world.listen();
     world.done("PUT /api/impairments/both", r#"{"delay": "1ms"}"#);
     world.round_trip(b"one");
+    let first = world.get("/api/datagrams?direction=up")[0].clone();
     let state = world.done("POST /api/reset", "");
     assert_eq!(impairments(&state), [&json!({}), &json!({})]);
     assert_eq!((&state["up"]["received"], &state["peers"]["now"]), (&json!(0), &json!(1)));
     world.round_trip(b"two");
-    assert_eq!(world.get("/api/datagrams?direction=up")[1]["number"], 1);
+    let up = world.get("/api/datagrams?direction=up");
+    assert_eq!(
+        (up.as_array().unwrap().len(), &up[0]["number"], &up[0]["hex"]),
+        (1, &json!(1), &json!("74776f")),
+        "{up}"
+    );
+    assert_eq!(events.until("fate")["entered_ns"], first["entered_ns"]);
+    let reset = events.until("reset")["at_ns"].as_u64().unwrap();
+    assert!(up[0]["entered_ns"].as_u64().unwrap() >= reset && first["entered_ns"].as_u64().unwrap() <= reset);
+    assert_eq!(events.until("fate")["entered_ns"], up[0]["entered_ns"], "the first after it");
+}
+
+#[test]
+fn a_query_or_a_body_that_would_be_ignored_is_refused() {
+    let world = World::new();
+    let direction = "here the query can have direction, and nothing else";
+    let peer = "here the query can have peer, and nothing else";
+    let none = "here nothing follows the path";
+    let body = "a direction goes into the query: ?direction=up";
+    for (request, body, error, hint) in [
+        ("POST /api/pause?way=up", "", "the query has 'way'", direction),
+        ("POST /api/step?direction=up&direction=down", "", "the query has direction twice", ""),
+        ("GET /api/datagrams?number=1", "", "the query has 'number'", direction),
+        ("PUT /api/impairments/up?pear=::/0", "{}", "the query has 'pear'", peer),
+        ("DELETE /api/impairments/both?direction=up", "", "the query has 'direction'", peer),
+        ("GET /api/state?peer=::/0", "", "the query has 'peer'", none),
+        ("GET /api/events?x", "", "the query has 'x'", none),
+        ("GET /api/peers?direction=up", "", "the query has 'direction'", none),
+        ("GET /api/presets?x", "", "the query has 'x'", none),
+        ("POST /api/reset?direction=up", "", "the query has 'direction'", none),
+        ("POST /api/inject?direction=up", r#"{"number":1}"#, "the query has 'direction'", none),
+        ("POST /api/pause", r#"{"direction":"up"}"#, "this request has no body", body),
+        ("POST /api/resume", "{}", "this request has no body", body),
+        ("POST /api/reset", "{}", "this request has no body", body),
+    ] {
+        assert_eq!(world.refused(request, body), (400, error.to_owned(), hint.to_owned()), "{request}");
+    }
+    let state = world.get("/api/state");
+    assert_eq!(["up", "down"].map(|direction| &state[direction]["paused"]), [false, false]);
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_refused() {
+    let world = World::new();
+    for request in ["PUT /api/impairments/up", "PATCH /api/impairments/both"] {
+        let (status, error, hint) = world.refused(request, r#"{"loss": "5%", "delay": "1ms", "l\u006fss": "90%"}"#);
+        assert_eq!((status, hint.as_str()), (400, "name each impairment once"));
+        assert!(error.starts_with("cannot read the body: 'loss' is there twice"), "{error}");
+    }
+    assert_eq!(impairments(&world.get("/api/state")), [&json!({}), &json!({})]);
+    let twice = r#"{"direction": "up", "number": 1, "number": 2}"#;
+    assert!(world.refused("POST /api/inject", twice).1.contains("duplicate field `number`"));
 }
 
 #[test]
@@ -541,7 +594,8 @@ fn a_relay_that_has_ended_is_said_to_have() {
     let _ = world.relay.stop();
     for request in ["GET /api/state", "POST /api/pause", "GET /api/events", "GET /api/peers", "PUT /api/impairments/up"]
     {
-        assert_eq!(world.refused(request, "{}").0, 503, "{request}");
+        let body = if request.starts_with("PUT") { "{}" } else { "" };
+        assert_eq!(world.refused(request, body).0, 503, "{request}");
     }
     assert_eq!(world.get("/api/datagrams"), json!([]));
 }
