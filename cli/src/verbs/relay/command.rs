@@ -19,15 +19,27 @@ pub(super) fn of_this_run() -> Vec<String> {
 /// The command that does the same again: that of this run, with its seed.
 pub(super) fn again(args: &RelayArgs, seed: u64) -> String {
     let seed = args.seed.is_none().then(|| ["--seed".to_owned(), seed.to_string()]);
-    shell_line(of_this_run().iter().chain(seed.iter().flatten()))
+    shell_line(&with_flags(of_this_run(), seed.into_iter().flatten()))
 }
 
 /// These words of a command line, with other impairments and this seed; to be pasted into a shell.
 pub(super) fn line(command: &[String], up: &Words, down: &Words, seed: u64) -> String {
-    let mut words: Vec<_> = without(command, network_flag).cloned().collect();
-    words.extend(command_line::flags(up, down));
-    words.extend(["--seed".to_owned(), seed.to_string()]);
-    shell_line(&words)
+    let words = without(command, network_flag).cloned().collect();
+    let seed = ["--seed".to_owned(), seed.to_string()];
+    shell_line(&with_flags(words, command_line::flags(up, down).into_iter().chain(seed)))
+}
+
+/// Whether a command line names a scenario.
+#[cfg(feature = "http")]
+pub(super) fn has_scenario(command: &[String]) -> bool {
+    command.iter().any(|word| word == "--scenario" || word.starts_with("--scenario="))
+}
+
+/// These words of a command line and then these flags, or before `--`, after which no word is a flag.
+fn with_flags(mut words: Vec<String>, flags: impl IntoIterator<Item = String>) -> Vec<String> {
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let operands = words.split_off(end);
+    words.into_iter().chain(flags).chain(operands).collect()
 }
 
 /// A command line without some flags: which words are these, and whether the value of such a flag is the next word.
@@ -99,6 +111,15 @@ mod tests {
         assert_eq!(
             written("udp relay 9000 host:1", &[("loss", "5%"), ("delay", "1s")], &[("loss", "1%"), ("mtu", "500")]),
             "udp relay 9000 host:1 --up-loss 5% --down-loss 1% --down-mtu 500 --up-delay 1s --seed 7"
+        );
+    }
+
+    #[test]
+    fn flags_come_before_what_ends_them() {
+        let loss = [("loss", "5%")];
+        assert_eq!(
+            written("udp relay --loss 1% -- 9000 host:1", &loss, &loss),
+            "udp relay --loss 5% --seed 7 -- 9000 host:1"
         );
     }
 

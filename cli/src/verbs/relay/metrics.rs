@@ -36,7 +36,8 @@ pub(crate) fn text(report: &Report<RelayFigures>) -> String {
         .metric("peers_evicted_total", "Peers forgotten to make room for another.", report.own.peers_evicted)
         .metric("peers_lost_total", "Peers forgotten because their socket was lost.", report.own.peers_lost)
         .metric("copied_datagrams_total", "Copies sent to further targets.", report.own.copied.datagrams)
-        .metric("copy_failed_datagrams_total", "Copies that could not be sent there.", report.own.copy_failed);
+        .metric("copy_failed_datagrams_total", "Copies that could not be sent there.", report.own.copy_failed)
+        .metric("copy_refused_datagrams_total", "Copies refused after they were sent (ICMP).", report.own.copy_refused);
     let drops = "Datagrams that the kernel dropped at our sockets; a dropped train may count as one.";
     let metrics = match report.kernel_drops {
         Some(count) => metrics.metric("dropped_datagrams_total", drops, count),
@@ -49,7 +50,7 @@ pub(crate) fn text(report: &Report<RelayFigures>) -> String {
 type OfDirection = (&'static str, &'static str, fn(&DirectionFigures) -> u64);
 
 /// What is counted in each direction.
-const COUNTERS: [OfDirection; 14] = [
+const COUNTERS: [OfDirection; 16] = [
     ("received_datagrams_total", "Datagrams received, to be relayed.", |it| it.received.datagrams),
     ("received_bytes_total", "Payload bytes received.", |it| it.received.bytes),
     ("injected_datagrams_total", "Datagrams injected.", |it| it.injected),
@@ -59,6 +60,8 @@ const COUNTERS: [OfDirection; 14] = [
     ("send_failed_datagrams_total", "Datagrams that could not be sent.", |it| it.send_failed),
     ("refused_datagrams_total", "Datagrams refused after they were sent (ICMP).", |it| it.refused),
     ("forgotten_datagrams_total", "Datagrams under way when their peer was forgotten.", |it| it.forgotten),
+    ("unfinished_datagrams_total", "Datagrams under way when their link was taken away.", |it| it.unfinished),
+    ("exempt_datagrams_total", "Datagrams that the impairments were not for.", |it| it.links.exempt),
     ("under_way_datagrams", "Datagrams that came and have not left.", |it| it.links.under_way),
     ("corrupted_datagrams_total", "Datagrams in which a bit was inverted.", |it| it.links.corrupted),
     ("overtaken_datagrams_total", "Datagrams that others overtook.", |it| it.links.overtaken),

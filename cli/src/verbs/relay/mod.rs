@@ -19,6 +19,8 @@ mod table;
 mod target;
 mod truth;
 mod watch;
+#[cfg(feature = "http")]
+mod written;
 
 use std::sync::Arc;
 
@@ -55,15 +57,16 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
         args.truth.as_ref().map(|path| truth::Truth::begin(path, &options, &places, &command, &printer)).transpose()?;
     let options = options.destinations(listening.destinations.clone());
     let options = options.report_fates(args.tui || tap.is_some() || truth.is_some());
-    let screen = args.tui.then(|| table::Screen::new(&options, &places, &printer));
+    let current = target::Current::new(target);
+    let screen = args.tui.then(|| table::Screen::new(&options, &places, &current, &printer));
     let sink = watch::sink(args, &printer, tap, truth.as_ref(), &changes).on(screen.as_ref());
     // Whatever the relay has to say, it says it after what is said here.
     let mut first = printer.lock();
     let relay = Arc::new(Relay::launch(listening.sockets, options, memberships, sink)?);
     missing.iter().for_each(|missing| first.say(missing));
     watch::begin(&relay, &Relaying::new(&places, target, seed, &plan), source, &printer, &mut first)?;
-    let _following = target::follow(args, &relay, target, &printer)?;
-    let _serving = over_http.serve(&relay, &places, target, seed, &mut first)?;
+    let _following = target::follow(args, &relay, &current, &printer)?;
+    let _serving = over_http.serve(&relay, &places, current, seed, &mut first)?;
     first.flush();
     drop(first);
     let end = watch::watch(&relay, &printer, options::status_interval(args), screen)?;

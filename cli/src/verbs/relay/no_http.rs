@@ -7,6 +7,7 @@ use anyhow::Result;
 use udpkit::verbs::RelayOptions;
 use udpkit::{Event, Interfaces, Relay};
 
+use super::target::Current;
 use crate::args::RelayArgs;
 use crate::output::StdPrinter;
 
@@ -44,7 +45,7 @@ impl OverHttp {
         self,
         _relay: &Arc<Relay>,
         _listen: &[SocketAddr],
-        _target: SocketAddr,
+        _target: Current,
         _seed: u64,
         _printer: &mut StdPrinter,
     ) -> Result<Serving> {

@@ -10,6 +10,7 @@ use udpkit::{Interfaces, Relay};
 
 pub(crate) use super::control::Tap;
 use super::control::{self, Facts, Line};
+use super::target::Current;
 use super::{command, metrics};
 use crate::args::{ControlArgs, RelayArgs, TOKEN_VARIABLE};
 use crate::hint::Hint;
@@ -103,7 +104,7 @@ impl OverHttp {
         self,
         relay: &Arc<Relay>,
         listen: &[SocketAddr],
-        target: SocketAddr,
+        target: Current,
         seed: u64,
         printer: &mut StdPrinter,
     ) -> Result<Serving> {

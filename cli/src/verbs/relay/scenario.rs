@@ -395,6 +395,26 @@ mod tests {
         plan.steps.iter().map(told).collect()
     }
 
+    #[test]
+    #[cfg(feature = "http")]
+    fn a_scenario_that_was_written_is_the_plan_that_it_was_written_of() {
+        let shared = r#"seed = 9
+[both]
+match = "a\"b\\\\\u001b\u007f\ud83d"
+"#;
+        let shared = shared.replace("\\ud83d", "\u{202e}");
+        let text = format!(
+            "{shared}rate = \"1Mbit/s\"\nallow-reorder = true\njitter = \"1ms\"\n[[peer]]\nnetwork = \"10.0.0.0/8\"\n\
+             up.rate = \"none\"\ndown.loss = \"burst:5%,4\"\n[[peer]]\nnetwork = \"fd00::/8\"\nlike = \"none\"\n"
+        );
+        let before = plan(&text);
+        let of = |pair: &Pair| [pair.up.clone(), pair.down.clone()];
+        let own = before.peers.iter().map(|(network, pair)| (Some(*network), of(pair)));
+        let links: Vec<_> = std::iter::once((None, of(&before.start))).chain(own).collect();
+        let written = super::super::written::scenario(9, &links);
+        assert_eq!(plan(&written), before, "{written}");
+    }
+
     const GOOD: &str = r#"
 seed = 7
 

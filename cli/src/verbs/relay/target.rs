@@ -1,10 +1,12 @@
 //! A target that is a name: looked up now and then, since its address may change while the relay runs.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use parking_lot::Mutex;
 use udpkit::Relay;
 use udpkit::verbs::RelayInput;
 
@@ -19,30 +21,47 @@ pub(super) struct Following {
     _running: Option<SyncSender<()>>,
 }
 
+/// Where the target is now: all who show it read it here.
+#[derive(Clone, Debug)]
+pub(super) struct Current(Arc<Mutex<SocketAddr>>);
+
+impl Current {
+    /// At this address until it is found elsewhere.
+    pub(super) fn new(target: SocketAddr) -> Self {
+        Self(Arc::new(Mutex::new(target)))
+    }
+
+    pub(super) fn get(&self) -> SocketAddr {
+        *self.0.lock()
+    }
+
+    /// Takes what a lookup found; gives the address where the target is now, if it is another one.
+    pub(super) fn look(&self, found: &[SocketAddr]) -> Option<SocketAddr> {
+        let mut target = self.0.lock();
+        if found.contains(&target) {
+            return None;
+        }
+        *target = options::of_same_family(found, *target)?;
+        Some(*target)
+    }
+}
+
 /// Looks the target up at the interval that was asked for, and lets the relay know where it is.
-pub(super) fn follow(
-    args: &RelayArgs,
-    relay: &Relay,
-    target: SocketAddr,
-    printer: &SharedPrinter,
-) -> Result<Following> {
+pub(super) fn follow(args: &RelayArgs, relay: &Relay, target: &Current, printer: &SharedPrinter) -> Result<Following> {
     if !matches!(args.target.host, Some(Host::Name(_))) || args.lookup_interval.is_zero() {
         return Ok(Following { _running: None });
     }
     let (running, ended) = sync_channel(0);
     let lookup = options::lookup(args);
     let (remote, printer, interval) = (relay.remote().clone(), printer.clone(), args.lookup_interval);
+    let target = target.clone();
     let look = move || {
-        let (mut target, mut is_lost) = (target, false);
+        let mut is_lost = false;
         while !has_ended(&ended, interval) {
             let remark = match lookup() {
-                Ok(addresses) if addresses.contains(&target) => {
-                    is_lost = false;
-                    continue;
-                }
                 Ok(addresses) => {
-                    let Some(now) = options::of_same_family(&addresses, target) else { continue };
-                    (target, is_lost) = (now, false);
+                    is_lost = false;
+                    let Some(now) = target.look(&addresses) else { continue };
                     if !remote.input(RelayInput::Target(now)) {
                         return;
                     }
@@ -64,4 +83,22 @@ pub(super) fn follow(
 /// Waits for this time; whether the relay ended meanwhile.
 fn has_ended(ended: &Receiver<()>, interval: Duration) -> bool {
     ended.recv_timeout(interval) != Err(RecvTimeoutError::Timeout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_stays_where_it_is_while_it_is_found_there() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let target = Current::new(address("192.0.2.1:9"));
+        let shown = target.clone();
+        for found in [&["192.0.2.2:9", "192.0.2.1:9"][..], &["[2001:db8::1]:9"], &[]] {
+            assert_eq!(target.look(&found.iter().copied().map(address).collect::<Vec<_>>()), None, "{found:?}");
+            assert_eq!(shown.get(), address("192.0.2.1:9"));
+        }
+        let moved = target.look(&["[2001:db8::1]:9", "192.0.2.3:9"].map(address));
+        assert_eq!((moved, shown.get()), (Some(address("192.0.2.3:9")), address("192.0.2.3:9")));
+    }
 }

@@ -11,10 +11,12 @@ use serde::Serialize;
 use udpkit::verbs::{RelayFigures, RelayInput};
 use udpkit::{Remote, Report};
 
+use super::super::written;
 use super::board::Board;
 use super::state::{Facts, State};
 use crate::http::events::{Events, event};
 use crate::http::refusal::{JSON, Refusal};
+use crate::words::impairments::Words;
 
 /// How long the relay has to answer. It never waits for anything for as long.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -86,6 +88,13 @@ impl Desk {
     pub(super) fn state(&self) -> Outcome {
         let report = self.report()?;
         Ok(json(&self.described(&report, &self.current())))
+    }
+
+    /// What the links do, as a scenario file.
+    pub(super) fn scenario(&self) -> String {
+        let board = self.current();
+        let links = board.links().iter().map(|links| (links.network, links.options.each_ref().map(Words::of)));
+        written::scenario(self.0.facts.seed, &links.collect::<Vec<_>>())
     }
 
     /// The state as an event.

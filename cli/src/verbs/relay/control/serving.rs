@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use axum::Router;
 use axum::extract::{Extension, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{StatusCode, Uri};
+use axum::response::IntoResponse;
 use axum::routing::{get, post, put};
 use serde::Serialize;
 use tokio::sync::mpsc::Receiver;
@@ -75,6 +77,7 @@ fn routes(desk: Desk, access: &Access) -> Router {
     let impairments = put(steering::impair).patch(steering::impair).delete(steering::forget);
     let private = Router::new()
         .route("/api/state", get(state))
+        .route("/api/scenario", get(scenario))
         .route("/api/impairments/{direction}", impairments)
         .route("/api/pause", post(steering::pause))
         .route("/api/resume", post(steering::resume))
@@ -111,6 +114,11 @@ async fn tell(desk: Desk) {
 async fn state(State(desk): State<Desk>, uri: Uri) -> Outcome {
     no_query(&uri)?;
     desk.state()
+}
+
+async fn scenario(State(desk): State<Desk>, uri: Uri) -> Outcome {
+    no_query(&uri)?;
+    Ok(([(CONTENT_TYPE, "application/toml")], desk.scenario()).into_response())
 }
 
 async fn events(State(desk): State<Desk>, Extension(life): Extension<Life>, uri: Uri) -> Outcome {

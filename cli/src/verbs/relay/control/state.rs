@@ -9,6 +9,7 @@ use udpkit::verbs::{Direction, DirectionFigures, RelayFigures};
 use udpkit::{Network, Report};
 
 use super::super::command;
+use super::super::target::Current;
 use super::board::Board;
 use super::record::nanoseconds;
 use crate::output::endpoints;
@@ -20,7 +21,7 @@ use crate::words::impairments::Words;
 pub(crate) struct Facts {
     /// Where peers send to.
     pub(crate) listen: Vec<SocketAddr>,
-    pub(crate) target: SocketAddr,
+    pub(crate) target: Current,
     pub(crate) seed: u64,
     /// The words of the command line.
     pub(crate) command: Vec<String>,
@@ -41,6 +42,8 @@ pub(super) struct State<'a> {
     peer_links: Vec<PeerLinks>,
     ignored: BTreeMap<&'static str, u64>,
     command: String,
+    /// What the command leaves out, though the relay does it.
+    command_lacks: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -124,7 +127,7 @@ impl<'a> State<'a> {
         Self {
             v: 1,
             listen: &facts.listen,
-            target: Endpoint(facts.target),
+            target: Endpoint(facts.target.get()),
             seed: facts.seed,
             elapsed_ns,
             peers,
@@ -132,9 +135,17 @@ impl<'a> State<'a> {
             down: Way::new(&own.down, &shared[1]),
             peer_links: networks.collect(),
             ignored: report.ignored.iter().map(|(reason, count)| (reason.key(), count)).collect(),
+            command_lacks: lacks(&facts.command, board),
             command: command::line(&facts.command, &words[0], &words[1], facts.seed),
         }
     }
+}
+
+/// What the command line of a relay leaves out: the links that networks have for themselves, and what its scenario changes
+/// later.
+fn lacks(command: &[String], board: &Board) -> Vec<&'static str> {
+    let lacks = [("peer_links", board.links().len() > 1), ("scenario", command::has_scenario(command))];
+    lacks.into_iter().filter(|(_, is_lacking)| *is_lacking).map(|(what, _)| what).collect()
 }
 
 impl Way {

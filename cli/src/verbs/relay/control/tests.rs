@@ -10,6 +10,7 @@ use udpkit::impairment::ImpairmentOptions;
 use udpkit::verbs::{PeerImpairments, RelayOptions};
 use udpkit::{Answer, Event, Memberships, Relay, Server, Sink, Socket};
 
+use super::super::target::Current;
 use super::feed::{Happening, KEPT_BYTES, MOST_PEERS};
 use super::{Facts, Line, Tap, line, serve};
 use crate::http::Served;
@@ -37,6 +38,7 @@ struct World {
     relay: Arc<Relay>,
     control: SocketAddr,
     client: UdpSocket,
+    target: Current,
     _served: Served,
 }
 
@@ -54,11 +56,12 @@ impl World {
         let (target, seed) = (options.target, options.seed);
         let relay = Arc::new(Relay::launch([socket], options, Memberships::default(), OnlyTap(tap)).unwrap());
         let command = ["udp", "relay", "9000", "host", "--loss", "1%"].map(str::to_owned).to_vec();
-        let facts = Facts { listen: relay.addresses().to_vec(), target, seed, command };
+        let target = Current::new(target);
+        let facts = Facts { listen: relay.addresses().to_vec(), target: target.clone(), seed, command };
         let addresses = ["127.0.0.1:0".parse().unwrap()];
         let served = serve(&addresses, &Access::default(), line, relay.remote().clone(), facts).unwrap();
         let client = peer(&relay);
-        Self { _echo: echo, relay, control: served.addresses()[0], client, _served: served }
+        Self { _echo: echo, relay, control: served.addresses()[0], client, target, _served: served }
     }
 
     fn ask(&self, request: &str, body: &str) -> Response {
@@ -365,6 +368,31 @@ fn a_query_or_a_body_that_would_be_ignored_is_refused() {
     }
     let state = world.get("/api/state");
     assert_eq!(["up", "down"].map(|direction| &state[direction]["paused"]), [false, false]);
+}
+
+#[test]
+fn the_state_says_where_the_target_is_now() {
+    let world = World::new();
+    let found = "192.0.2.7:9".parse().unwrap();
+    assert_eq!(world.target.look(&[found]), Some(found));
+    assert_eq!(world.get("/api/state")["target"], "192.0.2.7:9");
+}
+
+#[test]
+fn what_the_command_leaves_out_is_said_and_is_in_the_scenario() {
+    let world = World::new();
+    world.done("PUT /api/impairments/both", r#"{"loss": "5%"}"#);
+    assert_eq!(world.get("/api/state")["command_lacks"], json!([]));
+    let state = world.done("PUT /api/impairments/up?peer=10.0.0.0/8", r#"{"delay": "40ms"}"#);
+    assert_eq!(state["command_lacks"], json!(["peer_links"]));
+    let answer = world.ask("GET /api/scenario", "");
+    assert_eq!(
+        answer.body,
+        "# What the links of a relay did. It changes nothing later.\nseed = 7\nup = { loss = \"5%\" }\ndown = { loss = \"5%\" }\n\n\
+         [[peer]]\nnetwork = \"10.0.0.0/8\"\nlike = \"none\"\nup = { delay = \"40ms\" }\ndown = { loss = \"5%\" }\n"
+    );
+    assert!(answer.headers.contains(&"content-type: application/toml".to_owned()), "{answer:?}");
+    assert_eq!(world.refused("PUT /api/scenario", "").0, 405);
 }
 
 #[test]

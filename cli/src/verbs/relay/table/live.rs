@@ -12,6 +12,7 @@ use udpkit::verbs::{Direction, LinkChange, RelayFigures, RelayInput};
 use udpkit::{Remote, Report};
 
 use super::super::command;
+use super::super::target::Current;
 use super::dial::{Turn, turned};
 use super::feed::{Board, Feed, MOST_FATES};
 use super::picture::{Picture, Way};
@@ -19,6 +20,7 @@ use super::state::{Act, State};
 use super::view;
 use crate::tui::drawing::Styles;
 use crate::tui::{Flow, Live, Troubles, now};
+use crate::words::endpoint::Endpoint;
 use crate::words::impairments::{Name, Words};
 
 /// How long the screen waits for a report; then it shows the last one.
@@ -28,7 +30,9 @@ const KEY_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the screen needs when it is opened.
 pub(super) struct Facts {
-    pub(super) title: String,
+    /// Where peers send to.
+    pub(super) listen: String,
+    pub(super) target: Current,
     /// The command line of this run, word by word.
     pub(super) command: Vec<String>,
     pub(super) seed: u64,
@@ -54,6 +58,7 @@ pub(super) struct LiveRelay {
     /// What a key could not do; until the next one.
     note: Option<String>,
     trouble: Option<String>,
+    title: String,
     command: String,
     elapsed: Duration,
 }
@@ -76,6 +81,7 @@ impl LiveRelay {
             asked: [None, None],
             note: None,
             trouble: None,
+            title: String::new(),
             command: String::new(),
             elapsed: Duration::ZERO,
         }
@@ -169,6 +175,8 @@ impl Live for LiveRelay {
             self.ways[direction as usize].fates = board.last(direction, most);
         }
         drop(board);
+        let Facts { listen, target, seed, .. } = &self.facts;
+        self.title = format!("udp relay on {listen} to {}, seed {seed}", Endpoint(target.get()));
         let [up, down] = &self.ways;
         self.command = command::line(&self.facts.command, &up.words, &down.words, self.facts.seed);
         self.elapsed = now().saturating_duration_since(self.since);
@@ -176,7 +184,7 @@ impl Live for LiveRelay {
 
     fn draw(&self, frame: &mut Frame<'_>) {
         let picture = Picture {
-            title: &self.facts.title,
+            title: &self.title,
             state: &self.state,
             report: &self.report,
             ways: &self.ways,

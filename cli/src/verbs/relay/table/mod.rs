@@ -15,9 +15,10 @@ use udpkit::Relay;
 use udpkit::verbs::RelayOptions;
 
 use super::command;
+use super::target::Current;
 use crate::output::SharedPrinter;
 use crate::tui::Tui;
-use crate::words::endpoint::{self, Endpoint};
+use crate::words::endpoint;
 pub(super) use feed::Feed;
 use live::{Facts, LiveRelay};
 
@@ -31,11 +32,16 @@ pub(super) struct Screen {
 
 impl Screen {
     /// A screen, not open yet, for a relay with these options that listens at these places.
-    pub(super) fn new(options: &RelayOptions, places: &[SocketAddr], printer: &SharedPrinter) -> Self {
-        let (target, seed) = (Endpoint(options.target), options.seed);
-        let title = format!("udp relay on {} to {target}, seed {seed}", endpoint::list(places));
+    pub(super) fn new(
+        options: &RelayOptions,
+        places: &[SocketAddr],
+        target: &Current,
+        printer: &SharedPrinter,
+    ) -> Self {
+        let seed = options.seed;
         let options = [options.up.clone(), options.down.clone()];
-        let facts = Some(Facts { title, command: command::of_this_run(), seed, options });
+        let (listen, target) = (endpoint::list(places), target.clone());
+        let facts = Some(Facts { listen, target, command: command::of_this_run(), seed, options });
         Self { feed: Feed::default(), facts, tui: None, printer: printer.clone() }
     }
 

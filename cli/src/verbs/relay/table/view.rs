@@ -16,6 +16,7 @@ use crate::output::escape;
 use crate::tui::drawing::{Styles, dropped, overlay, put, reasons, rows, short_bytes, wrap};
 use crate::tui::numbers::{Unit, age, bars, short};
 use crate::words::impairments::Name;
+use crate::words::units::counted;
 
 /// From this width on, the directions are beside each other.
 const ROOM_FOR_BOTH: u16 = 140;
@@ -51,7 +52,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>, styles: &Styles
     match picture.state.over {
         Over::Nothing => {}
         Over::Help => over(buffer, area, HELP.map(str::to_owned).into(), styles),
-        Over::Command => over(buffer, area, command(picture.command, area.width), styles),
+        Over::Command => {
+            let networks = picture.figures(Direction::Up).own_links.len();
+            over(buffer, area, command(picture.command, networks, area.width), styles);
+        }
     }
 }
 
@@ -247,9 +251,15 @@ fn keys(buffer: &mut Buffer, line: Rect, picture: &Picture<'_>, styles: &Styles)
 }
 
 /// The command line in lines that fit, as a shell reads them: they end where a word does.
-fn command(command: &str, width: u16) -> Vec<String> {
+fn command(command: &str, networks: usize, width: u16) -> Vec<String> {
     let most = usize::from(width).saturating_sub(2);
     let mut lines = vec!["What the links do now, as a command:".to_owned(), String::new()];
+    if networks > 0 {
+        lines[0] = format!(
+            "The same as a command, without that of {} with links of their own:",
+            counted(networks as u64, "network")
+        );
+    }
     let mut line = String::new();
     let mut is_quoted = false;
     let words = command.split(|letter| {
@@ -415,9 +425,17 @@ mod tests {
     fn a_command_that_fills_several_lines_is_one_for_a_shell() {
         let long = "udp relay :10000 host:9000 --match 'a b  c' --loss 5% --seed 7";
         for width in 0..80 {
-            let lines = command(long, width);
+            let lines = command(long, 0, width);
             assert_eq!(lines[2..].join("\n").replace(" \\\n  ", " "), long, "{width}");
         }
+    }
+
+    #[test]
+    fn a_command_says_whose_links_it_leaves_out() {
+        assert_eq!(
+            command("udp", 2, 80)[0],
+            "The same as a command, without that of 2 networks with links of their own:"
+        );
     }
 
     proptest! {
