@@ -3,12 +3,14 @@
 mod engines;
 #[path = "../../../fuzz/shared/made.rs"]
 mod made;
+mod stamp;
 #[cfg(target_os = "linux")]
 mod system;
 mod templates;
 mod trains;
 
 pub use engines::engines;
+pub use stamp::stamp;
 #[cfg(target_os = "linux")]
 pub use system::{control_messages, netlink};
 pub use templates::templates;
@@ -35,6 +37,11 @@ mod tests {
     #[test]
     fn trains_hold() {
         corpus::run("trains", trains);
+    }
+
+    #[test]
+    fn stamp_holds() {
+        corpus::run("stamp", stamp);
     }
 
     #[cfg(target_os = "linux")]

@@ -9,8 +9,8 @@ use super::packet::{AUTHENTICATED_LEN, BASE_LEN, Reply, Request};
 use super::pieces::{HEADER_LEN, Piece};
 use super::timestamp::{ErrorEstimate, Timestamp, TimestampFormat};
 use super::tlvs::{
-    ACCESS_REPORT, CLASS_OF_SERVICE, COUNTERS, DIRECT_MEASUREMENT, EXTRA_PADDING, FOLLOW_UP_TELEMETRY, HMAC,
-    INTEGRITY_FAILED, Integrity, LOCATION, MALFORMED, TIMESTAMP_INFORMATION, Tlvs, UNRECOGNIZED, fits, is_known,
+    CLASS_OF_SERVICE, COUNTERS, DIRECT_MEASUREMENT, EXTRA_PADDING, FOLLOW_UP_TELEMETRY, HMAC, INTEGRITY_FAILED,
+    Integrity, LOCATION, MALFORMED, TIMESTAMP_INFORMATION, Tlvs, UNRECOGNIZED, fits, is_known,
 };
 use super::values::{
     ClassOfService, ClockSource, DirectMeasurement, FollowUp, Location, TimestampInformation, TimestampMethod, place,
@@ -119,8 +119,8 @@ pub struct Previous {
 /// The reply is exactly as long as the request, or as a base packet where a request of TWAMP-Light is shorter than that. It is
 /// authenticated with the key that the request was read with. Of the extensions,
 ///
-/// - those that are known are filled in; the access report is copied, padding stays;
-/// - those that are not known are marked as such and copied;
+/// - those that are known are filled in; padding stays;
+/// - those that are not known are marked as such and copied, and so is the access report;
 /// - a malformed one is marked, and all behind it is copied;
 /// - where their digest is wrong, missing in an authenticated packet, or cannot be checked, each is marked and copied.
 ///
@@ -230,7 +230,7 @@ impl Filling<'_> {
             FOLLOW_UP_TELEMETRY => self.follow_up(value),
             COUNTERS => return self.counters(value),
             // They stay as they are, but for the digest, which is made last.
-            EXTRA_PADDING | ACCESS_REPORT | HMAC => {}
+            EXTRA_PADDING | HMAC => {}
             _ => return false,
         }
         true

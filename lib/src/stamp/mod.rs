@@ -10,6 +10,8 @@ mod counters;
 mod key;
 mod packet;
 mod pieces;
+#[cfg(test)]
+mod tests;
 mod timestamp;
 mod tlvs;
 mod values;

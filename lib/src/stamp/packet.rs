@@ -134,7 +134,7 @@ impl Request {
 /// let (reply, _) = Reply::read(&packet, None).unwrap();
 /// assert_eq!((reply.sequence, reply.request_sequence, reply.ssid), (0, 7, 0xbeef));
 /// assert_eq!(reply.request_hop_limit, Some(77));
-/// assert_eq!(reply.sent.since(reply.received).0, 14_331);
+/// assert_eq!(reply.sent.since(reply.received).0, 14_330);
 /// assert!(!reply.is_echo());
 /// ```
 ///

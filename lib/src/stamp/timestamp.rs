@@ -45,7 +45,7 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
-    /// What is written for a moment, to the nearest unit of the format.
+    /// What is written for a moment, rounded down to a unit of the format; [`since`](Self::since) finds the nanosecond again.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "each part is below 2^32")]
     pub fn from_utc(utc: SystemTime, format: TimestampFormat) -> Self {
@@ -59,8 +59,7 @@ impl Timestamp {
         let seconds = (since_1970.div_euclid(NANOSECONDS) + epoch).rem_euclid(1 << 32) as u64;
         let nanoseconds = since_1970.rem_euclid(NANOSECONDS) as u64;
         let fraction = match format {
-            // It never rounds up to a whole second: a nanosecond is over four units.
-            TimestampFormat::Ntp => ((nanoseconds << 32) + 500_000_000) / 1_000_000_000,
+            TimestampFormat::Ntp => (nanoseconds << 32) / 1_000_000_000,
             TimestampFormat::Ptp => nanoseconds,
         };
         Self { bits: seconds << 32 | fraction, format }

@@ -16,7 +16,8 @@ pub const TIMESTAMP_INFORMATION: u8 = 3;
 pub const CLASS_OF_SERVICE: u8 = 4;
 /// [`DirectMeasurement`].
 pub const DIRECT_MEASUREMENT: u8 = 5;
-/// The state of a 5G access network (RFC 8972, section 4.6): nothing here asks for it, and a reflector copies it.
+/// The state of a 5G access network (RFC 8972, section 4.6). Nothing here acts on it, so it is marked as not recognised: a reflector that
+/// cleared the mark would confirm what it did not do.
 pub const ACCESS_REPORT: u8 = 6;
 /// When the reply before left: [`FollowUp`].
 pub const FOLLOW_UP_TELEMETRY: u8 = 7;
@@ -153,19 +154,27 @@ impl<'a> Tlvs<'a> {
         Some(&self.listed[found.value])
     }
 
+    /// The extensions of a packet with this number that is not authenticated itself, while they are to be: they must have a digest by
+    /// this key.
+    #[must_use]
+    pub fn protected_by(self, sequence: u32, key: &'a Key) -> Self {
+        let integrity = integrity(&sequence.to_be_bytes(), self.listed, Some(key), true);
+        Self { integrity, key: Some(key), ..self }
+    }
+
     pub(super) fn pieces(&self) -> Pieces<'a> {
         Pieces::of(self.listed)
     }
 }
 
 /// What the digest says; the offset is from the first TLV.
-fn integrity(sequence: &[u8], listed: &[u8], key: Option<&Key>, is_authenticated: bool) -> Integrity {
+fn integrity(sequence: &[u8], listed: &[u8], key: Option<&Key>, must_be_protected: bool) -> Integrity {
     let mut pieces = Pieces::of(listed);
     let Some(digest) = pieces.by_ref().find(|piece| piece.kind == HMAC) else {
         // All but a single padding must be protected.
         let mut pieces = Pieces::of(listed);
         let is_bare = pieces.next().is_none_or(|first| first.kind == EXTRA_PADDING) && pieces.next().is_none();
-        return if is_bare || !is_authenticated { Integrity::Unprotected } else { Integrity::Failed };
+        return if is_bare || !must_be_protected { Integrity::Unprotected } else { Integrity::Failed };
     };
     let is_last = pieces.all(|piece| piece.kind == EXTRA_PADDING);
     let (before, value) = (&listed[..digest.at], &listed[digest.value]);
@@ -176,8 +185,9 @@ fn integrity(sequence: &[u8], listed: &[u8], key: Option<&Key>, is_authenticated
 /// Whether a reflector of this project knows a TLV: its type, and of the experimental one that it is ours.
 pub(super) fn is_known(kind: u8, value: &[u8]) -> bool {
     match kind {
+        EXTRA_PADDING..=DIRECT_MEASUREMENT | FOLLOW_UP_TELEMETRY | HMAC => true,
         COUNTERS => Counters::is_ours(value),
-        _ => (EXTRA_PADDING..=HMAC).contains(&kind),
+        _ => false,
     }
 }
 
@@ -188,7 +198,6 @@ pub(super) fn fits(kind: u8, value: &[u8]) -> bool {
         TIMESTAMP_INFORMATION => value.len() == TimestampInformation::LEN,
         CLASS_OF_SERVICE => value.len() == ClassOfService::LEN,
         DIRECT_MEASUREMENT => value.len() == DirectMeasurement::LEN,
-        ACCESS_REPORT => value.len() == 4,
         FOLLOW_UP_TELEMETRY => value.len() == FollowUp::LEN,
         HMAC => value.len() == DIGEST_LEN,
         COUNTERS => !Counters::is_ours(value) || Counters::is_well_formed(value),
