@@ -114,7 +114,7 @@ pub(crate) struct PaceArgs {
 }
 
 /// How datagrams are sent.
-#[derive(Debug, ArgGroup)]
+#[derive(Clone, Debug, ArgGroup)]
 #[command(next_help_heading = "Sending")]
 pub(crate) struct SendingArgs {
     /// Time to live (hop limit) of the datagrams sent
@@ -126,7 +126,7 @@ pub(crate) struct SendingArgs {
 }
 
 /// What all verbs have in common.
-#[derive(Debug, ArgGroup)]
+#[derive(Clone, Debug, ArgGroup)]
 #[command(next_help_heading = "Common options")]
 pub(crate) struct CommonArgs {
     /// Port for addresses without one [default: 10000]
@@ -215,7 +215,7 @@ pub(super) fn status_interval(text: &str) -> Result<Duration, String> {
 /// The longest time to watch the clock: nothing else, such as a signal, is heard of meanwhile.
 const MAX_BUSY_WAIT: Duration = Duration::from_millis(10);
 
-pub(super) fn busy_wait(text: &str) -> Result<Duration, String> {
+pub(crate) fn busy_wait(text: &str) -> Result<Duration, String> {
     match units::duration(text)? {
         time if time <= MAX_BUSY_WAIT => Ok(time),
         _ => Err(format!("'{text}' is too long to watch the clock without hearing of anything else; 10ms at most")),

@@ -53,7 +53,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 ///
 /// Probes leave at times that are fixed in advance, whatever becomes of earlier ones, so that a slow answer delays no later
 /// measurement. How late they left is reported, too.
-#[derive(Debug, ArgGroup)]
+#[derive(Clone, Debug, ArgGroup)]
 #[command(mut_arg("port", |port| port.help("Port of ADDRESS if it has none [default: 862]")))]
 #[command(mut_arg("count", |count| count.help("Send N probes [default: as many as --for has time for]")))]
 #[command(mut_arg("duration", |duration| duration
@@ -106,7 +106,7 @@ pub(crate) struct MeasureArgs {
 }
 
 /// What is sent when.
-#[derive(Debug, ArgGroup)]
+#[derive(Clone, Debug, ArgGroup)]
 #[command(next_help_heading = PROBES)]
 pub(crate) struct ProbeArgs {
     /// Probes or bits a second: 5Mbit/s [default: 100/s]
@@ -146,7 +146,7 @@ pub(crate) struct ProbeArgs {
 }
 
 /// What of the protocol can be chosen.
-#[derive(Debug, ArgGroup)]
+#[derive(Clone, Debug, ArgGroup)]
 #[command(next_help_heading = STAMP)]
 pub(crate) struct StampArgs {
     /// Sign probes with the key in this file, and take only answers signed with it (HMAC-SHA-256)
@@ -163,7 +163,7 @@ pub(crate) struct StampArgs {
 /// The shortest time from one probe to the next.
 const SHORTEST_INTERVAL: Duration = Duration::from_nanos(100);
 
-fn interval(text: &str) -> Result<Duration, String> {
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     match units::duration(text)? {
         interval if interval >= SHORTEST_INTERVAL => Ok(interval),
         _ => Err(format!("'{text}' is too short an interval; write 100ns or more")),

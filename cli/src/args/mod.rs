@@ -23,11 +23,12 @@ use help::{Example, Page, Status};
 use crate::version::built;
 
 pub(crate) use broadcast::BroadcastArgs;
-pub(crate) use common::{CommonArgs, PaceArgs, PayloadArgs, PrintArgs, SendingArgs};
+pub(crate) use common::{CommonArgs, PaceArgs, PayloadArgs, PrintArgs, SendingArgs, busy_wait};
 pub(crate) use completion::VARIABLE as COMPLETION_VARIABLE;
 #[cfg(feature = "http")]
 pub(crate) use control::{ControlArgs, TOKEN_VARIABLE};
 pub(crate) use listen::{CaptureArgs, ListenArgs};
+pub(crate) use measure::{MeasureArgs, interval};
 pub(crate) use others::{CompletionsArgs, InterfacesArgs, ManArgs};
 pub(crate) use relay::RelayArgs;
 pub(crate) use replay::ReplayArgs;

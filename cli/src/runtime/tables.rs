@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::hint::Hint;
 use crate::words::excerpt::{LONGEST_ERROR, shortened};
+use crate::words::spelling::nearest;
 use crate::words::text_file::{self, place};
 
 /// Mistakes that are reported at once.
@@ -80,7 +81,11 @@ pub(crate) fn table<'a>(value: &'a Value<'a>, what: &str, known: &[&str]) -> Che
 pub(crate) fn known_keys(table: &DeTable<'_>, what: &str, known: &[&str]) -> Checked<()> {
     let unknown = table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
     let Some(key) = unknown.min_by_key(|key| key.span().start) else { return Ok(()) };
-    let message = format!("{what} has no '{}'; there are {}", key.get_ref(), known.join(", "));
+    let hint = match nearest(key.get_ref(), known.iter().copied()) {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => format!("there are {}", known.join(", ")),
+    };
+    let message = format!("{what} has no '{}'; {hint}", key.get_ref());
     Err(Mistake::new(key.span().start, message))
 }
 

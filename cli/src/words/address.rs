@@ -205,6 +205,17 @@ pub(crate) fn check_port(port: u16) -> Result<()> {
     Ok(())
 }
 
+impl std::fmt::Display for Address {
+    /// As it was written, or could have been.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.host, self.port) {
+            (_, Some(port)) => f.write_str(&self.with_port(port)),
+            (Some(host), None) => host.fmt(f),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
 impl std::fmt::Display for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

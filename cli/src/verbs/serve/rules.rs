@@ -455,7 +455,7 @@ reply = "what is '{payload}'?"
             ("rule = []", "line 1, column 8: a rule begins with [[rule]], in double brackets"),
             ("[rule]\necho = true", "line 1, column 1: a rule begins with [[rule]], in double brackets"),
             ("rule = [7]", "line 1, column 9: a rule is a table, as in { match = ... }"),
-            ("sed = 7", "line 1, column 1: a rules file has no 'sed'; there are rule, seed"),
+            ("sed = 7", "line 1, column 1: a rules file has no 'sed'; did you mean seed?"),
             ("seed = -1\n[[rule]]\necho = true", "line 1, column 8: a seed is a whole number from 0 on, such as 7"),
             ("seed = 'x'\n[[rule]]\necho = true", "line 1, column 8: a seed is a whole number from 0 on, such as 7"),
             ("[[rule]]\nreply = abc", "line 2, column 9: string values must be quoted, expected literal string"),

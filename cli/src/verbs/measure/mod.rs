@@ -1,0 +1,7 @@
+//! `udp measure`: what becomes of datagrams on a path, in both directions.
+#![allow(dead_code, reason = "until the verb is in the help")]
+
+mod explain;
+mod fail_if;
+mod readings;
+mod targets;

@@ -1,0 +1,210 @@
+//! Figures out of a summary in JSON: that of this run, or of one that was kept.
+
+use serde_json::Value;
+
+use crate::words::figures::{Figure, Known, Quantity, Scope};
+
+/// A summary of `udp measure`, as its last line in JSON.
+#[derive(Clone, Debug)]
+pub(super) struct Readings(Value);
+
+impl Readings {
+    /// The figures of a summary.
+    pub(super) fn new(summary: Value) -> Self {
+        Self(summary)
+    }
+
+    /// What the summary says of a figure; `None` where it says nothing.
+    pub(super) fn known(&self, figure: Figure) -> Option<Known> {
+        let Figure { scope, quantity, statistic } = figure;
+        match quantity {
+            Quantity::Sent => self.number("/sent"),
+            Quantity::Answered | Quantity::Late => self.number(&format!("/round_trip/{}", quantity.word())),
+            Quantity::Lost | Quantity::Duplicates | Quantity::Reordered => self.count(scope, quantity.word()),
+            Quantity::Loss => self.share(scope, "lost"),
+            Quantity::Duplication => self.share(scope, "duplicates"),
+            Quantity::Reordering => self.share(scope, "reordered"),
+            Quantity::Mos => self.number(&format!("{}/mos", place(scope))),
+            Quantity::RFactor => self.number(&format!("{}/r_factor", place(scope))),
+            Quantity::RtpJitter => self.number(&format!("{}/rtp_jitter_ns", place(scope))),
+            Quantity::ClockOffset => self.number("/clock/offset_ns"),
+            Quantity::ClockBound => self.number("/clock/bound_ns"),
+            Quantity::ClockDrift => self.number("/clock/drift_ppm"),
+            Quantity::Residence | Quantity::Lateness => {
+                self.number(&format!("/{}/{}_ns", quantity.word(), statistic?.word()))
+            }
+            Quantity::Rtt | Quantity::Response => {
+                let time = self.number(&format!("/round_trip/{}/{}_ns", quantity.word(), statistic?.word()));
+                // Of probes of which none came back, each is infinitely late (RFC 2681 section 2.4).
+                time.or_else(|| self.nothing_came_back().then(|| Known::exact(f64::INFINITY)))
+            }
+            Quantity::Delay | Quantity::Variation | Quantity::Ipdv => {
+                self.number(&format!("{}/{}/{}_ns", place(scope), quantity.word(), statistic?.word()))
+            }
+        }
+    }
+
+    /// How many values a distribution has.
+    pub(super) fn values(&self, figure: Figure) -> Option<f64> {
+        let path = match figure.quantity {
+            Quantity::Residence | Quantity::Lateness => format!("/{}/count", figure.quantity.word()),
+            quantity if quantity.is_distribution() => format!("{}/{}/count", place(figure.scope), quantity.word()),
+            _ => return None,
+        };
+        self.0.pointer(&path)?.as_f64()
+    }
+
+    /// How many things a count or a percentage is a part of.
+    pub(super) fn base(&self, figure: Figure) -> Option<Known> {
+        match figure.quantity {
+            Quantity::Lost | Quantity::Loss => self.base_of(figure.scope, "lost"),
+            Quantity::Duplicates | Quantity::Duplication => self.base_of(figure.scope, "duplicates"),
+            Quantity::Reordered | Quantity::Reordering => self.base_of(figure.scope, "reordered"),
+            _ => None,
+        }
+    }
+
+    /// A text at the top of the summary.
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.as_str()
+    }
+
+    /// A number at a place in the summary.
+    pub(super) fn number(&self, path: &str) -> Option<Known> {
+        self.0.pointer(path)?.as_f64().map(Known::exact)
+    }
+
+    fn nothing_came_back(&self) -> bool {
+        let is = |path: &str, test: fn(f64) -> bool| self.0.pointer(path).and_then(Value::as_f64).is_some_and(test);
+        is("/sent", |sent| sent > 0.0) && is("/round_trip/answered", |answered| answered == 0.0)
+    }
+
+    /// A count that is a number, or an interval: `[low, high]`.
+    fn count(&self, scope: Scope, key: &str) -> Option<Known> {
+        let value = self.0.pointer(&format!("{}/{key}", place(scope)))?;
+        match value.as_array().map(Vec::as_slice) {
+            Some([low, high]) => Some(Known { low: low.as_f64()?, high: high.as_f64()? }),
+            Some(_) => None,
+            None => value.as_f64().map(Known::exact),
+        }
+    }
+
+    /// A count in relation to what it is a part of.
+    fn share(&self, scope: Scope, key: &str) -> Option<Known> {
+        let (count, base) = (self.count(scope, key)?, self.base_of(scope, key)?);
+        // What was lost in reverse did not get lost forward: the more of it, the more had arrived.
+        let base =
+            if scope == Scope::Reverse && key == "lost" { base } else { Known { low: base.high, high: base.low } };
+        let share = |count: f64, of: f64| if count == 0.0 { 0.0 } else { count / of };
+        let is_known = base.low > 0.0 && base.high > 0.0;
+        is_known.then(|| Known { low: share(count.low, base.low), high: share(count.high, base.high) })
+    }
+
+    /// How many arrivals there were that could be lost, doubled or overtaken.
+    fn base_of(&self, scope: Scope, key: &str) -> Option<Known> {
+        let sent = self.number("/sent")?;
+        let less = |lost: Known| Known { low: sent.low - lost.high, high: sent.high - lost.low };
+        match (scope, key) {
+            (Scope::Whole | Scope::Forward, "lost") => Some(sent),
+            (Scope::Forward, _) | (Scope::Reverse, "lost") => self.count(Scope::Forward, "lost").map(less),
+            (Scope::Whole | Scope::Reverse, _) => self.number("/round_trip/answered"),
+        }
+    }
+}
+
+/// Where the figures of a scope are.
+fn place(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Whole => "/round_trip",
+        Scope::Forward => "/forward",
+        Scope::Reverse => "/reverse",
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The summary of a run against our own reflector.
+    pub(in crate::verbs::measure) fn exact() -> Value {
+        json!({"v": 1, "type": "summary", "verb": "measure", "target": "192.0.2.1:862", "reflector": "udpkit",
+            "sent": 1000, "wait_ns": 2_000_000_000_u64,
+            "round_trip": {"lost": 100, "late": 2, "answered": 900, "duplicates": 9, "rtt": {"count": 900, "min_ns": 1_000_000,
+                "p50_ns": 2_000_000, "p90_ns": 3_000_000, "p99_ns": 5_000_000, "p999_ns": 9_000_000, "max_ns": 9_500_000,
+                "mean_ns": 2_100_000}},
+            "forward": {"lost": 50, "duplicates": 19, "reordered": 38, "delay": {"count": 950, "min_ns": -500_000}, "mos": 4.1},
+            "reverse": {"lost": 50, "duplicates": 9, "reordered": 0, "delay": null},
+            "residence": {"count": 900, "p99_ns": 20_000}, "clock": {"offset_ns": -500, "drift_ppm": 1.5}})
+    }
+
+    /// The summary of a run against a reflector of which not everything is known.
+    fn within() -> Value {
+        json!({"sent": 1000, "round_trip": {"lost": 100, "answered": 900},
+            "forward": {"lost": [40, 60], "duplicates": [0, 10]}, "reverse": {"lost": [40, 60]}})
+    }
+
+    fn known(summary: Value, figure: &str) -> Option<(f64, f64)> {
+        Readings::new(summary).known(figure.parse().unwrap()).map(|known| (known.low, known.high))
+    }
+
+    #[test]
+    fn figures_are_where_the_summary_has_them() {
+        for (figure, expected) in [
+            ("sent", 1000.0),
+            ("answered", 900.0),
+            ("late", 2.0),
+            ("lost", 100.0),
+            ("loss", 0.1),
+            ("forward.loss", 0.05),
+            ("reverse.loss", 50.0 / 950.0),
+            ("duplication", 0.01),
+            ("forward.duplication", 0.02),
+            ("forward.reordering", 0.04),
+            ("reverse.reordering", 0.0),
+            ("rtt.p99", 5e6),
+            ("forward.delay.min", -5e5),
+            ("forward.mos", 4.1),
+            ("residence.p99", 2e4),
+            ("clock.offset", -500.0),
+            ("clock.drift", 1.5),
+        ] {
+            assert_eq!(known(exact(), figure), Some((expected, expected)), "{figure}");
+        }
+    }
+
+    #[test]
+    fn what_a_summary_does_not_say_is_unknown() {
+        for figure in ["reverse.mos", "reverse.delay.p50", "lateness.p50", "forward.ipdv.p99", "clock.bound"] {
+            assert_eq!(known(exact(), figure), None, "{figure}");
+        }
+        assert_eq!(known(json!({"sent": 0, "round_trip": {"lost": 0, "answered": 0}}), "loss"), None);
+        for wrong in [json!(null), json!([1]), json!({"sent": "x", "forward": {"lost": [1, 2, 3]}})] {
+            assert_eq!(known(wrong, "forward.lost"), None);
+        }
+    }
+
+    #[test]
+    fn intervals_stay_intervals_and_their_shares_hold_whatever_is_true() {
+        assert_eq!(known(within(), "forward.lost"), Some((40.0, 60.0)));
+        assert_eq!(known(within(), "forward.loss"), Some((0.04, 0.06)));
+        assert_eq!(known(within(), "reverse.loss"), Some((40.0 / 940.0, 60.0 / 960.0)));
+        // If 40 were lost in reverse, 60 were forward, and 940 arrived; if 60, 960 did.
+        for reverse in 40..=60 {
+            let share = f64::from(reverse) / (900.0 + f64::from(reverse));
+            let (low, high) = known(within(), "reverse.loss").unwrap();
+            assert!((low..=high).contains(&share), "{reverse}");
+        }
+        assert_eq!(known(within(), "forward.duplication"), Some((0.0, 10.0 / 940.0)));
+    }
+
+    #[test]
+    fn a_round_trip_without_any_answer_is_infinite() {
+        let silent = json!({"sent": 10, "round_trip": {"lost": 10, "answered": 0, "rtt": null}});
+        assert_eq!(known(silent.clone(), "rtt.p99"), Some((f64::INFINITY, f64::INFINITY)));
+        assert_eq!(known(silent.clone(), "loss"), Some((1.0, 1.0)));
+        assert_eq!(known(silent.clone(), "duplication"), None);
+        assert_eq!(known(silent, "residence.p99"), None);
+    }
+}
