@@ -240,6 +240,15 @@ fn what_happens_in_the_relay_is_seen_on_the_page() {
     page.browser.until("document.querySelector('.lane[data-direction=down] .arrived').textContent === '1234'");
     peer.send(b"another").unwrap();
     page.browser.until("Number.parseFloat(document.querySelector('[data-chart=chartRate] .up').textContent) > 0");
+    (0..2).for_each(|_| drop(received(&peer)));
+    // Numbers begin again, and so does the list, however many come until the next state.
+    request(&page.control, "POST", "/api/reset", None);
+    (0..6).for_each(|_| drop(peer.send(b"afresh").unwrap()));
+    (0..10).for_each(|_| drop(received(&peer)));
+    page.browser.until(&row("6 copy", "doubled"));
+    page.browser.until("document.querySelectorAll('#rows tr[data-direction=up]').length === 11");
+    page.browser.click("#rows tr[data-direction=up]:last-child button");
+    page.browser.until("document.getElementById('hex').textContent.startsWith('0000  61 66 72 65 73 68')");
     page.assert_clean();
 }
 
@@ -344,6 +353,10 @@ fn peers_can_have_impairments_of_their_own() {
     page.browser.click("#peer-end");
     page.until("none of its own", |state| state["peer_links"] == json!([]));
     page.browser.until("document.getElementById('field-loss').value === '5%'");
+    page.send("PUT", "/api/impairments/up?peer=10.0.0.0/8", &json!({"loss": "20%"}));
+    page.browser.until("document.getElementById('lacks').textContent.includes('(1)')");
+    page.browser.click("#copy-scenario");
+    page.browser.until("document.getElementById('scenario').textContent.includes('network = \"10.0.0.0/8\"')");
     page.assert_clean();
 }
 
@@ -411,6 +424,11 @@ fn it_fits_a_small_screen_and_a_large_one() {
                 page.browser.click("#large");
                 let wide = page.browser.value("document.documentElement.scrollWidth").as_u64();
                 assert!(wide <= Some(width.into()), "{wide:?} in {width}, {language}");
+                let cut = page.browser.value(
+                    "[...document.querySelectorAll('.row label')].filter((label) => label.scrollWidth > label.clientWidth + 1)
+                     .map((label) => label.textContent).join()",
+                );
+                assert_eq!(cut, "", "in {width}, {language}");
             }
         }
     }
@@ -537,6 +555,8 @@ fn who_asked_for_less_motion_gets_the_list() {
                  [...document.querySelectorAll('.track')].filter((track) => track.getClientRects().length).length";
     assert_eq!(page.browser.value(shown), "2 0");
     assert!(page.browser.value("document.querySelector('.still-note').getClientRects().length").as_u64() > Some(0));
+    // What is left out of the list is said there, too.
+    assert!(page.browser.value("document.querySelector('.share').getClientRects().length").as_u64() > Some(0));
     page.browser.prefer("prefers-reduced-motion", "no-preference");
     page.browser.until("document.querySelector('.track').getClientRects().length > 0");
     assert_eq!(page.browser.value(shown), "2 2");

@@ -41,6 +41,11 @@ export async function ask(method, path, body) {
   return text ? JSON.parse(text) : null;
 }
 
+/** The text of an answer. Throws as `ask` does. */
+export async function askText(path) {
+  return (await request(path, { method: "GET" })).text();
+}
+
 async function request(path, options) {
   const headers = {};
   if (token) headers.Authorization = `Bearer ${token}`;

@@ -68,7 +68,7 @@ export const GROUPS = [
     { word: "reorder", slider: PERCENT, examples: ["2%", "5%,3", "10%,3,200ms"] },
   ] },
   { name: "groupWidth", fields: [
-    { word: "rate", slider: RATE, examples: ["64kbit/s", "1Mbit/s", "10Mbit/s", "100/s"] },
+    { word: "rate", slider: RATE, examples: ["64kbit/s", "1Mbit/s", "10Mbit/s"] },
     { word: "queue", slider: SIZE, examples: ["16KiB", "64KiB", "100"] },
     { word: "codel", examples: ["5ms,100ms"], more: true },
     { word: "trace", examples: [], more: true },

@@ -1,6 +1,6 @@
 // The page of `udp relay --control`: what comes from the relay goes to its parts, what is done here goes to the relay.
 
-import { ask, follow, takeToken, useToken } from "./api.js";
+import { ask, askText, follow, takeToken, useToken } from "./api.js";
 import { Charts, sum } from "./charts.js";
 import { Clock } from "./clock.js";
 import { Controls } from "./controls.js";
@@ -23,6 +23,8 @@ const table = new Table(injectCopy);
 const controls = new Controls(refresh, tell, fail);
 let state = null;
 let connection = { is: "waiting" };
+/** Whether the relay was reset since the last state. */
+let wasReset = false;
 
 buildLegend();
 restoreSettings();
@@ -78,6 +80,10 @@ function takeEvent(name, data) {
     const gone = datagrams.gone(data);
     if (gone) table.update(gone);
   }
+  if (name === "reset") {
+    forget();
+    wasReset = true;
+  }
   if (name === "missed") {
     connection.missed = (connection.missed ?? 0) + data.events;
     showConnection();
@@ -89,8 +95,10 @@ function takeState(fresh) {
   const isOlder = state !== null && fresh.elapsed_ns < state.elapsed_ns;
   // An answer that an event overtook; but after a lost connection, another relay.
   if (isOlder && clock.offset !== null) return;
-  const isReset = state !== null && DIRECTIONS.some((direction) => fresh[direction].received < state[direction].received);
+  // The event that says so may have been missed.
+  const isReset = !wasReset && state !== null && DIRECTIONS.some((direction) => fresh[direction].received < state[direction].received);
   if (isOlder || isReset) forget();
+  wasReset = false;
   state = fresh;
   clock.heard(state.elapsed_ns);
   charts.take(state, Object.fromEntries(DIRECTIONS.map((direction) => [direction, datagrams.medianDelay(direction)])));
@@ -112,6 +120,7 @@ function showState() {
   byId("peers").textContent = count(state.peers.now);
   byId("elapsed").textContent = clockFace(state.elapsed_ns);
   byId("command").textContent = state.command;
+  byId("lacks").textContent = lacks();
   byId("no-rows").textContent = say("none", { address: state.listen[0] });
   lanes.state(state, charts.rate());
   controls.take(state);
@@ -141,6 +150,13 @@ function showLink(lane, link) {
     parts.push(`${say("delayP50")} ${time(link.delay_p50_ns)}`, `p99 ${time(link.delay_p99_ns)}`);
   }
   lane.querySelector(".counters").textContent = parts.join(" · ");
+}
+
+/** What the command leaves out, in words. */
+function lacks() {
+  const says = { peer_links: "lacksPeers", scenario: "lacksSteps" };
+  const known = (state.command_lacks ?? []).filter((what) => says[what]);
+  return known.map((what) => say(says[what], { count: count(state.peer_links.length) })).join(" ");
 }
 
 function clockFace(ns) {
@@ -226,15 +242,26 @@ function show(element, words) {
   }, 6000);
 }
 
-async function copyCommand() {
+async function copy(element) {
   try {
-    await navigator.clipboard.writeText(byId("command").textContent);
+    await navigator.clipboard.writeText(element.textContent);
     tell(say("copied"));
   } catch {
     // Only pages from this host or over TLS may write to the clipboard.
-    getSelection().selectAllChildren(byId("command"));
+    getSelection().selectAllChildren(element);
     if (document.execCommand("copy")) tell(say("copied"));
     else fail(say("copyFailed"));
+  }
+}
+
+async function copyScenario() {
+  const element = byId("scenario");
+  try {
+    element.textContent = await askText("/api/scenario");
+    element.hidden = false;
+    await copy(element);
+  } catch (error) {
+    fail(error.status ? error.message : say("failed"));
   }
 }
 
@@ -299,7 +326,8 @@ changed("motion", "motion", ({ value }) => value, () => lanes.choose(byId("motio
 lessMotion.addEventListener("change", applyMotion);
 darkSystem.addEventListener("change", applyTheme);
 byId("reset").addEventListener("click", () => doing(() => ask("POST", "/api/reset"), say("resetDone")));
-byId("copy-command").addEventListener("click", copyCommand);
+byId("copy-command").addEventListener("click", () => copy(byId("command")));
+byId("copy-scenario").addEventListener("click", copyScenario);
 byId("login").addEventListener("submit", (event) => {
   event.preventDefault();
   useToken(byId("token").value);

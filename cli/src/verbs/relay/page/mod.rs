@@ -79,6 +79,7 @@ mod tests {
     use regex::Regex;
 
     use super::*;
+    use crate::words::impairments::{Changes, Files};
 
     /// What a line at the outermost level declares.
     fn declared(line: &str) -> Option<&str> {
@@ -140,6 +141,21 @@ mod tests {
                 assert!(keys.contains(&found[1]), "{}", &found[1]);
             }
         }
+    }
+
+    #[test]
+    fn the_relay_takes_each_example() {
+        let field = Regex::new(r#"word: "([\w-]+)".*examples: (\[.*?\])"#).unwrap();
+        let module = include_str!("impairments.js");
+        let mut count = 0;
+        for found in field.captures_iter(module) {
+            for example in serde_json::from_str::<Vec<String>>(&found[2]).unwrap() {
+                let read = Changes::read([(&found[1], Some(example.as_str()))], &Files::of(&[]));
+                assert!(read.is_ok(), "{read:?}");
+                count += 1;
+            }
+        }
+        assert!(count > 40, "{count}");
     }
 
     #[test]

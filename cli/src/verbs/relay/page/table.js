@@ -158,7 +158,7 @@ export class Table {
     try {
       const kept = await ask("GET", `/api/datagrams?direction=${datagram.direction}`);
       if (this.chosen !== datagram) return;
-      const found = kept.find((one) => one.number === datagram.number && (one.network ?? null) === datagram.network);
+      const found = kept.findLast((one) => one.number === datagram.number && (one.network ?? null) === datagram.network);
       hex.textContent = found?.hex === undefined ? say("hexGone") : dump(found.hex, datagram.length);
     } catch {
       hex.textContent = say("failed");
