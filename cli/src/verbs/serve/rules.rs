@@ -466,15 +466,9 @@ reply = "what is '{payload}'?"
             assert_eq!(mistakes(text), [expected], "{text}");
         }
         let in_a_rule = [
-            (
-                "mach = { text = 'a' }",
-                "1: a rule has no 'mach'; there are match, reply, reply_hex, echo, nothing, delay, drop",
-            ),
+            ("mach = { text = 'a' }", "1: a rule has no 'mach'; did you mean match?"),
             ("match = 'GET'", "9: a match is a table, as in { text = ... }"),
-            (
-                "match = { txt = 'a' }",
-                "11: a match has no 'txt'; there are text, hex, prefix, prefix_hex, regex, length, from",
-            ),
+            ("match = { txt = 'a' }", "11: a match has no 'txt'; did you mean text?"),
             (
                 "match = { text = 'a', regex = 'b' }",
                 "23: a match has only one of text, hex, prefix, prefix_hex, regex; this one has 'text' already",
