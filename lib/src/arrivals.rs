@@ -154,6 +154,11 @@ impl Arrivals {
         self.too_old
     }
 
+    /// Bytes that the window takes.
+    pub(crate) fn memory(&self) -> usize {
+        size_of_val(self.seen.as_slice())
+    }
+
     /// Numbers that the window holds.
     fn window(&self) -> u64 {
         self.seen.len() as u64 * u64::from(u64::BITS)

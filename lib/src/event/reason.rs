@@ -62,6 +62,14 @@ pub enum Reason {
     TooManyPeers,
     /// The socket that it came through was closed before it was looked at.
     SocketClosed,
+    /// It is too short for a request, or for a reply that is no longer.
+    Undersized,
+    /// There is no key for its session.
+    UnknownKey,
+    /// Its digest is wrong: it was made with another key, or changed on its way.
+    WrongDigest,
+    /// As many replies were sent this second as may be to all together.
+    MaxRate,
 }
 
 impl Reason {
@@ -95,6 +103,10 @@ impl Reason {
         Self::AfterEnd,
         Self::TooManyPeers,
         Self::SocketClosed,
+        Self::Undersized,
+        Self::UnknownKey,
+        Self::WrongDigest,
+        Self::MaxRate,
     ];
 
     /// Its name where it is a key: in JSON.
@@ -129,6 +141,10 @@ impl Reason {
             Self::AfterEnd => "after_end",
             Self::TooManyPeers => "too_many_peers",
             Self::SocketClosed => "socket_closed",
+            Self::Undersized => "undersized",
+            Self::UnknownKey => "unknown_key",
+            Self::WrongDigest => "wrong_digest",
+            Self::MaxRate => "max_rate",
         }
     }
 }
@@ -164,6 +180,10 @@ impl fmt::Display for Reason {
             Self::AfterEnd => "after the end",
             Self::TooManyPeers => "too many peers",
             Self::SocketClosed => "its socket was closed",
+            Self::Undersized => "too short for a request",
+            Self::UnknownKey => "no key for its session",
+            Self::WrongDigest => "wrong digest (another key, or changed on its way)",
+            Self::MaxRate => "over the limit on all replies",
         })
     }
 }

@@ -8,6 +8,7 @@ mod listen;
 mod matching;
 mod plan;
 mod recording;
+mod reflect;
 mod relay;
 mod replay;
 mod requests;
@@ -23,6 +24,7 @@ pub use common::Limits;
 pub use listen::{Listen, ListenOptions};
 pub use plan::{Keeps, Plan, PlannedDatagram, Preview, ReplayFigures, ReplayOptions};
 pub use recording::{Reading, Recording, ReplayDatagram};
+pub use reflect::{Reflect, ReflectFigures, ReflectInput, ReflectKeys, ReflectOptions};
 pub use relay::{
     DirectionFigures, Injection, LinkChange, LinkFigures, PeerImpairments, RelayEngine, RelayFigures, RelayInput,
     RelayOptions, RelayScenario, ScenarioStep,

@@ -8,6 +8,7 @@ mod certainty;
 mod counts;
 mod listen;
 mod network;
+mod reflect;
 mod relay;
 mod relay_balance;
 mod replay;
