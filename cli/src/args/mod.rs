@@ -12,6 +12,7 @@ mod impairments;
 mod listen;
 mod measure;
 mod others;
+mod reflect;
 mod relay;
 mod replay;
 mod send;
@@ -30,12 +31,13 @@ pub(crate) use control::{ControlArgs, TOKEN_VARIABLE};
 pub(crate) use listen::{CaptureArgs, ListenArgs};
 pub(crate) use measure::{MeasureArgs, interval};
 pub(crate) use others::{CompletionsArgs, InterfacesArgs, ManArgs};
+pub(crate) use reflect::ReflectArgs;
 pub(crate) use relay::RelayArgs;
 pub(crate) use replay::ReplayArgs;
 pub(crate) use send::SendArgs;
 #[cfg(unix)]
 pub(crate) use serve::ExecArgs;
-pub(crate) use serve::{ConductArgs, ServeArgs};
+pub(crate) use serve::{ConductArgs, GuardArgs, ServeArgs};
 
 /// The examples of the help; `-h` shows the first three.
 const EXAMPLES: &[Example] = &[
@@ -60,6 +62,7 @@ pub(crate) fn page(verb: &str) -> Page {
         "send" => (send::EXAMPLES, send::EXIT_STATUS),
         "listen" => (listen::EXAMPLES, listen::EXIT_STATUS),
         "broadcast" => (broadcast::EXAMPLES, broadcast::EXIT_STATUS),
+        "reflect" => (reflect::EXAMPLES, reflect::EXIT_STATUS),
         "relay" => (relay::EXAMPLES, relay::EXIT_STATUS),
         "replay" => (replay::EXAMPLES, replay::EXIT_STATUS),
         "interfaces" => (others::INTERFACES, help::DONE_OR_FAILED),
@@ -87,6 +90,7 @@ pub(crate) enum Verb {
     #[command(aliases = habits::names_of("listen"))]
     Listen(ListenArgs),
     Broadcast(BroadcastArgs),
+    Reflect(Box<ReflectArgs>),
     Relay(Box<RelayArgs>),
     Replay(Box<ReplayArgs>),
     Interfaces(InterfacesArgs),
@@ -105,11 +109,12 @@ mod tests {
     }
 
     /// The verbs that send or receive, and what `-h` shows of each.
-    const VERBS: [(&str, &[&str]); 6] = [
+    const VERBS: [(&str, &[&str]); 7] = [
         ("serve", serve::MOST_USED),
         ("send", send::MOST_USED),
         ("listen", listen::MOST_USED),
         ("broadcast", broadcast::MOST_USED),
+        ("reflect", reflect::MOST_USED),
         ("relay", relay::MOST_USED),
         ("replay", replay::MOST_USED),
     ];

@@ -127,6 +127,14 @@ pub(crate) struct ConductArgs {
     /// Withhold replies larger than N times the request, headers included; 'off': no limit
     #[arg(long, value_name = "N", default_value = "3", value_parser = number_or_off)]
     pub(crate) max_amplification: NumberOrOff,
+    #[command(flatten)]
+    pub(crate) guards: GuardArgs,
+}
+
+/// The guards that every verb has which answers strangers.
+#[derive(Debug, ArgGroup)]
+#[command(next_help_heading = "Conduct")]
+pub(crate) struct GuardArgs {
     /// Send at most N replies a second to one network (/24, /56); 'off': no limit [default: 1000, loopback exempt]
     #[arg(long, value_name = "N", value_parser = number_or_off)]
     pub(crate) rate_limit: Option<NumberOrOff>,

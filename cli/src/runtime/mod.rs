@@ -3,7 +3,9 @@
 pub(crate) mod descriptors;
 pub(crate) mod exchange;
 pub(crate) mod exit;
+pub(crate) mod guards;
 pub(crate) mod input;
+pub(crate) mod key_file;
 pub(crate) mod misplaced;
 pub(crate) mod missing;
 pub(crate) mod output_file;

@@ -5,6 +5,7 @@ pub(crate) mod documents;
 pub(crate) mod interfaces;
 pub(crate) mod listen;
 pub(crate) mod measure;
+pub(crate) mod reflect;
 pub(crate) mod relay;
 pub(crate) mod replay;
 pub(crate) mod send;

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use udpkit::verbs::ServeOptions;
-use udpkit::{Answer, Capability, Conduct, Options, REPLY_HOP_LIMIT, RateLimit, Rule, Rules, Socket};
+use udpkit::{Answer, Capability, Conduct, Options, Rule, Rules, Socket};
 
 use super::rules;
 use crate::args::{ConductArgs, ServeArgs};
 use crate::output::Settings;
 use crate::runtime::missing::is_missing;
-use crate::runtime::printing;
 use crate::runtime::sockets::{self, Listening};
+use crate::runtime::{guards, printing};
 use crate::words::format::Format;
 use crate::words::numbers::NumberOrOff;
 
@@ -133,17 +133,8 @@ pub(super) fn workers(args: &ServeArgs, sockets: &[Socket]) -> usize {
 
 /// Whom the server answers.
 fn conduct(args: &ConductArgs, ttl: Option<u8>) -> Conduct {
-    Conduct::default()
-        .refuse_responder_ports(!args.answer_any_port)
-        .break_loops(!args.no_loop_guard)
-        .max_amplification(match args.max_amplification {
-            NumberOrOff::Number(most) => Some(most),
-            NumberOrOff::Off => None,
-        })
-        .rate_limit(match args.rate_limit {
-            None => RateLimit::Default,
-            Some(NumberOrOff::Number(rate)) => RateLimit::PerSecond(rate),
-            Some(NumberOrOff::Off) => RateLimit::Off,
-        })
-        .hop_limit(ttl.unwrap_or(REPLY_HOP_LIMIT).min(REPLY_HOP_LIMIT))
+    guards::conduct(&args.guards, ttl).max_amplification(match args.max_amplification {
+        NumberOrOff::Number(most) => Some(most),
+        NumberOrOff::Off => None,
+    })
 }

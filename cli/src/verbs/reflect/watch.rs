@@ -1,0 +1,145 @@
+//! What watches and steers the reflector: signals, keys that are read again, metrics, the status at an interval.
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use udpkit::verbs::{ReflectFigures, ReflectInput};
+use udpkit::{Event, Interfaces, Remote, Report, Sink};
+
+use super::keys::Source;
+use super::metrics::{self, Metrics};
+use super::notices::{KeysRead, Status};
+use super::options;
+use crate::args::ReflectArgs;
+use crate::output::{ListeningOn, MetricsServed, News, Refusals, Remark, SharedPrinter, words_of};
+use crate::runtime::{served, signals};
+
+/// How long the reflector has to say how it goes. It never waits for anything for as long.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The line to the reflector.
+pub(super) type Line = Remote<ReflectInput, ReflectFigures>;
+
+/// Hears signals and serves metrics, and then says that it reflects: from then on others may send to it, or end it.
+pub(super) fn begin(
+    args: &ReflectArgs,
+    remote: &Line,
+    places: &[SocketAddr],
+    key_count: usize,
+    printer: &SharedPrinter,
+    interfaces: &Interfaces,
+) -> Result<Metrics> {
+    let source = Source::of(args);
+    let hangup = source.is_some().then(|| reload(source, remote, printer)).transpose()?;
+    let stop = remote.clone();
+    signals::handle(move || stop.stop(), hangup)?;
+    let addresses = served::addresses(args.metrics.as_ref(), &args.common, interfaces)?;
+    let watched = remote.clone();
+    let metrics = metrics::serve(&addresses, move || watched.report(PATIENCE).unwrap_or_default())?;
+    let mut printer = printer.lock();
+    printer.say(&ListeningOn { addresses: places, what: "reflecting" });
+    if key_count > 0 {
+        printer.say(&KeysRead { count: key_count });
+    }
+    if !metrics.addresses().is_empty() {
+        printer.say(&MetricsServed { addresses: metrics.addresses() });
+    }
+    printer.flush();
+    Ok(metrics)
+}
+
+/// Reads the keys again whenever what is returned is called; where one cannot be used, the old ones stay.
+fn reload(source: Source, remote: &Line, printer: &SharedPrinter) -> Result<impl Fn() + Send + use<>> {
+    let (remote, printer) = (remote.clone(), printer.clone());
+    signals::reread(move || {
+        let read = source.read().map(|keys| {
+            let count = keys.len();
+            // Where the run is over, nobody needs them.
+            let _ = remote.input(ReflectInput::Keys(keys));
+            KeysRead { count }
+        });
+        let mut printer = printer.lock();
+        match read {
+            Ok(read) => printer.say(&read),
+            Err(error) => printer.say(&Remark::complaint(format!("keeping the old keys: {}", words_of(&error)))),
+        }
+        printer.flush();
+    })
+}
+
+/// Prints the status at an interval until it is dropped.
+pub(super) struct StatusLine {
+    printing: Option<(SyncSender<()>, JoinHandle<()>)>,
+}
+
+/// Begins to print the status, where it is to be printed.
+pub(super) fn status(args: &ReflectArgs, remote: &Line, printer: &SharedPrinter) -> Result<StatusLine> {
+    let Some(interval) = options::status_interval(args) else { return Ok(StatusLine { printing: None }) };
+    let (remote, printer) = (remote.clone(), printer.clone());
+    let (running, ended) = sync_channel(0);
+    let print = move || {
+        let mut before = Report::default();
+        while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+            let Some(now) = remote.report(PATIENCE) else { continue };
+            let mut printer = printer.lock();
+            printer.say(&Status::new(&before, &now));
+            printer.flush();
+            before = now;
+        }
+    };
+    let thread = std::thread::Builder::new().spawn(print).context("cannot start a thread for the status")?;
+    Ok(StatusLine { printing: Some((running, thread)) })
+}
+
+impl Drop for StatusLine {
+    fn drop(&mut self) {
+        let Some((running, thread)) = self.printing.take() else { return };
+        drop(running);
+        // A thread that panicked has said so.
+        let _ = thread.join();
+    }
+}
+
+/// Takes what the reflector has to say.
+pub(super) struct ReflectSink {
+    printer: SharedPrinter,
+    news: News,
+}
+
+impl ReflectSink {
+    pub(super) fn new(printer: &SharedPrinter, verbose: bool) -> Self {
+        Self { printer: printer.clone(), news: News::new(verbose, Refusals::Counted) }
+    }
+}
+
+impl Sink for ReflectSink {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        let passes = self.news.passes(&event);
+        let repeated = self.news.take_due();
+        if !passes && repeated.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let mut printer = self.printer.lock();
+        repeated.into_iter().for_each(|repeated| printer.absorb(repeated));
+        if passes { printer.event(event) } else { ControlFlow::Continue(()) }
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        self.printer.lock().idle()
+    }
+}
+
+/// What was counted is said at the end.
+impl Drop for ReflectSink {
+    fn drop(&mut self) {
+        let repeated = self.news.take_all();
+        if !repeated.is_empty() {
+            let mut printer = self.printer.lock();
+            repeated.into_iter().for_each(|repeated| printer.absorb(repeated));
+        }
+    }
+}
