@@ -5,6 +5,7 @@ mod bytes;
 mod escaping;
 #[cfg(feature = "http")]
 mod http;
+mod impairments;
 #[path = "../../../fuzz/shared/made.rs"]
 mod made;
 mod printing;
@@ -16,6 +17,7 @@ pub use bytes::bytes;
 pub use escaping::escaping;
 #[cfg(feature = "http")]
 pub use http::http;
+pub use impairments::{impairments, scenario};
 pub use printing::printing;
 pub use rules::rules;
 pub use units::units;
@@ -50,6 +52,11 @@ mod tests {
     }
 
     #[test]
+    fn impairments_hold() {
+        corpus::run("impairments", impairments);
+    }
+
+    #[test]
     fn printing_holds() {
         corpus::run("printing", printing);
     }
@@ -57,6 +64,11 @@ mod tests {
     #[test]
     fn rules_hold() {
         corpus::run("rules", rules);
+    }
+
+    #[test]
+    fn scenario_holds() {
+        corpus::run("scenario", scenario);
     }
 
     #[test]

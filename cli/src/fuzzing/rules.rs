@@ -29,7 +29,7 @@ pub fn rules(data: &[u8]) {
 }
 
 /// Fails where a mistake is told at a place that the text does not have.
-fn assert_is_inside(text: &str, told: &str) {
+pub(super) fn assert_is_inside(text: &str, told: &str) {
     let place = told.strip_prefix("line ").and_then(|told| told.split_once(": "));
     let (line, column) = place.and_then(|(place, _)| place.split_once(", column ")).expect("its place comes first");
     let [line, column]: [usize; 2] = [line, column].map(|number| number.parse().expect("it is a number"));

@@ -14,7 +14,7 @@ mod over_http;
 #[cfg(feature = "http")]
 mod page;
 mod reload;
-mod scenario;
+pub(crate) mod scenario;
 mod table;
 mod target;
 mod truth;

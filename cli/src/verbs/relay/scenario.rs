@@ -29,7 +29,7 @@ const NONE: &str = "none";
 
 /// What links do from the start, and what changes when.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// The seed that the file names.
     pub(super) seed: Option<u64>,
     /// The network that the links are like, before other words.
@@ -44,14 +44,14 @@ pub(super) struct Plan {
 
 /// What a link does in each direction.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Pair {
+pub(crate) struct Pair {
     pub(super) up: Words,
     pub(super) down: Words,
 }
 
 /// Where a plan is from: flags, and a file, which may be read again.
-#[derive(Clone, Debug)]
-pub(super) struct Source {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Source {
     like: Option<&'static Preset>,
     flags: Layer,
     file: Option<PathBuf>,
@@ -117,7 +117,7 @@ impl Source {
 
     /// The plan that a text says, or all that is wrong with it. Files that it names are in this folder. The flags win over
     /// what it says of the start.
-    fn parse(&self, text: &str, folder: &Path) -> Result<Plan, Vec<Mistake>> {
+    pub(crate) fn parse(&self, text: &str, folder: &Path) -> Result<Plan, Vec<Mistake>> {
         let document = tables::document(text)?;
         let file = document.get_ref();
         known_keys(file, "a scenario", &FILE_KEYS).map_err(|mistake| vec![mistake])?;
@@ -206,7 +206,7 @@ impl Plan {
     }
 
     /// These options with what the plan says of links.
-    pub(super) fn apply(&self, options: RelayOptions) -> RelayOptions {
+    pub(crate) fn apply(&self, options: RelayOptions) -> RelayOptions {
         let options = options.peers(self.of_peers()).scenario(self.steps.clone());
         options.up(self.start.up.options()).down(self.start.down.options())
     }
