@@ -14,7 +14,7 @@ pub(crate) const TOKEN_VARIABLE: &str = "UDP_CONTROL_TOKEN";
 pub(crate) struct ControlArgs {
     /// Watch and steer it in a browser or with curl at this address; without a host, on loopback
     ///
-    /// Whoever can reach the address sees what is relayed and can change what becomes of it. So every address but those of
+    /// Anyone who can reach the address sees what is relayed, and can change what becomes of it. So every address except
     /// loopback needs a token.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) control: Option<Address>,

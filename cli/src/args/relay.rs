@@ -71,7 +71,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 #[derive(Debug, ArgGroup)]
 #[command(mut_arg("ttl", |ttl| ttl.help("Highest time to live (hop limit) of the datagrams sent")
     .long_help("Highest time to live (hop limit) of the datagrams sent\n\n\
-        They have one less than they came with in any case, so that a loop of relays ends; to a group or a network, 4 at most \
+        Each leaves with one hop less than it came with, so that a loop of relays ends; to a group or a network, 4 at most \
         unless this says another number.")))]
 #[command(mut_arg("dscp", |dscp| dscp.help("DSCP of the datagrams sent: 0 to 63, or a name such as EF [default: as they came]")))]
 #[command(mut_arg("duration", |duration| duration.help("Stop after this time")))]
@@ -111,15 +111,15 @@ pub(crate) struct RelayArgs {
     pub(crate) like: Option<&'static Preset>,
     /// Change impairments over time, or for some peers
     ///
-    /// A TOML file (docs/relay.md); SIGHUP reads it again, and its time begins anew. Flags win over what it says of the start.
+    /// A TOML file (docs/relay.md); SIGHUP reads it again and restarts its time. Flags win over what it says of the start.
     #[arg(long, value_name = "FILE", help_heading = IMPAIRMENTS)]
     pub(crate) scenario: Option<PathBuf>,
     /// Write what becomes of each datagram to this file, in JSON Lines; - is standard output
     ///
-    /// A file that there is is overwritten.
+    /// An existing file is overwritten.
     #[arg(long, value_name = "FILE", help_heading = TRUTH)]
     pub(crate) truth: Option<PathBuf>,
-    /// Say what became of datagram NUMBER, in both directions, as a file of --truth has it; and relay nothing
+    /// Explain what became of datagram NUMBER in both directions, from a file of --truth; relays nothing
     #[arg(long, value_names = ["FILE", "NUMBER"], num_args = 2, conflicts_with_all = ["listen", "target", "truth"], help_heading = TRUTH)]
     pub(crate) explain: Vec<OsString>,
     /// Print the status at this interval, 10ms or more; 0: never [default: 1s on a terminal, else never]
@@ -130,7 +130,7 @@ pub(crate) struct RelayArgs {
     /// It shows rates, counts, delays and the last fates of each direction; press ? for its keys.
     #[arg(long, conflicts_with_all = ["format", "json", "raw", "hex_dump", "quiet", "verbose", "status"])]
     pub(crate) tui: bool,
-    /// Peers at a time; for another one, that which was idle longest is forgotten
+    /// Peers at a time; for one more, the peer that was idle longest is forgotten
     ///
     /// Each takes a socket, and so a file descriptor.
     #[arg(long, value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=60_000), help_heading = FORWARDING)]
