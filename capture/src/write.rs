@@ -450,6 +450,7 @@ fn nanoseconds(time: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use udpkit::Meta;
+    use udpkit::stamp::{ErrorEstimate, Facts, Request, Timestamp, TlvWriter, answer};
 
     use super::super::oracle::{START, Scratch, at, meta, options, require, run, statistics, tshark};
     use super::*;
@@ -611,6 +612,52 @@ mod tests {
         let file = scratch.with("capture.pcapng", &finished(writer, 3, 0));
         let read = tshark(&file, &[], &["_ws.col.Protocol", "dns.qry.name", "ntp.flags.mode", "sip.Method"]);
         assert_eq!(read, [["DNS", "example.com", "", ""], ["NTP", "", "3", ""], ["SIP", "", "", "OPTIONS"]]);
+    }
+
+    #[test]
+    fn tshark_dissects_stamp_as_we_write_it() {
+        if !require("tshark") {
+            return;
+        }
+        let error = ErrorEstimate { scale: 3, multiplier: 5, ..ErrorEstimate::from_bits(0x8000) };
+        // Parts of a second that NTP can write: tshark rounds the others down.
+        let [sent, received, replied] = [500, 750, 875].map(|part| at(1_722_000_000_000_000_000 + part * 1_000_000));
+        let sent = Timestamp::from_utc(sent, error.format);
+        let (mut request, mut reply) = (Vec::new(), Vec::new());
+        Request { sequence: 7, sent, error, ssid: 0xbeef }.write(None, &mut request);
+        TlvWriter::after(&mut request).pad_to(60);
+        let addresses = ["10.0.0.1:40000", "10.0.0.2:862"].map(|text| text.parse().unwrap());
+        let facts = Facts::new(received, replied, addresses[0], addresses[1]).hop_limit(77);
+        let (read, tlvs) = Request::read(&request, None).unwrap();
+        assert_eq!(answer(&read, &tlvs, &facts.sequence(3).error(ErrorEstimate::from_bits(1)), &mut reply), None);
+
+        let mut writer = writer();
+        for payload in [&request, &reply] {
+            writer.write(&whole(payload, &meta("10.0.0.1:40000", "10.0.0.2", 0)), 862, at(START), 0).unwrap();
+        }
+        let scratch = Scratch::new("stamp");
+        let file = scratch.with("capture.pcapng", &finished(writer, 2, 0));
+        let fields = [
+            "seq_number",
+            "sender_seq_number",
+            "sender_ttl",
+            "timestamp",
+            "receive_timestamp",
+            "sender_timestamp",
+            "error_estimate.s",
+            "error_estimate.scale",
+            "error_estimate.multiplier",
+            "sender_error_estimate",
+            "mbz1",
+        ]
+        .map(|field| format!("twamp.test.{field}"));
+        let dissected = tshark(&file, &["-d", "udp.port==862,twamp.test"], &fields.each_ref().map(String::as_str));
+        let never = "Jan  1, 1970 00:00:00.000000000 UTC";
+        let [sent, received, replied] = [500, 750, 875].map(|part| format!("Jul 26, 2024 13:20:00.{part}000000 UTC"));
+        // The error estimates of both sides, in each field; the SSID in the octets that TWAMP leaves zero.
+        let asked = ["7", "0", "0", &sent, never, never, "1,0", "3,0", "5,0", "0", "48879"];
+        let answered = ["3", "7", "77", &replied, &received, &sent, "0,1", "0,3", "1,5", "33541", "48879"];
+        assert_eq!(dissected, [asked, answered]);
     }
 
     #[test]
