@@ -64,13 +64,18 @@ impl Readings {
         }
     }
 
-    /// A text at the top of the summary.
-    pub(super) fn text(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.as_str()
+    /// How many probes were lost one after another, on average; `None` where the summary does not say it.
+    pub(super) fn mean_burst(&self, scope: Scope) -> Option<f64> {
+        self.0.pointer(&format!("{}/loss_runs/mean", place(scope)))?.as_f64()
+    }
+
+    /// How long the run took, in nanoseconds.
+    pub(super) fn duration_ns(&self) -> Option<f64> {
+        self.0.pointer("/duration_ns")?.as_f64()
     }
 
     /// A number at a place in the summary.
-    pub(super) fn number(&self, path: &str) -> Option<Known> {
+    fn number(&self, path: &str) -> Option<Known> {
         self.0.pointer(path)?.as_f64().map(Known::exact)
     }
 
