@@ -155,7 +155,7 @@ pub(crate) struct StampArgs {
     /// Session identifier (RFC 8972): 1 to 65535 [default: one by chance]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) ssid: Option<u16>,
-    /// Write times in PTP's format instead of NTP's
+    /// Write times in the format of PTP instead of NTP
     #[arg(long)]
     pub(crate) ptp: bool,
 }
