@@ -51,13 +51,11 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let missing = missing::of(&listening.sockets, &notices::consequences(args), args.common.verbose);
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     let (target, seed, asked, changes) = (options.target, options.seed, Asked::of(&options), Changes::default());
+    let (current, command) = (target::Current::new(target), command::again(args, seed));
     let (tap, over_http) = over_http::prepare(args, &options, &interfaces)?;
-    let command = command::again(args, seed);
-    let truth =
-        args.truth.as_ref().map(|path| truth::Truth::begin(path, &options, &places, &command, &printer)).transpose()?;
-    let options = options.destinations(listening.destinations.clone());
-    let options = options.report_fates(args.tui || tap.is_some() || truth.is_some());
-    let current = target::Current::new(target);
+    let truth = truth::Truth::of(args, &options, &places, &command, &printer)?;
+    let has_watchers = args.tui || tap.is_some() || truth.is_some();
+    let options = options.destinations(listening.destinations.clone()).report_fates(has_watchers);
     let screen = args.tui.then(|| table::Screen::new(&options, &places, &current, &printer));
     let sink = watch::sink(args, &printer, tap, truth.as_ref(), &changes).on(screen.as_ref());
     // Whatever the relay has to say, it says it after what is said here.

@@ -14,11 +14,13 @@ use super::queue::Queue;
 use super::record::Header;
 use super::sink::TruthSink;
 use super::writer::Writer;
+use crate::args::RelayArgs;
 use crate::output::{Remark, SharedPrinter, words_of};
 use crate::runtime::{output_file, writing};
 
 /// Lines that may wait to be written, some 60 MB of them; further ones are counted and left out.
 const LIMIT: usize = 250_000;
+
 /// A truth file that is written.
 pub(crate) struct Truth {
     path: PathBuf,
@@ -40,13 +42,28 @@ pub(crate) struct Written {
 }
 
 impl Truth {
+    /// The file that was asked for, if one was, begun.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be [begun](Self::begin).
+    pub(crate) fn of(
+        args: &RelayArgs,
+        options: &RelayOptions,
+        listen: &[SocketAddr],
+        command: &str,
+        printer: &SharedPrinter,
+    ) -> Result<Option<Self>> {
+        args.truth.as_ref().map(|path| Self::begin(path, options, listen, command, printer)).transpose()
+    }
+
     /// Creates the file, with what is asked for as its first line, and begins to write; `-` is standard output.
     ///
     /// # Errors
     ///
     /// The file cannot be created, or takes not even that line; no thread is left.
     #[expect(clippy::disallowed_methods, reason = "all times in the file count from here")]
-    pub(crate) fn begin(
+    fn begin(
         path: &Path,
         options: &RelayOptions,
         listen: &[SocketAddr],
