@@ -26,9 +26,15 @@ impl Count {
 }
 
 /// Datagrams ignored, by reason.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Ignored {
     counts: [u64; Reason::ALL.len()],
+}
+
+impl Default for Ignored {
+    fn default() -> Self {
+        Self { counts: [0; Reason::ALL.len()] }
+    }
 }
 
 impl Ignored {

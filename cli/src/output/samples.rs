@@ -1,10 +1,12 @@
 //! A sample of each event of the library, for the tests of whoever takes events.
 
 use std::io;
+use std::time::Duration;
 
 use udpkit::event::{
     Answered, ClockStepped, Decided, Departed, Dropped, IgnoredDatagrams, Impaired, InterfacesChanged, PeerChange,
-    PeerChanged, Question, Received, Refusal, Reopened, Reply, Request, SendFailed, Sent, Trouble, Unanswered,
+    PeerChanged, ProbeFate, Probed, Question, Received, Refusal, Reopened, Reply, Request, SendFailed, Sent, Trouble,
+    Unanswered,
 };
 use udpkit::impairment::{Fate, Impairment, ImpairmentOptions};
 use udpkit::verbs::Direction;
@@ -52,6 +54,7 @@ pub(crate) fn each_event(mut show: impl FnMut(Event<'_>)) {
         Event::Left(Departed::new(up, source, b"hi", 1, start, departure, &impairment)),
         Event::Peer(PeerChanged::new(source, None, PeerChange::Appeared)),
         Event::Impaired(Impaired::new(up, impairment.options(), start)),
+        Event::Probe(Probed::new(0, 7, Duration::ZERO, Duration::ZERO, ProbeFate::Lost)),
         Event::Trouble(Trouble::new(&error)),
     ];
     let names: Vec<_> = events.iter().map(Event::name).collect();

@@ -15,6 +15,7 @@
 //! ```
 
 mod details;
+mod measured;
 mod reason;
 mod relayed;
 mod reply_to;
@@ -23,6 +24,7 @@ pub use details::{
     Answered, ClockStepped, Dropped, IgnoredDatagrams, InterfacesChanged, Question, Received, Refusal, Reopened, Reply,
     SendFailed, Sent, Trouble, Unanswered,
 };
+pub use measured::{ProbeFate, Probed};
 pub use reason::Reason;
 pub use relayed::{Decided, Departed, Impaired, Leaving, PeerChange, PeerChanged};
 pub use reply_to::{OneOf, ReplyTo, Request};
@@ -82,6 +84,8 @@ pub enum Event<'a> {
     Peer(PeerChanged),
     /// A link of a relay does something else from now on.
     Impaired(Impaired<'a>),
+    /// It is known what became of a probe. Only where the engine was asked to report it.
+    Probe(Probed),
     /// Something went wrong that does not end the run.
     Trouble(Trouble<'a>),
 }
@@ -123,5 +127,6 @@ names! {
     Left => "left",
     Peer => "peer",
     Impaired => "impaired",
+    Probe => "probe",
     Trouble => "trouble",
 }

@@ -54,6 +54,8 @@ pub enum Reason {
     OwnCopy,
     /// The same answer came before.
     Duplicate,
+    /// It answers nothing that was sent: forged, or its sender is wrong.
+    Unsolicited,
     /// The program around had no room for it: its output takes less than what comes in.
     QueueFull,
     /// It came after enough had come.
@@ -99,6 +101,7 @@ impl Reason {
         Self::NoMatch,
         Self::OwnCopy,
         Self::Duplicate,
+        Self::Unsolicited,
         Self::QueueFull,
         Self::AfterEnd,
         Self::TooManyPeers,
@@ -137,6 +140,7 @@ impl Reason {
             Self::NoMatch => "no_match",
             Self::OwnCopy => "own_copy",
             Self::Duplicate => "duplicate",
+            Self::Unsolicited => "unsolicited",
             Self::QueueFull => "queue_full",
             Self::AfterEnd => "after_end",
             Self::TooManyPeers => "too_many_peers",
@@ -176,6 +180,7 @@ impl fmt::Display for Reason {
             Self::NoMatch => "no match",
             Self::OwnCopy => "our own copy",
             Self::Duplicate => "duplicate",
+            Self::Unsolicited => "an answer to nothing that was sent",
             Self::QueueFull => "our queue was full (the output is too slow)",
             Self::AfterEnd => "after the end",
             Self::TooManyPeers => "too many peers",

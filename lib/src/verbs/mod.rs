@@ -6,6 +6,7 @@ mod common;
 mod later;
 mod listen;
 mod matching;
+mod measure;
 mod plan;
 mod recording;
 mod reflect;
@@ -22,6 +23,9 @@ mod window;
 pub use broadcast::{Broadcast, BroadcastFigures, BroadcastOptions, BroadcastTarget};
 pub use common::Limits;
 pub use listen::{Listen, ListenOptions};
+pub use measure::{
+    Measure, MeasureFigures, MeasureInput, MeasureOptions, OneWay, OneWayCounts, ReflectorKind, TrafficClassSeen,
+};
 pub use plan::{Keeps, Plan, PlannedDatagram, Preview, ReplayFigures, ReplayOptions};
 pub use recording::{Reading, Recording, ReplayDatagram};
 pub use reflect::{Reflect, ReflectFigures, ReflectInput, ReflectKeys, ReflectOptions};

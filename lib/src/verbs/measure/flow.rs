@@ -1,0 +1,307 @@
+//! A flow: probes through one socket, and what came back of them.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::order::{ForwardOrder, Reply as Placed};
+use super::probe::{Answer, Probe, State};
+use crate::arrivals::{Arrival, Arrivals};
+use crate::path::{Reordering, Replies};
+use crate::socket_id::SocketId;
+use crate::stamp::{Counters, Timestamp};
+use crate::stats::SignedNanoseconds;
+
+/// How far the number of a closing question is from those of probes: a reflector without a memory repeats it.
+const JUMP: u64 = 1_000_000;
+/// Probes whose time is remembered after they are answered or lost, at least: no reply is believed that does not name it.
+const REMEMBERED: u64 = 65_536;
+
+/// Probes through one socket, and what came back of them.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) via: SocketId,
+    /// The number of the next probe.
+    pub(super) next: u64,
+    /// The number of the first one that is neither answered nor lost.
+    pub(super) first: u64,
+    /// The probes from there on.
+    pub(super) waiting: VecDeque<Probe>,
+    /// Datagrams that were handed to the socket.
+    pub(super) pushed: u64,
+    /// Probes that were sent: those that failed are not.
+    pub(super) sent: u64,
+    /// T1 of the last probes, each at the place of its number modulo their count.
+    times: Vec<u64>,
+    /// How many of them there are at most; a power of two.
+    most_times: u64,
+    /// Replies by the number of the probe.
+    pub(super) answered: Arrivals,
+    /// Replies by the reflector's number.
+    pub(super) replies: Arrivals,
+    pub(super) reverse_order: Reordering,
+    pub(super) forward_order: ForwardOrder,
+    /// What the reflector counted last.
+    pub(super) counters: Option<Counters>,
+    pub(super) evidence: Evidence,
+    /// What replies show where the reflector does not count.
+    pub(super) uncounted: Replies,
+    /// How often the reflector counted anew.
+    pub(super) restarts: u64,
+    /// What was seen before it did.
+    pub(super) past: Past,
+    pub(super) closing: Closing,
+}
+
+/// What replies show of the reflector.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Evidence {
+    pub(super) has_answered: bool,
+    pub(super) is_echo: bool,
+    /// A reply had another number than its probe.
+    pub(super) has_other_numbers: bool,
+}
+
+/// What was seen before the reflector started again, added up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Past {
+    pub(super) most_distinct: u64,
+    pub(super) duplicates: u64,
+    pub(super) reordered: u64,
+    pub(super) replies: u64,
+    /// Of the replies: those that arrived.
+    pub(super) arrived: u64,
+    pub(super) arrived_too_old: u64,
+    pub(super) doubled: u64,
+    pub(super) overtaken: u64,
+}
+
+/// The questions after the last probe, and what was answered.
+#[derive(Debug, Default)]
+pub(super) struct Closing {
+    /// T1 of each.
+    pub(super) asked: Vec<Timestamp>,
+    /// The number of the first.
+    pub(super) first: u64,
+    /// Whether a reflector without counters replied to one of them.
+    pub(super) has_reply: bool,
+    /// Whether the counters are those of an answer to one of them.
+    pub(super) has_counters: bool,
+}
+
+impl Closing {
+    pub(super) fn is_answered(&self) -> bool {
+        self.has_counters || self.has_reply
+    }
+}
+
+/// What a datagram is to a flow.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// The first reply to the probe of this number, in time.
+    First(u64),
+    /// The first reply to a probe that is lost already.
+    Late,
+    /// Another reply to a probe.
+    Again,
+    /// An answer to a closing question.
+    Closing,
+    /// Nothing of this flow.
+    Nothing,
+}
+
+/// A reply, as far as a flow looks at it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Incoming {
+    /// The probe's number, its lower bits.
+    pub(super) probe: u32,
+    /// Its time, as the reply repeats it.
+    pub(super) time: Timestamp,
+    /// The reply's own number; `None` of an echo.
+    pub(super) number: Option<u32>,
+    pub(super) counters: Option<Counters>,
+    /// When it was made, by the reflector's clock, from the first arrival there.
+    pub(super) made: SignedNanoseconds,
+    /// When it arrived, from the start.
+    pub(super) at: Duration,
+    /// When the probe came to the reflector, from the first that did.
+    pub(super) at_reflector: Duration,
+}
+
+impl Flow {
+    /// A flow through this socket, of which replies to so many of the last probes are to be told apart.
+    pub(super) fn new(via: SocketId, window: u64) -> Self {
+        Self {
+            via,
+            next: 0,
+            first: 0,
+            waiting: VecDeque::new(),
+            pushed: 0,
+            sent: 0,
+            times: Vec::new(),
+            most_times: window.next_power_of_two(),
+            answered: Arrivals::with_window(window),
+            replies: Arrivals::with_window(window),
+            reverse_order: Reordering::default(),
+            forward_order: ForwardOrder::with_window(window),
+            counters: None,
+            evidence: Evidence::default(),
+            uncounted: Replies::default(),
+            restarts: 0,
+            past: Past::default(),
+            closing: Closing::default(),
+        }
+    }
+
+    /// How many probes of each flow are to be told apart, where so many may wait for a reply altogether.
+    pub(super) fn window(waiting: u64, flows: usize) -> u64 {
+        (waiting.saturating_mul(4) / flows.max(1) as u64).max(REMEMBERED / flows.max(1) as u64)
+    }
+
+    /// Remembers a probe that is being sent.
+    pub(super) fn push(&mut self, probe: Probe, time: Timestamp) {
+        let place = self.time_place(self.next);
+        if place == self.times.len() {
+            self.times.push(time.bits());
+        } else {
+            self.times[place] = time.bits();
+        }
+        self.waiting.push_back(probe);
+        self.next += 1;
+        self.pushed += 1;
+        self.sent += 1;
+    }
+
+    fn time_place(&self, number: u64) -> usize {
+        usize::try_from(number & (self.most_times - 1)).expect("no more are kept than there is memory for")
+    }
+
+    /// Whether this is the time that the probe of this number had.
+    fn is_time_of(&self, number: u64, time: Timestamp) -> bool {
+        number < self.next
+            && self.next - number <= self.most_times
+            && self.times.get(self.time_place(number)) == Some(&time.bits())
+    }
+
+    /// The probe of this number, unless it is answered or lost.
+    pub(super) fn probe(&mut self, number: u64) -> Option<&mut Probe> {
+        let place = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.waiting.get_mut(place)
+    }
+
+    /// The probe that was handed to the socket at this place.
+    pub(super) fn at_place(&mut self, place: u64) -> Option<&mut Probe> {
+        let index = self.waiting.partition_point(|probe| probe.place < place);
+        self.waiting.get_mut(index).filter(|probe| probe.place == place)
+    }
+
+    /// Takes a reply; whether the probe is still waited for is asked of `is_in_time`.
+    pub(super) fn hear(&mut self, incoming: &Incoming, is_in_time: impl Fn(&Probe) -> bool) -> Heard {
+        if self.is_closing(incoming) {
+            return self.close(incoming);
+        }
+        let number = self.answered.extend(incoming.probe);
+        if !self.is_time_of(number, incoming.time) {
+            return Heard::Nothing;
+        }
+        self.evidence.has_answered = true;
+        self.evidence.is_echo |= incoming.number.is_none();
+        self.take_counters(incoming.counters);
+        self.place(number, incoming);
+        let arrival = self.answered.add(number);
+        let is_waiting =
+            self.probe(number).is_some_and(|probe| matches!(probe.state, State::Waiting) && is_in_time(probe));
+        match arrival {
+            Arrival::InOrder | Arrival::Reordered if is_waiting => Heard::First(number),
+            Arrival::InOrder | Arrival::Reordered => Heard::Late,
+            Arrival::Duplicate | Arrival::TooOld => Heard::Again,
+        }
+    }
+
+    /// Puts a reply into the orders of both directions.
+    fn place(&mut self, probe: u64, incoming: &Incoming) {
+        let Some(number) = incoming.number else { return };
+        let extended = self.replies.extend(number);
+        self.evidence.has_other_numbers |= extended != probe;
+        self.uncounted.add(probe, number, self.next, incoming.made);
+        if let Arrival::InOrder | Arrival::Reordered = self.replies.add(extended) {
+            self.reverse_order.add(extended, incoming.at);
+            self.forward_order.add(extended, Placed { probe, at: incoming.at_reflector });
+        }
+    }
+
+    /// Takes what the reflector counted.
+    fn take_counters(&mut self, counters: Option<Counters>) {
+        let Some(new) = counters else { return };
+        match self.counters {
+            Some(old) if old.epoch != new.epoch => {
+                self.restart();
+                self.counters = Some(new);
+            }
+            // Replies overtake each other.
+            Some(old) if old.arrivals > new.arrivals => {}
+            _ => self.counters = Some(new),
+        }
+    }
+
+    /// The reflector counts anew.
+    fn restart(&mut self) {
+        self.restarts += 1;
+        let counters = self.counters.take().unwrap_or_default();
+        let past = &mut self.past;
+        past.most_distinct = past.most_distinct.max(counters.distinct);
+        past.duplicates += counters.arrivals.saturating_sub(counters.distinct + counters.too_old);
+        past.reordered += counters.reordered;
+        past.replies += counters.replies.max(self.replies.next_expected());
+        past.arrived += self.replies.distinct();
+        past.arrived_too_old += self.replies.too_old();
+        past.doubled += self.replies.duplicates();
+        past.overtaken += self.replies.reordered();
+        self.replies = Arrivals::with_window(self.most_times);
+        self.forward_order.restart();
+    }
+
+    /// The number of the closing question that is to be asked next.
+    pub(super) fn closing_number(&mut self) -> u64 {
+        if self.closing.asked.is_empty() {
+            self.closing.first = self.next + JUMP;
+        }
+        self.closing.first + self.closing.asked.len() as u64
+    }
+
+    /// Whether a reply is to a closing question.
+    fn is_closing(&self, incoming: &Incoming) -> bool {
+        let place = incoming.probe.wrapping_sub(low(self.closing.first));
+        let asked = usize::try_from(place).ok().and_then(|place| self.closing.asked.get(place));
+        asked.is_some_and(|time| time.bits() == incoming.time.bits())
+    }
+
+    fn close(&mut self, incoming: &Incoming) -> Heard {
+        self.evidence.has_answered = true;
+        self.evidence.is_echo |= incoming.number.is_none();
+        if incoming.counters.is_some() {
+            self.take_counters(incoming.counters);
+            self.closing.has_counters = true;
+        } else if let Some(number) = incoming.number {
+            self.evidence.has_other_numbers |= number != incoming.probe;
+            self.uncounted.add_closing(incoming.probe, number);
+            self.closing.has_reply = true;
+        }
+        Heard::Closing
+    }
+}
+
+/// The lower 32 bits.
+pub(super) fn low(number: u64) -> u32 {
+    let [_, _, _, _, a, b, c, d] = number.to_be_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}
+
+/// Notes the first reply to a probe.
+pub(super) fn answer(probe: &mut Probe, answer: Answer) {
+    probe.state = State::Answered(answer);
+}
+
+/// When a probe is lost, unless it is answered.
+pub(super) fn lost_at(probe: &Probe, wait: Duration) -> Instant {
+    probe.sent + wait
+}

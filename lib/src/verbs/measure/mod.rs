@@ -1,0 +1,441 @@
+//! `measure`: sends probes to a reflector on an absolute schedule, and says what the path did to them in each direction.
+
+mod figures;
+mod flow;
+mod known;
+mod options;
+mod order;
+mod probe;
+mod retire;
+mod schedule;
+
+use std::time::{Duration, Instant, SystemTime};
+
+pub use figures::{MeasureFigures, OneWay, OneWayCounts, ReflectorKind, TrafficClassSeen};
+use flow::{Flow, Heard, Incoming, lost_at, low};
+pub use options::MeasureOptions;
+use probe::{Answer, Probe, State, Writer};
+use schedule::Schedule;
+
+use super::common::later;
+use crate::datagram::{Datagram, SendFailure};
+use crate::engine::{Engine, Next, Outbox};
+use crate::error::Result;
+use crate::event::{Event, IgnoredDatagrams, Reason, Refusal, SendFailed};
+use crate::feedback::SendTime;
+use crate::moment::Moment;
+use crate::report::Report;
+use crate::socket_id::SocketId;
+use crate::stamp::{self, CLASS_OF_SERVICE, COUNTERS, ClassOfService, Counters, Purpose, Timestamp, WrongPacket};
+use crate::stats::SignedNanoseconds;
+use crate::unreachable::Unreachable;
+
+/// Probes sent by one call of `tick` at most, so that replies are taken between them.
+const BURST: usize = 64;
+/// Closing questions to a flow at most.
+const QUESTIONS: usize = 5;
+/// The longest time between two of them, and the shortest.
+const BETWEEN_QUESTIONS: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
+/// By how much our own clock may be off the monotonic one since it was last looked at, and not be set: a millisecond, and
+/// a thousandth of the time.
+const STEP: Duration = Duration::from_millis(1);
+
+/// What the program around a [`Measure`] may hand to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MeasureInput {
+    /// Send no more probes; wait for the last replies, ask the closing question, and end.
+    Finish,
+}
+
+/// The engine of `measure`: a Session-Sender (RFC 8762, RFC 8972).
+///
+/// Probes are sent, then replies are waited for, then the reflector is asked what it counted: a closing question that is counted
+/// nowhere. A reflector of this library answers it, and each direction is known exactly. Others take it for a probe, and its
+/// number tells whether they count.
+///
+/// ```
+/// use udpkit::verbs::{Measure, MeasureOptions};
+///
+/// # fn main() -> udpkit::Result<()> {
+/// let own = vec![([127, 0, 0, 1], 40_000).into()];
+/// let engine = Measure::new(MeasureOptions::new(([127, 0, 0, 1], 862).into()).own(own).count(1000))?;
+/// # let _ = engine;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Measure {
+    options: MeasureOptions,
+    schedule: Schedule,
+    writer: Writer,
+    flows: Vec<Flow>,
+    /// Probes that were handed out.
+    made: u64,
+    start: Option<Moment>,
+    /// When the last probe was sent.
+    last_sent: Option<Instant>,
+    /// When the first probe came to the reflector, by its clock.
+    first_arrival: Option<Timestamp>,
+    /// Our own clock, when it was last looked at.
+    looked: Option<Moment>,
+    /// The moment up to which everything that arrived was taken.
+    heard: Option<Instant>,
+    phase: Phase,
+    report: Report<MeasureFigures>,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Sending,
+    /// Replies may still come.
+    Waiting,
+    /// The next closing question is asked at this moment, if a flow lacks an answer.
+    Closing {
+        next: Instant,
+    },
+    Done,
+}
+
+impl Measure {
+    /// An engine with these options.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`MeasureOptions::check`].
+    pub fn new(options: MeasureOptions) -> Result<Self> {
+        options.check()?;
+        let window = Flow::window(options.most_waiting(), options.own.len());
+        Ok(Self {
+            schedule: Schedule::new(&options),
+            writer: Writer::new(&options),
+            flows: (0..options.own.len()).map(|place| Flow::new(SocketId::first(place), window)).collect(),
+            made: 0,
+            start: None,
+            last_sent: None,
+            first_arrival: None,
+            looked: None,
+            heard: None,
+            phase: Phase::Sending,
+            report: Report::default(),
+            options,
+        })
+    }
+
+    /// The moment at which it began.
+    fn start(&mut self, now: Instant, out: &impl Outbox) -> Instant {
+        self.start.get_or_insert_with(|| Moment::new(now, out.clock().utc)).monotonic
+    }
+
+    /// The time from the start on.
+    fn elapsed(&self, now: Instant) -> Duration {
+        self.start.map_or(Duration::ZERO, |start| now.saturating_duration_since(start.monotonic))
+    }
+
+    fn send_due(&mut self, now: Instant, out: &mut impl Outbox) {
+        for _ in 0..BURST {
+            let Some((due, size)) = self.schedule.take(self.elapsed(now)) else { break };
+            self.send(due, size, out);
+        }
+        if self.schedule.due().is_none() {
+            self.phase = Phase::Waiting;
+        }
+    }
+
+    fn send(&mut self, due: Duration, size: usize, out: &mut impl Outbox) {
+        let place = usize::try_from(self.made % self.flows.len() as u64).unwrap_or(0);
+        let flow = &mut self.flows[place];
+        self.made += 1;
+        let clock = out.clock();
+        let time = Timestamp::from_utc(clock.utc, self.options.format);
+        let packet = self.writer.write(&self.options, low(flow.next), time, Purpose::Probe, size);
+        let probe = Probe {
+            place: flow.pushed,
+            due,
+            sent: clock.monotonic,
+            utc: clock.utc,
+            kernel: None,
+            state: State::Waiting,
+        };
+        flow.push(probe, time);
+        out.send(flow.via, &self.options.transmit(), packet);
+        self.report.sent.add(1, packet.len());
+        self.last_sent = Some(clock.monotonic);
+        let sent = self.elapsed(clock.monotonic);
+        self.report.own.lateness.add(sent.saturating_sub(due));
+        self.look_at_clock(clock);
+    }
+
+    /// Notices that our own clock was set.
+    fn look_at_clock(&mut self, clock: Moment) {
+        let Some(before) = self.looked.replace(clock) else { return };
+        let passed = clock.monotonic.saturating_duration_since(before.monotonic);
+        let by = SignedNanoseconds::between(before.utc_at(clock.monotonic), clock.utc);
+        if by.size() > STEP + passed / 1000 {
+            self.report.own.clock.set(self.elapsed(clock.monotonic), by);
+            self.restart_variation();
+        }
+    }
+
+    /// Delays before and after a clock was set have nothing in common.
+    fn restart_variation(&mut self) {
+        self.report.own.forward.variation.restart();
+        self.report.own.reverse.variation.restart();
+    }
+
+    /// Asks the reflector what it counted, unless every flow has its answer.
+    fn close(&mut self, now: Instant, out: &mut impl Outbox) {
+        let is_open = |flow: &Flow| !flow.closing.is_answered();
+        let is_given_up = self.flows.iter().all(|flow| !is_open(flow) || flow.closing.asked.len() > QUESTIONS);
+        if self.made == 0 || is_given_up || self.flows.iter().all(|flow| flow.evidence.is_echo) {
+            self.phase = Phase::Done;
+            return;
+        }
+        let [shortest, longest] = BETWEEN_QUESTIONS;
+        let mut next = later(now, (self.options.wait / 4).clamp(shortest, longest));
+        let (options, size) = (&self.options, self.options.full_size());
+        for flow in self.flows.iter_mut().filter(|flow| !flow.closing.is_answered()) {
+            let number = flow.closing_number();
+            let time = Timestamp::from_utc(out.clock().utc, options.format);
+            flow.closing.asked.push(time);
+            if flow.closing.asked.len() > QUESTIONS {
+                // The last one was asked; its answer may take as long as any.
+                next = next.max(later(now, options.wait));
+                continue;
+            }
+            let packet = self.writer.write(options, low(number), time, Purpose::Closing, size);
+            out.send(flow.via, &options.transmit(), packet);
+            flow.pushed += 1;
+            self.report.sent.add(1, packet.len());
+        }
+        self.phase = Phase::Closing { next };
+    }
+
+    /// Why a datagram is not taken, and what it is if it is.
+    fn read<'a>(
+        &self,
+        datagram: &Datagram<'a>,
+    ) -> std::result::Result<(stamp::Reply, Option<Counters>, Option<ClassOfService>), Reason> {
+        let (source, target) = (datagram.meta.source, self.options.target);
+        if (source.ip(), source.port()) != (target.ip(), target.port()) {
+            return Err(Reason::OtherSource);
+        }
+        if self.phase == Phase::Done {
+            return Err(Reason::AfterEnd);
+        }
+        let (reply, tlvs) = match stamp::Reply::read(datagram.payload, self.options.key.as_ref()) {
+            Ok(read) => read,
+            Err(WrongPacket::NotAuthentic) => return Err(Reason::WrongDigest),
+            Err(_) => return Err(Reason::Undersized),
+        };
+        let counters = tlvs.answered(COUNTERS).and_then(Counters::read);
+        Ok((reply, counters, tlvs.answered(CLASS_OF_SERVICE).and_then(ClassOfService::read)))
+    }
+
+    /// Takes a reply, for the flow of this socket.
+    fn take(&mut self, now: Instant, via: SocketId, reply: &stamp::Reply, counters: Option<Counters>) -> Heard {
+        let is_echo = reply.is_echo();
+        let first = (!is_echo).then(|| *self.first_arrival.get_or_insert(reply.received));
+        let at_reflector = first.map_or(0, |first| reply.received.since(first).0);
+        let incoming = Incoming {
+            probe: if is_echo { reply.sequence } else { reply.request_sequence },
+            time: if is_echo { reply.sent } else { reply.request_sent },
+            number: (!is_echo).then_some(reply.sequence),
+            counters,
+            made: first.map_or_else(SignedNanoseconds::default, |first| reply.sent.since(first)),
+            at: self.elapsed(now),
+            at_reflector: Duration::from_nanos(u64::try_from(at_reflector).unwrap_or(0)),
+        };
+        let wait = self.options.wait;
+        let flow = self.flows.iter_mut().find(|flow| flow.via == via);
+        flow.map_or(Heard::Nothing, |flow| {
+            flow.hear(&incoming, |probe| now.saturating_duration_since(probe.sent) <= wait)
+        })
+    }
+
+    /// Takes the times of the first reply to a probe.
+    fn measure(&mut self, now: Instant, number: u64, via: SocketId, reply: &stamp::Reply, received: SystemTime) {
+        let elapsed = self.elapsed(now);
+        let Some((place, flow)) = self.flows.iter_mut().enumerate().find(|(_, flow)| flow.via == via) else { return };
+        let Some(probe) = flow.probe(number) else { return };
+        let mut answer = Answer { arrived: now, residence: None, delays: None };
+        if !reply.is_echo() {
+            let sent = Timestamp::from_utc(probe.utc, self.options.format);
+            let received = Timestamp::from_utc(received, self.options.format);
+            let residence = reply.sent.since(reply.received);
+            answer.residence = (residence.0 >= 0).then(|| residence.size());
+            answer.delays = Some([reply.received.since(sent), received.since(reply.sent)]);
+        }
+        flow::answer(probe, answer);
+        let Some([forward, reverse]) = answer.delays else { return };
+        let figures = &mut self.report.own;
+        if figures.clock.add(elapsed, forward, reverse).is_some() {
+            self.restart_variation();
+        }
+        // Probes of several flows follow one another, and are no neighbours: each has numbers of its own, far apart.
+        let number = number + ((place as u64) << 48);
+        let figures = &mut self.report.own;
+        figures.forward.add_delay(number, forward);
+        figures.reverse.add_delay(number, reverse);
+    }
+
+    /// Takes what a reply says of traffic classes and hops.
+    fn mark(&mut self, reply: &stamp::Reply, class: Option<ClassOfService>, datagram: &Datagram<'_>) {
+        let sent = self.options.traffic_class;
+        let seen = class.map(|class| class.received_dscp << 2 | class.received_ecn);
+        let (forward, reverse) = (&mut self.report.own.forward, &mut self.report.own.reverse);
+        forward.traffic_class.add(sent, seen);
+        // The reflector was asked for this DSCP; it chooses the ECN field, which it never sets.
+        let asked = class.filter(|class| !class.is_refused).map_or(0, |_| sent & !3);
+        reverse.traffic_class.add(asked, datagram.meta.traffic_class);
+        reply.request_hop_limit.into_iter().for_each(|hops| forward.add_hop_limit(hops));
+        datagram.meta.hop_limit.into_iter().for_each(|hops| reverse.add_hop_limit(hops));
+    }
+
+    fn ignore(&mut self, datagram: &Datagram<'_>, reason: Reason, out: &mut impl Outbox) {
+        self.report.ignored.add(reason, 1);
+        out.emit(Event::Ignored(IgnoredDatagrams::new(datagram.meta, reason, 1)));
+    }
+}
+
+impl Engine for Measure {
+    type Input = MeasureInput;
+    type Figures = MeasureFigures;
+
+    fn receive(&mut self, now: Instant, via: SocketId, datagram: &Datagram<'_>, out: &mut impl Outbox) {
+        self.start(now, out);
+        self.report.received.add(1, datagram.wire_len);
+        self.report.truncated += u64::from(datagram.is_truncated());
+        let (reply, counters, class) = match self.read(datagram) {
+            Ok(read) => read,
+            Err(reason) => return self.ignore(datagram, reason, out),
+        };
+        let received = datagram.meta.received.unwrap_or_else(|| out.clock().utc);
+        match self.take(now, via, &reply, counters) {
+            Heard::Nothing => return self.ignore(datagram, Reason::Unsolicited, out),
+            Heard::First(number) => {
+                self.measure(now, number, via, &reply, received);
+                self.mark(&reply, class, datagram);
+            }
+            Heard::Late => self.report.own.late += 1,
+            Heard::Again => self.report.own.duplicates += 1,
+            Heard::Closing => {}
+        }
+        self.report.own.replies += 1;
+    }
+
+    fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
+        let start = self.start(now, out);
+        let until = self.heard.map_or(now, |heard| heard.min(now));
+        self.retire(until, out);
+        if self.phase == Phase::Sending {
+            self.send_due(now, out);
+        }
+        if self.phase == Phase::Waiting {
+            let end = later(self.last_sent.unwrap_or(start), self.options.wait);
+            if until > end {
+                self.retire(until, out);
+                self.phase = Phase::Closing { next: now };
+            }
+        }
+        if let Phase::Closing { next } = self.phase
+            && (next <= now || self.flows.iter().all(|flow| flow.closing.is_answered()))
+        {
+            self.close(now, out);
+        }
+    }
+
+    fn heard(&mut self, until: Instant) {
+        self.heard = self.heard.max(Some(until));
+    }
+
+    fn next(&self) -> Next {
+        let Some(start) = self.start else { return Next::Datagram };
+        match self.phase {
+            Phase::Done => Next::Done,
+            Phase::Closing { next } => Next::At(next),
+            Phase::Waiting => {
+                Next::At(later(self.last_sent.unwrap_or(start.monotonic), self.options.wait) + Duration::from_nanos(1))
+            }
+            Phase::Sending => {
+                let due = later(start.monotonic, self.schedule.due().unwrap_or_default());
+                // A loss is reported when it is known, not with the next probe.
+                let losses = self.flows.iter().filter_map(|flow| flow.waiting.front());
+                let loss = losses.map(|probe| lost_at(probe, self.options.wait) + Duration::from_nanos(1)).min();
+                Next::At(loss.map_or(due, |loss| loss.min(due)))
+            }
+        }
+    }
+
+    fn precision(&self) -> Option<Duration> {
+        (self.phase == Phase::Sending).then_some(self.options.busy_wait)
+    }
+
+    fn unreachable(&mut self, _now: Instant, _via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
+        self.report.unreachable += 1;
+        out.emit(Event::Unreachable(Refusal::new(unreachable, None, false)));
+    }
+
+    fn sent(&mut self, _now: Instant, via: SocketId, time: &SendTime, _out: &mut impl Outbox) {
+        let Some(flow) = self.flows.iter_mut().find(|flow| flow.via == via) else { return };
+        for place in time.place..time.place.saturating_add(time.count as u64) {
+            if let Some(probe) = flow.at_place(place) {
+                // A clock that was set meanwhile says nothing.
+                probe.kernel = time.at.duration_since(probe.utc).ok().filter(|delay| *delay < Duration::from_secs(1));
+            }
+        }
+    }
+
+    fn failed(&mut self, _now: Instant, via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
+        self.report.send_failed += failure.count as u64;
+        self.report.sent.datagrams -= failure.count as u64;
+        self.report.sent.bytes -= failure.bytes as u64;
+        if let Some(flow) = self.flows.iter_mut().find(|flow| flow.via == via) {
+            for place in failure.place..failure.place.saturating_add(failure.count as u64) {
+                let Some(probe) = flow.at_place(place) else { continue };
+                probe.state = State::Failed;
+                flow.sent -= 1;
+            }
+        }
+        out.emit(Event::SendFailed(SendFailed::new(via, failure)));
+    }
+
+    fn wants_input(&self) -> bool {
+        true
+    }
+
+    fn input(&mut self, _now: Instant, input: MeasureInput, _out: &mut impl Outbox) {
+        match input {
+            MeasureInput::Finish => {
+                self.schedule.end();
+                if self.phase == Phase::Sending {
+                    self.phase = Phase::Waiting;
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, now: Instant, out: &mut impl Outbox) {
+        self.retire(now, out);
+    }
+
+    fn report(&self) -> Report<MeasureFigures> {
+        let mut report = self.report.clone();
+        let figures = &mut report.own;
+        figures.omitted = self.schedule.omitted;
+        for flow in &self.flows {
+            figures.reflector = figures.reflector.and(flow.reflector());
+            figures.sent += flow.sent;
+            figures.restarts += flow.restarts.max(flow.uncounted.restarts());
+            figures.waiting += flow.waiting.iter().filter(|probe| matches!(probe.state, State::Waiting)).count() as u64;
+            figures.forward.reordering.merge(&flow.forward_order.reordering);
+            figures.reverse.reordering.merge(&flow.reverse_order);
+        }
+        if let Some([forward, reverse]) = self.directions() {
+            figures.forward.counts = Some(forward);
+            figures.reverse.counts = Some(reverse);
+        }
+        report
+    }
+}

@@ -1,0 +1,106 @@
+//! What becomes of probes in the end, in the order in which they were sent.
+
+use std::time::{Duration, Instant};
+
+use super::figures::{MeasureFigures, OneWayCounts};
+use super::flow::lost_at;
+use super::probe::{Answer, Probe, State};
+use super::{Measure, MeasureOptions};
+use crate::engine::Outbox;
+use crate::event::{Event, ProbeFate, Probed};
+
+/// How long a kernel's send time is waited for, after a reply came.
+const SEND_TIME: Duration = Duration::from_millis(20);
+
+impl Measure {
+    /// Settles the probes that are answered, failed, or without a reply up to this moment, as far as all before them are.
+    pub(super) fn retire(&mut self, until: Instant, out: &mut impl Outbox) {
+        let Self { options, flows, report, start, .. } = self;
+        let Some(start) = start.map(|start| start.monotonic) else { return };
+        for (place, flow) in flows.iter_mut().enumerate() {
+            while let Some(probe) = flow.waiting.front()
+                && is_settled(probe, until, options)
+            {
+                let fate = settle(&mut report.own, probe, start, options);
+                if options.report_probes {
+                    let sent = probe.sent.saturating_duration_since(start);
+                    out.emit(Event::Probe(Probed::new(place, flow.first, probe.due, sent, fate)));
+                }
+                flow.waiting.pop_front();
+                flow.first += 1;
+            }
+        }
+    }
+
+    /// What is known of each direction, all flows together; nothing where one of them tells nothing.
+    pub(super) fn directions(&self) -> Option<[OneWayCounts; 2]> {
+        let of_flows = self.flows.iter().map(super::flow::Flow::directions);
+        of_flows.reduce(|sum, flow| {
+            let ([forward, reverse], [more_forward, more_reverse]) = (sum?, flow?);
+            Some([forward.and(&more_forward), reverse.and(&more_reverse)])
+        })?
+    }
+}
+
+/// Whether nothing more can change what becomes of a probe.
+fn is_settled(probe: &Probe, until: Instant, options: &MeasureOptions) -> bool {
+    match &probe.state {
+        State::Failed => true,
+        State::Answered(answer) => {
+            !options.send_timestamps
+                || probe.kernel.is_some()
+                || until.saturating_duration_since(answer.arrived) > SEND_TIME
+        }
+        State::Waiting => until > lost_at(probe, options.wait),
+    }
+}
+
+/// Counts what became of a probe.
+fn settle(figures: &mut MeasureFigures, probe: &Probe, start: Instant, options: &MeasureOptions) -> ProbeFate {
+    match &probe.state {
+        State::Failed => {
+            figures.loss_runs.interrupt();
+            ProbeFate::Failed
+        }
+        State::Waiting => {
+            figures.lost += 1;
+            figures.loss_runs.add(true);
+            ProbeFate::Lost
+        }
+        State::Answered(answer) => {
+            figures.answered += 1;
+            figures.loss_runs.add(false);
+            answered(figures, probe, *answer, start, options)
+        }
+    }
+}
+
+/// Measures the round trip of a probe that was answered.
+fn answered(
+    figures: &mut MeasureFigures,
+    probe: &Probe,
+    answer: Answer,
+    start: Instant,
+    options: &MeasureOptions,
+) -> ProbeFate {
+    let response = answer.arrived.saturating_duration_since(start + probe.due);
+    figures.response.add(response);
+    if options.send_timestamps {
+        match probe.kernel {
+            Some(delay) => figures.send_delay.add(delay),
+            None => figures.without_send_time += 1,
+        }
+    }
+    let round_trip = answer.arrived.checked_duration_since(probe.sent + probe.kernel.unwrap_or_default());
+    let is_echo = answer.delays.is_none();
+    let residence = if is_echo { Some(Duration::ZERO) } else { answer.residence };
+    let rtt = round_trip.zip(residence).and_then(|(round_trip, residence)| round_trip.checked_sub(residence));
+    match rtt {
+        Some(rtt) => {
+            figures.rtt.add(rtt);
+            answer.residence.into_iter().for_each(|residence| figures.residence.add(residence));
+        }
+        None => figures.impossible_times += 1,
+    }
+    ProbeFate::Answered { rtt, response, residence: answer.residence.filter(|_| rtt.is_some()), delays: answer.delays }
+}
