@@ -110,6 +110,10 @@
 //! [`impairment`] decides what a bad network does to each datagram, and knows neither sockets nor clocks. The feature `sim` adds
 //! `udpkit::sim`: engines, this crate's and your own, on a virtual network in virtual time.
 //!
+//! # Measuring a path
+//!
+//! [`stamp`] has the packets of STAMP (RFC 8762, RFC 8972), of senders and of reflectors, and knows neither sockets nor clocks.
+//!
 //! # Features
 //!
 //! None is on by default.

@@ -147,3 +147,40 @@ fn answered((request, tlvs): (Request, Tlvs<'_>), packet: &[u8], key: Option<&Ke
     let is_sealed = tlvs.iter().any(|tlv| tlv.kind == HMAC);
     assert!(!is_sealed || answers.has_failed_integrity() == tlvs.has_failed_integrity());
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::stamp::COUNTERS;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_packet_or_none(known in any::<[u8; 16]>(), packet in vec(any::<u8>(), 0..200)) {
+            stamp(&[&known[..], &packet].concat());
+        }
+
+        #[test]
+        fn any_extensions_are_answered_one_by_one(
+            known in any::<[u8; 16]>(), is_sealed: bool, kinds in vec(prop_oneof![0u8..12, Just(240), any::<u8>()], 0..6),
+            lengths in vec(prop_oneof![Just(4u8), Just(12), Just(16), Just(64), Just(72), 0..90u8], 6), fill in any::<[u8; 90]>(),
+            cut in 0usize..40,
+        ) {
+            let mut packet = [&known[..], &[7; BASE_LEN]].concat();
+            // Whether `known` has the extensions sealed, which then have headers of two octets.
+            packet[0] = if is_sealed { packet[0] | 3 } else { packet[0] & !2 };
+            for (kind, len) in kinds.iter().zip(lengths) {
+                packet.extend(if is_sealed { vec![*kind, len] } else { vec![0x80, *kind, 0, len] });
+                let mut value = fill[..usize::from(len)].to_vec();
+                if *kind == COUNTERS && len >= 64 {
+                    value.splice(..8, *b"udpk\x01\x01\x00\x00");
+                }
+                packet.extend(value);
+            }
+            packet.truncate(packet.len() - cut.min(packet.len() - 16));
+            stamp(&packet);
+        }
+    }
+}

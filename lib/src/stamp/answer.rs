@@ -184,8 +184,9 @@ pub fn answer(request: &Request, tlvs: &Tlvs<'_>, facts: &Facts, reply: &mut Vec
 fn mark_all(extensions: &mut [u8]) {
     let mut at = 0;
     while let Some(piece) = Piece::read(extensions, at) {
-        let unrecognized = if is_known(piece.kind, &extensions[piece.value.clone()]) { 0 } else { UNRECOGNIZED };
-        let malformed = if piece.is_cut { MALFORMED } else { 0 };
+        let value = &extensions[piece.value.clone()];
+        let unrecognized = if is_known(piece.kind, value) { 0 } else { UNRECOGNIZED };
+        let malformed = if piece.is_cut || !fits(piece.kind, value) { MALFORMED } else { 0 };
         extensions[at] = unrecognized | malformed | INTEGRITY_FAILED;
         at = piece.value.end;
     }
@@ -326,8 +327,7 @@ impl Filling<'_> {
 
     fn counters(&self, value: &mut [u8]) -> bool {
         let (Some(counters), Some(asked)) = (self.facts.counters, Counters::read(value)) else { return false };
-        let load = asked.load.map(|_| counters.load.unwrap_or_default());
-        Counters { purpose: asked.purpose, load, ..counters }.put(value);
+        Counters { purpose: asked.purpose, ..counters }.put(value);
         true
     }
 }

@@ -101,7 +101,7 @@ impl Counters {
         buffer
     }
 
-    /// Writes it over a value of the right length.
+    /// Writes it over a value of the right length, which says whether there is a load.
     pub(super) fn put(&self, value: &mut [u8]) {
         put(value, 0, MAGIC);
         value[4] = VERSION;

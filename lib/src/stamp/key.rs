@@ -55,3 +55,24 @@ impl fmt::Debug for Key {
         f.write_str("Key")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_the_first_half_of_hmac_sha_256() {
+        // RFC 4231, case 2, and case 6, whose key is longer than a block.
+        let digest = |key: &[u8], parts| Key::new(key).digest(parts);
+        let expected = 0x5bdc_c146_bf60_754e_6a04_2426_0895_75c7_u128.to_be_bytes();
+        assert_eq!(digest(b"Jefe", [b"what do ya want ", b"for nothing?"]), expected);
+        let expected = 0x60e4_3159_1ee0_b67f_0d8a_26aa_cbf5_b77f_u128.to_be_bytes();
+        let text: &[u8] = b"Test Using Larger Than Block-Size Key - Hash Key First";
+        assert_eq!(digest(&[0xaa; 131], [text, b""]), expected);
+        let key = Key::new(b"Jefe");
+        let digest = key.digest([text, b""]);
+        assert!(key.verifies([text, b""], &digest));
+        assert!(!key.verifies([text, b""], &digest[..15]) && !key.verifies([text, b""], &[]));
+        assert!(!key.verifies([text, b"."], &digest));
+    }
+}
