@@ -124,6 +124,7 @@ mod tests {
         "count",
         "duration",
         "interfaces",
+        "key_file",
         "local",
         "port",
         "rate",

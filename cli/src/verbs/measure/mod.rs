@@ -5,5 +5,6 @@ mod chance;
 mod compare;
 mod explain;
 mod fail_if;
+mod named;
 mod readings;
 mod targets;

@@ -71,7 +71,7 @@ impl Readings {
 
     /// How long the run took, in nanoseconds.
     pub(super) fn duration_ns(&self) -> Option<f64> {
-        self.0.pointer("/duration_ns")?.as_f64()
+        self.0.pointer("/elapsed_ns")?.as_f64()
     }
 
     /// A number at a place in the summary.
