@@ -123,6 +123,7 @@ mod tests {
     const DIFFERENT: &[&str] = &[
         "count",
         "duration",
+        "idle",
         "interfaces",
         "key_file",
         "local",
