@@ -77,7 +77,7 @@ fn how(line: &str) -> How {
         return How::Not("tests/relay_control.rs runs it beside a relay");
     }
     match line.split(' ').nth(1) {
-        Some("serve" | "listen" | "relay") => How::UntilStopped,
+        Some("serve" | "listen" | "reflect" | "relay") => How::UntilStopped,
         Some("send" | "broadcast" | "replay" | "interfaces" | "man" | "completions") => How::ToItsEnd,
         _ if line.starts_with("source <(udp ") => How::ToItsEnd,
         _ => panic!("how is this to be run? {line}"),
@@ -144,6 +144,10 @@ impl Stage {
         let files = Scratch::new();
         files.file("house.toml", "[[rule]]\nreply = 'pong'\n");
         files.file("evening.toml", "[[at]]\ntime = '1h'\nboth.loss = '5%'\n");
+        std::fs::create_dir(files.path().join("keys")).expect("the directory is ours");
+        for name in ["probe.key", "keys/7.key"] {
+            files.secret(name, "correct horse battery staple");
+        }
         files.file("cmds", "one\ntwo\n");
         files.file("msearch", "M-SEARCH * HTTP/1.1\r\n\r\n");
         let mut peer = Place::On(&lan, "h2").udp(PEER);
@@ -314,6 +318,11 @@ fn examples_of_broadcast_can_be_run() {
 }
 
 #[test]
+fn examples_of_reflect_can_be_run() {
+    run_all(&of_help("reflect"));
+}
+
+#[test]
 fn examples_of_relay_can_be_run() {
     run_all(&of_help("relay"));
 }
@@ -325,7 +334,7 @@ fn examples_of_replay_can_be_run() {
 
 #[test]
 fn all_other_examples_can_be_run() {
-    const OWN: [&str; 6] = ["serve", "send", "listen", "broadcast", "relay", "replay"];
+    const OWN: [&str; 7] = ["serve", "send", "listen", "broadcast", "reflect", "relay", "replay"];
     let verbs = VERBS.iter().filter(|verb| !OWN.contains(verb));
     run_all(&verbs.chain([&""]).flat_map(|verb| of_help(verb)).collect::<Vec<_>>());
 }

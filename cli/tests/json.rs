@@ -187,6 +187,20 @@ fn relayed() -> Vec<Outcome> {
     vec![relay.stop(), Place::Here.run(&["relay", "--explain", file, "1", "--json"])]
 }
 
+/// What a reflector prints whose keys are read again.
+fn reflected() -> Outcome {
+    let scratch = Scratch::new();
+    let file = scratch.secret("probe.key", "0123456789abcdef");
+    let arguments = ["reflect", "127.0.0.1:0", "--key-file", &file, "--status", "20ms", "--json"];
+    let (mut reflector, addresses) = Place::Here.waiting(&arguments);
+    reflector.until(|line| line.contains(r#""type":"keys""#));
+    reflector.signal("HUP");
+    reflector.until(|line| line.contains(r#""type":"keys""#));
+    Place::Here.python_says(SEND, &[&addresses[0].port().to_string(), "1", "44"]);
+    reflector.until(|line| line.contains(r#""type":"status""#) && line.contains(r#""undersized":1"#));
+    reflector.stop()
+}
+
 #[test]
 fn every_type_of_the_schema_is_printed() {
     if !require("python3") {
@@ -195,7 +209,7 @@ fn every_type_of_the_schema_is_printed() {
     let (Some(sent), Some(reopened), Some(refused), Some(stepped)) = (sent(), reopened(), refused(), stepped()) else {
         return;
     };
-    let outcomes = [served(), listened(), sent, vec![reopened, refused, stepped], replayed(), relayed()];
+    let outcomes = [served(), listened(), sent, vec![reopened, refused, stepped, reflected()], replayed(), relayed()];
     let printed: BTreeSet<_> = outcomes.iter().flatten().flat_map(types_of).collect();
     assert_eq!(printed, types().into_iter().collect());
 }

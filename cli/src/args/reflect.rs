@@ -17,15 +17,14 @@ use crate::words::units;
 const PORT: &str = "862";
 
 /// What the help shows first, and all that `-h` shows.
-pub(super) const MOST_USED: &[&str] =
-    &["port", "key_file", "keys", "max_rate", "twamp_light", "metrics", "json", "verbose"];
+pub(super) const MOST_USED: &[&str] = &["key_file", "keys", "max_rate", "twamp_light", "count", "json", "verbose"];
 
 /// The examples of the help; `-h` shows the first three.
 pub(super) const EXAMPLES: &[Example] = &[
     ("udp reflect", "answer 'udp measure' from everywhere, on port 862"),
     ("udp reflect 127.0.0.1:8620", "on this host only, on a port that needs no root"),
-    ("udp reflect --key-file probe.key", "only those who have the key"),
-    ("udp reflect --keys /etc/udp/keys", "a key for each session identifier: 7.key; SIGHUP reloads them"),
+    ("udp reflect --key-file probe.key", "answer those who have the key"),
+    ("udp reflect --keys keys", "keys/7.key for session identifier 7; SIGHUP reads all again"),
     ("udp reflect --twamp-light -v", "routers that speak TWAMP Light, too; show each reply"),
     ("udp reflect --rate-limit off --max-rate 200000", "fast tests, with a bound for all together"),
     #[cfg(feature = "http")]
@@ -69,16 +68,20 @@ pub(crate) struct ReflectArgs {
     /// Answer only requests made with the key in this file
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
-    /// Answer only requests made with the key of their session identifier: 7.key in this directory
+    /// The same, with a key for each session identifier: DIR/7.key ...
     ///
     /// With --key-file, that key is for identifiers without one. SIGHUP reads them all again; where one cannot be used, the old ones
     /// stay. Sessions go on.
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub(crate) keys: Option<PathBuf>,
-    /// Also answer requests of 14 to 43 bytes, as TWAMP Light sends them, with 44
-    #[arg(long)]
+    /// Also answer the short requests of TWAMP Light, with longer replies
+    ///
+    /// Those of 14 to 43 bytes, with 44: to others they are too short.
+    #[arg(long, conflicts_with_all = ["key_file", "keys"])]
     pub(crate) twamp_light: bool,
-    /// Send at most N replies a second, to all together [default: no limit]
+    /// Send at most N replies a second [default: no limit]
+    ///
+    /// To all together; --rate-limit is for each network.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_rate: Option<u32>,
     /// Sessions at a time; for another one, that which was idle longest is forgotten

@@ -454,6 +454,14 @@ impl Scratch {
         std::fs::write(&path, bytes).expect("a file can be written");
         path.to_str().expect("it is text").to_owned()
     }
+
+    /// A file with these bytes in it, which others may not read.
+    pub(crate) fn secret(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.file(name, "");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("the file is ours");
+        self.file(name, bytes)
+    }
 }
 
 impl Drop for Scratch {
@@ -541,8 +549,8 @@ pub(crate) fn reply_of_a_hundred() -> String {
 }
 
 /// The verbs of the command.
-pub(crate) const VERBS: [&str; 9] =
-    ["serve", "send", "listen", "broadcast", "relay", "replay", "interfaces", "completions", "man"];
+pub(crate) const VERBS: [&str; 10] =
+    ["serve", "send", "listen", "broadcast", "reflect", "relay", "replay", "interfaces", "completions", "man"];
 
 /// The commands among the examples of a help text, without the word `udp` and what is done with their output.
 pub(crate) fn examples(help: &str) -> Vec<String> {

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn no_word_stands_in_two_rows_of_a_verb() {
-        for verb in ["udp", "serve", "send", "listen", "broadcast", "relay", "replay"] {
+        for verb in ["udp", "serve", "send", "listen", "broadcast", "reflect", "relay", "replay"] {
             let rows = table::OPTIONS.iter().filter(|habit| habit.is_of(verb) && habit.verbs != "*");
             let mut seen = HashSet::new();
             for word in rows.flat_map(Habit::words) {

@@ -144,6 +144,10 @@ udp_serve_ignored_datagrams_total{reason="queue_full"} 0
 udp_serve_ignored_datagrams_total{reason="after_end"} 0
 udp_serve_ignored_datagrams_total{reason="too_many_peers"} 0
 udp_serve_ignored_datagrams_total{reason="socket_closed"} 0
+udp_serve_ignored_datagrams_total{reason="undersized"} 0
+udp_serve_ignored_datagrams_total{reason="unknown_key"} 0
+udp_serve_ignored_datagrams_total{reason="wrong_digest"} 0
+udp_serve_ignored_datagrams_total{reason="max_rate"} 0
 # HELP udp_serve_truncated_datagrams_total Datagrams cut off on receipt; counted elsewhere, too.
 # TYPE udp_serve_truncated_datagrams_total counter
 udp_serve_truncated_datagrams_total 0
