@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use udpkit::event::{PeerChange, PeerChanged};
+use udpkit::event::{Impaired, PeerChange, PeerChanged};
 use udpkit::impairment::{ImpairmentOptions, Queue, Rate};
 use udpkit::sim::{Host, HostId, Network};
 use udpkit::verbs::{
@@ -41,12 +41,17 @@ fn plan(net: &Network<'_>, to: &str, payloads: impl IntoIterator<Item = Vec<u8>>
     times.zip(payloads.into_iter().map(act)).collect()
 }
 
+/// What a link does from now on: whose, which way, what.
+type Said = (Option<AddressNetwork>, Direction, Option<ImpairmentOptions>);
+
 /// A relay, a target that sends everything back, and what the relay says of its peers.
 struct Setting {
     net: Network<'static>,
     relay: HostId<RelayEngine>,
     target: HostId<Probe>,
     changes: Rc<RefCell<Vec<(SocketAddr, PeerChange)>>>,
+    /// What it says of its links.
+    impaired: Rc<RefCell<Vec<Said>>>,
 }
 
 impl Setting {
@@ -54,17 +59,22 @@ impl Setting {
         let mut net = Network::new(1);
         let options = options(RelayOptions::new(address(SERVER)).own([address(RELAY)]));
         let changes = Rc::<RefCell<Vec<_>>>::default();
-        let noted = Rc::clone(&changes);
+        let impaired = Rc::<RefCell<Vec<_>>>::default();
+        let (noted, said) = (Rc::clone(&changes), Rc::clone(&impaired));
         let note = move |event: Event<'_>| {
-            if let Event::Peer(PeerChanged { peer, change, .. }) = event {
-                noted.borrow_mut().push((peer, change));
+            match event {
+                Event::Peer(PeerChanged { peer, change, .. }) => noted.borrow_mut().push((peer, change)),
+                Event::Impaired(Impaired { network, direction, options, .. }) => {
+                    said.borrow_mut().push((network, direction, options.cloned()));
+                }
+                _ => {}
             }
             ControlFlow::Continue(())
         };
         let relay = net.add(relay_host(address(RELAY)), RelayEngine::new(options).unwrap(), note).unwrap();
         let echo = Probe { echoes: true, ..Probe::default() };
         let target = net.add(Host::at(address(SERVER)), echo, silent).unwrap();
-        Self { net, relay, target, changes }
+        Self { net, relay, target, changes, impaired }
     }
 
     fn peer(&mut self, at: SocketAddr, plan: Vec<(Instant, Act)>) -> HostId<Probe> {
@@ -284,8 +294,14 @@ fn a_peer_takes_the_first_of_its_networks_in_the_scenario_that_was_handed_over_l
     let [wide, narrow]: [AddressNetwork; 2] = ["10.0.0.0/16", "10.0.1.0/24"].map(|network| network.parse().unwrap());
     let lossy = PeerImpairments::new(narrow).up(ImpairmentOptions::default().loss(1.0));
     let mut setting = Setting::new(|options| options.peers([lossy.clone()]));
-    let peers = [PeerImpairments::new(wide), lossy];
+    let peers = [PeerImpairments::new(wide), lossy.clone()];
     setting.input(RelayInput::Scenario(Box::new(RelayScenario::default().peers(peers))));
+    // Each link is said to do what it does, once.
+    let nothing = ImpairmentOptions::default;
+    let said = [(None, nothing()), (Some(wide), nothing()), (Some(narrow), lossy.up)].into_iter();
+    let said = said.flat_map(|(whose, up)| [(whose, Direction::Up, up), (whose, Direction::Down, nothing())]);
+    let said: Vec<_> = said.map(|(network, direction, options)| (network, direction, Some(options))).collect();
+    assert_eq!(*setting.impaired.borrow(), said);
     setting.say("10.0.1.1:1", b"x");
     assert_eq!(setting.at_target().len(), 1);
 }

@@ -61,13 +61,16 @@ impl RelayEngine {
             }
         }
         let own = peers.iter().map(|peer| (Some(peer.network), &peer.up, &peer.down));
-        for (network, up, down) in [(None, &up, &down)].into_iter().chain(own) {
-            for (direction, options) in [(Direction::Up, up), (Direction::Down, down)] {
-                self.impair(now, LinkChange { network, direction, options: options.clone() }, out)?;
-            }
+        let all = || [(None, &up, &down)].into_iter().chain(own.clone());
+        for (network, up, down) in all() {
+            self.links(now).change(network, Direction::Up, up.clone())?;
+            self.links(now).change(network, Direction::Down, down.clone())?;
         }
         self.links(now).sort_as(&peers);
         self.assign_links();
+        for (network, ..) in all() {
+            Direction::ALL.iter().for_each(|&direction| self.report_link(now, network, direction, out));
+        }
         self.set_scenario(steps.clone());
         (self.options.up, self.options.down, self.options.peers) = (up, down, peers);
         self.options.scenario = steps;
