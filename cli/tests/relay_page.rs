@@ -243,7 +243,9 @@ fn what_happens_in_the_relay_is_seen_on_the_page() {
     (0..2).for_each(|_| drop(received(&peer)));
     // Numbers begin again, and so does the list, however many come until the next state.
     request(&page.control, "POST", "/api/reset", None);
-    (0..6).for_each(|_| drop(peer.send(b"afresh").unwrap()));
+    for _ in 0..6 {
+        peer.send(b"afresh").unwrap();
+    }
     (0..10).for_each(|_| drop(received(&peer)));
     page.browser.until(&row("6 copy", "doubled"));
     page.browser.until("document.querySelectorAll('#rows tr[data-direction=up]').length === 11");
@@ -429,6 +431,10 @@ fn it_fits_a_small_screen_and_a_large_one() {
                      .map((label) => label.textContent).join()",
                 );
                 assert_eq!(cut, "", "in {width}, {language}");
+                let columns = page.browser.value(
+                    "new Set([...document.querySelectorAll('#charts figure')].map((chart) => chart.offsetLeft)).size",
+                );
+                assert_ne!(columns, 3, "one of four charts is alone in {width}, {language}");
             }
         }
     }

@@ -9,7 +9,8 @@ type Links = (Option<Network>, [Words; 2]);
 
 /// A scenario that does from its start what these links do: first those of all peers that have none of their own.
 pub(super) fn scenario(seed: u64, links: &[Links]) -> String {
-    let mut text = format!("# What the links of a relay did. It changes nothing later.\nseed = {seed}\n");
+    let mut text =
+        format!("# What the links of a relay did when this was written. Nothing changes later.\nseed = {seed}\n");
     for (network, [up, down]) in links {
         if let Some(network) = network {
             // Of its own in both directions, so that it has nothing of what all have.

@@ -1,7 +1,7 @@
 //! Requests that change what the relay does.
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{Method, StatusCode, Uri};
 use serde::Deserialize;
@@ -20,16 +20,11 @@ use crate::words::excerpt::{LONGEST_ERROR, shortened};
 use crate::words::impairments::{Changes, Files, Mistake, Words};
 
 type Body = Result<Bytes, BytesRejection>;
+type Which = Result<Path<String>, PathRejection>;
 
 /// Sets the impairments of links: these and no others (PUT), or these, too (PATCH).
-pub(super) async fn impair(
-    State(desk): State<Desk>,
-    method: Method,
-    Path(which): Path<String>,
-    uri: Uri,
-    body: Body,
-) -> Outcome {
-    let directions = directions(&which)?;
+pub(super) async fn impair(State(desk): State<Desk>, method: Method, which: Which, uri: Uri, body: Body) -> Outcome {
+    let directions = directions(&word(which)?)?;
     let network = network(&uri)?;
     let words = impairments(body)?;
     let changes = {
@@ -52,8 +47,9 @@ pub(super) async fn impair(
 }
 
 /// Ends the links that a network has for itself.
-pub(super) async fn forget(State(desk): State<Desk>, Path(which): Path<String>, uri: Uri, body: Body) -> Outcome {
+pub(super) async fn forget(State(desk): State<Desk>, which: Which, uri: Uri, body: Body) -> Outcome {
     no_body(body)?;
+    let which = word(which)?;
     let Some(network) = network(&uri)?.filter(|_| which == "both") else {
         let error = "only the links that a network has for itself can be taken away, and both of them";
         let hint = "DELETE /api/impairments/both?peer=NETWORK; PUT {} to take all impairments off a link";
@@ -165,6 +161,12 @@ fn payload(text: Option<&str>, hex: Option<&str>) -> Result<Vec<u8>, Refusal> {
         }
         (Some(_), Some(_)) => Err(bad("there are two payloads", "give \"text\" or \"hex\"")),
     }
+}
+
+/// The last word of the path.
+fn word(which: Which) -> Result<String, Refusal> {
+    let Path(word) = which.map_err(|error| bad(format!("cannot read the path: {}", error.body_text()), ""))?;
+    Ok(word)
 }
 
 /// The directions that a word means.

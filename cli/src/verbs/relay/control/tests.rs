@@ -220,6 +220,7 @@ fn mistakes_are_refused_with_advice_and_change_nothing() {
     assert_eq!(world.refused("PUT /api/impairments/up", &deep).0, 400);
     assert_eq!(world.refused("PUT /api/impairments/up", &"x".repeat(64 * 1024 + 1)).0, 413);
     assert_eq!(world.refused("PUT /api/impairments/sideways", "{}").0, 400);
+    assert!(world.refused("PUT /api/impairments/%ff", "{}").1.starts_with("cannot read the path: "));
     assert_eq!(world.refused("PUT /api/impairments/up?peer=somebody", "{}").0, 400);
     assert_eq!(world.refused("PUT /api/impairments/up?pear=::/0", "{}").0, 400);
     let state = world.get("/api/state");
@@ -388,7 +389,7 @@ fn what_the_command_leaves_out_is_said_and_is_in_the_scenario() {
     let answer = world.ask("GET /api/scenario", "");
     assert_eq!(
         answer.body,
-        "# What the links of a relay did. It changes nothing later.\nseed = 7\nup = { loss = \"5%\" }\ndown = { loss = \"5%\" }\n\n\
+        "# What the links of a relay did when this was written. Nothing changes later.\nseed = 7\nup = { loss = \"5%\" }\ndown = { loss = \"5%\" }\n\n\
          [[peer]]\nnetwork = \"10.0.0.0/8\"\nlike = \"none\"\nup = { delay = \"40ms\" }\ndown = { loss = \"5%\" }\n"
     );
     assert!(answer.headers.contains(&"content-type: application/toml".to_owned()), "{answer:?}");
