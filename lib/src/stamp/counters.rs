@@ -22,7 +22,8 @@ pub enum Purpose {
 
 /// What a reflector has counted in a session, the request that it answers included (TLV 240, experimental, of this project).
 ///
-/// A request has zeros. A reflector that does not know it copies it, marked as unrecognised. With it, loss, duplication and reordering
+/// A request has zeros. A reflector that does not know it copies it, marked as unrecognised, or as recognised where it has another
+/// experiment with this type ([`is_answered`](Self::is_answered)). With it, loss, duplication and reordering
 /// are known exactly in each direction. The value has 64 octets, or 72 with `load`, big-endian: `udpk`, version (1), purpose (1),
 /// reserved (2), then each count in 8.
 ///
@@ -38,7 +39,7 @@ pub enum Purpose {
 pub struct Counters {
     /// What the request is for.
     pub purpose: Purpose,
-    /// A number that the reflector drew when the session began: another one says that it began anew.
+    /// A number that the reflector drew when the session began, never 0: another one says that it began anew.
     pub epoch: u64,
     /// Requests that arrived, each copy of one included.
     pub arrivals: u64,
@@ -90,6 +91,12 @@ impl Counters {
             unanswered: count(6),
             load: (value.len() == Self::LEN_WITH_LOAD).then(|| count(7)),
         })
+    }
+
+    /// Whether a reflector filled them in, and did not just copy those of a request.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.epoch != 0
     }
 
     /// Writes the value in place of what the buffer holds, and returns it.

@@ -229,7 +229,8 @@ impl Measure {
             Err(WrongPacket::NotAuthentic) => return Err(Reason::WrongDigest),
             Err(_) => return Err(Reason::Undersized),
         };
-        let counters = tlvs.answered(COUNTERS).and_then(Counters::read);
+        // Where the type is another experiment's, a reflector may copy what we sent as something that it knows.
+        let counters = tlvs.answered(COUNTERS).and_then(Counters::read).filter(Counters::is_answered);
         Ok((reply, counters, tlvs.answered(CLASS_OF_SERVICE).and_then(ClassOfService::read)))
     }
 
@@ -437,5 +438,45 @@ impl Engine for Measure {
             figures.reverse.counts = Some(reverse);
         }
         report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datagram::Meta;
+    use crate::stamp::{ErrorEstimate, Reply, TimestampFormat, TlvWriter};
+
+    #[test]
+    fn counters_that_nobody_filled_in_are_none() {
+        let target = ([127, 0, 0, 1], 862).into();
+        let engine = Measure::new(MeasureOptions::new(target).own(vec![([127, 0, 0, 1], 40_000).into()])).unwrap();
+        let error = ErrorEstimate::unsynchronized(TimestampFormat::Ntp);
+        let time = Timestamp::from_bits(1 << 63, error.format);
+        let reply = Reply {
+            sequence: 0,
+            sent: time,
+            error,
+            ssid: 0,
+            received: time,
+            request_sequence: 0,
+            request_sent: time,
+            request_error: error,
+            request_hop_limit: None,
+        };
+        let read = |counters: Counters| {
+            let mut packet = Vec::new();
+            reply.write(None, &mut packet);
+            let mut tlvs = TlvWriter::after(&mut packet);
+            tlvs.push(COUNTERS, counters.write(&mut Vec::new()));
+            // As stamp-suite marks it, for which the type is the pattern of padding: known, and of the reflector.
+            packet[44] = 0x10;
+            let meta = Meta::new(target);
+            engine.read(&Datagram { payload: &packet, wire_len: packet.len(), meta: &meta }).unwrap().1
+        };
+        let copied = Counters::request(Purpose::Probe);
+        assert_eq!(read(copied), None);
+        let answered = Counters { epoch: 7, ..copied };
+        assert_eq!(read(answered), Some(answered));
     }
 }
