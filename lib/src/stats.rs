@@ -167,18 +167,16 @@ impl Quantiles {
         Duration::from_nanos(nanoseconds).min(self.largest)
     }
 
-    /// Hands on each time that it holds, as much more than was measured as its digits allow, and how often it was added; in
+    /// The times that it holds, in nanoseconds, as much more than was measured as its digits allow, and how often each was added; in
     /// ascending order.
-    pub(crate) fn for_each(&self, mut each: impl FnMut(Duration, u64)) {
-        for cell in self.histogram.iter().flat_map(Histogram::iter_recorded) {
-            let time = Duration::from_nanos(cell.value_iterated_to()).min(self.largest);
-            each(time, cell.count_since_last_iteration());
-        }
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let recorded = self.histogram.iter().flat_map(Histogram::iter_recorded);
+        recorded.map(|cell| (cell.value_iterated_to(), cell.count_since_last_iteration()))
     }
 
     /// The time of this rank, from 1, in ascending order.
     #[expect(clippy::cast_precision_loss, reason = "counts below 2^52")]
-    fn ranked(&self, rank: u64) -> Duration {
+    pub(crate) fn ranked(&self, rank: u64) -> Duration {
         // Half a rank less, so that no rounding leads to the next.
         self.at((rank as f64 - 0.5) / self.count().max(1) as f64)
     }
@@ -266,11 +264,13 @@ impl SignedQuantiles {
         sizes
     }
 
-    /// Hands on each time that it holds, as [`Quantiles::for_each`] does, but in no order.
-    pub(crate) fn for_each(&self, mut each: impl FnMut(SignedNanoseconds, u64)) {
-        let whole = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
-        self.negative.for_each(|time, count| each(SignedNanoseconds(-whole(time)), count));
-        self.positive.for_each(|time, count| each(SignedNanoseconds(whole(time)), count));
+    /// The times that it holds, and how often each was added, as [`Quantiles::cells`] has them; in ascending order.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (SignedNanoseconds, u64)> + '_ {
+        let whole = |(nanoseconds, count)| (i64::try_from(nanoseconds).unwrap_or(i64::MAX), count);
+        let mut negative: Vec<_> = self.negative.cells().map(whole).collect();
+        negative.reverse();
+        let negative = negative.into_iter().map(|(size, count)| (SignedNanoseconds(-size), count));
+        negative.chain(self.positive.cells().map(whole).map(|(time, count)| (SignedNanoseconds(time), count)))
     }
 
     /// The time that this part of them, over 0 and up to 1, does not exceed: 0.5 is the median; zero without any. Its size is at
@@ -283,8 +283,13 @@ impl SignedQuantiles {
         reason = "ranks, of counts below 2^53"
     )]
     pub fn at(&self, part: f64) -> SignedNanoseconds {
-        let (below, count) = (self.negative.count(), self.count());
-        let rank = ((part * count as f64).ceil().max(1.0) as u64).min(count.max(1));
+        let count = self.count();
+        self.ranked(((part * count as f64).ceil().max(1.0) as u64).min(count.max(1)))
+    }
+
+    /// The time of this rank, from 1, in ascending order.
+    pub(crate) fn ranked(&self, rank: u64) -> SignedNanoseconds {
+        let below = self.negative.count();
         let whole = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
         if rank <= below {
             // The smallest is the farthest from zero: it is counted from the other end.

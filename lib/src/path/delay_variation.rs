@@ -165,6 +165,7 @@ struct AboveSmallest {
     /// The delays less the base.
     above_base: SignedQuantiles,
     smallest: SignedNanoseconds,
+    largest: SignedNanoseconds,
 }
 
 impl Default for AboveSmallest {
@@ -174,6 +175,7 @@ impl Default for AboveSmallest {
             base: None,
             above_base: SignedQuantiles::with_digits(DIGITS),
             smallest: SignedNanoseconds(i64::MAX),
+            largest: SignedNanoseconds(i64::MIN),
         }
     }
 }
@@ -181,6 +183,7 @@ impl Default for AboveSmallest {
 impl AboveSmallest {
     fn add(&mut self, delay: SignedNanoseconds) {
         self.smallest = self.smallest.min(delay);
+        self.largest = self.largest.max(delay);
         if let Some(base) = self.base {
             return self.above_base.add(less(delay, base));
         }
@@ -199,12 +202,12 @@ impl AboveSmallest {
             quantiles.add(less(*delay, self.smallest).size());
         }
         if let Some(base) = self.base {
-            let lower = less(base, self.smallest);
-            self.above_base.for_each(|above, count| {
+            let (lower, most) = (less(base, self.smallest), less(self.largest, self.smallest).size());
+            for (above, count) in self.above_base.cells() {
                 // What is below the base was rounded down, past the smallest perhaps.
                 let time = above.0.saturating_add(lower.0).max(0).unsigned_abs();
-                quantiles.add_many(Duration::from_nanos(time), count);
-            });
+                quantiles.add_many(Duration::from_nanos(time).min(most), count);
+            }
         }
         quantiles
     }
@@ -292,7 +295,8 @@ mod tests {
             let mut above: Vec<_> = sent.iter().map(|(_, delay, _)| (delay - smallest).unsigned_abs()).collect();
             above.sort_unstable();
             let pdv = variation.pdv();
-            prop_assert_eq!(pdv.count(), above.len() as u64);
+            let largest = Duration::from_nanos(above.last().copied().unwrap_or(0));
+            prop_assert_eq!((pdv.count(), pdv.largest()), (above.len() as u64, largest));
             for (quarter, part) in [(1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0)].into_iter().filter(|_| !above.is_empty()) {
                 let rank = (quarter * above.len()).div_ceil(4);
                 let off = i128::from(above[rank - 1]) - i128::try_from(pdv.at(part).as_nanos()).unwrap();

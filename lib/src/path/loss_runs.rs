@@ -156,6 +156,20 @@ impl LossRuns {
         self.mean_burst().map(|mean| mean * received).filter(|ratio| *ratio > 0.0)
     }
 
+    /// How many losses that come as these do say as much as one that is independent of all others: 1, and more where a loss follows a
+    /// loss more often than it would by chance (the variance of a two-state chain: (1 + c) / (1 - c), where c is the correlation of
+    /// neighbours). For [`RatioSample::inflation`](super::RatioSample::inflation).
+    #[must_use]
+    pub fn clumping(&self) -> f64 {
+        let (Some(after_loss), Some(lost)) = (self.loss_after_loss(), ratio(self.lost, self.probes)) else {
+            return 1.0;
+        };
+        // A run that never ended says no more than a single loss.
+        let correlation = (after_loss - lost) / (1.0 - lost);
+        let most = self.mean_burst().unwrap_or(1.0) * 2.0;
+        ((1.0 + correlation) / (1.0 - correlation)).clamp(1.0, most.max(1.0))
+    }
+
     fn end_run(&mut self) {
         if self.run > 0 {
             self.lengths.add(self.run);

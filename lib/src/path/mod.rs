@@ -25,9 +25,13 @@
 mod attribution;
 mod clock_offset;
 mod delay_variation;
+mod difference;
 mod duplication;
 mod lengths;
 mod loss_runs;
+mod percentile;
+mod proportion;
+mod quality;
 mod reordering;
 mod replies;
 mod rtp_jitter;
@@ -35,9 +39,16 @@ mod rtp_jitter;
 pub use attribution::{Attribution, DirectionBounds, Numbering, Seen, attribute};
 pub use clock_offset::{ClockOffset, ClockStep, Drift, OffsetEstimate};
 pub use delay_variation::DelayVariation;
+pub use difference::{
+    DistributionDifference, RatioDifference, RatioSample, TimeDifference, TimeSample, distributions_differ,
+    ratios_differ, times_differ,
+};
 pub use duplication::Duplication;
 pub use lengths::Lengths;
 pub use loss_runs::LossRuns;
+pub use percentile::Percentile;
+pub use proportion::Proportion;
+pub use quality::{Codec, Quality};
 pub use reordering::Reordering;
 pub use replies::Replies;
 pub use rtp_jitter::RtpJitter;
