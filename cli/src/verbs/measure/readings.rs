@@ -54,12 +54,12 @@ impl Readings {
         self.0.pointer(&path)?.as_f64()
     }
 
-    /// How many things a count or a percentage is a part of.
+    /// How many things a percentage is a part of.
     pub(super) fn base(&self, figure: Figure) -> Option<Known> {
         match figure.quantity {
-            Quantity::Lost | Quantity::Loss => self.base_of(figure.scope, "lost"),
-            Quantity::Duplicates | Quantity::Duplication => self.base_of(figure.scope, "duplicates"),
-            Quantity::Reordered | Quantity::Reordering => self.base_of(figure.scope, "reordered"),
+            Quantity::Loss => self.base_of(figure.scope, "lost"),
+            Quantity::Duplication => self.base_of(figure.scope, "duplicates"),
+            Quantity::Reordering => self.base_of(figure.scope, "reordered"),
             _ => None,
         }
     }
@@ -84,10 +84,11 @@ impl Readings {
         is("/sent", |sent| sent > 0.0) && is("/round_trip/answered", |answered| answered == 0.0)
     }
 
-    /// A count that is a number, or an interval: `[low, high]`.
+    /// A count that is a number, or an interval: `[low, high]`, without a high end where nobody knows one.
     fn count(&self, scope: Scope, key: &str) -> Option<Known> {
         let value = self.0.pointer(&format!("{}/{key}", place(scope)))?;
         match value.as_array().map(Vec::as_slice) {
+            Some([low, Value::Null]) => Some(Known { low: low.as_f64()?, high: f64::INFINITY }),
             Some([low, high]) => Some(Known { low: low.as_f64()?, high: high.as_f64()? }),
             Some(_) => None,
             None => value.as_f64().map(Known::exact),
@@ -97,24 +98,59 @@ impl Readings {
     /// A count in relation to what it is a part of.
     fn share(&self, scope: Scope, key: &str) -> Option<Known> {
         let (count, base) = (self.count(scope, key)?, self.base_of(scope, key)?);
-        // What was lost in reverse did not get lost forward: the more of it, the more had arrived.
-        let base =
-            if scope == Scope::Reverse && key == "lost" { base } else { Known { low: base.high, high: base.low } };
-        let share = |count: f64, of: f64| if count == 0.0 { 0.0 } else { count / of };
-        let is_known = base.low > 0.0 && base.high > 0.0;
-        is_known.then(|| Known { low: share(count.low, base.low), high: share(count.high, base.high) })
+        let share = match (scope, key) {
+            // Whatever was lost was sent in addition to what arrived.
+            (Scope::Reverse, "lost") => {
+                let arrived = self.arrived(scope)?;
+                let of =
+                    |lost: f64, arrived: f64| if lost.is_infinite() { 1.0 } else { quotient(lost, arrived + lost) };
+                Known { low: of(count.low, arrived.high), high: of(count.high, arrived.low) }
+            }
+            _ => Known { low: quotient(count.low, base.high), high: quotient(count.high, base.low) },
+        };
+        let most = if key == "lost" { 1.0 } else { f64::INFINITY };
+        (base.high > 0.0).then(|| Known { low: share.low.min(most), high: share.high.min(most) })
     }
 
-    /// How many arrivals there were that could be lost, doubled or overtaken.
+    /// How many there were that could be lost, doubled or overtaken.
     fn base_of(&self, scope: Scope, key: &str) -> Option<Known> {
-        let sent = self.number("/sent")?;
-        let less = |lost: Known| Known { low: sent.low - lost.high, high: sent.high - lost.low };
         match (scope, key) {
-            (Scope::Whole | Scope::Forward, "lost") => Some(sent),
-            (Scope::Forward, _) | (Scope::Reverse, "lost") => self.count(Scope::Forward, "lost").map(less),
-            (Scope::Whole | Scope::Reverse, _) => self.number("/round_trip/answered"),
+            (Scope::Whole, "lost") => self.number("/sent"),
+            (Scope::Whole, _) => self.number("/round_trip/answered"),
+            (Scope::Forward, "lost") => self.count(scope, "sent").or_else(|| self.number("/sent")),
+            (Scope::Reverse, "lost") => {
+                let (arrived, lost) = (self.arrived(scope)?, self.count(scope, "lost")?);
+                Some(Known { low: arrived.low + lost.low, high: arrived.high + lost.high })
+            }
+            (Scope::Forward | Scope::Reverse, _) => self.arrived(scope),
         }
     }
+
+    /// How many different ones arrived in a direction.
+    fn arrived(&self, scope: Scope) -> Option<Known> {
+        let lost = self.count(scope, "lost")?;
+        let sent = match scope {
+            Scope::Reverse => self.count(scope, "sent"),
+            Scope::Whole | Scope::Forward => self.count(scope, "sent").or_else(|| self.number("/sent")),
+        };
+        let is_exact = |known: Known| known.low.total_cmp(&known.high).is_eq();
+        match sent {
+            Some(sent) if is_exact(sent) && (is_exact(lost) || scope != Scope::Reverse) => {
+                Some(Known { low: sent.low - lost.high, high: sent.high - lost.low })
+            }
+            // Of answers that are not numbered one by one: of each probe at least one, and at most all that came.
+            _ => {
+                let of = |key| self.number(&format!("/round_trip/{key}")).map_or(0.0, |known| known.high);
+                let answered = self.number("/round_trip/answered")?.low;
+                Some(Known { low: answered, high: answered + of("late") + of("duplicates") })
+            }
+        }
+    }
+}
+
+/// A part of a whole; none of nothing is nothing.
+fn quotient(count: f64, of: f64) -> f64 {
+    if count == 0.0 { 0.0 } else { count / of }
 }
 
 /// Where the figures of a scope are.
@@ -140,13 +176,13 @@ pub(super) mod tests {
                 "p50_ns": 2_000_000, "p90_ns": 3_000_000, "p99_ns": 5_000_000, "p999_ns": 9_000_000, "max_ns": 9_500_000,
                 "mean_ns": 2_100_000}},
             "forward": {"lost": 50, "duplicates": 19, "reordered": 38, "delay": {"count": 950, "min_ns": -500_000}, "mos": 4.1},
-            "reverse": {"lost": 50, "duplicates": 9, "reordered": 0, "delay": null},
+            "reverse": {"lost": 50, "sent": 952, "duplicates": 9, "reordered": 0, "delay": null},
             "residence": {"count": 900, "p99_ns": 20_000}, "clock": {"offset_ns": -500, "drift_ppm": 1.5}})
     }
 
     /// The summary of a run against a reflector of which not everything is known.
     fn within() -> Value {
-        json!({"sent": 1000, "round_trip": {"lost": 100, "answered": 900},
+        json!({"sent": 1000, "round_trip": {"lost": 100, "late": 2, "answered": 900, "duplicates": 3},
             "forward": {"lost": [40, 60], "duplicates": [0, 10]}, "reverse": {"lost": [40, 60]}})
     }
 
@@ -163,7 +199,7 @@ pub(super) mod tests {
             ("lost", 100.0),
             ("loss", 0.1),
             ("forward.loss", 0.05),
-            ("reverse.loss", 50.0 / 950.0),
+            ("reverse.loss", 50.0 / 952.0),
             ("duplication", 0.01),
             ("forward.duplication", 0.02),
             ("forward.reordering", 0.04),
@@ -194,14 +230,17 @@ pub(super) mod tests {
     fn intervals_stay_intervals_and_their_shares_hold_whatever_is_true() {
         assert_eq!(known(within(), "forward.lost"), Some((40.0, 60.0)));
         assert_eq!(known(within(), "forward.loss"), Some((0.04, 0.06)));
-        assert_eq!(known(within(), "reverse.loss"), Some((40.0 / 940.0, 60.0 / 960.0)));
-        // If 40 were lost in reverse, 60 were forward, and 940 arrived; if 60, 960 did.
-        for reverse in 40..=60 {
-            let share = f64::from(reverse) / (900.0 + f64::from(reverse));
+        assert_eq!(known(within(), "reverse.loss"), Some((40.0 / 945.0, 60.0 / 960.0)));
+        // 900 probes were answered; five more answers came twice or late, and may be of other probes.
+        for (reverse, arrived) in (40..=60).flat_map(|reverse| (900..=905).map(move |arrived| (reverse, arrived))) {
+            let share = f64::from(reverse) / f64::from(arrived + reverse);
             let (low, high) = known(within(), "reverse.loss").unwrap();
             assert!((low..=high).contains(&share), "{reverse}");
         }
         assert_eq!(known(within(), "forward.duplication"), Some((0.0, 10.0 / 940.0)));
+        let at_least = json!({"sent": 10, "round_trip": {"answered": 5}, "reverse": {"lost": [5, null]}});
+        assert_eq!(known(at_least.clone(), "reverse.lost"), Some((5.0, f64::INFINITY)));
+        assert_eq!(known(at_least, "reverse.loss"), Some((0.5, 1.0)));
     }
 
     #[test]

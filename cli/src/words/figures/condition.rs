@@ -22,6 +22,7 @@ impl Known {
     pub(crate) fn show(self, unit: Unit) -> String {
         match self.low.total_cmp(&self.high).is_eq() {
             true => unit.show(self.low),
+            false if self.high.is_infinite() => format!("at least {}", unit.show(self.low)),
             false => format!("between {} and {}", unit.show(self.low), unit.show(self.high)),
         }
     }
@@ -226,6 +227,7 @@ mod tests {
     #[test]
     fn what_is_known_is_shown_with_its_unit() {
         assert_eq!(Known::exact(0.05).show(Unit::Share), "5%");
-        assert_eq!(Known { low: 1e6, high: f64::INFINITY }.show(Unit::Time), "between 1.00 ms and infinite");
+        assert_eq!(Known { low: 1e6, high: f64::INFINITY }.show(Unit::Time), "at least 1.00 ms");
+        assert_eq!(Known { low: 2.0, high: 5.0 }.show(Unit::Count), "between 2 and 5");
     }
 }
