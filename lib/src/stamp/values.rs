@@ -143,7 +143,7 @@ impl Location {
 }
 
 /// Counts of datagrams in a session, modulo 2^32 (TLV 5, RFC 8972, section 4.5). A duplicate counts like the first, so it hides a
-/// loss: [`Counters`] do not have that fault.
+/// loss: [`Counters`](super::Counters) do not have that fault.
 ///
 /// ```
 /// use udpkit::stamp::DirectMeasurement;
