@@ -32,8 +32,8 @@ pub(super) struct Board {
     datagrams: [VecDeque<Record>; 2],
     peers: Option<Vec<(SocketAddr, Option<SocketAddr>)>>,
     troubles: Vec<String>,
-    /// What was said last of how many were shown.
-    said: [(u64, u64); 2],
+    /// How many had been shown and left out when that was said last.
+    said: [[u64; 2]; 2],
 }
 
 /// What the links do that a network has for itself, or, of no network, those of all others.
@@ -79,7 +79,7 @@ impl Board {
             datagrams: Default::default(),
             peers: None,
             troubles: Vec::new(),
-            said: [(0, 0); 2],
+            said: [[0; 2]; 2],
         }
     }
 
@@ -185,12 +185,11 @@ impl Board {
     pub(super) fn say_sampled(&mut self) {
         for &direction in Direction::ALL {
             let way = direction as usize;
-            let (shown, came) = (&self.counts.shown[way], &self.counts.came[way]);
-            // In this order: those that come meanwhile are not counted as shown.
-            let now = (shown.load(Ordering::Acquire), came.load(Ordering::Acquire));
+            let now = [&self.counts.shown, &self.counts.left_out].map(|count| count[way].load(Ordering::Relaxed));
             let before = std::mem::replace(&mut self.said[way], now);
-            let (kept, of) = (now.0 - before.0, now.1 - before.1);
-            if kept < of && self.events.has_clients() {
+            let (kept, left_out) = (now[0] - before[0], now[1] - before[1]);
+            let of = kept + left_out;
+            if left_out > 0 && self.events.has_clients() {
                 self.events.send(event("sampled", &Sampled { direction: direction.key(), kept, of }));
             }
         }
