@@ -241,7 +241,13 @@ impl SignedQuantiles {
 
     /// Adds a time.
     pub fn add(&mut self, time: SignedNanoseconds) {
-        if time.0 < 0 { self.negative.add(time.size()) } else { self.positive.add(time.size()) }
+        self.add_many(time, 1);
+    }
+
+    /// Adds a time so many times.
+    pub(crate) fn add_many(&mut self, time: SignedNanoseconds, count: u64) {
+        let side = if time.0 < 0 { &mut self.negative } else { &mut self.positive };
+        side.add_many(time.size(), count);
     }
 
     /// Adds all that another holds.

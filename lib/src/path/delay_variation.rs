@@ -1,14 +1,11 @@
 //! How much delays differ from each other, which needs no synchronised clocks (RFC 3393, RFC 5481).
 
-use std::time::Duration;
-
+use super::delays::Delays;
 use super::rtp_jitter::RtpJitter;
 use crate::stats::{Quantiles, SignedNanoseconds, SignedQuantiles};
 
 /// Delays that are kept by their number until the probe before or after arrives: 24 KiB.
 const WINDOW: usize = 1024;
-/// Delays that are looked at before it is decided from where the others are counted.
-const FIRST: usize = 256;
 /// Decimal digits that are kept of times.
 const DIGITS: u8 = 3;
 
@@ -39,9 +36,9 @@ pub struct DelayVariation {
     ipdv: SignedQuantiles,
     /// Smallest and largest.
     ipdv_range: Option<[SignedNanoseconds; 2]>,
-    /// What the delays since the last restart exceed the smallest of them by.
-    current: AboveSmallest,
-    /// The same of those before it.
+    /// The delays since the last restart.
+    current: Delays,
+    /// What those before it had more than the smallest of their time.
     past: Quantiles,
     jitter: RtpJitter,
 }
@@ -52,7 +49,7 @@ impl Default for DelayVariation {
             recent: Vec::new(),
             ipdv: SignedQuantiles::with_digits(DIGITS),
             ipdv_range: None,
-            current: AboveSmallest::default(),
+            current: Delays::default(),
             past: Quantiles::with_digits(DIGITS),
             jitter: RtpJitter::default(),
         }
@@ -84,8 +81,8 @@ impl DelayVariation {
     /// Compares what comes from now on with nothing before it: a clock was set, or the path is another.
     pub fn restart(&mut self) {
         self.recent.clear();
-        self.past.merge(&self.current.quantiles());
-        self.current = AboveSmallest::default();
+        self.past.merge(&self.current.above_smallest());
+        self.current = Delays::default();
         self.jitter.restart();
     }
 
@@ -123,7 +120,7 @@ impl DelayVariation {
     #[must_use]
     pub fn pdv(&self) -> Quantiles {
         let mut pdv = self.past.clone();
-        pdv.merge(&self.current.quantiles());
+        pdv.merge(&self.current.above_smallest());
         pdv
     }
 
@@ -154,71 +151,10 @@ fn place(number: u64) -> usize {
     (number % WINDOW as u64) as usize
 }
 
-/// By how much delays exceed the smallest, though an unsynchronised clock may add years to each: they are counted from near the
-/// smallest, so that their digits are not spent on those years.
-#[derive(Clone, Debug, PartialEq)]
-struct AboveSmallest {
-    /// The first ones, until `base` is known.
-    first: Vec<SignedNanoseconds>,
-    /// The smallest of the first ones.
-    base: Option<SignedNanoseconds>,
-    /// The delays less the base.
-    above_base: SignedQuantiles,
-    smallest: SignedNanoseconds,
-    largest: SignedNanoseconds,
-}
-
-impl Default for AboveSmallest {
-    fn default() -> Self {
-        Self {
-            first: Vec::new(),
-            base: None,
-            above_base: SignedQuantiles::with_digits(DIGITS),
-            smallest: SignedNanoseconds(i64::MAX),
-            largest: SignedNanoseconds(i64::MIN),
-        }
-    }
-}
-
-impl AboveSmallest {
-    fn add(&mut self, delay: SignedNanoseconds) {
-        self.smallest = self.smallest.min(delay);
-        self.largest = self.largest.max(delay);
-        if let Some(base) = self.base {
-            return self.above_base.add(less(delay, base));
-        }
-        self.first.push(delay);
-        if self.first.len() == FIRST {
-            self.base = Some(self.smallest);
-            for delay in std::mem::take(&mut self.first) {
-                self.above_base.add(less(delay, self.smallest));
-            }
-        }
-    }
-
-    fn quantiles(&self) -> Quantiles {
-        let mut quantiles = Quantiles::with_digits(DIGITS);
-        for delay in &self.first {
-            quantiles.add(less(*delay, self.smallest).size());
-        }
-        if let Some(base) = self.base {
-            let (lower, most) = (less(base, self.smallest), less(self.largest, self.smallest).size());
-            for (above, count) in self.above_base.cells() {
-                // What is below the base was rounded down, past the smallest perhaps.
-                let time = above.0.saturating_add(lower.0).max(0).unsigned_abs();
-                quantiles.add_many(Duration::from_nanos(time).min(most), count);
-            }
-        }
-        quantiles
-    }
-}
-
-fn less(one: SignedNanoseconds, other: SignedNanoseconds) -> SignedNanoseconds {
-    SignedNanoseconds(one.0.saturating_sub(other.0))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use proptest::prelude::*;
 

@@ -25,6 +25,7 @@
 mod attribution;
 mod clock_offset;
 mod delay_variation;
+mod delays;
 mod difference;
 mod duplication;
 mod lengths;
@@ -39,6 +40,7 @@ mod rtp_jitter;
 pub use attribution::{Attribution, DirectionBounds, Numbering, Seen, attribute};
 pub use clock_offset::{ClockOffset, ClockStep, Drift, OffsetEstimate};
 pub use delay_variation::DelayVariation;
+pub use delays::Delays;
 pub use difference::{
     DistributionDifference, RatioDifference, RatioSample, TimeDifference, TimeSample, distributions_differ,
     ratios_differ, times_differ,

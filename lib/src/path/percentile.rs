@@ -49,7 +49,7 @@ impl Percentile<SignedNanoseconds> {
     clippy::cast_sign_loss,
     reason = "ranks, of counts below 2^53"
 )]
-fn ranked<Time>(received: u64, lost: u64, part: f64, at: impl FnOnce(u64) -> Time) -> Percentile<Time> {
+pub(super) fn ranked<Time>(received: u64, lost: u64, part: f64, at: impl FnOnce(u64) -> Time) -> Percentile<Time> {
     /// By how much a product may be over a whole number.
     const HAIR: f64 = 1e-12;
     let all = received.saturating_add(lost);
