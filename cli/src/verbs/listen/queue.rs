@@ -423,7 +423,7 @@ mod tests {
                 | "clock_stepped") => {
                     assert_eq!(told, [name]);
                 }
-                "answered" | "question" | "sent" | "reply" | "unanswered" => assert!(told.is_empty()),
+                "answered" | "question" | "sent" | "reply" | "unanswered" | "probe" => assert!(told.is_empty()),
                 // A listener sends nothing that could be refused; its sockets hear of nothing.
                 "unreachable" | "send_failed" => assert!(told.is_empty()),
                 "fate" | "left" | "peer" | "impaired" => assert!(told.is_empty()),

@@ -131,7 +131,7 @@ mod tests {
                 "trouble" | "reopened" | "clock_stepped" => (0, 0, 1),
                 "ignored" | "dropped" => (0, 0, 0),
                 // A listener never says these.
-                "answered" | "question" | "sent" | "reply" | "unanswered" => (0, 0, 0),
+                "answered" | "question" | "sent" | "reply" | "unanswered" | "probe" => (0, 0, 0),
                 "unreachable" | "send_failed" | "fate" | "left" | "peer" | "impaired" => (0, 0, 0),
                 name => panic!("where does the table show {name}?"),
             };

@@ -207,7 +207,7 @@ pub(super) mod tests {
                     (0, false, false)
                 }
                 // A relay never says these.
-                "answered" | "question" | "sent" | "reply" | "unanswered" => (0, false, false),
+                "answered" | "question" | "sent" | "reply" | "unanswered" | "probe" => (0, false, false),
                 name => panic!("where does the screen show {name}?"),
             };
             assert_eq!(shown, expected, "{}", event.name());
