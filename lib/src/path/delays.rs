@@ -145,7 +145,7 @@ impl Delays {
     /// Counts from the smallest until now on.
     fn settle(&mut self) {
         if self.base.is_none() {
-            self.base = Some(self.first.iter().copied().min().or(self.smallest()).unwrap_or_default());
+            self.base = Some(self.first.iter().copied().min().or_else(|| self.smallest()).unwrap_or_default());
             for delay in std::mem::take(&mut self.first) {
                 self.put(delay, 1);
             }
@@ -157,7 +157,7 @@ impl Delays {
             let mut sorted = self.first.clone();
             sorted.sort_unstable();
             let place = usize::try_from(rank.saturating_sub(1)).unwrap_or(usize::MAX);
-            return sorted.get(place).or(sorted.last()).copied().unwrap_or_default();
+            return sorted.get(place).or_else(|| sorted.last()).copied().unwrap_or_default();
         };
         self.bounded(plus(base, self.above_base.ranked(rank)))
     }
