@@ -3,6 +3,7 @@
 mod engines;
 #[path = "../../../fuzz/shared/made.rs"]
 mod made;
+mod reflect;
 mod stamp;
 #[cfg(target_os = "linux")]
 mod system;
@@ -10,6 +11,7 @@ mod templates;
 mod trains;
 
 pub use engines::engines;
+pub use reflect::reflect;
 pub use stamp::stamp;
 #[cfg(target_os = "linux")]
 pub use system::{control_messages, netlink};
@@ -37,6 +39,11 @@ mod tests {
     #[test]
     fn trains_hold() {
         corpus::run("trains", trains);
+    }
+
+    #[test]
+    fn reflect_holds() {
+        corpus::run("reflect", reflect);
     }
 
     #[test]
