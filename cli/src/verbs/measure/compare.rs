@@ -7,8 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
+use udpkit::path::{RatioSample, TimeSample, ratios_differ, times_differ};
+use udpkit::{Bounds, SignedNanoseconds};
 
-use super::chance::{self, Change, Distribution, Part};
 use super::readings::Readings;
 use crate::hint::Hint;
 use crate::output::{Notice, Tone};
@@ -18,6 +19,8 @@ use crate::words::figures::{Figure, Known, Quantity, Scope, Statistic};
 const MOST_BYTES: u64 = 4 << 20;
 /// Delays closer than this depend on one another, since the same queues made them, and count as one.
 const INDEPENDENT: f64 = 0.1e9;
+/// How probable it is that two runs over equal paths are said to differ in anything at all.
+const ALPHA: f64 = 0.01;
 
 /// An older run.
 #[derive(Debug)]
@@ -58,7 +61,12 @@ impl Older {
         let before = same.or_else(|| self.summaries.last()).cloned().unwrap_or_default();
         let other = other_options(&before, now);
         let (before, now) = (Readings::new(before), Readings::new(now.clone()));
-        let differences = compared().filter_map(|figure| Difference::new(figure, &before, &now)).collect();
+        let figures: Vec<_> =
+            compared().filter(|figure| before.known(*figure).is_some() && now.known(*figure).is_some()).collect();
+        #[expect(clippy::cast_precision_loss, reason = "there are few")]
+        let number = figures.len() as f64;
+        let differences =
+            figures.into_iter().filter_map(|figure| Difference::new(figure, &before, &now, number)).collect();
         Compared { with: self.name.clone(), other, differences }
     }
 }
@@ -126,16 +134,12 @@ struct Difference {
 
 impl Difference {
     /// `None` where one of the runs does not have the figure.
-    fn new(figure: Figure, before: &Readings, now: &Readings) -> Option<Self> {
+    fn new(figure: Figure, before: &Readings, now: &Readings, figures: f64) -> Option<Self> {
         let (then, this) = (before.known(figure)?, now.known(figure)?);
+        let alpha = ALPHA / figures;
         let change = match figure.statistic {
-            None => match (part(figure, before), part(figure, now)) {
-                (Some(before), Some(now)) => chance::parts(before, now),
-                _ => Change::Unknown,
-            },
-            Some(statistic) => quantile(statistic).map_or(Change::Unknown, |quantile| {
-                chance::quantiles(quantile, &distribution(figure, before), &distribution(figure, now))
-            }),
+            None => ratio_change(figure, before, now, alpha),
+            Some(_) => time_change(figure, before, now, alpha),
         };
         let unit = figure.quantity.unit();
         let is_same = then == this;
@@ -146,6 +150,46 @@ impl Difference {
             change: key(change),
             words: words(figure, change, is_same, &then.show(unit), &this.show(unit)),
         })
+    }
+}
+
+/// How a figure compares with what it was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    More,
+    Less,
+    /// Chance alone makes such a difference.
+    Chance,
+    /// There are too few values, or too little is known of them.
+    Unknown,
+}
+
+impl Change {
+    fn new(is_more_than_chance: bool, is_more: bool) -> Self {
+        match (is_more_than_chance, is_more) {
+            (false, _) => Self::Chance,
+            (true, true) => Self::More,
+            (true, false) => Self::Less,
+        }
+    }
+}
+
+fn ratio_change(figure: Figure, before: &Readings, now: &Readings, alpha: f64) -> Change {
+    let samples = ratio_sample(figure, before).zip(ratio_sample(figure, now));
+    let difference = samples.and_then(|(before, now)| ratios_differ(&before, &now, alpha));
+    difference.map_or(Change::Unknown, |it| Change::new(it.is_more_than_chance, it.difference > 0.0))
+}
+
+fn time_change(figure: Figure, before: &Readings, now: &Readings, alpha: f64) -> Change {
+    let Some(part) = figure.statistic.and_then(quantile) else { return Change::Unknown };
+    let difference = times_differ(&time_sample(figure, before), &time_sample(figure, now), part, alpha);
+    match (difference.one, difference.other) {
+        // Of intervals without an end nothing can be said.
+        ([Some(_), Some(_)], [Some(lowest), Some(_)]) => {
+            Change::new(difference.is_more_than_chance, Some(lowest) > difference.one[1])
+        }
+        _ if difference.is_more_than_chance => Change::new(true, difference.other[0] > difference.one[1]),
+        _ => Change::Unknown,
     }
 }
 
@@ -176,17 +220,24 @@ fn object(known: Known) -> Value {
     }
 }
 
-/// What a share is of, as a run has it.
-fn part(figure: Figure, run: &Readings) -> Option<Part> {
-    let (share, of) = (run.known(figure)?, run.base(figure)?);
-    // Of an interval of arrivals the fewest: with fewer, chance does more.
-    let of = of.low;
-    let count = Known { low: share.low * of, high: (share.high * of).min(of) };
-    let burst = match figure.quantity {
-        Quantity::Loss => run.mean_burst(figure.scope).unwrap_or(1.0),
-        _ => 1.0,
+/// What was counted, and of how many.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts below 2^53, and what is above is that"
+)]
+fn ratio_sample(figure: Figure, run: &Readings) -> Option<RatioSample> {
+    let quantity = match figure.quantity {
+        Quantity::Loss => Quantity::Lost,
+        Quantity::Duplication => Quantity::Duplicates,
+        Quantity::Reordering => Quantity::Reordered,
+        other => other,
     };
-    Some(Part { count, of, burst })
+    let (count, whole) = (run.known(Figure { quantity, ..figure })?, run.base(figure)?.low as u64);
+    // A ratio of the score interval is 1 at most: of more copies than arrivals nothing else is said.
+    let count = Bounds::new((count.low as u64).min(whole), (count.high as u64).min(whole));
+    let clumping = if quantity == Quantity::Lost { run.clumping() } else { None };
+    Some(RatioSample::new(count, whole).inflation(clumping.unwrap_or(1.0)))
 }
 
 fn quantile(statistic: Statistic) -> Option<f64> {
@@ -201,15 +252,19 @@ fn quantile(statistic: Statistic) -> Option<f64> {
     }
 }
 
-/// What is known of the values of which a figure is one.
-fn distribution(figure: Figure, run: &Readings) -> Distribution {
-    let points = Statistic::ALL.into_iter().filter_map(|statistic| {
+/// What is known of the times of which a figure is one.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times and counts below 2^53")]
+fn time_sample(figure: Figure, run: &Readings) -> TimeSample {
+    let values = run.values(figure).unwrap_or_default();
+    let independent = run.elapsed_ns().map_or(values, |elapsed| values.min(elapsed / INDEPENDENT));
+    let statistics = Statistic::ALL.into_iter().filter_map(|statistic| {
         let known = run.known(Figure { statistic: Some(statistic), ..figure })?;
         Some((quantile(statistic)?, known.low))
     });
-    let values = run.values(figure).unwrap_or_default();
-    let independent = run.duration_ns().map_or(values, |duration| values.min(duration / INDEPENDENT));
-    Distribution { points: points.collect(), values: independent }
+    let points = statistics.chain(run.percentiles(figure)).filter(|(_, time)| time.is_finite());
+    points.fold(TimeSample::new(independent as u64), |sample, (part, time)| {
+        sample.quantile(part, SignedNanoseconds(time as i64))
+    })
 }
 
 impl Notice for Compared {
@@ -254,6 +309,13 @@ mod tests {
         summary
     }
 
+    /// With round trips of 1 ms and so many nanoseconds more with each percent.
+    fn with_percentiles(mut summary: Value, step: u64) -> Value {
+        summary["round_trip"]["rtt"]["percentiles_ns"] =
+            (1..100).map(|percent| json!(1_000_000 + step * percent)).collect();
+        summary
+    }
+
     #[test]
     fn equal_runs_do_not_differ() {
         let changes = changes(exact(), &exact());
@@ -265,10 +327,11 @@ mod tests {
     #[test]
     fn what_differs_by_more_than_chance_is_named_and_nothing_else() {
         let lossier = with(with(exact(), "/forward/lost", json!(150)), "/round_trip/lost", json!(200));
-        let lossier =
-            with(with(lossier, "/round_trip/answered", json!(800)), "/round_trip/rtt/p50_ns", json!(1_500_000));
-        let changes: Vec<_> =
-            changes(exact(), &lossier).into_iter().filter(|(_, change)| *change != "chance").collect();
+        let lossier = with(lossier, "/round_trip/answered", json!(800));
+        // Of 900 round trips, the medians of both are within a few percent of what they seem to be.
+        let before = with_percentiles(exact(), 20_000);
+        let lossier = with_percentiles(with(lossier, "/round_trip/rtt/p50_ns", json!(1_500_000)), 10_000);
+        let changes: Vec<_> = changes(before, &lossier).into_iter().filter(|(_, change)| *change != "chance").collect();
         let expected = [("loss", "more"), ("forward.loss", "more"), ("rtt.p50", "less"), ("residence.p99", "unknown")];
         assert_eq!(changes, expected.map(|(figure, change)| (figure.to_owned(), change)));
     }

@@ -1,7 +1,6 @@
 //! `udp measure`: what becomes of datagrams on a path, in both directions.
 #![allow(dead_code, reason = "until the verb is in the help")]
 
-mod chance;
 mod compare;
 mod explain;
 mod fail_if;

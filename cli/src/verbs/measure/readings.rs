@@ -64,13 +64,21 @@ impl Readings {
         }
     }
 
-    /// How many probes were lost one after another, on average; `None` where the summary does not say it.
-    pub(super) fn mean_burst(&self, scope: Scope) -> Option<f64> {
-        self.0.pointer(&format!("{}/loss_runs/mean", place(scope)))?.as_f64()
+    /// How many losses say as much as one that is independent of others.
+    pub(super) fn clumping(&self) -> Option<f64> {
+        self.0.pointer("/round_trip/loss_runs/clumping")?.as_f64()
+    }
+
+    /// More of the values of a distribution than its statistics: parts, and the values that these do not exceed.
+    pub(super) fn percentiles(&self, figure: Figure) -> Vec<(f64, f64)> {
+        let path = format!("{}/{}/percentiles_ns", place(figure.scope), figure.quantity.word());
+        let list = self.0.pointer(&path).and_then(Value::as_array);
+        let numbers = list.into_iter().flatten().filter_map(Value::as_f64);
+        (1..100).zip(numbers).map(|(percent, time)| (f64::from(percent) / 100.0, time)).collect()
     }
 
     /// How long the run took, in nanoseconds.
-    pub(super) fn duration_ns(&self) -> Option<f64> {
+    pub(super) fn elapsed_ns(&self) -> Option<f64> {
         self.0.pointer("/elapsed_ns")?.as_f64()
     }
 
