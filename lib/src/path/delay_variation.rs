@@ -31,8 +31,7 @@ const DIGITS: u8 = 3;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct DelayVariation {
-    /// Delays by their number, each at its place modulo their count; empty before the first.
-    recent: Vec<Option<(u64, SignedNanoseconds)>>,
+    flows: Vec<Flow>,
     ipdv: SignedQuantiles,
     /// Smallest and largest.
     ipdv_range: Option<[SignedNanoseconds; 2]>,
@@ -40,13 +39,22 @@ pub struct DelayVariation {
     current: Delays,
     /// What those before it had more than the smallest of their time.
     past: Quantiles,
+    /// That of flows of others that were added.
+    jitter: RtpJitter,
+}
+
+/// Probes with numbers of their own, whose neighbours are among them.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Flow {
+    /// Delays by their number, each at its place modulo their count; empty before the first.
+    recent: Vec<Option<(u64, SignedNanoseconds)>>,
     jitter: RtpJitter,
 }
 
 impl Default for DelayVariation {
     fn default() -> Self {
         Self {
-            recent: Vec::new(),
+            flows: Vec::new(),
             ipdv: SignedQuantiles::with_digits(DIGITS),
             ipdv_range: None,
             current: Delays::default(),
@@ -60,30 +68,36 @@ impl DelayVariation {
     /// Adds the delay of the probe of this number, when it arrives; not that of a duplicate. All probes must be of the same size
     /// (RFC 3393 section 2.2).
     pub fn add(&mut self, number: u64, delay: SignedNanoseconds) {
+        self.add_of(0, number, delay);
+    }
+
+    /// Adds the delay of a probe of one of several flows, from 0 on, each of which has numbers of its own: neighbours, and what RTP calls
+    /// jitter, are of one flow, and the smallest delay is that of all. Each flow costs 24 KiB.
+    pub fn add_of(&mut self, flow: usize, number: u64, delay: SignedNanoseconds) {
         self.current.add(delay);
-        self.jitter.add(delay);
-        if self.recent.is_empty() {
-            self.recent = vec![None; WINDOW];
+        if self.flows.len() <= flow {
+            self.flows.resize_with(flow + 1, Flow::default);
         }
-        if let Some(before) = number.checked_sub(1).and_then(|before| self.recent(before)) {
+        let ours = &mut self.flows[flow];
+        ours.jitter.add(delay);
+        let [before, after] = ours.neighbours(number);
+        ours.remember(number, delay);
+        if let Some(before) = before {
             self.add_ipdv(before, delay);
         }
-        if let Some(after) = number.checked_add(1).and_then(|after| self.recent(after)) {
+        if let Some(after) = after {
             self.add_ipdv(delay, after);
-        }
-        let place = place(number);
-        // A late one takes no place from one that may still have a neighbour.
-        if self.recent[place].is_none_or(|(kept, _)| kept <= number) {
-            self.recent[place] = Some((number, delay));
         }
     }
 
     /// Compares what comes from now on with nothing before it: a clock was set, or the path is another.
     pub fn restart(&mut self) {
-        self.recent.clear();
+        for flow in &mut self.flows {
+            flow.recent.clear();
+            flow.jitter.restart();
+        }
         self.past.merge(&self.current.above_smallest());
         self.current = Delays::default();
-        self.jitter.restart();
     }
 
     /// Adds another flow's: none of its delays is compared with one of ours.
@@ -93,7 +107,7 @@ impl DelayVariation {
             theirs.into_iter().for_each(|ipdv| self.widen_range(ipdv));
         }
         self.past.merge(&other.pdv());
-        self.jitter.merge(&other.jitter);
+        self.jitter.merge(&other.rtp_jitter());
     }
 
     /// D(i) - D(i-1) of each two probes that were sent one after the other and both arrived, in whatever order (RFC 3393, RFC 5481
@@ -127,11 +141,9 @@ impl DelayVariation {
     /// The jitter that RTP receivers report.
     #[must_use]
     pub fn rtp_jitter(&self) -> RtpJitter {
-        self.jitter
-    }
-
-    fn recent(&self, number: u64) -> Option<SignedNanoseconds> {
-        self.recent[place(number)].filter(|(kept, _)| *kept == number).map(|(_, delay)| delay)
+        let mut jitter = self.jitter;
+        self.flows.iter().for_each(|flow| jitter.merge(&flow.jitter));
+        jitter
     }
 
     fn add_ipdv(&mut self, before: SignedNanoseconds, after: SignedNanoseconds) {
@@ -143,6 +155,29 @@ impl DelayVariation {
     fn widen_range(&mut self, ipdv: SignedNanoseconds) {
         let [smallest, largest] = self.ipdv_range.unwrap_or([ipdv; 2]);
         self.ipdv_range = Some([smallest.min(ipdv), largest.max(ipdv)]);
+    }
+}
+
+impl Flow {
+    /// The delays of the probes before and after, where they are known.
+    fn neighbours(&self, number: u64) -> [Option<SignedNanoseconds>; 2] {
+        [number.checked_sub(1), number.checked_add(1)].map(|neighbour| neighbour.and_then(|number| self.recent(number)))
+    }
+
+    fn recent(&self, number: u64) -> Option<SignedNanoseconds> {
+        let kept = self.recent.get(place(number)).copied().flatten();
+        kept.filter(|(kept, _)| *kept == number).map(|(_, delay)| delay)
+    }
+
+    fn remember(&mut self, number: u64, delay: SignedNanoseconds) {
+        if self.recent.is_empty() {
+            self.recent = vec![None; WINDOW];
+        }
+        // A late one takes no place from one that may still have a neighbour.
+        let kept = &mut self.recent[place(number)];
+        if kept.is_none_or(|(kept, _)| kept <= number) {
+            *kept = Some((number, delay));
+        }
     }
 }
 
@@ -210,6 +245,19 @@ mod tests {
         assert_eq!(variation.ipdv().count(), 2);
         assert_eq!((variation.pdv().count(), variation.pdv().largest()), (4, Duration::from_millis(2)));
         assert!(variation.rtp_jitter().largest().unwrap() < Duration::from_millis(1));
+    }
+
+    #[test]
+    fn neighbours_are_of_one_flow_and_the_smallest_delay_is_of_all() {
+        let mut variation = DelayVariation::default();
+        for number in 0..10 {
+            // Two paths, one of 1 ms and one of 5 ms.
+            variation.add_of(0, number, SignedNanoseconds(MILLISECOND));
+            variation.add_of(1, number, SignedNanoseconds(5 * MILLISECOND));
+        }
+        assert_eq!((variation.ipdv().count(), variation.ipdv_range()), (18, Some([SignedNanoseconds(0); 2])));
+        assert_eq!(variation.rtp_jitter().largest(), Some(Duration::ZERO));
+        assert_eq!((variation.pdv().count(), variation.pdv().largest()), (20, Duration::from_millis(4)));
     }
 
     proptest! {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use crate::bounds::Bounds;
-use crate::path::{ClockOffset, DelayVariation, LossRuns, Reordering};
+use crate::path::{ClockOffset, DelayVariation, Delays, LossRuns, Reordering};
 use crate::report::{Figures, add, debug_counters};
-use crate::stats::{Quantiles, SignedNanoseconds, SignedQuantiles};
+use crate::stats::{Quantiles, SignedNanoseconds};
 
 /// Decimal digits that are kept of each time.
 const DIGITS: u8 = 3;
@@ -204,17 +204,15 @@ impl fmt::Display for ReflectorKind {
 }
 
 /// Figures of one direction.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct OneWay {
     /// What was lost, doubled and reordered; `None` where the reflector tells nothing of directions.
     pub counts: Option<OneWayCounts>,
     /// Reordering of what is known to have arrived (RFC 4737): extents, n-reordering.
     pub reordering: Reordering,
-    /// Delays by the clocks of both ends: off by their offset, so they may be negative, and are not clamped.
-    pub delay: SignedQuantiles,
-    /// The smallest of them.
-    pub smallest: Option<SignedNanoseconds>,
+    /// Delays by the clocks of both ends (RFC 7679): off by their offset, so they may be negative, and are not clamped.
+    pub delay: Delays,
     /// How much they vary, which needs no synchronised clocks.
     pub variation: DelayVariation,
     /// What became of DSCP and ECN.
@@ -223,26 +221,11 @@ pub struct OneWay {
     pub hop_limits: Option<[u8; 2]>,
 }
 
-impl Default for OneWay {
-    fn default() -> Self {
-        Self {
-            counts: None,
-            reordering: Reordering::default(),
-            delay: SignedQuantiles::with_digits(DIGITS),
-            smallest: None,
-            variation: DelayVariation::default(),
-            traffic_class: TrafficClassSeen::default(),
-            hop_limits: None,
-        }
-    }
-}
-
 impl OneWay {
-    /// Takes a delay.
-    pub(super) fn add_delay(&mut self, number: u64, delay: SignedNanoseconds) {
+    /// Takes the delay of a probe of this flow.
+    pub(super) fn add_delay(&mut self, flow: usize, number: u64, delay: SignedNanoseconds) {
         self.delay.add(delay);
-        self.smallest = Some(self.smallest.map_or(delay, |smallest| smallest.min(delay)));
-        self.variation.add(number, delay);
+        self.variation.add_of(flow, number, delay);
     }
 
     /// Takes the hop limit with which something arrived.
@@ -258,7 +241,6 @@ impl OneWay {
         };
         self.reordering.merge(&other.reordering);
         self.delay.merge(&other.delay);
-        self.smallest = self.smallest.into_iter().chain(other.smallest).min();
         self.variation.merge(&other.variation);
         self.traffic_class.merge(&other.traffic_class);
         for hop_limit in other.hop_limits.into_iter().flatten() {

@@ -274,11 +274,9 @@ impl Measure {
         if figures.clock.add(elapsed, forward, reverse).is_some() {
             self.restart_variation();
         }
-        // Probes of several flows follow one another, and are no neighbours: each has numbers of its own, far apart.
-        let number = number + ((place as u64) << 48);
         let figures = &mut self.report.own;
-        figures.forward.add_delay(number, forward);
-        figures.reverse.add_delay(number, reverse);
+        figures.forward.add_delay(place, number, forward);
+        figures.reverse.add_delay(place, number, reverse);
     }
 
     /// Takes what a reply says of traffic classes and hops.
