@@ -1,9 +1,11 @@
-//! Durations, sizes, rates and numbers as people write them.
+//! Durations, sizes, rates, numbers and conditions as people write them.
 
 use udpkit::verbs::Pace;
 use udpkit_capture::Limit;
 
+use crate::words::figures::{Condition, Topic};
 use crate::words::numbers::{NumberOrOff, dscp, number_or_off};
+use crate::words::probes::sizes;
 use crate::words::units::{Rate, duration, human, limit, rate, size};
 
 /// Reads a text as each of them.
@@ -41,6 +43,15 @@ pub fn units(data: &[u8]) {
     if let Ok(read) = dscp(text) {
         assert_eq!(dscp(&read.to_string()), Ok(read));
         assert!(read < 64);
+    }
+    if let Ok(read) = sizes(text) {
+        assert!((1..=4096).contains(&read.each().len()) && read.each().iter().all(|size| (44..=65_507).contains(size)));
+    }
+    if let Ok(condition) = text.parse::<Condition>() {
+        assert_eq!(condition.to_string().parse(), Ok(condition));
+    }
+    if let Ok(topic) = text.parse::<Topic>() {
+        assert!(text.contains(topic.name()), "{text}");
     }
 }
 
