@@ -13,6 +13,7 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
         Verb::Send(args) => verbs::send::send(&args),
         Verb::Listen(args) => verbs::listen::listen(&args),
         Verb::Broadcast(args) => verbs::broadcast::broadcast(&args),
+        Verb::Measure(args) => verbs::measure::measure(&args),
         Verb::Reflect(args) => verbs::reflect::reflect(&args),
         Verb::Relay(args) => verbs::relay::relay(&args),
         Verb::Replay(args) => verbs::replay::replay(&args),

@@ -174,6 +174,19 @@ impl Quantiles {
         recorded.map(|cell| (cell.value_iterated_to(), cell.count_since_last_iteration()))
     }
 
+    /// The smallest, as exact as any of them; zero without any.
+    #[must_use]
+    pub fn smallest(&self) -> Duration {
+        self.at(0.0)
+    }
+
+    /// The arithmetic mean, as exact as any of them; zero without any.
+    #[must_use]
+    pub fn mean(&self) -> Duration {
+        let nanoseconds = self.histogram.as_ref().map_or(0.0, Histogram::mean);
+        Duration::from_secs_f64(nanoseconds / 1e9)
+    }
+
     /// The time of this rank, from 1, in ascending order.
     #[expect(clippy::cast_precision_loss, reason = "counts below 2^52")]
     pub(crate) fn ranked(&self, rank: u64) -> Duration {

@@ -1,5 +1,4 @@
 //! The flags of `udp measure` and their help.
-#![allow(dead_code, reason = "until the verb is in the help")]
 
 use std::path::PathBuf;
 use std::time::Duration;

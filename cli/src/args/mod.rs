@@ -62,6 +62,7 @@ pub(crate) fn page(verb: &str) -> Page {
         "send" => (send::EXAMPLES, send::EXIT_STATUS),
         "listen" => (listen::EXAMPLES, listen::EXIT_STATUS),
         "broadcast" => (broadcast::EXAMPLES, broadcast::EXIT_STATUS),
+        "measure" => (measure::EXAMPLES, measure::EXIT_STATUS),
         "reflect" => (reflect::EXAMPLES, reflect::EXIT_STATUS),
         "relay" => (relay::EXAMPLES, relay::EXIT_STATUS),
         "replay" => (replay::EXAMPLES, replay::EXIT_STATUS),
@@ -73,9 +74,13 @@ pub(crate) fn page(verb: &str) -> Page {
     Page { examples, statuses }
 }
 
-/// UDP done right: answer, send, listen, broadcast, relay, replay.
+/// The help of the command itself, without headings: so all verbs fit on a screen of 24 lines.
+const TEMPLATE: &str = "{about-with-newline}\n{usage-heading} {usage}\n\n{subcommands}\n\n{options}{after-help}";
+
+/// UDP done right: answer, send, listen, broadcast, measure, relay, replay.
 #[derive(Debug, Parser)]
 #[command(name = "udp", version, long_version = built(), max_term_width = 100, disable_help_subcommand = true)]
+#[command(help_template = TEMPLATE)]
 #[command(after_help = help::short(EXAMPLES))]
 #[command(after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 pub(crate) struct Args {
@@ -90,6 +95,7 @@ pub(crate) enum Verb {
     #[command(aliases = habits::names_of("listen"))]
     Listen(ListenArgs),
     Broadcast(BroadcastArgs),
+    Measure(Box<MeasureArgs>),
     Reflect(Box<ReflectArgs>),
     Relay(Box<RelayArgs>),
     Replay(Box<ReplayArgs>),
@@ -109,11 +115,12 @@ mod tests {
     }
 
     /// The verbs that send or receive, and what `-h` shows of each.
-    const VERBS: [(&str, &[&str]); 7] = [
+    const VERBS: [(&str, &[&str]); 8] = [
         ("serve", serve::MOST_USED),
         ("send", send::MOST_USED),
         ("listen", listen::MOST_USED),
         ("broadcast", broadcast::MOST_USED),
+        ("measure", measure::MOST_USED),
         ("reflect", reflect::MOST_USED),
         ("relay", relay::MOST_USED),
         ("replay", replay::MOST_USED),

@@ -533,7 +533,7 @@ mod tests {
     }
 
     /// What the program answers, or its verb says.
-    const SILENT: [&str; 5] = ["question", "fate", "left", "peer", "impaired"];
+    const SILENT: [&str; 6] = ["question", "fate", "left", "peer", "impaired", "probe"];
 
     #[test]
     fn every_event_has_its_words() {

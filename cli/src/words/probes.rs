@@ -1,5 +1,4 @@
 //! What probes of `udp measure` are like: their sizes, their marks, and profiles, sets of options with a name.
-#![allow(dead_code, reason = "until the verb is in the help")]
 
 use crate::words::spelling::nearest;
 

@@ -549,8 +549,19 @@ pub(crate) fn reply_of_a_hundred() -> String {
 }
 
 /// The verbs of the command.
-pub(crate) const VERBS: [&str; 10] =
-    ["serve", "send", "listen", "broadcast", "reflect", "relay", "replay", "interfaces", "completions", "man"];
+pub(crate) const VERBS: [&str; 11] = [
+    "serve",
+    "send",
+    "listen",
+    "broadcast",
+    "measure",
+    "reflect",
+    "relay",
+    "replay",
+    "interfaces",
+    "completions",
+    "man",
+];
 
 /// The commands among the examples of a help text, without the word `udp` and what is done with their output.
 pub(crate) fn examples(help: &str) -> Vec<String> {

@@ -140,6 +140,7 @@ udp_serve_ignored_datagrams_total{reason="other_source"} 0
 udp_serve_ignored_datagrams_total{reason="no_match"} 0
 udp_serve_ignored_datagrams_total{reason="own_copy"} 0
 udp_serve_ignored_datagrams_total{reason="duplicate"} 0
+udp_serve_ignored_datagrams_total{reason="unsolicited"} 0
 udp_serve_ignored_datagrams_total{reason="queue_full"} 0
 udp_serve_ignored_datagrams_total{reason="after_end"} 0
 udp_serve_ignored_datagrams_total{reason="too_many_peers"} 0

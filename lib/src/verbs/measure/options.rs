@@ -152,8 +152,9 @@ impl MeasureOptions {
         self.smallest_size() + CLASS_LEN + COUNTERS_LEN + digest
     }
 
-    /// The sizes of probes, in turn; never none.
-    pub(super) fn all_sizes(&self) -> Vec<usize> {
+    /// The sizes of probes as they are sent, in turn: bytes of payload, at least one size.
+    #[must_use]
+    pub fn sizes_sent(&self) -> Vec<usize> {
         let most = max_payload(self.target.ip());
         let sizes = self.sizes.iter().map(|size| (*size).clamp(self.smallest_size(), most)).collect::<Vec<_>>();
         if sizes.is_empty() { vec![self.full_size()] } else { sizes }
@@ -194,13 +195,14 @@ impl MeasureOptions {
     }
 
     /// Probes a second; infinite or no number where the pace makes no sense.
+    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "sizes are below 2^16")]
-    fn rate(&self) -> f64 {
+    pub fn rate(&self) -> f64 {
         match self.pace {
             Pace::Interval(interval) => f64::from(self.burst) / interval.as_secs_f64(),
             Pace::Rate(rate) => rate,
             Pace::Bitrate(bitrate) => {
-                let sizes = self.all_sizes();
+                let sizes = self.sizes_sent();
                 bitrate / 8.0 / (sizes.iter().sum::<usize>() as f64 / sizes.len() as f64)
             }
         }

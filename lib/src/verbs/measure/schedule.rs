@@ -41,7 +41,7 @@ impl Schedule {
             pace: options.pace,
             random: options.poisson.then(|| Rng::with_seed(options.seed)),
             burst: u64::from(options.burst.max(1)),
-            sizes: options.all_sizes(),
+            sizes: options.sizes_sent(),
             count: options.count,
             duration: options.duration,
             made: 0,

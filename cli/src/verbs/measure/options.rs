@@ -1,0 +1,146 @@
+//! From the flags of `udp measure` to its sockets, its engine and what watches it.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use udpkit::stamp::TimestampFormat;
+use udpkit::verbs::{MeasureOptions, Pace};
+use udpkit::{Interfaces, Socket};
+
+use crate::args::MeasureArgs;
+use crate::hint::{self, Hint};
+use crate::output::Settings;
+use crate::runtime::sockets::{local_address, one_interface, scoped, sending_options};
+use crate::runtime::{descriptors, key_file, printing};
+use crate::words::endpoint;
+use crate::words::format::Format;
+
+/// STAMP's port (RFC 8762 section 4.1).
+const PORT: u16 = 862;
+/// Probes a second, unless a rate is asked for.
+const RATE: f64 = 100.0;
+/// How long probes are sent, unless a time or a number is asked for.
+const DURATION: Duration = Duration::from_secs(10);
+/// The status is printed at this interval on a terminal.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// Above this rate the kernel is not asked when each probe left: it takes 2 µs for each.
+const MOST_SEND_TIMES: f64 = 20_000.0;
+
+/// A measurement that can begin.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// The reflector, as it was named.
+    pub(super) name: String,
+    pub(super) options: MeasureOptions,
+    pub(super) sockets: Vec<Socket>,
+}
+
+/// Opens the sockets of a measurement, and says what its engine is asked for.
+pub(super) fn prepare(args: &MeasureArgs, interfaces: &Interfaces) -> Result<Prepared> {
+    let Some(address) = &args.address else { bail!("there is no address to measure") };
+    let port = args.common.port.unwrap_or(PORT);
+    let interface = one_interface(&args.common, interfaces)?;
+    let destinations = address.destinations(port, args.common.families(), interfaces)?;
+    let target = scoped(destinations[0], interface, interfaces)?;
+    check(args, target)?;
+    let options = engine(args, target)?;
+    let sockets = sockets(args, &options, interfaces)?;
+    let own = sockets.iter().map(Socket::local_address).collect::<Vec<_>>();
+    let options = options.own(own);
+    options.check().map_err(|error| Hint::on(error.to_string(), "a lower --rate, or a shorter --wait"))?;
+    Ok(Prepared { name: address.to_string(), options, sockets })
+}
+
+fn check(args: &MeasureArgs, target: SocketAddr) -> Result<()> {
+    if target.ip().is_multicast() {
+        bail!("a group cannot be measured: {} has no single reflector", target.ip());
+    }
+    if args.probes.flows > 1 && args.local.as_ref().is_some_and(|local| local.port.is_some_and(|port| port > 0)) {
+        return Err(Hint::on(
+            "--local names one port, and each of --flows has its own",
+            "leave the port of --local out",
+        ));
+    }
+    if args.wait.is_zero() {
+        return Err(Hint::on(
+            "with --wait 0 every probe is lost",
+            "a time in which replies come back, such as --wait 1s",
+        ));
+    }
+    Ok(())
+}
+
+fn engine(args: &MeasureArgs, target: SocketAddr) -> Result<MeasureOptions> {
+    let key = args.stamp.key_file.as_deref().map(key_file::read).transpose()?;
+    let dscp = args.sending.dscp.or_else(|| args.probes.profile.and_then(|profile| profile.dscp())).unwrap_or(0);
+    let options = MeasureOptions::new(target)
+        .pace(pace(args))
+        .poisson(args.probes.poisson)
+        .burst(args.probes.burst)
+        .sizes(sizes(args))
+        .count(args.common.count)
+        .duration(duration(args))
+        .wait(args.wait)
+        .ssid(args.stamp.ssid.unwrap_or_else(|| fastrand::u16(1..)))
+        .key(key)
+        .format(if args.stamp.ptp { TimestampFormat::Ptp } else { TimestampFormat::Ntp })
+        .traffic_class(dscp << 2 | args.ecn.unwrap_or(0))
+        .hop_limit(args.sending.ttl.unwrap_or(255))
+        .busy_wait(args.probes.busy_wait)
+        .report_probes(args.common.verbose)
+        .seed(fastrand::u64(..));
+    let send_times = options.rate() <= MOST_SEND_TIMES;
+    Ok(options.send_timestamps(send_times))
+}
+
+/// How fast probes follow one another.
+fn pace(args: &MeasureArgs) -> Pace {
+    let probes = &args.probes;
+    let profile = probes.profile.map(|profile| Pace::Interval(profile.interval()));
+    let asked = probes.probe_rate.map(|rate| rate.pace()).or_else(|| probes.interval.map(Pace::Interval));
+    asked.or(profile).unwrap_or(Pace::Rate(RATE))
+}
+
+fn sizes(args: &MeasureArgs) -> Vec<usize> {
+    let profile = args.probes.profile.map(|profile| profile.sizes());
+    args.probes.sizes.clone().or(profile).map_or_else(Vec::new, |sizes| sizes.each().to_vec())
+}
+
+fn duration(args: &MeasureArgs) -> Option<Duration> {
+    args.common.duration.or_else(|| args.common.count.is_none().then_some(DURATION))
+}
+
+fn sockets(args: &MeasureArgs, options: &MeasureOptions, interfaces: &Interfaces) -> Result<Vec<Socket>> {
+    let sending = sending_options(&args.sending, &args.common);
+    let socket_options = options
+        .socket_options()
+        .receive_buffer(sending.receive_buffer)
+        .reuse_address(args.local.is_some())
+        .device(args.common.interfaces.first().cloned());
+    let local = local_address(args.local.as_ref(), udpkit::any_address(options.target.ip()), interfaces)?;
+    descriptors::reserve(u64::from(args.probes.flows));
+    let bind = |_| {
+        Socket::bind(local, &socket_options)
+            .map_err(|error| Hint::on(endpoint::of_error(&error), hint::in_use(&error, "--local")))
+    };
+    (0..args.probes.flows).map(bind).collect()
+}
+
+/// What the printer must know.
+pub(super) fn settings(args: &MeasureArgs, ports: Vec<u16>) -> Settings {
+    Settings { bounded: true, ..printing::settings(&args.common, ports) }
+}
+
+/// The interval at which the status is printed, if it is.
+pub(super) fn status_interval(args: &MeasureArgs) -> Option<Duration> {
+    let lines = args.common.verbose || args.common.format() == Format::Json;
+    let watched = std::io::stderr().is_terminal() && !lines;
+    match args.status {
+        _ if args.common.quiet => None,
+        Some(interval) if interval.is_zero() => None,
+        None => watched.then_some(STATUS_INTERVAL),
+        given => given,
+    }
+}

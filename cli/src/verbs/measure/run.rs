@@ -1,0 +1,131 @@
+//! One measurement, from its first probe to its report.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use udpkit::verbs::{Measure, MeasureFigures, MeasureInput, MeasureOptions};
+use udpkit::{Drive, End, Event, Remote, Report, Sink, drive};
+
+use super::notices::{ProbeNotice, Status};
+use super::options::{self, Prepared};
+use crate::args::MeasureArgs;
+use crate::output::{News, Refusals, SharedPrinter};
+use crate::runtime::exit::Exit;
+use crate::runtime::signals;
+
+/// How long the engine has to say how it goes. It never waits for anything for as long.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The line to the engine.
+type Line = Remote<MeasureInput, MeasureFigures>;
+
+/// What a measurement came to.
+pub(super) struct Ran {
+    pub(super) name: String,
+    pub(super) options: MeasureOptions,
+    pub(super) report: Report<MeasureFigures>,
+    pub(super) end: End,
+}
+
+/// Measures. The first signal ends the sending: what is under way is waited for, and the reflector is asked what it counted.
+pub(super) fn run(args: &MeasureArgs, prepared: Prepared, printer: &SharedPrinter) -> Result<Ran> {
+    let Prepared { name, options, sockets } = prepared;
+    let mut engine = Measure::new(options.clone())?;
+    let (remote, control) = Remote::pair()?;
+    let finishing = remote.clone();
+    let finish = move || {
+        if !finishing.input(MeasureInput::Finish) {
+            finishing.stop();
+        }
+    };
+    signals::handle(finish, signals::NO_HANGUP)?;
+    let status = status(args, &remote, printer)?;
+    let is_json = printer.lock().is_json();
+    let mut sink =
+        MeasureSink { printer: printer.clone(), news: News::new(args.common.verbose, Refusals::Counted), is_json };
+    let driven = drive(sockets, &mut engine, Drive::new(control), &mut sink);
+    drop(status);
+    let repeated = sink.news.take_all();
+    repeated.into_iter().for_each(|repeated| printer.lock().absorb(repeated));
+    let (report, end) = driven?;
+    Ok(Ran { name, options, report, end })
+}
+
+/// The exit status of a measurement.
+pub(super) fn exit(report: &Report<MeasureFigures>, end: End, has_failed: bool) -> Exit {
+    let own = &report.own;
+    match end {
+        End::Panicked => Exit::Failed,
+        _ if own.sent == 0 && (report.send_failed > 0 || own.omitted > 0) => Exit::Failed,
+        End::Stopped if own.answered == 0 => Exit::Interrupted,
+        _ if own.answered == 0 && report.unreachable > 0 => Exit::Failed,
+        _ if own.answered == 0 || has_failed => Exit::No,
+        _ => Exit::Done,
+    }
+}
+
+/// Prints the status at an interval until it is dropped.
+struct StatusLine {
+    printing: Option<(SyncSender<()>, JoinHandle<()>)>,
+}
+
+/// Begins to print the status, where it is to be printed.
+fn status(args: &MeasureArgs, remote: &Line, printer: &SharedPrinter) -> Result<StatusLine> {
+    let Some(interval) = options::status_interval(args) else { return Ok(StatusLine { printing: None }) };
+    let (remote, printer) = (remote.clone(), printer.clone());
+    let (running, ended) = sync_channel(0);
+    let print = move || {
+        let mut status = Status::default();
+        while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+            let Some(now) = remote.report(PATIENCE) else { continue };
+            status.update(&now);
+            let mut printer = printer.lock();
+            printer.say(&status);
+            printer.flush();
+        }
+    };
+    let thread = std::thread::Builder::new().spawn(print).context("cannot start a thread for the status")?;
+    Ok(StatusLine { printing: Some((running, thread)) })
+}
+
+impl Drop for StatusLine {
+    fn drop(&mut self) {
+        let Some((running, thread)) = self.printing.take() else { return };
+        drop(running);
+        // A thread that panicked has said so.
+        let _ = thread.join();
+    }
+}
+
+/// Takes what the engine has to say.
+struct MeasureSink {
+    printer: SharedPrinter,
+    news: News,
+    is_json: bool,
+}
+
+impl Sink for MeasureSink {
+    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        if let Event::Probe(probe) = &event {
+            return match ProbeNotice::new(probe, self.is_json) {
+                Some(notice) => self.printer.lock().say_bounded(&notice),
+                None => ControlFlow::Continue(()),
+            };
+        }
+        let passes = self.news.passes(&event);
+        let repeated = self.news.take_due();
+        if !passes && repeated.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let mut printer = self.printer.lock();
+        repeated.into_iter().for_each(|repeated| printer.absorb(repeated));
+        if passes { printer.event(event) } else { ControlFlow::Continue(()) }
+    }
+
+    fn idle(&mut self) -> ControlFlow<()> {
+        self.printer.lock().idle()
+    }
+}

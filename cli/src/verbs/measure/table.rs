@@ -1,0 +1,133 @@
+//! The table at the end: every figure that a person asks for first, and the verdict.
+
+use std::time::Duration;
+
+use udpkit::verbs::{MeasureFigures, MeasureOptions, OneWay, OneWayCounts};
+use udpkit::{Bounds, Quantiles, Report, SignedNanoseconds};
+
+use super::summary::percentile_of_sent;
+use crate::words::endpoint::Endpoint;
+use crate::words::units;
+
+/// The lines of the table.
+pub(super) fn table(options: &MeasureOptions, report: &Report<MeasureFigures>, verdict: &[String]) -> Vec<String> {
+    let own = &report.own;
+    let mut lines = vec![heading(options, report)];
+    lines.push(String::new());
+    lines.push(row("", &["sent", "lost", "", "duplicates", "reordered"]));
+    lines.push(whole(own));
+    lines.extend(direction("forward", &own.forward));
+    lines.extend(direction("reverse", &own.reverse));
+    lines.push(String::new());
+    lines.push(row("", &["min", "p50", "p90", "p99", "p99.9", "max"]));
+    lines.extend(times("round trip", &own.rtt, Some(own)));
+    lines.extend(times("response", &own.response, Some(own)));
+    lines.extend(times("in reflector", &own.residence, None));
+    lines.extend(times("forward pdv", &own.forward.variation.pdv(), None));
+    lines.extend(times("reverse pdv", &own.reverse.variation.pdv(), None));
+    lines.extend(times("sent late", &own.lateness, None));
+    lines.extend(one_way(own));
+    lines.push(String::new());
+    lines.extend(verdict.iter().cloned());
+    lines
+}
+
+fn heading(options: &MeasureOptions, report: &Report<MeasureFigures>) -> String {
+    let own = &report.own;
+    format!(
+        "{} ({}): {} probes in {}, lost after {}",
+        Endpoint(options.target),
+        own.reflector,
+        own.sent,
+        units::human(report.elapsed),
+        units::human(options.wait),
+    )
+}
+
+/// A row: its name, then its cells, right-aligned.
+fn row(name: &str, cells: &[&str]) -> String {
+    let cells: String = cells.iter().map(|cell| format!("{cell:>13}")).collect();
+    format!("{name:<13}{cells}").trim_end().to_owned()
+}
+
+fn whole(own: &MeasureFigures) -> String {
+    let lost = Bounds::exact(own.lost);
+    let share = share(lost, Bounds::exact(own.lost + own.answered));
+    let cells = [own.sent.to_string(), own.lost.to_string(), share, own.duplicates.to_string(), String::new()];
+    row("round trip", &cells.each_ref().map(String::as_str))
+}
+
+fn direction(name: &str, direction: &OneWay) -> Option<String> {
+    let OneWayCounts { lost, duplicates, reordered, sent, .. } = direction.counts?;
+    let cells = [short(sent), short(lost), share(lost, sent), short(duplicates), short(reordered)];
+    Some(row(name, &cells.each_ref().map(String::as_str)))
+}
+
+/// A count as it fits a cell.
+fn short(count: Bounds) -> String {
+    match count {
+        _ if count.is_exact() => count.low.to_string(),
+        _ if count.is_bounded() => format!("{}..{}", count.low, count.high),
+        _ => format!("{} or more", count.low),
+    }
+}
+
+/// A count as a part of another, in percent.
+#[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
+pub(super) fn share(count: Bounds, of: Bounds) -> String {
+    if of.low == 0 || !count.is_bounded() || !of.is_bounded() {
+        return "?".to_owned();
+    }
+    let [low, high] = [(count.low, of.high), (count.high, of.low)].map(|(part, all)| part as f64 / all as f64 * 100.0);
+    let [low, high] = [low, high].map(|percent| format!("{percent:.2}"));
+    if low == high { format!("{low} %") } else { format!("{low}..{high} %") }
+}
+
+/// Percentiles of times; where probes were lost, of all that were sent, those lost infinitely late.
+fn times(name: &str, times: &Quantiles, lost: Option<&MeasureFigures>) -> Option<String> {
+    if times.count() == 0 {
+        return None;
+    }
+    let decided = lost.map_or(times.count(), |own| own.answered + own.lost);
+    let at = |part| percentile_of_sent(times, decided, part).map_or_else(|| "lost".to_owned(), time);
+    let cells = [time(times.smallest()), at(0.5), at(0.9), at(0.99), at(0.999), time(times.largest())];
+    Some(row(name, &cells.each_ref().map(String::as_str)))
+}
+
+/// A time with three digits.
+pub(super) fn time(time: Duration) -> String {
+    let nanoseconds = time.as_secs_f64() * 1e9;
+    let (value, unit) = match nanoseconds {
+        value if value < 1e3 => (value, "ns"),
+        value if value < 1e6 => (value / 1e3, "us"),
+        value if value < 1e9 => (value / 1e6, "ms"),
+        value => (value / 1e9, "s"),
+    };
+    match value {
+        value if value >= 100.0 => format!("{value:.0} {unit}"),
+        value if value >= 10.0 => format!("{value:.1} {unit}"),
+        value => format!("{value:.2} {unit}"),
+    }
+}
+
+/// One-way delays, with how far they may be off.
+fn one_way(own: &MeasureFigures) -> Option<String> {
+    let offset = own.clock.offset()?;
+    let median = |direction: &OneWay| corrected(direction.delay.at(0.5), SignedNanoseconds(0));
+    Some(format!(
+        "one way, by clocks that may be off: forward {}, reverse {}; the reflector's clock is {} ahead of ours, give or take {}",
+        median(&own.forward),
+        median(&own.reverse),
+        signed(offset.offset),
+        time(offset.bound),
+    ))
+}
+
+fn corrected(delay: SignedNanoseconds, by: SignedNanoseconds) -> String {
+    signed(SignedNanoseconds(delay.0.saturating_sub(by.0)))
+}
+
+fn signed(value: SignedNanoseconds) -> String {
+    let sign = if value.0 < 0 { "-" } else { "" };
+    format!("{sign}{}", time(value.size()))
+}
