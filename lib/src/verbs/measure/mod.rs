@@ -32,10 +32,11 @@ use crate::unreachable::Unreachable;
 
 /// Probes sent by one call of `tick` at most, so that replies are taken between them.
 const BURST: usize = 64;
-/// Closing questions to a flow at most.
-const QUESTIONS: usize = 5;
-/// The longest time between two of them, and the shortest.
-const BETWEEN_QUESTIONS: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
+/// Closing questions to a flow at most, until one is answered. Bursts of loss that go by datagrams, not by time, can take many.
+const QUESTIONS: usize = 32;
+/// The part of the wait that is between two of them; the shortest time, and the longest.
+const BETWEEN_QUESTIONS: u32 = 25;
+const BETWEEN_QUESTIONS_LIMITS: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 /// By how much our own clock may be off the monotonic one since it was last looked at, and not be set: a millisecond, and
 /// a thousandth of the time.
 const STEP: Duration = Duration::from_millis(1);
@@ -192,8 +193,8 @@ impl Measure {
             self.phase = Phase::Done;
             return;
         }
-        let [shortest, longest] = BETWEEN_QUESTIONS;
-        let mut next = later(now, (self.options.wait / 4).clamp(shortest, longest));
+        let [shortest, longest] = BETWEEN_QUESTIONS_LIMITS;
+        let mut next = later(now, (self.options.wait / BETWEEN_QUESTIONS).clamp(shortest, longest));
         let (options, size) = (&self.options, self.options.full_size());
         for flow in self.flows.iter_mut().filter(|flow| !flow.closing.is_answered()) {
             let number = flow.closing_number();
