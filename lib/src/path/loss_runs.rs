@@ -164,8 +164,11 @@ impl LossRuns {
         let (Some(after_loss), Some(lost)) = (self.loss_after_loss(), ratio(self.lost, self.probes)) else {
             return 1.0;
         };
-        // A run that never ended says no more than a single loss.
+        if self.lost == self.probes {
+            return 1.0;
+        }
         let correlation = (after_loss - lost) / (1.0 - lost);
+        // Of a few runs the correlation is a guess: it makes no more of them than twice their mean length.
         let most = self.mean_burst().unwrap_or(1.0) * 2.0;
         ((1.0 + correlation) / (1.0 - correlation)).clamp(1.0, most.max(1.0))
     }
@@ -238,6 +241,17 @@ mod tests {
         let singles = lost_at(&[1, 3, 5, 7], 8);
         let bursts = lost_at(&[1, 2, 3, 4], 8);
         assert_eq!((singles.burst_ratio(), bursts.burst_ratio()), (Some(0.5), Some(2.0)));
+    }
+
+    #[test]
+    fn losses_clump_as_the_chain_does_whose_runs_they_are() {
+        // Four lost, four received: three of four losses are followed by one, twice as many as of all; (1 + 0.5) / (1 - 0.5).
+        let bursts = lost_at(&(0..800).filter(|number| number % 8 < 4).collect::<Vec<_>>(), 800);
+        assert!((bursts.clumping() - 3.0).abs() < 0.05, "{}", bursts.clumping());
+        let singles = lost_at(&(0..800).filter(|number| number % 8 == 0).collect::<Vec<_>>(), 800);
+        assert_eq!((singles.clumping(), lost_at(&[], 9).clumping(), lost_at(&[1, 2], 2).clumping()), (1.0, 1.0, 1.0));
+        // One run of a hundred says no more than a few of them.
+        assert!(lost_at(&(100..200).collect::<Vec<_>>(), 10_000).clumping() <= 200.0);
     }
 
     #[test]

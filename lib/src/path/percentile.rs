@@ -73,6 +73,13 @@ mod tests {
         assert_eq!(Percentile::of_signed(&SignedQuantiles::with_digits(3), 0, 0.5), Percentile::Unknown);
     }
 
+    #[test]
+    fn a_product_a_hair_over_a_whole_number_is_that_number() {
+        let mut delays = SignedQuantiles::with_digits(3);
+        (1..=100).for_each(|delay| delays.add(SignedNanoseconds(delay)));
+        assert_eq!(Percentile::of_signed(&delays, 0, 0.07), Percentile::Time(SignedNanoseconds(7)));
+    }
+
     proptest! {
         #[test]
         fn it_is_that_of_the_list_with_infinite_ones(

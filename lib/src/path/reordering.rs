@@ -183,6 +183,9 @@ mod tests {
         assert_eq!([1, 2, 3, 4].map(|n| order.n_reordered(n)), [1, 1, 1, 0]);
         let late = [1, 2, 3].map(|rank: u32| order.late().at(f64::from(rank) / 3.0).as_millis());
         assert_eq!(late, [30, 40, 50]);
+        // One that the first overtook is as well known.
+        let order = of(&[5, 1]);
+        assert_eq!((order.extents().largest(), order.beyond_window()), (1, 0));
     }
 
     #[test]
