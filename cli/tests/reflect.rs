@@ -134,6 +134,37 @@ fn keys_are_read_again_at_a_signal_and_one_that_is_wrong_changes_nothing() {
     ]);
 }
 
+/// Asks when the reply before left, until that is known. Argument: port. Says how that was found out, and whether it is of a reply that
+/// came before, and after its T3.
+const FOLLOW_UP: &str = "
+import struct
+s = socket(AF_INET, SOCK_DGRAM)
+s.settimeout(20)
+left, sent = {}, {}
+for number in range(100):
+    request = struct.pack('!IQHH28x', number, 1 << 63, 1, 0) + bytes([0x80, 7, 0, 16]) + bytes(16)
+    s.sendto(request, ('127.0.0.1', int(sys.argv[1])))
+    reply = s.recv(100)
+    assert reply[44:48] == bytes([0, 7, 0, 16]), reply
+    sent[number], = struct.unpack('!Q', reply[4:12])
+    of, at, method = struct.unpack('!IQB3x', reply[48:])
+    if at:
+        say(method, of < number, 0 <= at - sent[of] < 10 << 32)
+        break
+";
+
+#[test]
+fn a_sender_that_asks_learns_when_the_reply_before_left() {
+    if !require("python3") {
+        return;
+    }
+    let (_reflector, port) = reflect(&["--send-times"]);
+    assert_eq!(Place::Here.python_says(FOLLOW_UP, &[&port.to_string()]).trim(), "2 True True");
+    // Nobody asks the kernel unless that is wanted.
+    let (_reflector, port) = reflect(&[]);
+    assert_eq!(Place::Here.python_says(FOLLOW_UP, &[&port.to_string()]).trim(), "");
+}
+
 /// What is said of a reflector that does not start.
 fn refused(arguments: &[&str]) -> Outcome {
     let outcome = Place::Here.run(&[&["reflect", "127.0.0.1:0"], arguments].concat());

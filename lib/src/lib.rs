@@ -6,7 +6,7 @@
 //!   call. Each [`Datagram`] comes with its [`Meta`]: source, destination, the address to answer from, interface, kernel
 //!   time, true length. [`Interfaces`] lists interfaces with the broadcast addresses that the kernel really uses.
 //! - **Work.** An [`Engine`] is a verb as a pure state machine, handed time and bytes: [`verbs::Serve`],
-//!   [`verbs::Send`], [`verbs::Listen`], [`verbs::Broadcast`], [`verbs::Replay`]. [`drive()`] runs one on sockets until it
+//!   [`verbs::Send`], [`verbs::Listen`], [`verbs::Broadcast`], [`verbs::Replay`], [`verbs::Reflect`]. [`drive()`] runs one on sockets until it
 //!   has finished, and returns a [`Report`] in which every datagram stands exactly once.
 //!
 //! The library prints nothing, and a socket has no option set that was not asked for.

@@ -1,11 +1,13 @@
 //! The engine of `reflect` in virtual time: sessions, counters, keys, limits, loops, floods, forgeries.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
-use udpkit::sim::{Host, HostClock, Network};
+use udpkit::impairment::{ImpairmentOptions, Jitter};
+use udpkit::sim::{Host, HostClock, Network, Outcome};
 use udpkit::stamp::{
     self, ClassOfService, Counters, ErrorEstimate, FollowUp, Key, Purpose, Reply, Request, Timestamp, TimestampFormat,
     TlvWriter,
@@ -16,7 +18,7 @@ use udpkit::{
     SendTime, SocketId, Transmit,
 };
 
-use crate::world::{Probe, ms, silent};
+use crate::world::{Act, Probe, ms, silent};
 use crate::{CLIENT, ONE, OTHER, SERVER, address, server};
 
 /// Bytes of a request without TLVs.
@@ -500,7 +502,7 @@ fn two_reflectors_or_a_reflector_and_an_echo_server_that_face_each_other_fall_si
 #[test]
 fn a_reflectors_clock_that_is_wrong_is_in_its_times_and_in_nothing_else() {
     let mut net = Network::new(1);
-    net.set_links(udpkit::impairment::ImpairmentOptions::default().delay(ms(5))).unwrap();
+    net.set_links(ImpairmentOptions::default().delay(ms(5))).unwrap();
     let clock = HostClock::default().ahead(Duration::from_secs(100));
     net.add(Host::at(address(SERVER)).clock(clock), Reflect::new(options()), silent).unwrap();
     let client = net.add(Host::at(address(CLIENT)), Probe::default(), silent).unwrap();
@@ -513,6 +515,57 @@ fn a_reflectors_clock_that_is_wrong_is_in_its_times_and_in_nothing_else() {
     assert_eq!(reply.sent.since(reply.received).0, 0);
     let received = Timestamp::from_utc(meta.received.unwrap(), TimestampFormat::Ntp);
     assert_eq!(received.since(reply.sent).0, 5_000_000 - 100_000_000_000);
+}
+
+/// What the log says of requests on their way to the reflector: arrivals, different ones, reordered ones (RFC 4737).
+fn truth(net: &Network<'_>) -> (u64, u64, u64) {
+    let there = net.log().iter().filter(|crossing| crossing.destination == address(SERVER) && !crossing.is_refusal);
+    let arrived = there.filter_map(|crossing| match crossing.outcome {
+        Outcome::Arrived(at) => Some((at, crossing.number)),
+        _ => None,
+    });
+    let mut arrived: Vec<_> = arrived.collect();
+    arrived.sort_unstable();
+    let (mut seen, mut reordered) = (BTreeSet::new(), 0);
+    for (_, number) in &arrived {
+        let is_late = seen.last().is_some_and(|last| last > number);
+        reordered += u64::from(seen.insert(*number) && is_late);
+    }
+    (arrived.len() as u64, seen.len() as u64, reordered)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_closing_reply_tells_what_the_network_did_to_requests_whatever_it_does_to_replies(
+        seed in any::<u64>(),
+        (loss, duplicate, jitter) in (0.0f64..0.4, 0.0f64..0.3, 0u64..20),
+        (reply_loss, reply_duplicate) in (0.0f64..0.5, 0.0f64..0.3),
+    ) {
+        const REQUESTS: u32 = 200;
+        let mut net = Network::new(seed);
+        let (from, to) = (address(CLIENT).ip(), address(SERVER).ip());
+        let there = ImpairmentOptions::default().delay(ms(30)).jitter(Jitter::Uniform(ms(jitter))).keep_order(false);
+        net.set_link(from, to, there.loss(loss).duplicate(duplicate)).unwrap();
+        net.set_link(to, from, ImpairmentOptions::default().loss(reply_loss).duplicate(reply_duplicate)).unwrap();
+        let reflector = net.add(Host::at(address(SERVER)), Reflect::new(options()), silent).unwrap();
+        let start = net.now();
+        let act = |after, payload| (start + ms(after), Act::Send(ONE, Transmit::to(address(SERVER)), payload));
+        let mut plan: Vec<_> = (0..REQUESTS).map(|n| act(u64::from(n), asking(n, 7, Purpose::Probe))).collect();
+        plan.extend((0..60).map(|n| act(1000 + u64::from(n), asking(n, 7, Purpose::Closing))));
+        let client = net.add(Host::at(address(CLIENT)), Probe { plan, ..Probe::default() }, silent).unwrap();
+        prop_assert!(net.run_for(ms(900), 100_000));
+        let (arrivals, distinct, reordered) = truth(&net);
+        prop_assert!(net.run_for(Duration::from_secs(2), 100_000));
+        let received = net.engine(client).received.iter().map(|(.., reply)| counters(reply));
+        let last = received.rev().find(|all| all.purpose == Purpose::Closing);
+        prop_assert!(last.is_some(), "all of sixty were lost");
+        let all = last.unwrap();
+        prop_assert_eq!((all.arrivals, all.distinct, all.reordered, all.too_old), (arrivals, distinct, reordered, 0));
+        prop_assert_eq!((all.replies, all.unanswered), (arrivals, 0));
+        prop_assert!(net.engine(reflector).report().is_balanced());
+    }
 }
 
 /// Something that happens to a reflector.

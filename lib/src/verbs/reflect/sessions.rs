@@ -229,6 +229,9 @@ impl Sessions {
 
     /// Forgets those of which nothing came for too long.
     pub(super) fn expire(&mut self, now: Instant) {
+        if self.next_expiry().is_none_or(|due| due > now) {
+            return;
+        }
         for kind in Kind::ALL {
             while let Some((heard, row)) = self.oldest(kind)
                 && now.saturating_duration_since(heard) >= self.idle
