@@ -92,7 +92,7 @@ impl LossRuns {
         self.lost
     }
 
-    /// Loss periods, the one that lasts included (RFC 3357 section 5.4: the highest loss period number).
+    /// Loss periods, the one that lasts included (RFC 3357 section 6.2).
     #[must_use]
     pub fn periods(&self) -> u64 {
         self.lengths.count() + u64::from(self.run > 0)
@@ -114,7 +114,7 @@ impl LossRuns {
         self.lengths.largest().max(self.run)
     }
 
-    /// How many probes after the loss before it each loss was sent (RFC 3357 section 5.3); the first loss, of which the RFC says 0,
+    /// How many probes after the loss before it each loss was sent (RFC 3357 section 5.4.1); the first loss, of which the RFC says 0,
     /// is not among them.
     #[must_use]
     pub fn distances(&self) -> &Lengths {
