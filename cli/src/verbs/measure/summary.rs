@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use udpkit::path::{ClockOffset, LossRuns, Reordering};
+use udpkit::path::{ClockOffset, Delays, LossRuns, Reordering};
 use udpkit::verbs::{MeasureFigures, MeasureOptions, OneWay, OneWayCounts, TrafficClassSeen};
-use udpkit::{Bounds, Quantiles, Report, SignedNanoseconds, SignedQuantiles};
+use udpkit::{Bounds, Quantiles, Report};
 
 use crate::words::endpoint::Endpoint;
 
@@ -73,7 +73,7 @@ fn one_way(direction: &OneWay) -> Value {
         "duplicates": count(|counts| counts.duplicates),
         "reordered": count(|counts| counts.reordered),
         "reordering": reordering(&direction.reordering),
-        "delay": signed(&direction.delay, direction.smallest),
+        "delay": signed(&direction.delay),
         "variation": distribution(&variation.pdv()),
         "ipdv": distribution(&variation.ipdv_sizes()),
         "ipdv_range_ns": variation.ipdv_range().map(|range| range.map(|end| end.0)),
@@ -131,11 +131,11 @@ pub(super) fn percentile_of_sent(times: &Quantiles, decided: u64, part: f64) -> 
     (among <= 1.0).then(|| times.at(among))
 }
 
-fn signed(times: &SignedQuantiles, smallest: Option<SignedNanoseconds>) -> Value {
-    let Some(smallest) = smallest else { return Value::Null };
-    let mut value = json!({ "count": times.count(), "min_ns": smallest.0, "max_ns": times.at(1.0).0 });
+fn signed(times: &Delays) -> Value {
+    let Some((smallest, largest)) = times.smallest().zip(times.largest()) else { return Value::Null };
+    let mut value = json!({ "count": times.count(), "min_ns": smallest.0, "max_ns": largest.0 });
     for (key, part) in PARTS {
-        value[key] = json!(times.at(part).0);
+        value[key] = json!(times.at(part).map(|time| time.0));
     }
     value
 }

@@ -113,7 +113,7 @@ pub(super) fn time(time: Duration) -> String {
 /// One-way delays, with how far they may be off.
 fn one_way(own: &MeasureFigures) -> Option<String> {
     let offset = own.clock.offset()?;
-    let median = |direction: &OneWay| corrected(direction.delay.at(0.5), SignedNanoseconds(0));
+    let median = |direction: &OneWay| corrected(direction.delay.at(0.5).unwrap_or_default(), SignedNanoseconds(0));
     Some(format!(
         "one way, by clocks that may be off: forward {}, reverse {}; the reflector's clock is {} ahead of ours, give or take {}",
         median(&own.forward),
