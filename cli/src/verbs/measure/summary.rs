@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use udpkit::path::{ClockOffset, Delays, LossRuns, Reordering};
+use udpkit::path::{ClockOffset, Codec, Delays, LossRuns, Quality, Reordering};
 use udpkit::verbs::{MeasureFigures, MeasureOptions, OneWay, OneWayCounts, TrafficClassSeen};
 use udpkit::{Bounds, Quantiles, Report};
 
@@ -27,8 +27,8 @@ pub(super) fn summary(name: &str, options: &MeasureOptions, report: &Report<Meas
         "send_failed": report.send_failed,
         "omitted": own.omitted,
         "round_trip": round_trip(own),
-        "forward": one_way(&own.forward),
-        "reverse": one_way(&own.reverse),
+        "forward": one_way(&own.forward, own),
+        "reverse": one_way(&own.reverse, own),
         "residence": distribution(&own.residence),
         "lateness": distribution(&own.lateness),
         "send_delay": distribution(&own.send_delay),
@@ -62,7 +62,8 @@ fn round_trip(own: &MeasureFigures) -> Value {
     })
 }
 
-fn one_way(direction: &OneWay) -> Value {
+fn one_way(direction: &OneWay, own: &MeasureFigures) -> Value {
+    let quality = quality(direction, own);
     let counts = direction.counts.as_ref();
     let count = |of: fn(&OneWayCounts) -> Bounds| counts.map_or(Value::Null, |counts| bounds(of(counts)));
     let variation = &direction.variation;
@@ -73,7 +74,7 @@ fn one_way(direction: &OneWay) -> Value {
         "duplicates": count(|counts| counts.duplicates),
         "reordered": count(|counts| counts.reordered),
         "reordering": reordering(&direction.reordering),
-        "delay": signed(&direction.delay),
+        "delay": delays(&direction.delay),
         "variation": distribution(&variation.pdv()),
         "ipdv": distribution(&variation.ipdv_sizes()),
         "ipdv_range_ns": variation.ipdv_range().map(|range| range.map(|end| end.0)),
@@ -81,7 +82,26 @@ fn one_way(direction: &OneWay) -> Value {
         "rtp_jitter_max_ns": jitter.largest().map(nanoseconds),
         "traffic_class": traffic_class(&direction.traffic_class),
         "hop_limits": direction.hop_limits,
+        "r_factor": quality.map(|quality| quality.r),
+        "mos": quality.map(|quality| quality.mos),
+        "quality_of": quality.map(|quality| {
+            json!({
+                "codec": quality.codec.name,
+                "delay_ns": nanoseconds(quality.delay),
+                "loss": quality.loss,
+                "burst_ratio": quality.burst_ratio,
+            })
+        }),
     })
+}
+
+/// How good a call would be in this direction: with half of the median round trip, and a buffer for 99.9 % of what arrives.
+#[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
+pub(super) fn quality(direction: &OneWay, own: &MeasureFigures) -> Option<Quality> {
+    let counts = direction.counts.filter(|counts| counts.lost.is_exact() && counts.sent.is_exact())?;
+    let loss = (counts.sent.low > 0).then(|| counts.lost.low as f64 / counts.sent.low as f64);
+    let delay = (own.rtt.count() > 0).then(|| own.rtt.at(0.5) / 2 + direction.variation.pdv().at(0.999));
+    Quality::estimate(delay, loss, own.loss_runs.burst_ratio(), Codec::G711)
 }
 
 /// A count that is known, or the bounds between which it is; `null` for one that nobody knows.
@@ -131,9 +151,10 @@ pub(super) fn percentile_of_sent(times: &Quantiles, decided: u64, part: f64) -> 
     (among <= 1.0).then(|| times.at(among))
 }
 
-fn signed(times: &Delays) -> Value {
-    let Some((smallest, largest)) = times.smallest().zip(times.largest()) else { return Value::Null };
+fn delays(times: &Delays) -> Value {
+    let (Some(smallest), Some(largest)) = (times.smallest(), times.largest()) else { return Value::Null };
     let mut value = json!({ "count": times.count(), "min_ns": smallest.0, "max_ns": largest.0 });
+    value["mean_ns"] = json!(times.mean().map(|mean| mean.0));
     for (key, part) in PARTS {
         value[key] = json!(times.at(part).map(|time| time.0));
     }
@@ -146,6 +167,8 @@ fn loss_runs(runs: &LossRuns) -> Value {
         "longest": runs.longest(),
         "mean": runs.mean_burst(),
         "loss_after_loss": runs.loss_after_loss(),
+        "burst_ratio": runs.burst_ratio(),
+        "clumping": runs.clumping(),
     })
 }
 

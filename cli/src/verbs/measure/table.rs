@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use udpkit::verbs::{MeasureFigures, MeasureOptions, OneWay, OneWayCounts};
+use udpkit::verbs::{MeasureFigures, MeasureOptions, OneWay, OneWayCounts, ReflectorKind};
 use udpkit::{Bounds, Quantiles, Report, SignedNanoseconds};
 
 use super::summary::percentile_of_sent;
@@ -16,8 +16,10 @@ pub(super) fn table(options: &MeasureOptions, report: &Report<MeasureFigures>, v
     lines.push(String::new());
     lines.push(row("", &["sent", "lost", "", "duplicates", "reordered"]));
     lines.push(whole(own));
-    lines.extend(direction("forward", &own.forward));
-    lines.extend(direction("reverse", &own.reverse));
+    if own.reflector != ReflectorKind::Silent {
+        lines.extend(direction("forward", &own.forward));
+        lines.extend(direction("reverse", &own.reverse));
+    }
     lines.push(String::new());
     lines.push(row("", &["min", "p50", "p90", "p99", "p99.9", "max"]));
     lines.extend(times("round trip", &own.rtt, Some(own)));
@@ -46,7 +48,7 @@ fn heading(options: &MeasureOptions, report: &Report<MeasureFigures>) -> String 
 
 /// A row: its name, then its cells, right-aligned.
 fn row(name: &str, cells: &[&str]) -> String {
-    let cells: String = cells.iter().map(|cell| format!("{cell:>13}")).collect();
+    let cells: String = cells.iter().map(|cell| format!(" {cell:>12}")).collect();
     format!("{name:<13}{cells}").trim_end().to_owned()
 }
 
@@ -88,7 +90,7 @@ fn times(name: &str, times: &Quantiles, lost: Option<&MeasureFigures>) -> Option
     if times.count() == 0 {
         return None;
     }
-    let decided = lost.map_or(times.count(), |own| own.answered + own.lost);
+    let decided = lost.map_or_else(|| times.count(), |own| own.answered + own.lost);
     let at = |part| percentile_of_sent(times, decided, part).map_or_else(|| "lost".to_owned(), time);
     let cells = [time(times.smallest()), at(0.5), at(0.9), at(0.99), at(0.999), time(times.largest())];
     Some(row(name, &cells.each_ref().map(String::as_str)))
@@ -113,7 +115,7 @@ pub(super) fn time(time: Duration) -> String {
 /// One-way delays, with how far they may be off.
 fn one_way(own: &MeasureFigures) -> Option<String> {
     let offset = own.clock.offset()?;
-    let median = |direction: &OneWay| corrected(direction.delay.at(0.5).unwrap_or_default(), SignedNanoseconds(0));
+    let median = |direction: &OneWay| direction.delay.at(0.5).map_or_else(String::new, signed);
     Some(format!(
         "one way, by clocks that may be off: forward {}, reverse {}; the reflector's clock is {} ahead of ours, give or take {}",
         median(&own.forward),
@@ -121,10 +123,6 @@ fn one_way(own: &MeasureFigures) -> Option<String> {
         signed(offset.offset),
         time(offset.bound),
     ))
-}
-
-fn corrected(delay: SignedNanoseconds, by: SignedNanoseconds) -> String {
-    signed(SignedNanoseconds(delay.0.saturating_sub(by.0)))
 }
 
 fn signed(value: SignedNanoseconds) -> String {
