@@ -211,7 +211,7 @@ impl Sessions {
         }
         self.window_bytes[before as usize] -= bytes_before;
         self.window_bytes[kind as usize] += bytes;
-        let most = (self.most * WINDOW_BYTES).max(LEAST_WINDOW_BYTES);
+        let most = self.most.saturating_mul(WINDOW_BYTES).max(LEAST_WINDOW_BYTES);
         while self.window_bytes[kind as usize] > most {
             match self.oldest(kind) {
                 Some((_, row)) if row != name.row => self.remove(row),
