@@ -74,10 +74,10 @@ impl Default for Reordering {
 }
 
 impl Reordering {
-    /// Adds the arrival of this number, so long after the start.
+    /// Adds the arrival of this number, so long after the start: the first of each number.
     pub fn add(&mut self, number: u64, at: Duration) {
         let arrival = Highest { number, place: self.arrivals, at };
-        if self.highest.back().is_none_or(|highest| highest.number < number) {
+        if self.highest.back().is_none_or(|highest| highest.number <= number) {
             if self.highest.len() == WINDOW {
                 self.highest.pop_front();
                 self.has_forgotten = true;

@@ -7,6 +7,7 @@ mod broadcast;
 mod certainty;
 mod counts;
 mod listen;
+mod measure;
 mod network;
 mod reflect;
 mod relay;

@@ -36,7 +36,7 @@ pub struct MeasureFigures {
     pub replies: u64,
     /// Times at which the reflector lost its memory of a session: it was started again, or had too many.
     pub restarts: u64,
-    /// Losses in a row (RFC 3357), of round trips, in the order in which probes were sent.
+    /// Losses in a row (RFC 3357), of round trips, in the order in which the probes of each flow were sent.
     pub loss_runs: LossRuns,
     /// Round trips without the time inside the reflector: (T4 - T1) - (T3 - T2) (RFC 2681; RFC 8762 section 4). From the time at
     /// which the kernel handed the probe to its device, where that is known, to that at which it received the reply.
@@ -213,7 +213,7 @@ pub struct OneWay {
     pub reordering: Reordering,
     /// Delays by the clocks of both ends (RFC 7679): off by their offset, so they may be negative, and are not clamped.
     pub delay: Delays,
-    /// How much they vary, which needs no synchronised clocks.
+    /// How much those of each flow vary, which needs no synchronised clocks; nothing is compared across a moment at which one was set.
     pub variation: DelayVariation,
     /// What became of DSCP and ECN.
     pub traffic_class: TrafficClassSeen,

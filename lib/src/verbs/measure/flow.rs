@@ -1,20 +1,24 @@
 //! A flow: probes through one socket, and what came back of them.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::order::{ForwardOrder, Reply as Placed};
 use super::probe::{Answer, Probe, State};
 use crate::arrivals::{Arrival, Arrivals};
-use crate::path::{Reordering, Replies};
+use crate::path::{LossRuns, Reordering, Replies};
 use crate::socket_id::SocketId;
-use crate::stamp::{Counters, Timestamp};
+use crate::stamp::{Counters, Purpose, Timestamp};
 use crate::stats::SignedNanoseconds;
 
 /// How far the number of a closing question is from those of probes: a reflector without a memory repeats it.
 const JUMP: u64 = 1_000_000;
 /// Probes whose time is remembered after they are answered or lost, at least: no reply is believed that does not name it.
 const REMEMBERED: u64 = 65_536;
+
+/// Sessions that the reflector forgot whose replies are still recognised.
+const EPOCHS: usize = 16;
 
 /// Probes through one socket, and what came back of them.
 #[derive(Debug)]
@@ -38,10 +42,14 @@ pub(super) struct Flow {
     pub(super) answered: Arrivals,
     /// Replies by the reflector's number.
     pub(super) replies: Arrivals,
-    pub(super) reverse_order: Reordering,
+    reverse_order: Reordering,
     pub(super) forward_order: ForwardOrder,
+    /// In the order in which its probes were sent.
+    pub(super) loss_runs: LossRuns,
     /// What the reflector counted last.
     pub(super) counters: Option<Counters>,
+    /// The number that its next reply had then.
+    pub(super) counted_to: u64,
     pub(super) evidence: Evidence,
     /// What replies show where the reflector does not count.
     pub(super) uncounted: Replies,
@@ -59,17 +67,22 @@ pub(super) struct Evidence {
     pub(super) is_echo: bool,
     /// A reply had another number than its probe.
     pub(super) has_other_numbers: bool,
+    /// A reply to a probe came without counters.
+    pub(super) has_uncounted: bool,
 }
 
 /// What was seen before the reflector started again, added up.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Past {
+    /// The last ones of the sessions that it forgot.
+    epochs: VecDeque<u64>,
+    reverse_order: Reordering,
     pub(super) most_distinct: u64,
     pub(super) duplicates: u64,
-    pub(super) reordered: u64,
     pub(super) replies: u64,
     /// Of the replies: those that arrived.
     pub(super) arrived: u64,
+    /// Those of which nobody knows whether they had arrived before.
     pub(super) arrived_too_old: u64,
     pub(super) doubled: u64,
     pub(super) overtaken: u64,
@@ -143,7 +156,9 @@ impl Flow {
             replies: Arrivals::with_window(window),
             reverse_order: Reordering::default(),
             forward_order: ForwardOrder::with_window(window),
+            loss_runs: LossRuns::default(),
             counters: None,
+            counted_to: 0,
             evidence: Evidence::default(),
             uncounted: Replies::default(),
             restarts: 0,
@@ -205,7 +220,8 @@ impl Flow {
         }
         self.evidence.has_answered = true;
         self.evidence.is_echo |= incoming.number.is_none();
-        self.take_counters(incoming.counters);
+        self.evidence.has_uncounted |= incoming.counters.is_none();
+        self.take_counters(incoming);
         self.place(number, incoming);
         let arrival = self.answered.add(number);
         let is_waiting =
@@ -220,9 +236,18 @@ impl Flow {
     /// Puts a reply into the orders of both directions.
     fn place(&mut self, probe: u64, incoming: &Incoming) {
         let Some(number) = incoming.number else { return };
+        let restarts = self.uncounted.restarts();
+        self.uncounted.add(probe, number, self.next, incoming.made);
+        if self.counters.is_none() && self.uncounted.restarts() > restarts {
+            self.renumber();
+        }
+        if incoming.counters.is_some_and(|counters| self.past.epochs.contains(&counters.epoch)) {
+            // It was overtaken by a reply of the next session.
+            self.past.arrived_too_old += 1;
+            return;
+        }
         let extended = self.replies.extend(number);
         self.evidence.has_other_numbers |= extended != probe;
-        self.uncounted.add(probe, number, self.next, incoming.made);
         if let Arrival::InOrder | Arrival::Reordered = self.replies.add(extended) {
             self.reverse_order.add(extended, incoming.at);
             self.forward_order.add(extended, Placed { probe, at: incoming.at_reflector });
@@ -230,16 +255,20 @@ impl Flow {
     }
 
     /// Takes what the reflector counted.
-    fn take_counters(&mut self, counters: Option<Counters>) {
-        let Some(new) = counters else { return };
-        match self.counters {
-            Some(old) if old.epoch != new.epoch => {
-                self.restart();
-                self.counters = Some(new);
-            }
-            // Replies overtake each other.
-            Some(old) if old.arrivals > new.arrivals => {}
-            _ => self.counters = Some(new),
+    fn take_counters(&mut self, incoming: &Incoming) {
+        let Some(new) = incoming.counters else { return };
+        if self.past.epochs.contains(&new.epoch) {
+            return;
+        }
+        if self.counters.is_some_and(|old| old.epoch != new.epoch) {
+            self.restart();
+        }
+        // Replies overtake each other. Without an arrival there can only be fewer of them, since some failed.
+        let age = |counters: &Counters| (counters.arrivals, Reverse(counters.replies), counters.load);
+        if self.counters.is_none_or(|old| age(&old) <= age(&new)) {
+            self.counters = Some(new);
+            let number = incoming.number.map_or(0, |number| self.replies.extend(number));
+            self.counted_to = number + u64::from(new.purpose == Purpose::Probe);
         }
     }
 
@@ -248,16 +277,32 @@ impl Flow {
         self.restarts += 1;
         let counters = self.counters.take().unwrap_or_default();
         let past = &mut self.past;
+        past.epochs.push_back(counters.epoch);
+        if past.epochs.len() > EPOCHS {
+            past.epochs.pop_front();
+        }
         past.most_distinct = past.most_distinct.max(counters.distinct);
         past.duplicates += counters.arrivals.saturating_sub(counters.distinct + counters.too_old);
-        past.reordered += counters.reordered;
-        past.replies += counters.replies.max(self.replies.next_expected());
+        past.replies += counters.replies.max(self.replies.distinct());
         past.arrived += self.replies.distinct();
         past.arrived_too_old += self.replies.too_old();
         past.doubled += self.replies.duplicates();
         past.overtaken += self.replies.reordered();
+        self.renumber();
+    }
+
+    /// The reflector's numbers begin anew.
+    fn renumber(&mut self) {
         self.replies = Arrivals::with_window(self.most_times);
         self.forward_order.restart();
+        self.past.reverse_order.merge(&std::mem::take(&mut self.reverse_order));
+    }
+
+    /// Reordering in reverse, of replies of each of the reflector's lives.
+    pub(super) fn reverse_order(&self) -> Reordering {
+        let mut order = self.past.reverse_order.clone();
+        order.merge(&self.reverse_order);
+        order
     }
 
     /// The number of the closing question that is to be asked next.
@@ -279,7 +324,7 @@ impl Flow {
         self.evidence.has_answered = true;
         self.evidence.is_echo |= incoming.number.is_none();
         if incoming.counters.is_some() {
-            self.take_counters(incoming.counters);
+            self.take_counters(incoming);
             self.closing.has_counters = true;
         } else if let Some(number) = incoming.number {
             self.evidence.has_other_numbers |= number != incoming.probe;

@@ -19,11 +19,12 @@ impl Flow {
         }
     }
 
-    /// Forward and reverse; nothing where replies say nothing of directions.
-    pub(super) fn directions(&self) -> Option<[OneWayCounts; 2]> {
+    /// Forward and reverse; nothing where replies say nothing of directions. The reflector may have lost its memory where another flow
+    /// shows that.
+    pub(super) fn directions(&self, has_restarted: bool) -> Option<[OneWayCounts; 2]> {
         match self.reflector() {
             ReflectorKind::Echo => None,
-            ReflectorKind::Counting => self.counters.map(|counters| self.counted(&counters)),
+            ReflectorKind::Counting => self.counters.map(|counters| self.counted(&counters, has_restarted)),
             ReflectorKind::Stateful | ReflectorKind::Stateless | ReflectorKind::Unknown | ReflectorKind::Silent => {
                 Some(self.attributed())
             }
@@ -31,12 +32,14 @@ impl Flow {
     }
 
     /// By the counters of a reflector that has them.
-    fn counted(&self, counters: &Counters) -> [OneWayCounts; 2] {
-        let distinct = Bounds::new(counters.distinct, counters.distinct + counters.too_old);
-        let is_exact = self.closing.has_counters && self.restarts == 0;
-        if !is_exact {
-            return self.counted_in_part(counters);
+    fn counted(&self, counters: &Counters, has_restarted: bool) -> [OneWayCounts; 2] {
+        if self.are_lives_mixed(counters, has_restarted) {
+            return self.vague(counters);
         }
+        if !self.closing.has_counters || has_restarted {
+            return self.counted_in_part(counters, has_restarted);
+        }
+        let distinct = Bounds::new(counters.distinct, counters.distinct + counters.too_old);
         let too_old = counters.too_old;
         let forward = OneWayCounts {
             lost: Bounds::new(self.sent.saturating_sub(distinct.high), self.sent.saturating_sub(distinct.low)),
@@ -59,24 +62,76 @@ impl Flow {
         [forward, reverse]
     }
 
-    /// By counters that do not say all: the closing question had no answer, or the reflector started again.
-    fn counted_in_part(&self, counters: &Counters) -> [OneWayCounts; 2] {
-        let past = self.past;
-        let arrived = self.answered.distinct().max(counters.distinct).max(past.most_distinct);
+    /// By counters that do not say all: the closing question had no answer, or the reflector started again. Of the replies that it
+    /// made at once with the last one that came, some may have failed afterwards: these are taken for lost.
+    fn counted_in_part(&self, counters: &Counters, has_restarted: bool) -> [OneWayCounts; 2] {
+        let past = &self.past;
         let doubled = counters.arrivals.saturating_sub(counters.distinct + counters.too_old);
+        // Those that it did not count may have been reordered, each.
+        let uncounted = self.sent.saturating_sub(counters.distinct);
+        let reordered = Bounds::new(counters.reordered, counters.reordered + counters.too_old + uncounted);
         let forward = OneWayCounts {
-            lost: Bounds::new(0, self.sent.saturating_sub(arrived)),
+            lost: self.forward_lost_at_most(counters),
             duplicates: Bounds::at_least(past.duplicates + doubled),
-            reordered: Bounds::at_least(past.reordered + counters.reordered),
+            // A duplicate of what came before the restart counts as a first arrival, which may be out of order.
+            reordered: if has_restarted { self.any_reordered() } else { reordered },
             sent: Bounds::exact(self.sent),
         };
-        let replies = past.replies + counters.replies.max(self.replies.next_expected());
+        let replies = past.replies + counters.replies.max(self.replies.distinct());
         let reverse = OneWayCounts {
             lost: Bounds::at_least(replies.saturating_sub(self.arrived_distinct().high)),
             sent: Bounds::at_least(replies),
             ..self.reverse_seen()
         };
         [forward, reverse]
+    }
+
+    /// Whether replies without counters came, and the numbers of some are of another life of the reflector than the last: nobody knows
+    /// which.
+    fn are_lives_mixed(&self, counters: &Counters, has_restarted: bool) -> bool {
+        self.evidence.has_uncounted
+            && (has_restarted
+                || self.replies.next_expected() > self.counted_to
+                || self.answered.distinct() > counters.distinct + counters.too_old)
+    }
+
+    /// Where neither counters nor numbers of replies say more than that they arrived.
+    fn vague(&self, counters: &Counters) -> [OneWayCounts; 2] {
+        let arrivals = self.answered.arrivals();
+        let forward = OneWayCounts {
+            lost: self.forward_lost_at_most(counters),
+            duplicates: Bounds::at_least(0),
+            reordered: self.any_reordered(),
+            sent: Bounds::exact(self.sent),
+        };
+        let reverse = OneWayCounts {
+            lost: Bounds::at_least(0),
+            duplicates: Bounds::new(0, arrivals.saturating_sub(self.answered.distinct())),
+            reordered: Bounds::new(0, arrivals.saturating_sub(1)),
+            sent: Bounds::at_least(self.answered.distinct()),
+        };
+        [forward, reverse]
+    }
+
+    /// What is answered or counted was not lost.
+    fn forward_lost_at_most(&self, counters: &Counters) -> Bounds {
+        let arrived = self.answered.distinct().max(counters.distinct).max(self.past.most_distinct);
+        Bounds::new(0, self.sent.saturating_sub(arrived))
+    }
+
+    /// The first that arrives is in order, whichever it is.
+    fn any_reordered(&self) -> Bounds {
+        Bounds::new(0, self.sent.saturating_sub(1))
+    }
+
+    /// How often the reflector began anew.
+    pub(super) fn restarts(&self) -> u64 {
+        let by_numbers = self.uncounted.restarts();
+        if self.counters.is_none() || self.evidence.has_uncounted {
+            self.restarts.max(by_numbers)
+        } else {
+            self.restarts
+        }
     }
 
     /// Different replies that arrived.

@@ -80,6 +80,8 @@ pub struct Measure {
     first_arrival: Option<Timestamp>,
     /// Our own clock, when it was last looked at.
     looked: Option<Moment>,
+    /// How often it was set.
+    clock_sets: u64,
     /// The moment up to which everything that arrived was taken.
     heard: Option<Instant>,
     phase: Phase,
@@ -117,6 +119,7 @@ impl Measure {
             last_sent: None,
             first_arrival: None,
             looked: None,
+            clock_sets: 0,
             heard: None,
             phase: Phase::Sending,
             report: Report::default(),
@@ -146,9 +149,10 @@ impl Measure {
 
     fn send(&mut self, due: Duration, size: usize, out: &mut impl Outbox) {
         let place = usize::try_from(self.made % self.flows.len() as u64).unwrap_or(0);
-        let flow = &mut self.flows[place];
         self.made += 1;
         let clock = out.clock();
+        self.look_at_clock(clock);
+        let flow = &self.flows[place];
         let time = Timestamp::from_utc(clock.utc, self.options.format);
         let packet = self.writer.write(&self.options, low(flow.next), time, Purpose::Probe, size);
         let probe = Probe {
@@ -157,15 +161,16 @@ impl Measure {
             sent: clock.monotonic,
             utc: clock.utc,
             kernel: None,
+            clock_sets: self.clock_sets,
             state: State::Waiting,
         };
+        let flow = &mut self.flows[place];
         flow.push(probe, time);
         out.send(flow.via, &self.options.transmit(), packet);
         self.report.sent.add(1, packet.len());
         self.last_sent = Some(clock.monotonic);
         let sent = self.elapsed(clock.monotonic);
         self.report.own.lateness.add(sent.saturating_sub(due));
-        self.look_at_clock(clock);
     }
 
     /// Notices that our own clock was set.
@@ -174,6 +179,7 @@ impl Measure {
         let passed = clock.monotonic.saturating_duration_since(before.monotonic);
         let by = SignedNanoseconds::between(before.utc_at(clock.monotonic), clock.utc);
         if by.size() > STEP + passed / 1000 {
+            self.clock_sets += 1;
             self.report.own.clock.set(self.elapsed(clock.monotonic), by);
             self.restart_variation();
         }
@@ -259,15 +265,16 @@ impl Measure {
     /// Takes the times of the first reply to a probe.
     fn measure(&mut self, now: Instant, number: u64, via: SocketId, reply: &stamp::Reply, received: SystemTime) {
         let elapsed = self.elapsed(now);
-        let Some((place, flow)) = self.flows.iter_mut().enumerate().find(|(_, flow)| flow.via == via) else { return };
-        let Some(probe) = flow.probe(number) else { return };
-        let mut answer = Answer { arrived: now, residence: None, delays: None };
-        if !reply.is_echo() {
+        let Some(place) = self.flows.iter().position(|flow| flow.via == via) else { return };
+        let Some(probe) = self.flows[place].probe(number) else { return };
+        let mut answer = Answer { arrived: now, is_echo: reply.is_echo(), residence: None, delays: None };
+        if !answer.is_echo {
             let sent = Timestamp::from_utc(probe.utc, self.options.format);
             let received = Timestamp::from_utc(received, self.options.format);
             let residence = reply.sent.since(reply.received);
             answer.residence = (residence.0 >= 0).then(|| residence.size());
-            answer.delays = Some([reply.received.since(sent), received.since(reply.sent)]);
+            let delays = [reply.received.since(sent), received.since(reply.sent)];
+            answer.delays = (probe.clock_sets == self.clock_sets).then_some(delays);
         }
         flow::answer(probe, answer);
         let Some([forward, reverse]) = answer.delays else { return };
@@ -315,6 +322,7 @@ impl Engine for Measure {
         match self.take(now, via, &reply, counters) {
             Heard::Nothing => return self.ignore(datagram, Reason::Unsolicited, out),
             Heard::First(number) => {
+                self.look_at_clock(out.clock());
                 self.measure(now, number, via, &reply, received);
                 self.mark(&reply, class, datagram);
             }
@@ -427,10 +435,11 @@ impl Engine for Measure {
         for flow in &self.flows {
             figures.reflector = figures.reflector.and(flow.reflector());
             figures.sent += flow.sent;
-            figures.restarts += flow.restarts.max(flow.uncounted.restarts());
+            figures.restarts += flow.restarts();
             figures.waiting += flow.waiting.iter().filter(|probe| matches!(probe.state, State::Waiting)).count() as u64;
-            figures.forward.reordering.merge(&flow.forward_order.reordering);
-            figures.reverse.reordering.merge(&flow.reverse_order);
+            figures.loss_runs.merge(&flow.loss_runs);
+            figures.forward.reordering.merge(&flow.forward_order.settled());
+            figures.reverse.reordering.merge(&flow.reverse_order());
         }
         if let Some([forward, reverse]) = self.directions() {
             figures.forward.counts = Some(forward);

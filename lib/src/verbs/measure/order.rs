@@ -16,10 +16,10 @@ pub(super) struct ForwardOrder {
     from: u64,
     held: VecDeque<Option<Reply>>,
     /// Probes in the order in which the reflector saw them, as far as its replies arrived.
-    pub(super) seen: Arrivals,
-    pub(super) reordering: Reordering,
+    seen: Arrivals,
+    reordering: Reordering,
     /// Replies that came after their place was given up.
-    pub(super) unplaced: u64,
+    unplaced: u64,
 }
 
 /// A reply: the number of the probe that it answers, and when that came to the reflector, from the first one on.
@@ -63,8 +63,15 @@ impl ForwardOrder {
         }
     }
 
+    /// The order with what is held, without waiting for those that are missing.
+    pub(super) fn settled(&self) -> Reordering {
+        let (mut seen, mut reordering) = (self.seen.clone(), self.reordering.clone());
+        self.held.iter().flatten().for_each(|reply| reply.count(&mut seen, &mut reordering));
+        reordering
+    }
+
     /// Counts what is held, without waiting for those that are missing.
-    pub(super) fn settle(&mut self) {
+    fn settle(&mut self) {
         while !self.held.is_empty() {
             self.pass();
         }
@@ -80,9 +87,16 @@ impl ForwardOrder {
     fn pass(&mut self) {
         let first = self.held.pop_front().flatten();
         self.from += 1;
-        let Some(Reply { probe, at }) = first else { return };
-        if matches!(self.seen.add(probe), Arrival::InOrder | Arrival::Reordered) {
-            self.reordering.add(probe, at);
+        if let Some(reply) = first {
+            reply.count(&mut self.seen, &mut self.reordering);
+        }
+    }
+}
+
+impl Reply {
+    fn count(self, seen: &mut Arrivals, reordering: &mut Reordering) {
+        if matches!(seen.add(self.probe), Arrival::InOrder | Arrival::Reordered) {
+            reordering.add(self.probe, self.at);
         }
     }
 }

@@ -80,6 +80,8 @@ pub(super) struct Probe {
     pub(super) utc: SystemTime,
     /// How long after that the kernel handed it to its device, where that is known.
     pub(super) kernel: Option<Duration>,
+    /// How often our clock had been set by then.
+    pub(super) clock_sets: u64,
     pub(super) state: State,
 }
 
@@ -96,9 +98,11 @@ pub(super) enum State {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answer {
     pub(super) arrived: Instant,
+    /// Whether it has no times of the reflector's.
+    pub(super) is_echo: bool,
     /// T3 - T2; nothing where it is negative, or the reply has no such times.
     pub(super) residence: Option<Duration>,
-    /// T2 - T1 and T4 - T3, by the clocks of both ends.
+    /// T2 - T1 and T4 - T3, by the clocks of both ends; nothing where ours was set meanwhile.
     pub(super) delays: Option<[SignedNanoseconds; 2]>,
 }
 

@@ -8,6 +8,7 @@ use super::probe::{Answer, Probe, State};
 use super::{Measure, MeasureOptions};
 use crate::engine::Outbox;
 use crate::event::{Event, ProbeFate, Probed};
+use crate::path::LossRuns;
 
 /// How long a kernel's send time is waited for, after a reply came.
 const SEND_TIME: Duration = Duration::from_millis(20);
@@ -21,7 +22,7 @@ impl Measure {
             while let Some(probe) = flow.waiting.front()
                 && is_settled(probe, until, options)
             {
-                let fate = settle(&mut report.own, probe, start, options);
+                let fate = settle(&mut report.own, &mut flow.loss_runs, probe, start, options);
                 if options.report_probes {
                     let sent = probe.sent.saturating_duration_since(start);
                     out.emit(Event::Probe(Probed::new(place, flow.first, probe.due, sent, fate)));
@@ -34,7 +35,9 @@ impl Measure {
 
     /// What is known of each direction, all flows together; nothing where one of them tells nothing.
     pub(super) fn directions(&self) -> Option<[OneWayCounts; 2]> {
-        let of_flows = self.flows.iter().map(super::flow::Flow::directions);
+        // A reflector that forgot one flow may have forgotten them all, and not all of them need to show it.
+        let has_restarted = self.flows.iter().any(|flow| flow.restarts() > 0);
+        let of_flows = self.flows.iter().map(|flow| flow.directions(has_restarted));
         of_flows.reduce(|sum, flow| {
             let ([forward, reverse], [more_forward, more_reverse]) = (sum?, flow?);
             Some([forward.and(&more_forward), reverse.and(&more_reverse)])
@@ -56,20 +59,26 @@ fn is_settled(probe: &Probe, until: Instant, options: &MeasureOptions) -> bool {
 }
 
 /// Counts what became of a probe.
-fn settle(figures: &mut MeasureFigures, probe: &Probe, start: Instant, options: &MeasureOptions) -> ProbeFate {
+fn settle(
+    figures: &mut MeasureFigures,
+    loss_runs: &mut LossRuns,
+    probe: &Probe,
+    start: Instant,
+    options: &MeasureOptions,
+) -> ProbeFate {
     match &probe.state {
         State::Failed => {
-            figures.loss_runs.interrupt();
+            loss_runs.interrupt();
             ProbeFate::Failed
         }
         State::Waiting => {
             figures.lost += 1;
-            figures.loss_runs.add(true);
+            loss_runs.add(true);
             ProbeFate::Lost
         }
         State::Answered(answer) => {
             figures.answered += 1;
-            figures.loss_runs.add(false);
+            loss_runs.add(false);
             answered(figures, probe, *answer, start, options)
         }
     }
@@ -92,8 +101,7 @@ fn answered(
         }
     }
     let round_trip = answer.arrived.checked_duration_since(probe.sent + probe.kernel.unwrap_or_default());
-    let is_echo = answer.delays.is_none();
-    let residence = if is_echo { Some(Duration::ZERO) } else { answer.residence };
+    let residence = if answer.is_echo { Some(Duration::ZERO) } else { answer.residence };
     let rtt = round_trip.zip(residence).and_then(|(round_trip, residence)| round_trip.checked_sub(residence));
     match rtt {
         Some(rtt) => {
