@@ -20,7 +20,7 @@ const RESULT: &str = "Result";
 
 /// What the help shows first, and all that `-h` shows.
 pub(super) const MOST_USED: &[&str] =
-    &["probe_rate", "duration", "sizes", "profile", "wait", "fail_if", "explain_figure", "json", "verbose"];
+    &["probe_rate", "duration", "sizes", "profile", "wait", "fail_if", "explain_figure", "verbose"];
 
 /// The examples of the help; `-h` shows the first three.
 pub(super) const EXAMPLES: &[Example] = &[
@@ -28,12 +28,14 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp measure host --fail-if 'loss>1%'", "status 1 if more than 1 % are lost"),
     ("udp measure --explain rtt", "what the round trip is, and is not"),
     ("udp measure host --rate 1000/s --for 1m", "finer figures: 60,000 probes"),
-    ("udp measure host --profile voip", "as a call would have it, with its quality (MOS)"),
+    ("udp measure host --profile voip", "as a call sends it: 50/s, 172 bytes, EF"),
     ("udp measure host --size 64,512,1400", "whether loss depends on the size"),
     ("udp measure host --burst 10 --interval 1s", "10 back to back each second: short queues show"),
     ("udp measure host --fail-if 'forward.loss>1%' --fail-if 'rtt.p99>50ms'", "several bars, one direction"),
     ("udp measure host --key-file secret", "with a reflector that checks who asks"),
-    ("udp measure host --json | tail -n 1 > before.json", "keep the summary"),
+    ("udp measure host --json > before.json", "keep what a run came to"),
+    ("udp measure host --compare before.json", "what differs now, and whether by more than chance"),
+    ("udp measure --targets offices.toml", "several reflectors at the same time"),
 ];
 
 /// What the exit statuses mean.
@@ -59,15 +61,23 @@ pub(super) const EXIT_STATUS: &[Status] = &[
     .help("Send for this time [default: 10s]")
     .long_help("Send for this time, then wait for the last answers\n\n[default: 10s; with --count, until all are sent]")))]
 #[command(mut_arg("interfaces", |interfaces| interfaces.help("Send out of this interface")))]
-#[command(mut_arg("verbose", |verbose| verbose.help("Print each probe that was lost or came late")))]
-#[command(override_usage = "udp measure [OPTIONS] <ADDRESS>\n       udp measure --explain [FIGURE]")]
+#[command(mut_arg("verbose", |verbose| verbose.help("Print each probe that was lost or not sent")))]
+#[command(
+    override_usage = "udp measure [OPTIONS] <ADDRESS>\n       udp measure [OPTIONS] --targets <FILE>\n       udp measure --explain [FIGURE]"
+)]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
 #[command(mut_args(habits::options_of("measure")))]
 pub(crate) struct MeasureArgs {
     /// The reflector: HOST, HOST:PORT or [V6]:PORT
-    #[arg(value_name = "ADDRESS", required_unless_present = "explain_figure")]
+    #[arg(value_name = "ADDRESS", required_unless_present_any = ["explain_figure", "targets"])]
     pub(crate) address: Option<Address>,
+    /// Measure the reflectors that a file lists, all at once
+    ///
+    /// A TOML file with a [[target]] for each: address, name, and any of the options that are about one of them, without the hyphens
+    /// (docs/measure.md). Other options are for all. 64 at most.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["address", "explain_figure"])]
+    pub(crate) targets: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) probes: ProbeArgs,
     /// An answer that comes later is lost
@@ -77,11 +87,16 @@ pub(crate) struct MeasureArgs {
     pub(crate) wait: Duration,
     /// Exit with status 1 if this holds: 'loss>1%'
     ///
-    /// It can be given several times. Each is FIGURE, then > >= < or <=, then a value with its unit: 'forward.loss>0.5%', 'rtt.p99>50ms', 'lost>=1', 'forward.mos<3.6'.
+    /// It can be given several times. Each is FIGURE, then > >= < or <=, then a value with its unit: 'forward.loss>0.5%', 'rtt.p99>50ms', 'lost>=1'.
     /// `udp measure --explain` lists the figures. Where a figure is an interval, the condition must hold for all of it; where it holds
     /// for a part of it, the summary says so.
     #[arg(long, value_name = "CONDITION", help_heading = RESULT)]
     pub(crate) fail_if: Vec<Condition>,
+    /// Say what differs from an older run by more than chance
+    ///
+    /// FILE is what --json printed of it; its last line, the summary, is read.
+    #[arg(long, value_name = "FILE", help_heading = RESULT)]
+    pub(crate) compare: Option<PathBuf>,
     /// Say what a figure is, or list all figures
     ///
     /// How it is computed, where it is defined, and what it does not say. Nothing is measured.
@@ -201,7 +216,7 @@ mod tests {
     #[test]
     fn every_example_is_understood() {
         for (example, _) in EXAMPLES {
-            let line = example.split(['|']).next().unwrap().trim().strip_prefix("udp measure").unwrap();
+            let line = example.split(" > ").next().unwrap().trim().strip_prefix("udp measure").unwrap();
             parse(&line.replace('\'', "")).unwrap();
         }
     }

@@ -256,7 +256,7 @@ fn quantile(statistic: Statistic) -> Option<f64> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times and counts below 2^53")]
 fn time_sample(figure: Figure, run: &Readings) -> TimeSample {
     let values = run.values(figure).unwrap_or_default();
-    let independent = run.elapsed_ns().map_or(values, |elapsed| values.min(elapsed / INDEPENDENT));
+    let independent = run.duration_ns().map_or(values, |duration| values.min(duration / INDEPENDENT));
     let statistics = Statistic::ALL.into_iter().filter_map(|statistic| {
         let known = run.known(Figure { statistic: Some(statistic), ..figure })?;
         Some((quantile(statistic)?, known.low))

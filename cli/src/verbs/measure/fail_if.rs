@@ -91,14 +91,14 @@ mod tests {
 
     #[test]
     fn a_condition_that_holds_is_a_failure_with_its_figure() {
-        let judged = judged(exact(), &["loss>5%", "rtt.p99>50ms", "forward.mos<3.6"]);
+        let judged = judged(exact(), &["loss>5%", "rtt.p99>50ms", "forward.loss<1%"]);
         let words: Vec<_> = judged.iter().flat_map(Notice::words).collect();
         assert_eq!(
             words,
             [
                 "failed: loss>5%: loss is 10%",
                 "passed: rtt.p99>50ms: rtt.p99 is 5.00 ms",
-                "passed: forward.mos<3.6: forward.mos is 4.10"
+                "passed: forward.loss<1%: forward.loss is 5%"
             ]
         );
         assert!(has_failed(&judged) && !has_failed(&judged[1..]) && !has_failed(&[]));

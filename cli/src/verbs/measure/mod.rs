@@ -1,34 +1,35 @@
 //! `udp measure`: what becomes of datagrams on a path, in both directions.
 
-#[allow(dead_code, reason = "until --compare is in the help")]
 mod compare;
 mod explain;
 mod fail_if;
-#[allow(dead_code, reason = "until --targets is in the help")]
+mod judging;
 mod named;
 mod notices;
 mod options;
-#[allow(dead_code, reason = "until all figures are judged")]
 mod readings;
 mod run;
+mod several;
 mod summary;
 mod table;
-#[allow(dead_code, reason = "until --targets is in the help")]
 mod targets;
 mod verdict;
 
+use std::sync::Once;
+
 use anyhow::Result;
-use serde_json::Value;
 use udpkit::Interfaces;
 
 use crate::args::MeasureArgs;
 use crate::output::SharedPrinter;
 use crate::runtime::exit::{Exit, finish};
-use crate::runtime::missing;
 use crate::runtime::printing::check_format;
+use crate::runtime::{missing, signals};
+use judging::Judging;
+use named::Named;
 use notices::{Finished, Measuring};
-use readings::Readings;
-use run::Ran;
+use run::{Ending, Ran};
+use targets::Target;
 
 /// Measures until all probes are sent and answered or lost, or explains a figure.
 pub(crate) fn measure(args: &MeasureArgs) -> Result<Exit> {
@@ -36,21 +37,55 @@ pub(crate) fn measure(args: &MeasureArgs) -> Result<Exit> {
         return explain::explain(args, topic);
     }
     check_format(&args.common)?;
+    let targets = args.targets.as_deref().map(|path| targets::read(path, args)).transpose()?;
+    let judging = Judging::new(args)?;
     let interfaces = Interfaces::list().unwrap_or_default();
-    let prepared = options::prepare(args, &interfaces)?;
-    let ports = prepared.sockets.iter().map(|socket| socket.local_address().port()).collect();
-    let printer = SharedPrinter::queued(options::settings(args, ports), &interfaces)?;
-    missing::of(&prepared.sockets, &notices::consequences(args), args.common.verbose)
-        .iter()
-        .for_each(|missing| printer.lock().say(missing));
-    printer.lock().say(&Measuring::new(&prepared, args));
-    let Ran { name, options, report, end } = run::run(args, prepared, &printer)?;
-    let verdict = verdict::verdict(&options, &report);
-    let mut figures = summary::summary(&name, &options, &report);
-    figures.insert("verdict".to_owned(), verdict.iter().map(String::as_str).collect());
-    let judged = fail_if::judge(&args.fail_if, &Readings::new(Value::Object(figures.clone())));
-    let mut printer = printer.lock();
-    judged.iter().for_each(|judged| printer.say(judged));
-    printer.conclude(&Finished::new(figures, table::table(&options, &report, &verdict)));
-    finish(&printer, run::exit(&report, end, fail_if::has_failed(&judged)))
+    let printer = SharedPrinter::queued(options::settings(args), &interfaces)?;
+    let (ending, first) = (Ending::default(), Once::new());
+    let all = ending.clone();
+    signals::handle(move || all.end(), signals::NO_HANGUP)?;
+    let (judging, printer, ending, first) = (&judging, &printer, &ending, &first);
+    let exit = match &targets {
+        None => One { args, name: None, judging, printer, ending, first }.measure(&interfaces)?,
+        Some(targets) => several::measure_all(targets, printer, |Target { name, args }| {
+            One { args, name: Some(name), judging, printer, ending, first }.measure(&interfaces)
+        }),
+    };
+    finish(&printer.lock(), exit)
+}
+
+/// The measurement of one target.
+struct One<'a> {
+    args: &'a MeasureArgs,
+    /// What it is called, if there are several.
+    name: Option<&'a str>,
+    judging: &'a Judging,
+    printer: &'a SharedPrinter,
+    ending: &'a Ending,
+    /// What the system lacks is the same for all targets.
+    first: &'a Once,
+}
+
+impl One<'_> {
+    fn measure(&self, interfaces: &Interfaces) -> Result<Exit> {
+        let Self { args, name, printer, .. } = *self;
+        let mut prepared = options::prepare(args, interfaces)?;
+        prepared.name = name.map_or(prepared.name, str::to_owned);
+        self.first.call_once(|| {
+            missing::of(&prepared.sockets, &notices::consequences(args), args.common.verbose)
+                .iter()
+                .for_each(|missing| printer.lock().say(missing));
+        });
+        printer.lock().say(&Named { name, notice: &Measuring::new(&prepared, args) });
+        let Ran { name: shown, options, report, end } = run::run(args, name, prepared, printer, self.ending)?;
+        let verdict = verdict::verdict(&options, &report);
+        let mut figures = summary::summary(&shown, &options, &report);
+        figures.insert("verdict".to_owned(), verdict.iter().map(String::as_str).collect());
+        // What belongs together is printed together.
+        let mut printer = printer.lock();
+        let has_failed = self.judging.judge(&args.fail_if, &figures, name, &mut printer);
+        let heading = name.map(str::to_owned).into_iter();
+        printer.conclude(&Finished::new(figures, heading.chain(table::table(&options, &report, &verdict)).collect()));
+        Ok(run::exit(&report, end, has_failed))
+    }
 }

@@ -129,8 +129,8 @@ fn sockets(args: &MeasureArgs, options: &MeasureOptions, interfaces: &Interfaces
 }
 
 /// What the printer must know.
-pub(super) fn settings(args: &MeasureArgs, ports: Vec<u16>) -> Settings {
-    Settings { bounded: true, ..printing::settings(&args.common, ports) }
+pub(super) fn settings(args: &MeasureArgs) -> Settings {
+    Settings { bounded: true, ..printing::settings(&args.common, Vec::new()) }
 }
 
 /// The interval at which the status is printed, if it is.

@@ -24,8 +24,6 @@ impl Readings {
             Quantity::Loss => self.share(scope, "lost"),
             Quantity::Duplication => self.share(scope, "duplicates"),
             Quantity::Reordering => self.share(scope, "reordered"),
-            Quantity::Mos => self.number(&format!("{}/mos", place(scope))),
-            Quantity::RFactor => self.number(&format!("{}/r_factor", place(scope))),
             Quantity::RtpJitter => self.number(&format!("{}/rtp_jitter_ns", place(scope))),
             Quantity::ClockOffset => self.number("/clock/offset_ns"),
             Quantity::ClockBound => self.number("/clock/bound_ns"),
@@ -78,8 +76,8 @@ impl Readings {
     }
 
     /// How long the run took, in nanoseconds.
-    pub(super) fn elapsed_ns(&self) -> Option<f64> {
-        self.0.pointer("/elapsed_ns")?.as_f64()
+    pub(super) fn duration_ns(&self) -> Option<f64> {
+        self.0.pointer("/duration_ns")?.as_f64()
     }
 
     /// A number at a place in the summary.
@@ -183,7 +181,7 @@ pub(super) mod tests {
             "round_trip": {"lost": 100, "late": 2, "answered": 900, "duplicates": 9, "rtt": {"count": 900, "min_ns": 1_000_000,
                 "p50_ns": 2_000_000, "p90_ns": 3_000_000, "p99_ns": 5_000_000, "p999_ns": 9_000_000, "max_ns": 9_500_000,
                 "mean_ns": 2_100_000}},
-            "forward": {"lost": 50, "duplicates": 19, "reordered": 38, "delay": {"count": 950, "min_ns": -500_000}, "mos": 4.1},
+            "forward": {"lost": 50, "duplicates": 19, "reordered": 38, "delay": {"count": 950, "min_ns": -500_000}},
             "reverse": {"lost": 50, "sent": 952, "duplicates": 9, "reordered": 0, "delay": null},
             "residence": {"count": 900, "p99_ns": 20_000}, "clock": {"offset_ns": -500, "drift_ppm": 1.5}})
     }
@@ -214,7 +212,6 @@ pub(super) mod tests {
             ("reverse.reordering", 0.0),
             ("rtt.p99", 5e6),
             ("forward.delay.min", -5e5),
-            ("forward.mos", 4.1),
             ("residence.p99", 2e4),
             ("clock.offset", -500.0),
             ("clock.drift", 1.5),
@@ -225,7 +222,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_a_summary_does_not_say_is_unknown() {
-        for figure in ["reverse.mos", "reverse.delay.p50", "lateness.p50", "forward.ipdv.p99", "clock.bound"] {
+        for figure in ["reverse.delay.p50", "lateness.p50", "forward.ipdv.p99", "clock.bound"] {
             assert_eq!(known(exact(), figure), None, "{figure}");
         }
         assert_eq!(known(json!({"sent": 0, "round_trip": {"lost": 0, "answered": 0}}), "loss"), None);

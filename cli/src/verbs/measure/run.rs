@@ -1,20 +1,22 @@
 //! One measurement, from its first probe to its report.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use parking_lot::Mutex;
 use udpkit::verbs::{Measure, MeasureFigures, MeasureInput, MeasureOptions};
 use udpkit::{Drive, End, Event, Remote, Report, Sink, drive};
 
+use super::named::Named;
 use super::notices::{ProbeNotice, Status};
 use super::options::{self, Prepared};
 use crate::args::MeasureArgs;
 use crate::output::{News, Refusals, SharedPrinter};
 use crate::runtime::exit::Exit;
-use crate::runtime::signals;
 
 /// How long the engine has to say how it goes. It never waits for anything for as long.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -31,27 +33,60 @@ pub(super) struct Ran {
 }
 
 /// Measures. The first signal ends the sending: what is under way is waited for, and the reflector is asked what it counted.
-pub(super) fn run(args: &MeasureArgs, prepared: Prepared, printer: &SharedPrinter) -> Result<Ran> {
+pub(super) fn run(
+    args: &MeasureArgs,
+    target: Option<&str>,
+    prepared: Prepared,
+    printer: &SharedPrinter,
+    ending: &Ending,
+) -> Result<Ran> {
     let Prepared { name, options, sockets } = prepared;
     let mut engine = Measure::new(options.clone())?;
     let (remote, control) = Remote::pair()?;
-    let finishing = remote.clone();
-    let finish = move || {
-        if !finishing.input(MeasureInput::Finish) {
-            finishing.stop();
-        }
-    };
-    signals::handle(finish, signals::NO_HANGUP)?;
-    let status = status(args, &remote, printer)?;
+    ending.add(&remote);
+    let status = status(args, target, &remote, printer)?;
     let is_json = printer.lock().is_json();
-    let mut sink =
-        MeasureSink { printer: printer.clone(), news: News::new(args.common.verbose, Refusals::Counted), is_json };
+    let news = News::new(args.common.verbose, Refusals::Counted);
+    let mut sink = MeasureSink { printer: printer.clone(), news, is_json, target };
     let driven = drive(sockets, &mut engine, Drive::new(control), &mut sink);
     drop(status);
     let repeated = sink.news.take_all();
     repeated.into_iter().for_each(|repeated| printer.lock().absorb(repeated));
     let (report, end) = driven?;
     Ok(Ran { name, options, report, end })
+}
+
+/// Ends measurements: all that there are, and those that begin later.
+#[derive(Clone, Default)]
+pub(super) struct Ending(Arc<Mutex<Lines>>);
+
+#[derive(Default)]
+struct Lines {
+    is_over: bool,
+    lines: Vec<Line>,
+}
+
+impl Ending {
+    fn add(&self, line: &Line) {
+        let mut lines = self.0.lock();
+        lines.lines.push(line.clone());
+        if lines.is_over {
+            end(line);
+        }
+    }
+
+    /// Ends the sending of all.
+    pub(super) fn end(&self) {
+        let mut lines = self.0.lock();
+        lines.is_over = true;
+        lines.lines.iter().for_each(end);
+    }
+}
+
+fn end(line: &Line) {
+    if !line.input(MeasureInput::Finish) {
+        line.stop();
+    }
 }
 
 /// The exit status of a measurement.
@@ -73,9 +108,9 @@ struct StatusLine {
 }
 
 /// Begins to print the status, where it is to be printed.
-fn status(args: &MeasureArgs, remote: &Line, printer: &SharedPrinter) -> Result<StatusLine> {
+fn status(args: &MeasureArgs, target: Option<&str>, remote: &Line, printer: &SharedPrinter) -> Result<StatusLine> {
     let Some(interval) = options::status_interval(args) else { return Ok(StatusLine { printing: None }) };
-    let (remote, printer) = (remote.clone(), printer.clone());
+    let (remote, printer, target) = (remote.clone(), printer.clone(), target.map(str::to_owned));
     let (running, ended) = sync_channel(0);
     let print = move || {
         let mut status = Status::default();
@@ -83,7 +118,7 @@ fn status(args: &MeasureArgs, remote: &Line, printer: &SharedPrinter) -> Result<
             let Some(now) = remote.report(PATIENCE) else { continue };
             status.update(&now);
             let mut printer = printer.lock();
-            printer.say(&status);
+            printer.say(&Named { name: target.as_deref(), notice: &status });
             printer.flush();
         }
     };
@@ -101,17 +136,19 @@ impl Drop for StatusLine {
 }
 
 /// Takes what the engine has to say.
-struct MeasureSink {
+struct MeasureSink<'a> {
     printer: SharedPrinter,
     news: News,
     is_json: bool,
+    /// What the target is called, if there are several.
+    target: Option<&'a str>,
 }
 
-impl Sink for MeasureSink {
+impl Sink for MeasureSink<'_> {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         if let Event::Probe(probe) = &event {
             return match ProbeNotice::new(probe, self.is_json) {
-                Some(notice) => self.printer.lock().say_bounded(&notice),
+                Some(notice) => self.printer.lock().say_bounded(&Named { name: self.target, notice: &notice }),
                 None => ControlFlow::Continue(()),
             };
         }

@@ -56,7 +56,7 @@ fn round_trip(own: &MeasureFigures) -> Value {
         "answered": own.answered,
         "waiting": own.waiting,
         "duplicates": own.duplicates,
-        "rtt": with_lost(&own.rtt, own),
+        "rtt": with_percentiles(with_lost(&own.rtt, own), &own.rtt),
         "response": with_lost(&own.response, own),
         "loss_runs": loss_runs(&own.loss_runs),
     })
@@ -75,7 +75,7 @@ fn one_way(direction: &OneWay, own: &MeasureFigures) -> Value {
         "reordered": count(|counts| counts.reordered),
         "reordering": reordering(&direction.reordering),
         "delay": delays(&direction.delay),
-        "variation": distribution(&variation.pdv()),
+        "variation": with_percentiles(distribution(&variation.pdv()), &variation.pdv()),
         "ipdv": distribution(&variation.ipdv_sizes()),
         "ipdv_range_ns": variation.ipdv_range().map(|range| range.map(|end| end.0)),
         "rtp_jitter_ns": jitter.last().map(nanoseconds),
@@ -126,6 +126,15 @@ pub(super) fn distribution(times: &Quantiles) -> Value {
     });
     for (key, part) in PARTS {
         value[key] = json!(nanoseconds(times.at(part)));
+    }
+    value
+}
+
+/// A distribution with its 1st to its 99th percentile, so that a later run can be compared with it.
+fn with_percentiles(mut value: Value, times: &Quantiles) -> Value {
+    if !value.is_null() {
+        value["percentiles_ns"] =
+            (1..100).map(|percent| json!(nanoseconds(times.at(f64::from(percent) / 100.0)))).collect();
     }
     value
 }

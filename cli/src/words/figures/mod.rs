@@ -1,7 +1,5 @@
 //! The figures of `udp measure` by their names: `loss`, `forward.delay.p99`; the same for conditions, comparisons and explanations.
 
-#![allow(dead_code, unused_imports, reason = "until the verb is in the help")]
-
 mod condition;
 mod quantity;
 mod texts;
@@ -192,7 +190,6 @@ mod tests {
             ("forward.loss.p99", "loss is one number; write forward.loss"),
             ("forward.rtt.p99", "rtt is not of one direction; write rtt.p99"),
             ("delay.p99", "delay is of one direction; write forward.delay.p99 or reverse.delay.p99"),
-            ("mos", "mos is of one direction; write forward.mos or reverse.mos"),
         ] {
             assert_eq!(name.parse::<Figure>().unwrap_err(), expected, "{name}");
         }

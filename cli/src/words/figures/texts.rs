@@ -185,13 +185,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         name: "ipdv",
-        summary: "change of delay from one datagram to the next",
+        summary: "change of delay from one datagram to the next, up or down",
         source: "RFC 3393, RFC 5481 section 4.1",
         lines: &[
-            "The delay of a datagram less that of the one sent before it, both arrived.",
-            "Positive and negative values alternate, so the mean is near 0 and says nothing:",
-            "look at p50, p99 and min. Needs no synchronised clocks. In the order of sending,",
-            "so that reordering does not make it smaller.",
+            "The delay of a datagram less that of the one sent before it, both arrived, by",
+            "its size: whether it grew or shrank is left out, since both make up for each",
+            "other and the mean would be 0. Needs no synchronised clocks. In the order of",
+            "sending, so that reordering does not make it smaller.",
         ],
     },
     Entry {
@@ -203,28 +203,6 @@ pub(super) const ENTRIES: &[Entry] = &[
             "value: of the last 50 datagrams or so, not of the run. It is here because",
             "telephones and iperf report it; variation says more. In the order of arrival, as",
             "the RFC has it.",
-        ],
-    },
-    Entry {
-        name: "mos",
-        summary: "quality of a call: 1 (bad) to 4.5 (best that there is)",
-        source: "ITU-T G.107, annex B",
-        lines: &[
-            "An estimate of how people would judge a call, from r-factor. 4.3 and more: very",
-            "satisfied; 4.0: satisfied; 3.6: some are not; 3.1: many are not. Its inputs are",
-            "printed beside it. Unknown without answers. It is about speech with the codec",
-            "named, not about games, video or this path in general.",
-        ],
-    },
-    Entry {
-        name: "r-factor",
-        summary: "quality of a call by the E-model: 0 to 93.2",
-        source: "ITU-T G.107",
-        lines: &[
-            "93.2, less what delay and loss take from it. Delay is that of one way with the",
-            "buffer of a receiver, loss that of the direction, and bursts of loss weigh more",
-            "than the same loss spread out. Where one-way delay is unknown, half of the round",
-            "trip is taken, which the summary says.",
         ],
     },
     Entry {
