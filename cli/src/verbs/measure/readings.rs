@@ -24,6 +24,8 @@ impl Readings {
             Quantity::Loss => self.share(scope, "lost"),
             Quantity::Duplication => self.share(scope, "duplicates"),
             Quantity::Reordering => self.share(scope, "reordered"),
+            Quantity::Mos => self.number(&format!("{}/mos", place(scope))),
+            Quantity::RFactor => self.number(&format!("{}/r_factor", place(scope))),
             Quantity::RtpJitter => self.number(&format!("{}/rtp_jitter_ns", place(scope))),
             Quantity::ClockOffset => self.number("/clock/offset_ns"),
             Quantity::ClockBound => self.number("/clock/bound_ns"),

@@ -150,6 +150,7 @@ mod tests {
             (" forward.loss >= 0.5% ", "forward.loss"),
             ("rtt.p99>50ms", "rtt.p99"),
             ("lost>=1", "lost"),
+            ("forward.mos<3.6", "forward.mos"),
             ("reverse.delay.min<-1ms", "reverse.delay.min"),
             ("clock.drift>100ppm", "clock.drift"),
             ("sent<=10", "sent"),

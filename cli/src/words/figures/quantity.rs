@@ -25,6 +25,8 @@ pub(crate) enum Quantity {
     Variation,
     Ipdv,
     RtpJitter,
+    Mos,
+    RFactor,
     ClockOffset,
     ClockBound,
     ClockDrift,
@@ -41,13 +43,15 @@ pub(crate) enum Unit {
     Time,
     /// Nanoseconds, which can be below 0.
     SignedTime,
+    /// A mark.
+    Score,
     /// Millionths.
     PartsPerMillion,
 }
 
 impl Quantity {
     /// All of them.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Sent,
         Self::Answered,
         Self::Lost,
@@ -65,6 +69,8 @@ impl Quantity {
         Self::Variation,
         Self::Ipdv,
         Self::RtpJitter,
+        Self::Mos,
+        Self::RFactor,
         Self::ClockOffset,
         Self::ClockBound,
         Self::ClockDrift,
@@ -90,6 +96,8 @@ impl Quantity {
             Self::Variation => "variation",
             Self::Ipdv => "ipdv",
             Self::RtpJitter => "rtp-jitter",
+            Self::Mos => "mos",
+            Self::RFactor => "r-factor",
             Self::ClockOffset => "clock.offset",
             Self::ClockBound => "clock.bound",
             Self::ClockDrift => "clock.drift",
@@ -109,6 +117,7 @@ impl Quantity {
             Self::Rtt | Self::Response | Self::Residence | Self::Lateness | Self::Variation => Unit::Time,
             Self::Ipdv | Self::RtpJitter | Self::ClockBound => Unit::Time,
             Self::Delay | Self::ClockOffset => Unit::SignedTime,
+            Self::Mos | Self::RFactor => Unit::Score,
             Self::ClockDrift => Unit::PartsPerMillion,
         }
     }
@@ -126,7 +135,7 @@ impl Quantity {
         match self {
             Self::Lost | Self::Loss | Self::Duplicates | Self::Duplication => true,
             Self::Reordered | Self::Reordering | Self::Delay | Self::Variation | Self::Ipdv => scope != Scope::Whole,
-            Self::RtpJitter => scope != Scope::Whole,
+            Self::RtpJitter | Self::Mos | Self::RFactor => scope != Scope::Whole,
             Self::Sent | Self::Answered | Self::Late | Self::Rtt | Self::Response | Self::Residence => {
                 scope == Scope::Whole
             }
@@ -152,6 +161,7 @@ impl Unit {
                 Some(positive) => units::duration(positive).map(|duration| -nanoseconds(duration)),
                 None => units::duration(text).map(nanoseconds),
             },
+            Self::Score => decimal(text).ok_or_else(|| format!("'{text}' is not a mark; write one as 3.6")),
             Self::PartsPerMillion => {
                 let (sign, number) = text.strip_prefix('-').map_or((1.0, text), |number| (-1.0, number));
                 let number = number.strip_suffix("ppm").and_then(decimal).map(|number| sign * number);
@@ -170,6 +180,7 @@ impl Unit {
                 let sign = if value < 0.0 { "-" } else { "" };
                 format!("{sign}{}", units::human(Duration::from_secs_f64(value.abs().min(1e18) / 1e9)))
             }
+            Self::Score => format!("{value:.2}"),
             Self::PartsPerMillion => format!("{value:.2} ppm"),
         }
     }
@@ -218,6 +229,7 @@ mod tests {
             (Unit::Time, "0", 0.0),
             (Unit::SignedTime, "-1ms", -1e6),
             (Unit::SignedTime, "2s", 2e9),
+            (Unit::Score, "3.6", 3.6),
             (Unit::PartsPerMillion, "20ppm", 20.0),
             (Unit::PartsPerMillion, "-0.5ppm", -0.5),
         ] {
@@ -228,6 +240,7 @@ mod tests {
             (Unit::Share, ["", "1", "0.01", "101%"]),
             (Unit::Time, ["", "5", "-1ms", "1%"]),
             (Unit::SignedTime, ["", "-", "--1ms", "5"]),
+            (Unit::Score, ["", "NaN", "-1", "1e3"]),
             (Unit::PartsPerMillion, ["", "5", "ppm", "infppm"]),
         ] {
             for text in wrong {
@@ -248,6 +261,7 @@ mod tests {
             (Unit::Time, 1.5e6, "1.50 ms"),
             (Unit::Time, f64::INFINITY, "infinite"),
             (Unit::SignedTime, -1.5e6, "-1.50 ms"),
+            (Unit::Score, 3.614, "3.61"),
             (Unit::PartsPerMillion, -12.345, "-12.35 ppm"),
         ] {
             assert_eq!(unit.show(value), text);

@@ -206,6 +206,28 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
     },
     Entry {
+        name: "mos",
+        summary: "quality of a call: 1 (bad) to 4.5 (best that there is)",
+        source: "ITU-T G.107, annex B",
+        lines: &[
+            "An estimate of how people would judge a call, from r-factor. 4.3 and more: very",
+            "satisfied; 4.0: satisfied; 3.6: some are not; 3.1: many are not. Its inputs are",
+            "beside it in JSON. It is about speech with G.711, which conceals losses, not",
+            "about games, video or this path in general. Unknown where r-factor is.",
+        ],
+    },
+    Entry {
+        name: "r-factor",
+        summary: "quality of a call by the E-model: 0 to 93.2",
+        source: "ITU-T G.107",
+        lines: &[
+            "93.2, less what delay and loss take from it. Delay is half of the median round",
+            "trip and a buffer for 99.9 % of what arrives (variation), since clocks do not",
+            "tell more of one way. Loss is that of the direction, and weighs more where it",
+            "comes in bursts. Unknown where the loss of the direction is an interval.",
+        ],
+    },
+    Entry {
         name: "clock.offset",
         summary: "how far the reflector's clock is ahead of ours",
         source: "RFC 5905 section 8",
