@@ -169,8 +169,6 @@ impl Measure {
         out.send(flow.via, &self.options.transmit(), packet);
         self.report.sent.add(1, packet.len());
         self.last_sent = Some(clock.monotonic);
-        let sent = self.elapsed(clock.monotonic);
-        self.report.own.lateness.add(sent.saturating_sub(due));
     }
 
     /// Notices that our own clock was set.

@@ -66,6 +66,9 @@ fn settle(
     start: Instant,
     options: &MeasureOptions,
 ) -> ProbeFate {
+    if !matches!(probe.state, State::Failed) {
+        figures.lateness.add(probe.sent.saturating_duration_since(start + probe.due));
+    }
     match &probe.state {
         State::Failed => {
             loss_runs.interrupt();

@@ -91,17 +91,18 @@ impl Scenario {
         let mut options = MeasureOptions::new(address(REFLECTOR)).count(probes).duration(None);
         options = options.pace(Pace::Interval(ms(between))).poisson(random.bool()).seed(seed);
         options = options.burst(if random.bool() { 1 } else { random.u32(1..8) });
-        // A probe takes no longer than this, so that none comes after the closing question: unless the reflector says what it counted.
-        let is_impatient = is_ours && random.u8(..6) == 0;
+        if random.u8(..4) == 0 {
+            let sizes: Vec<usize> = (0..random.u8(1..4)).map(|_| random.usize(0..400)).collect();
+            options = options.sizes(sizes);
+        }
+        // A probe takes no longer than this, so that none comes after the closing question: unless each reply says what was
+        // counted.
+        let is_impatient = is_ours && options.sizes.is_empty() && random.u8(..6) == 0;
         options = options.wait(ms(if is_impatient { random.u64(10..100) } else { 200 }));
         let key = is_ours.then(|| maybe(random, 4, |_| Key::new(b"known to both of them"))).flatten();
         options = options.key(key).ssid(random.u16(..3));
         if random.u8(..4) == 0 {
             options = options.format(TimestampFormat::Ptp);
-        }
-        if random.u8(..4) == 0 {
-            let sizes: Vec<usize> = (0..random.u8(1..4)).map(|_| random.usize(0..400)).collect();
-            options = options.sizes(sizes);
         }
         let share = |random: &mut Rng| maybe(random, 6, |random| random.f64() * 0.3).unwrap_or(0.0);
         let restarts = maybe(random, 6, |random| {

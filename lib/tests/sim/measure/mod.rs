@@ -7,10 +7,14 @@ mod tap;
 
 use std::time::Duration;
 
-use udpkit::Bounds;
+use fastrand::Rng;
+use udpkit::impairment::Matching;
+use udpkit::sim::HostClock;
 use udpkit::verbs::{OneWayCounts, ReflectorKind};
+use udpkit::{Bounds, Reason};
 
-use self::run::Scenario;
+use self::foreign::Kind;
+use self::run::{Reflector, Scenario};
 use crate::world::ms;
 
 #[test]
@@ -39,4 +43,136 @@ fn over_a_perfect_path_nothing_is_lost_and_every_time_is_right() {
     let offset = own.clock.offset().unwrap();
     assert!((offset.offset.0 - 1_000_002_500_000).abs() <= 2, "{offset:?}");
     assert!(offset.bound.abs_diff(Duration::from_micros(7500)) < Duration::from_micros(1), "{offset:?}");
+}
+
+/// Within a thousandth.
+fn is_near(time: Duration, expected: Duration) -> bool {
+    time.abs_diff(expected) <= expected / 1000
+}
+
+#[test]
+fn a_reflector_that_is_stopped_shows_in_residence_and_response_and_not_in_the_round_trip() {
+    let mut scenario = Scenario::new(2);
+    scenario.stopped = Some([ms(200), ms(500)]);
+    let own = scenario.run().report.own;
+    assert_eq!((own.answered, own.lost), (100, 0));
+    // A probe every 10 ms, of which one takes 10 ms: that of 190 ms waits for 300 ms.
+    assert!(is_near(own.residence.at(1.0), ms(300)) && is_near(own.response.at(1.0), ms(315)), "{own:?}");
+    assert!(is_near(own.rtt.at(0.0), ms(15)) && is_near(own.rtt.at(1.0), ms(15)), "{own:?}");
+    assert_eq!(own.residence.at(0.5), Duration::ZERO);
+}
+
+#[test]
+fn delays_and_how_they_vary_are_those_of_the_links() {
+    let mut scenario = Scenario::new(3);
+    scenario.options = scenario.options.count(3000);
+    scenario.flows = 2;
+    // Every third probe of a flow takes 17 ms, the others no time at all.
+    scenario.forward = scenario.forward.matching(Matching::new(|probe| probe[3] % 3 == 0)).delay(ms(17));
+    scenario.clocks[0] = scenario.clocks[0].clone().behind(Duration::from_secs(5000));
+    let own = scenario.run().report.own;
+    let [shorter, longer] = [0.1, 0.9].map(|part| own.forward.delay.at(part).unwrap().0 - 5_000_000_000_000);
+    assert!(shorter.abs() <= 10_000 && (longer - 17_000_000).abs() <= 17_000, "{shorter} {longer}");
+    let [least, most] = own.forward.variation.ipdv_range().unwrap();
+    assert!((least.0 + 17_000_000).abs() < 10 && (most.0 - 17_000_000).abs() < 10, "{least:?} {most:?}");
+    // Neighbours of a flow are compared with each other, and none is missing.
+    assert_eq!(own.forward.variation.ipdv().count(), 2 * 1499);
+    assert!(is_near(own.forward.variation.pdv().at(0.9), ms(17)), "{:?}", own.forward.variation.pdv());
+    assert!(own.reverse.variation.pdv().at(1.0) < Duration::from_nanos(10), "{:?}", own.reverse.variation.pdv());
+    assert!(is_near(own.rtt.at(0.1), ms(5)) && is_near(own.rtt.at(0.9), ms(22)), "{:?}", own.rtt);
+}
+
+#[test]
+fn a_clock_that_is_set_is_noticed_and_nothing_is_compared_across_that_moment() {
+    let second = Duration::from_secs(1);
+    let clocks = [
+        [HostClock::default().set_back(ms(501), second), HostClock::default()],
+        // By less than a round trip, which our own clock alone tells.
+        [HostClock::default().set_forward(ms(501), ms(4)), HostClock::default()],
+        [HostClock::default(), HostClock::default().set_forward(ms(501), second)],
+    ];
+    for clocks in clocks {
+        let mut scenario = Scenario::new(4);
+        scenario.clocks = clocks;
+        let own = scenario.run().report.own;
+        assert_eq!((own.answered, own.clock.step_count()), (100, 1), "{:?}", own.clock);
+        for way in [&own.forward, &own.reverse] {
+            let [least, most] = way.variation.ipdv_range().unwrap();
+            assert!(least.0.abs() < 10 && most.0.abs() < 10, "{least:?} {most:?}");
+            assert!(way.variation.pdv().at(1.0) < Duration::from_nanos(10));
+        }
+        assert!(is_near(own.rtt.at(0.0), ms(15)) && is_near(own.rtt.at(1.0), ms(15)));
+        assert_eq!(own.impossible_times, 0);
+    }
+}
+
+#[test]
+fn what_could_not_be_sent_has_failed_and_is_not_lost() {
+    let mut scenario = Scenario::new(5);
+    scenario.failing[0] = 0.5;
+    let ran = scenario.run();
+    let own = &ran.report.own;
+    assert!(own.sent < 80 && own.sent > 20, "{}", own.sent);
+    assert_eq!((own.answered, own.lost, own.forward.counts.unwrap().lost), (own.sent, 0, Bounds::exact(0)));
+    assert_eq!(own.forward.counts.unwrap().sent, Bounds::exact(own.sent));
+    assert!(ran.report.send_failed >= 100 - own.sent, "{}", ran.report.send_failed);
+    assert_eq!(own.lateness.count(), own.sent);
+}
+
+/// A reply as somebody makes it who does not know what we sent, or knows too little.
+fn forged(random: &mut Rng) -> Vec<u8> {
+    let mut payload: Vec<u8> = (0..random.usize(..200)).map(|_| random.u8(..)).collect();
+    if random.bool() {
+        // The number of a probe, or of none, and times of the future.
+        payload.resize(random.usize(44..200), 0);
+        payload[..4].copy_from_slice(&random.u32(..200).to_be_bytes());
+        payload[24..28].copy_from_slice(&random.u32(..200).to_be_bytes());
+        payload[4..12].copy_from_slice(&u64::MAX.to_be_bytes());
+        payload[16..24].copy_from_slice(&random.u64(..).to_be_bytes());
+        if random.bool() {
+            payload[16..40].fill(0);
+        }
+    }
+    payload
+}
+
+#[test]
+fn forged_replies_change_nothing_and_are_counted() {
+    for seed in 0..20 {
+        let mut scenario = Scenario::new(seed);
+        let quiet = scenario.run().report;
+        let mut random = Rng::with_seed(seed);
+        let mut times: Vec<_> = (0..200).map(|_| ms(random.u64(..2000))).collect();
+        times.sort();
+        scenario.forged = times.into_iter().map(|at| (at, forged(&mut random))).collect();
+        let flooded = scenario.run().report;
+        assert_eq!(flooded.own, quiet.own);
+        assert_eq!(flooded.received.datagrams, quiet.received.datagrams + 200);
+        let ignored = [Reason::Undersized, Reason::Unsolicited, Reason::AfterEnd].map(|why| flooded.ignored.of(why));
+        assert!(ignored[0] > 0 && ignored[1] > 50 && ignored.iter().sum::<u64>() == 200, "{ignored:?}");
+    }
+}
+
+#[test]
+fn a_foreign_reflector_is_recognised_by_what_it_replies() {
+    for (reflector, kind) in [
+        (Reflector::Ours(None), ReflectorKind::Counting),
+        (Reflector::Foreign(Kind::Stateful), ReflectorKind::Stateful),
+        (Reflector::Foreign(Kind::TwampLight), ReflectorKind::Stateful),
+        (Reflector::Foreign(Kind::Stateless), ReflectorKind::Stateless),
+        (Reflector::Echo, ReflectorKind::Echo),
+    ] {
+        let mut scenario = Scenario::new(6);
+        scenario.reflector = reflector;
+        let own = scenario.run().report.own;
+        assert_eq!((own.reflector, own.answered), (kind, 100));
+        assert!(is_near(own.rtt.at(0.5), ms(15)));
+        let is_echo = kind == ReflectorKind::Echo;
+        assert_eq!(own.forward.counts.is_none() && own.forward.delay.count() == 0, is_echo);
+        assert_eq!(own.residence.count() == 0, is_echo);
+        if kind == ReflectorKind::Stateful {
+            let lost = own.forward.counts.unwrap().lost;
+            assert_eq!((lost, own.reverse.counts.unwrap().lost), (Bounds::exact(0), Bounds::exact(0)));
+        }
+    }
 }
