@@ -133,6 +133,7 @@ impl Scenario {
             is_far_clock_set,
             restarts,
             stopped,
+            we_are_stopped: None,
             failing,
             forged: Vec::new(),
         }
@@ -187,6 +188,10 @@ fn assert_directions(scenario: &Scenario, ran: &Ran, truth: &Truth, tally: &mut 
         // Nothing came to us of one of its lives: nobody can tell that it had another.
         tally.unnoticed += 1;
         return;
+    }
+    if scenario.restarts.is_empty() && own.restarts == 0 {
+        let unanswered: u64 = truth.bounds.iter().map(|(unanswered, _)| *unanswered).sum();
+        assert_eq!(own.forward.reordering.arrivals(), truth.sent - unanswered, "{}", context());
     }
     let is_ours = matches!(scenario.reflector, Reflector::Ours(_));
     let is_taken_for_restart = own.restarts > 0 && scenario.is_far_clock_set && !is_known;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use udpkit::impairment::Matching;
 use udpkit::sim::HostClock;
-use udpkit::verbs::{OneWayCounts, ReflectorKind};
+use udpkit::verbs::{OneWayCounts, Pace, ReflectorKind};
 use udpkit::{Bounds, Reason};
 
 use self::foreign::Kind;
@@ -60,6 +60,19 @@ fn a_reflector_that_is_stopped_shows_in_residence_and_response_and_not_in_the_ro
     assert!(is_near(own.residence.at(1.0), ms(300)) && is_near(own.response.at(1.0), ms(315)), "{own:?}");
     assert!(is_near(own.rtt.at(0.0), ms(15)) && is_near(own.rtt.at(1.0), ms(15)), "{own:?}");
     assert_eq!(own.residence.at(0.5), Duration::ZERO);
+}
+
+#[test]
+fn a_sender_that_is_stopped_shows_in_lateness_and_response_and_not_in_the_round_trip() {
+    let mut scenario = Scenario::new(2);
+    scenario.we_are_stopped = Some([ms(501), ms(561)]);
+    // What comes meanwhile waits with us, so nothing is to come.
+    scenario.options = scenario.options.pace(Pace::Interval(ms(30)));
+    let own = scenario.run().report.own;
+    assert_eq!((own.answered, own.lost), (100, 0));
+    // Those of 510 and 540 ms leave at 561.
+    assert!(is_near(own.lateness.at(1.0), ms(51)) && is_near(own.response.at(1.0), ms(66)), "{own:?}");
+    assert!(is_near(own.rtt.at(0.0), ms(15)) && is_near(own.rtt.at(1.0), ms(15)), "{own:?}");
 }
 
 #[test]

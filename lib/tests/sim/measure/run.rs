@@ -52,6 +52,8 @@ pub(super) struct Scenario {
     pub(super) restarts: Vec<Duration>,
     /// From when to when the reflector is stopped.
     pub(super) stopped: Option<[Duration; 2]>,
+    /// The same of us.
+    pub(super) we_are_stopped: Option<[Duration; 2]>,
     /// The share of what we send that cannot be sent, and of what the reflector sends.
     pub(super) failing: [f64; 2],
     /// What somebody sends us in the reflector's name, and when.
@@ -78,6 +80,7 @@ impl Scenario {
             is_far_clock_set: false,
             restarts: Vec::new(),
             stopped: None,
+            we_are_stopped: None,
             failing: [0.0; 2],
             forged: Vec::new(),
         }
@@ -116,13 +119,14 @@ impl Scenario {
         net.set_link(us, them, self.forward.clone()).unwrap();
         net.set_link(them, us, self.reverse.clone()).unwrap();
         let own = self.own();
-        let measure = Tap::new(Measure::new(self.options.clone().own(own.clone())).unwrap());
+        let mut measure = Tap::new(Measure::new(self.options.clone().own(own.clone())).unwrap());
         let mut far = Tap::new(reflector());
         for at in &self.restarts {
             let reflector = Rc::clone(&reflector);
             let again: Again<E> = Box::new(move || reflector());
             far.restarts.push_back((start + *at, again));
         }
+        measure.stopped = self.we_are_stopped.map(|times| times.map(|time| start + time));
         far.stopped = self.stopped.map(|times| times.map(|time| start + time));
         let failures = [(), ()].map(|()| Rc::new(RefCell::new(Vec::new())));
         let [ours, theirs] = [0, 1].map(|end| {
