@@ -34,6 +34,7 @@ pub(super) fn summary(name: &str, options: &MeasureOptions, report: &Report<Meas
         "send_delay": distribution(&own.send_delay),
         "without_send_time": own.without_send_time,
         "impossible_times": own.impossible_times,
+        "unanswered": own.unanswered,
         "restarts": own.restarts,
         "clock": clock(&own.clock),
         "received": report.received.datagrams,

@@ -74,6 +74,7 @@ fn which_way(forward: &OneWayCounts, reverse: &OneWayCounts) -> String {
         () if is_some(forward) && is_some(reverse) => {
             format!(": {} forward, {} in reverse", percent(forward), percent(reverse))
         }
+        () if is_none(forward) && is_none(reverse) => ": none of it on the path".to_owned(),
         () => "; this reflector does not tell in which direction".to_owned(),
     }
 }
@@ -121,6 +122,11 @@ fn reflector(own: &MeasureFigures) -> Vec<String> {
         let p99 = time(own.residence.at(0.99));
         lines
             .push(format!("the reflector is slow, not the path: it held probes for up to {} (p99 {p99})", time(worst)));
+    }
+    if let Some(unanswered @ 1..) = own.unanswered {
+        lines.push(format!(
+            "the reflector left {unanswered} probes unanswered, since they were more than it answers: see --rate-limit and --max-rate of udp reflect"
+        ));
     }
     if own.restarts > 0 {
         lines.push("the reflector started again, or forgot the session: what it had counted is lost".to_owned());

@@ -34,6 +34,8 @@ pub struct MeasureFigures {
     pub duplicates: u64,
     /// Datagrams that were taken for replies: of probes, of closing questions.
     pub replies: u64,
+    /// Probes that arrived at the reflector and that it left unanswered, since there were too many; `None` where it does not tell.
+    pub unanswered: Option<u64>,
     /// Times at which the reflector lost its memory of a session: it was started again, or had too many.
     pub restarts: u64,
     /// Losses in a row (RFC 3357), of round trips, in the order in which the probes of each flow were sent.
@@ -71,6 +73,7 @@ debug_counters! { MeasureFigures {
     late,
     duplicates,
     replies,
+    unanswered,
     restarts,
     loss_runs,
     rtt,
@@ -98,6 +101,7 @@ impl Default for MeasureFigures {
             late: 0,
             duplicates: 0,
             replies: 0,
+            unanswered: None,
             restarts: 0,
             loss_runs: LossRuns::default(),
             rtt: times.clone(),
@@ -133,6 +137,10 @@ impl Figures for MeasureFigures {
             (&mut self.without_send_time, other.without_send_time),
             (&mut self.impossible_times, other.impossible_times),
         ]);
+        self.unanswered = match (self.unanswered, other.unanswered) {
+            (Some(ours), Some(theirs)) => Some(ours + theirs),
+            (ours, theirs) => ours.or(theirs),
+        };
         self.loss_runs.merge(&other.loss_runs);
         let times = [
             (&mut self.rtt, &other.rtt),

@@ -433,6 +433,9 @@ impl Engine for Measure {
         for flow in &self.flows {
             figures.reflector = figures.reflector.and(flow.reflector());
             figures.sent += flow.sent;
+            if let Some(counters) = flow.counters {
+                *figures.unanswered.get_or_insert(0) += counters.unanswered;
+            }
             figures.restarts += flow.restarts();
             figures.waiting += flow.waiting.iter().filter(|probe| matches!(probe.state, State::Waiting)).count() as u64;
             figures.loss_runs.merge(&flow.loss_runs);

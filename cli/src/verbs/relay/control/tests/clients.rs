@@ -1,6 +1,17 @@
 //! Who asks, and how: mistakes, other pages, clients that stall, and those who only listen.
 
-use super::*;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+
+use serde_json::json;
+use udpkit::Event;
+use udpkit::verbs::RelayOptions;
+
+use super::super::feed::{Happening, MOST_PEERS};
+use super::super::{Line, line};
+use super::{World, impairments};
+use crate::http::client::{Listener, ask, connect};
+use crate::http::events::MAX_STREAMS;
 
 #[test]
 fn mistakes_are_refused_with_advice_and_change_nothing() {

@@ -2,8 +2,7 @@
 
 mod clients;
 
-use std::io::Write;
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -13,12 +12,11 @@ use udpkit::verbs::{PeerImpairments, RelayOptions};
 use udpkit::{Answer, Event, Memberships, Relay, Server, Sink, Socket};
 
 use super::super::target::Current;
-use super::feed::{Happening, KEPT_BYTES, MOST_PEERS};
-use super::{Facts, Line, Tap, line, serve};
+use super::feed::KEPT_BYTES;
+use super::{Facts, Tap, line, serve};
 use crate::http::Served;
 use crate::http::access::Access;
-use crate::http::client::{Answer as Response, Listener, STUCK, ask, connect};
-use crate::http::events::MAX_STREAMS;
+use crate::http::client::{Answer as Response, Listener, STUCK, ask};
 
 /// Hands all events to the control.
 struct OnlyTap(Tap);
