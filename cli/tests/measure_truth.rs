@@ -191,6 +191,21 @@ fn a_reflector_that_stands_still_is_named_and_is_no_delay_of_the_network() {
 }
 
 #[test]
+fn what_a_reflector_does_not_answer_is_no_loss_of_the_path() {
+    let mut reflector = Place::Here.udp(&["reflect", "127.0.0.1:0", "--json", "--max-rate", "100"]);
+    let address = address(&reflector.stdout_line());
+    let measured =
+        Place::Here.run(&["measure", &address, "--json", "--count", "300", "--rate", "1000/s", "--wait", "1s"]);
+    measured.assert_status(0);
+    let summary = summary(&measured);
+    assert_eq!((way(&summary, "forward"), way(&summary, "reverse")), (json!([0, 0, 0]), json!([0, 0, 0])), "{summary}");
+    let unanswered = number(&summary["unanswered"]);
+    assert!(unanswered > 0 && summary["round_trip"]["lost"] == unanswered, "{summary}");
+    assert!(summary["verdict"][0].to_string().contains("did not answer, since it limits its rate"), "{summary}");
+    reflector.stop().assert_status(0);
+}
+
+#[test]
 fn another_program_dissects_what_is_sent() {
     let Some(lan) = hosts(2) else { return };
     if !require("tcpdump") || !require("tshark") {
