@@ -36,7 +36,6 @@ pub(super) fn summary(name: &str, options: &MeasureOptions, report: &Report<Meas
         "impossible_times": own.impossible_times,
         "unanswered": own.unanswered,
         "restarts": own.restarts,
-        "unanswered": own.unanswered,
         "clock": clock(&own.clock),
         "received": report.received.datagrams,
         "ignored": report.ignored.iter().map(|(reason, count)| (reason.key().to_owned(), json!(count))).collect::<Map<_, _>>(),

@@ -57,28 +57,28 @@ fn loss(own: &MeasureFigures) -> Option<String> {
     let runs = own.loss_runs.mean_burst().filter(|mean| *mean >= 2.0);
     let runs = runs.map(|mean| format!(", {mean:.1} in a row on average, {} at most", own.loss_runs.longest()));
     let where_it_is = match (own.forward.counts, own.reverse.counts) {
-        (Some(forward), Some(reverse)) => which_way(&forward, &reverse, own.unanswered),
+        (Some(forward), Some(reverse)) => which_way(&forward, &reverse, own.unanswered.unwrap_or(0) == 0),
         _ => "; an echo server does not tell in which direction".to_owned(),
     };
     let late = if own.late > 0 { format!(" ({} of them came too late)", own.late) } else { String::new() };
     Some(format!("loss: {lost} of the round trips{late}{where_it_is}{}", runs.unwrap_or_default()))
 }
 
-fn which_way(forward: &OneWayCounts, reverse: &OneWayCounts, unanswered: u64) -> String {
+fn which_way(forward: &OneWayCounts, reverse: &OneWayCounts, is_all_answered: bool) -> String {
     let percent = |way: &OneWayCounts| share(way.lost, way.sent);
     let is_none = |way: &OneWayCounts| way.lost == Bounds::exact(0);
     let is_some = |way: &OneWayCounts| way.lost.low > 0;
     match () {
-        () if unanswered > 0 => {
-            let ways = format!("{} forward, {} in reverse", percent(forward), percent(reverse));
-            format!(": {ways}, and {unanswered} that the reflector took and did not answer, since it limits its rate")
+        () if is_some(forward) && is_none(reverse) && is_all_answered => {
+            format!(": all of it forward ({})", percent(forward))
         }
-        () if is_some(forward) && is_none(reverse) => format!(": all of it forward ({})", percent(forward)),
-        () if is_some(reverse) && is_none(forward) => format!(": all of it in reverse ({})", percent(reverse)),
-        () if is_some(forward) && is_some(reverse) => {
-            format!(": {} forward, {} in reverse", percent(forward), percent(reverse))
+        () if is_some(reverse) && is_none(forward) && is_all_answered => {
+            format!(": all of it in reverse ({})", percent(reverse))
         }
         () if is_none(forward) && is_none(reverse) => ": none of it on the path".to_owned(),
+        () if is_some(forward) && is_some(reverse) || !is_all_answered => {
+            format!(": {} forward, {} in reverse", percent(forward), percent(reverse))
+        }
         () => "; this reflector does not tell in which direction".to_owned(),
     }
 }

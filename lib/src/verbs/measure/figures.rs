@@ -38,9 +38,6 @@ pub struct MeasureFigures {
     pub unanswered: Option<u64>,
     /// Times at which the reflector lost its memory of a session: it was started again, or had too many.
     pub restarts: u64,
-    /// Probes, and copies of them, that came to the reflector and were not answered there, since it limits its rate: they are lost, and
-    /// neither forward nor in reverse. Only a reflector that counts tells, of the time since it was started.
-    pub unanswered: u64,
     /// Losses in a row (RFC 3357), of round trips, in the order in which the probes of each flow were sent.
     pub loss_runs: LossRuns,
     /// Round trips without the time inside the reflector: (T4 - T1) - (T3 - T2) (RFC 2681; RFC 8762 section 4). From the time at
@@ -78,7 +75,6 @@ debug_counters! { MeasureFigures {
     replies,
     unanswered,
     restarts,
-    unanswered,
     loss_runs,
     rtt,
     response,
@@ -107,7 +103,6 @@ impl Default for MeasureFigures {
             replies: 0,
             unanswered: None,
             restarts: 0,
-            unanswered: 0,
             loss_runs: LossRuns::default(),
             rtt: times.clone(),
             response: times.clone(),
@@ -139,7 +134,6 @@ impl Figures for MeasureFigures {
             (&mut self.duplicates, other.duplicates),
             (&mut self.replies, other.replies),
             (&mut self.restarts, other.restarts),
-            (&mut self.unanswered, other.unanswered),
             (&mut self.without_send_time, other.without_send_time),
             (&mut self.impossible_times, other.impossible_times),
         ]);

@@ -437,7 +437,6 @@ impl Engine for Measure {
                 *figures.unanswered.get_or_insert(0) += counters.unanswered;
             }
             figures.restarts += flow.restarts();
-            figures.unanswered += flow.counters.map_or(0, |counters| counters.unanswered);
             figures.waiting += flow.waiting.iter().filter(|probe| matches!(probe.state, State::Waiting)).count() as u64;
             figures.loss_runs.merge(&flow.loss_runs);
             figures.forward.reordering.merge(&flow.forward_order.settled());
