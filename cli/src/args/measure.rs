@@ -10,6 +10,7 @@ use super::habits;
 use super::help::{self, Example, Status};
 use crate::words::address::Address;
 use crate::words::figures::{Condition, Topic};
+use crate::words::language::Language;
 use crate::words::probes::{Profile, Sizes, ecn, sizes};
 use crate::words::units;
 
@@ -36,6 +37,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp measure host --json > before.json", "keep what a run came to"),
     ("udp measure host --compare before.json", "what differs now, and whether by more than chance"),
     ("udp measure --targets offices.toml", "several reflectors at the same time"),
+    ("udp measure host --report page.html", "a page with plots, to keep or to send"),
 ];
 
 /// What the exit statuses mean.
@@ -102,6 +104,8 @@ pub(crate) struct MeasureArgs {
     /// How it is computed, where it is defined, and what it does not say. Nothing is measured.
     #[arg(long = "explain", value_name = "FIGURE", num_args = 0..=1, conflicts_with = "address", help_heading = RESULT)]
     pub(crate) explain_figure: Option<Option<Topic>>,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
     /// Print the status at this interval, 10ms or more; 0: never [default: 1s on a terminal, else never]
     #[arg(long, value_name = "DURATION", value_parser = status_interval)]
     pub(crate) status: Option<Duration>,
@@ -117,6 +121,20 @@ pub(crate) struct MeasureArgs {
     pub(crate) local: Option<Address>,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+}
+
+/// The page that is written.
+#[derive(Clone, Debug, ArgGroup)]
+#[command(next_help_heading = RESULT)]
+pub(crate) struct ReportArgs {
+    /// Write what was measured into FILE, one page of HTML with plots
+    ///
+    /// The page needs nothing else: no script, no other file, no network. It prints well.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["explain_figure", "targets"])]
+    pub(crate) report: Option<PathBuf>,
+    /// Language of the page of --report: en (English) or id (Indonesian)
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true, requires = "report")]
+    pub(crate) language: Language,
 }
 
 /// What is sent when.

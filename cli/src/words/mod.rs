@@ -8,6 +8,7 @@ pub(crate) mod figures;
 mod foreign;
 pub(crate) mod format;
 pub(crate) mod impairments;
+pub(crate) mod language;
 pub(crate) mod numbers;
 pub(crate) mod probes;
 pub(crate) mod range;

@@ -108,7 +108,7 @@ impl Browser {
     /// Opens a page, once it is loaded.
     pub(crate) fn open(&mut self, address: &str) {
         self.ask("Page.navigate", json!({"url": address}));
-        self.until("document.readyState === 'complete' && location.protocol === 'http:'");
+        self.until("document.readyState === 'complete' && ['http:', 'file:'].includes(location.protocol)");
     }
 
     /// The value of an expression in the page; a promise is waited for.

@@ -8,6 +8,7 @@ mod named;
 mod notices;
 mod options;
 mod readings;
+mod report;
 mod run;
 mod several;
 mod summary;
@@ -21,13 +22,14 @@ use anyhow::Result;
 use udpkit::Interfaces;
 
 use crate::args::MeasureArgs;
-use crate::output::SharedPrinter;
+use crate::output::{Remark, SharedPrinter, words_of};
 use crate::runtime::exit::{Exit, finish};
 use crate::runtime::printing::check_format;
 use crate::runtime::{missing, signals};
 use judging::Judging;
 use named::Named;
 use notices::{Finished, Measuring};
+use report::ReportFile;
 use run::{Ending, Ran};
 use targets::Target;
 
@@ -77,15 +79,21 @@ impl One<'_> {
                 .for_each(|missing| printer.lock().say(missing));
         });
         printer.lock().say(&Named { name, notice: &Measuring::new(&prepared, args) });
-        let Ran { name: shown, options, report, end } = run::run(args, name, prepared, printer, self.ending)?;
-        let verdict = verdict::verdict(&options, &report);
-        let mut figures = summary::summary(&shown, &options, &report);
+        let report_file = ReportFile::of(args)?;
+        let ran = run::run(args, name, prepared, printer, self.ending)?;
+        let Ran { name: shown, options, report, end, .. } = &ran;
+        let verdict = verdict::verdict(options, report);
+        let mut figures = summary::summary(shown, options, report);
         figures.insert("verdict".to_owned(), verdict.iter().map(String::as_str).collect());
+        let written = report_file.map_or(Ok(()), |file| file.write(&ran, &figures, &verdict));
         // What belongs together is printed together.
         let mut printer = printer.lock();
+        if let Err(error) = &written {
+            printer.say(&Remark::complaint(words_of(error)));
+        }
         let has_failed = self.judging.judge(&args.fail_if, &figures, name, &mut printer);
         let heading = name.map(str::to_owned).into_iter();
-        printer.conclude(&Finished::new(figures, heading.chain(table::table(&options, &report, &verdict)).collect()));
-        Ok(run::exit(&report, end, has_failed))
+        printer.conclude(&Finished::new(figures, heading.chain(table::table(options, report, &verdict)).collect()));
+        Ok(if written.is_err() { Exit::Failed } else { run::exit(report, *end, has_failed) })
     }
 }

@@ -89,7 +89,7 @@ fn engine(args: &MeasureArgs, target: SocketAddr) -> Result<MeasureOptions> {
         .traffic_class(dscp << 2 | args.ecn.unwrap_or(0))
         .hop_limit(args.sending.ttl.unwrap_or(255))
         .busy_wait(args.probes.busy_wait)
-        .report_probes(args.common.verbose)
+        .report_probes(args.common.verbose || args.report.report.is_some())
         .seed(fastrand::u64(..));
     let send_times = options.rate() <= MOST_SEND_TIMES;
     Ok(options.send_timestamps(send_times))

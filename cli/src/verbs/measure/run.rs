@@ -14,6 +14,7 @@ use udpkit::{Drive, End, Event, Remote, Report, Sink, drive};
 use super::named::Named;
 use super::notices::{ProbeNotice, Status};
 use super::options::{self, Prepared};
+use super::report::History;
 use crate::args::MeasureArgs;
 use crate::output::{News, Refusals, SharedPrinter};
 use crate::runtime::exit::Exit;
@@ -30,6 +31,8 @@ pub(super) struct Ran {
     pub(super) options: MeasureOptions,
     pub(super) report: Report<MeasureFigures>,
     pub(super) end: End,
+    /// What happened over time, where a report is asked for.
+    pub(super) history: Option<History>,
 }
 
 /// Measures. The first signal ends the sending: what is under way is waited for, and the reflector is asked what it counted.
@@ -46,14 +49,20 @@ pub(super) fn run(
     ending.add(&remote);
     let status = status(args, target, &remote, printer)?;
     let is_json = printer.lock().is_json();
-    let news = News::new(args.common.verbose, Refusals::Counted);
-    let mut sink = MeasureSink { printer: printer.clone(), news, is_json, target };
+    let mut sink = MeasureSink {
+        printer: printer.clone(),
+        news: News::new(args.common.verbose, Refusals::Counted),
+        is_json,
+        target,
+        prints_probes: args.common.verbose,
+        history: args.report.report.is_some().then(|| History::new(options.seed)),
+    };
     let driven = drive(sockets, &mut engine, Drive::new(control), &mut sink);
     drop(status);
     let repeated = sink.news.take_all();
     repeated.into_iter().for_each(|repeated| printer.lock().absorb(repeated));
     let (report, end) = driven?;
-    Ok(Ran { name, options, report, end })
+    Ok(Ran { name, options, report, end, history: sink.history })
 }
 
 /// Ends measurements: all that there are, and those that begin later.
@@ -142,12 +151,16 @@ struct MeasureSink<'a> {
     is_json: bool,
     /// What the target is called, if there are several.
     target: Option<&'a str>,
+    prints_probes: bool,
+    history: Option<History>,
 }
 
 impl Sink for MeasureSink<'_> {
     fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         if let Event::Probe(probe) = &event {
-            return match ProbeNotice::new(probe, self.is_json) {
+            self.history.iter_mut().for_each(|history| history.add(probe));
+            let notice = self.prints_probes.then(|| ProbeNotice::new(probe, self.is_json)).flatten();
+            return match notice {
                 Some(notice) => self.printer.lock().say_bounded(&Named { name: self.target, notice: &notice }),
                 None => ControlFlow::Continue(()),
             };

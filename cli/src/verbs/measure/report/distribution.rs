@@ -1,0 +1,62 @@
+//! How round trips and responses are distributed: the part of all probes sent that was back within a time.
+
+use udpkit::Quantiles;
+
+use super::document::{Legend, Page, escaped, figure};
+use super::over_time::{X_TICKS, Y_TICKS};
+use super::plot::Plot;
+use super::scale::{Scale, time};
+
+/// Points of a curve.
+const POINTS: u32 = 200;
+
+/// The plot of both.
+pub(super) fn plot(page: &Page<'_>) -> String {
+    let (say, own) = (page.language, &page.report.own);
+    let title = say.pick("Distribution", "Sebaran");
+    let note = say.pick(
+        "The part of all probes that was answered within a time. Lost ones never are: where some are lost, the curves end below 100 %.",
+        "Bagian dari semua probe yang terjawab dalam suatu waktu. Yang hilang tidak pernah: bila ada yang hilang, kurvanya berakhir di bawah 100 %.",
+    );
+    let curves = [("rtt", &own.rtt), ("response", &own.response)];
+    let legend = [
+        Legend("rtt", say.pick("round trip", "pulang-pergi")),
+        Legend("response", say.pick("response", "waktu tanggap")),
+    ];
+    let scale = scale(curves.map(|(_, times)| times));
+    let mut plot = Plot::new(scale, Scale::up_to(1.0));
+    let decided = own.answered + own.lost;
+    for (class, times) in curves {
+        plot.line(&format!("line {class}"), curve(times, decided));
+    }
+    let x: Vec<_> = scale.ticks(X_TICKS).into_iter().map(|at| (at, say.number(&time(at)))).collect();
+    let y: Vec<_> =
+        Scale::up_to(1.0).ticks(Y_TICKS).into_iter().map(|at| (at, format!("{:.0} %", at * 100.0))).collect();
+    let logarithmic = if scale.is_logarithmic() {
+        say.pick(" The scale of times is logarithmic.", " Skala waktunya logaritmis.")
+    } else {
+        ""
+    };
+    figure("distribution", title, &format!("{note}{logarithmic}"), &legend, &plot.html(&escaped(title), &x, &y))
+}
+
+/// A scale from the smallest to the largest, both in nanoseconds.
+fn scale(of: [&Quantiles; 2]) -> Scale {
+    let of = of.into_iter().filter(|times| times.count() > 0);
+    let nanoseconds = |time: std::time::Duration| time.as_secs_f64() * 1e9;
+    let ends = of.map(|times| [times.smallest(), times.at(0.5), times.largest()].map(nanoseconds));
+    let [least, typical, most] =
+        ends.reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2])]).unwrap_or([0.0, 0.0, 1e6]);
+    Scale::times(least, typical, most)
+}
+
+/// Points of a curve: a time, and the part of all probes that was answered within it.
+#[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
+fn curve(times: &Quantiles, decided: u64) -> impl Iterator<Item = Option<(f64, f64)>> {
+    let of_all = times.count() as f64 / decided.max(1) as f64;
+    let parts = (1..=POINTS).map(|point| f64::from(point) / f64::from(POINTS)).chain([0.999]);
+    let mut parts: Vec<_> = parts.filter(|_| times.count() > 0).collect();
+    parts.sort_by(f64::total_cmp);
+    let foot = (times.count() > 0).then(|| Some((times.smallest().as_secs_f64() * 1e9, 0.0)));
+    foot.into_iter().chain(parts.into_iter().map(move |part| Some((times.at(part).as_secs_f64() * 1e9, part * of_all))))
+}
