@@ -201,6 +201,51 @@ fn reflected() -> Outcome {
     reflector.stop()
 }
 
+/// What is printed of ten probes to this port.
+fn measured(port: u16, more: &[&str]) -> Outcome {
+    let target = format!("127.0.0.1:{port}");
+    let arguments = ["measure", &target, "--count", "10", "--rate", "1000/s", "--wait", "500ms", "-v", "--json"];
+    Place::Here.run(&[&arguments, more].concat())
+}
+
+/// What measurements print: of a reflector, of an echo server, where nobody is, and of what they are.
+fn measurements() -> Vec<Outcome> {
+    let (_reflector, reflector) = Place::Here.waiting(&["reflect", "127.0.0.1:0", "--json"]);
+    let (_server, server) = Place::Here.waiting(&["serve", "127.0.0.1:0", "--echo", "--json"]);
+    let conditions = ["--status", "50ms", "--fail-if", "loss>100%", "--fail-if", "reverse.delay.p99>1h"];
+    vec![
+        measured(reflector[0].port(), &conditions),
+        measured(server[0].port(), &["--fail-if", "forward.lost>0"]),
+        measured(9, &["--fail-if", "forward.lost>5", "--fail-if", "rtt.p99>1s"]),
+        Place::Here.run(&["measure", "--explain", "--json"]),
+        Place::Here.run(&["measure", "--explain", "rtt", "--json"]),
+    ]
+}
+
+#[test]
+fn a_measurement_claims_of_directions_what_can_be_known() {
+    let [counting, echo, nobody, ..] = &measurements()[..] else { panic!("there are five") };
+    let [forward, reverse] = ["forward", "reverse"];
+    // What is received is in no balance: replies are counted for the probes that they answer.
+    let last = |outcome: &Outcome| outcome.objects().pop().expect("a summary");
+    let summary = last(counting);
+    assert_eq!((&summary["reflector"], &summary["sent"]), (&json!("counting"), &json!(10)));
+    for way in [forward, reverse] {
+        let known = ["sent", "lost", "duplicates", "reordered"].map(|key| summary[way][key].clone());
+        assert_eq!(known, [10, 0, 0, 0].map(Value::from), "{way}");
+    }
+    let summary = last(echo);
+    assert_eq!(summary["reflector"], "echo");
+    assert!([forward, reverse].iter().all(|way| summary[way]["lost"].is_null() && summary[way]["delay"].is_null()));
+    assert_eq!(summary["residence"], Value::Null);
+    nobody.assert_status(2);
+    let summary = last(nobody);
+    assert_eq!((&summary["reflector"], &summary["round_trip"]["lost"]), (&json!("silent"), &json!(10)));
+    assert_eq!((&summary[forward]["lost"], &summary[reverse]["lost"]), (&json!([0, 10]), &json!([0, null])));
+    let fates: Vec<_> = nobody.objects().into_iter().filter(|object| object["type"] == "probe").collect();
+    assert!(fates.len() == 10 && fates.iter().all(|probe| probe["fate"] == "lost"), "{fates:?}");
+}
+
 #[test]
 fn every_type_of_the_schema_is_printed() {
     if !require("python3") {
@@ -209,7 +254,8 @@ fn every_type_of_the_schema_is_printed() {
     let (Some(sent), Some(reopened), Some(refused), Some(stepped)) = (sent(), reopened(), refused(), stepped()) else {
         return;
     };
-    let outcomes = [served(), listened(), sent, vec![reopened, refused, stepped, reflected()], replayed(), relayed()];
+    let others = vec![reopened, refused, stepped, reflected()];
+    let outcomes = [served(), listened(), sent, others, replayed(), relayed(), measurements()];
     let printed: BTreeSet<_> = outcomes.iter().flatten().flat_map(types_of).collect();
     assert_eq!(printed, types().into_iter().collect());
 }

@@ -21,7 +21,7 @@ pub(super) fn summary(name: &str, options: &MeasureOptions, report: &Report<Meas
         "target": Endpoint(options.target).to_string(),
         "reflector": own.reflector.key(),
         "flows": options.own.len(),
-        "duration_ns": nanoseconds(report.elapsed),
+        "elapsed_ns": nanoseconds(report.elapsed),
         "wait_ns": nanoseconds(options.wait),
         "sent": own.sent,
         "send_failed": report.send_failed,
