@@ -1,6 +1,7 @@
-//! The recipes of docs/relay.md: their blocks are run in a throw-away network, and print what stands below them.
+//! The recipes of docs/relay.md, and the runs in docs/measure.md: their blocks are run in a throw-away network, and print what stands below
+//! them.
 //!
-//! `SNAPSHOTS=overwrite cargo test -p udpkit-cli --test recipes` writes what they print today into the page.
+//! `SNAPSHOTS=overwrite cargo test -p udpkit-cli --test recipes` writes what they print today into the pages.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -14,24 +15,19 @@ use common::pages::{blocks, path, read, runs, with_outputs};
 use common::{Place, Scratch};
 use regex::Regex;
 
-const PAGE: &str = "relay.md";
-/// What the part of the page begins with that is run.
-const RECIPES: &str = "\n## Recipes\n";
+/// A page, and what the part of it begins with that is run.
+const RELAY: (&str, &str) = ("relay.md", "\n## Recipes\n");
+const MEASURE: (&str, &str) = ("measure.md", "\n## On one screen\n");
 /// What ends the output of a block.
 const MARK: &str = "--- end of a block";
 /// Waits until something listens at a port, for a minute at most.
 const READY: &str =
     "ready() { tries=0; until ss -Hlun sport = :$1 | grep -q .; do sleep 0.05; [ $((tries += 1)) -lt 1200 ]; done; }";
 
-/// The part of the page before the recipes, and the recipes.
-fn halves(page: &str) -> (&str, &str) {
-    page.split_at(page.find(RECIPES).expect("the page has recipes"))
-}
-
 /// A block as a shell runs it that waits for each program in the background: whoever pastes it line by line is slow enough.
 fn waiting(code: &str) -> String {
     static STARTED: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(?m)^(udp (?:serve|listen|relay) \S*?:(\d+) .*&)$").expect("it is one"));
+        LazyLock::new(|| Regex::new(r"(?m)^(udp (?:serve|listen|reflect|relay) \S*?:(\d+) .*&)$").expect("it is one"));
     STARTED.replace_all(code, "$1\nready $2").into_owned()
 }
 
@@ -72,21 +68,30 @@ fn stable(code: &str, output: &str) -> Vec<String> {
     lines
 }
 
-#[test]
-fn each_recipe_prints_what_stands_below_it() {
+/// The same of a measurement: its columns are as wide as its times, and which of its hosts was slow is no property of the path.
+fn stable_measurement(code: &str, output: &str) -> Vec<String> {
+    static SPACES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\s+-?").expect("it is one"));
+    let of_the_hosts = ["this host sent late", "the reflector is slow", "delay varies", "nothing is wrong"];
+    let is_stable = |line: &String| !of_the_hosts.iter().any(|words| line.starts_with(words));
+    let lines = stable(code, output).into_iter().filter(is_stable);
+    lines.map(|line| SPACES.replace_all(&line, " ").into()).collect()
+}
+
+/// Runs the blocks of a page, at least so many; what each prints is below it, as far as that is the same each time.
+fn check((page, start): (&str, &str), at_least: usize, stable: impl Fn(&str, &str) -> Vec<String>) {
     if !["bash", "ss"].into_iter().all(require) {
         return;
     }
-    let page = read(PAGE);
-    let (before, recipes) = halves(&page);
+    let text = read(page);
+    let (before, recipes) = text.split_at(text.find(start).expect("the page has this part"));
     let blocks = blocks(recipes);
     let runs = runs(&blocks);
-    assert!(runs.len() > 10, "{}", runs.len());
+    assert!(runs.len() >= at_least, "{}", runs.len());
     let code: Vec<_> = runs.iter().map(|(code, _)| *code).collect();
     let Some(outputs) = run(&code) else { return };
     if std::env::var("SNAPSHOTS").as_deref() == Ok("overwrite") {
         let text = format!("{before}{}", with_outputs(recipes, &outputs, |_| false));
-        return std::fs::write(path(PAGE), text).expect("the page can be written");
+        return std::fs::write(path(page), text).expect("the page can be written");
     }
     for ((code, text), output) in runs.into_iter().zip(&outputs) {
         assert_eq!(
@@ -95,4 +100,14 @@ fn each_recipe_prints_what_stands_below_it() {
             "this block:\n{code}\nprinted:\n{output}\nand not:\n{text}"
         );
     }
+}
+
+#[test]
+fn each_recipe_for_a_relay_prints_what_stands_below_it() {
+    check(RELAY, 11, stable);
+}
+
+#[test]
+fn each_measurement_prints_what_stands_below_it() {
+    check(MEASURE, 6, stable_measurement);
 }

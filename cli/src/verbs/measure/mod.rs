@@ -92,8 +92,11 @@ impl One<'_> {
             printer.say(&Remark::complaint(words_of(error)));
         }
         let has_failed = self.judging.judge(&args.fail_if, &figures, name, &mut printer);
-        let heading = name.map(str::to_owned).into_iter();
-        printer.conclude(&Finished::new(figures, heading.chain(table::table(options, report, &verdict)).collect()));
+        let lines = match args.common.quiet {
+            true => Vec::new(),
+            false => name.map(str::to_owned).into_iter().chain(table::table(options, report, &verdict)).collect(),
+        };
+        printer.conclude(&Finished::new(figures, lines));
         Ok(if written.is_err() { Exit::Failed } else { run::exit(report, *end, has_failed) })
     }
 }

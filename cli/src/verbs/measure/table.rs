@@ -81,8 +81,13 @@ pub(super) fn share(count: Bounds, of: Bounds) -> String {
         return "?".to_owned();
     }
     let [low, high] = [(count.low, of.high), (count.high, of.low)].map(|(part, all)| part as f64 / all as f64 * 100.0);
-    let [low, high] = [low, high].map(|percent| format!("{percent:.2}"));
-    if low == high { format!("{low} %") } else { format!("{low}..{high} %") }
+    // As many digits as fit a cell.
+    let [short_low, short_high] = [low, high].map(|percent| format!("{percent:.1}"));
+    match () {
+        () if count.is_exact() && of.is_exact() => format!("{low:.2} %"),
+        () if short_low == short_high => format!("{short_low} %"),
+        () => format!("{short_low}..{short_high} %"),
+    }
 }
 
 /// Percentiles of times; where probes were lost, of all that were sent, those lost infinitely late.
@@ -106,6 +111,7 @@ pub(super) fn time(time: Duration) -> String {
         value => (value / 1e9, "s"),
     };
     match value {
+        0.0 => "0 ns".to_owned(),
         value if value >= 100.0 => format!("{value:.0} {unit}"),
         value if value >= 10.0 => format!("{value:.1} {unit}"),
         value => format!("{value:.2} {unit}"),
@@ -117,10 +123,11 @@ fn one_way(own: &MeasureFigures) -> Option<String> {
     let offset = own.clock.offset()?;
     let median = |direction: &OneWay| direction.delay.at(0.5).map_or_else(String::new, signed);
     Some(format!(
-        "one way, by clocks that may be off: forward {}, reverse {}; the reflector's clock is {} ahead of ours, give or take {}",
+        "one way, by clocks that may be off: forward {}, reverse {}; the reflector's clock is {} {} ours, give or take {}",
         median(&own.forward),
         median(&own.reverse),
-        signed(offset.offset),
+        time(offset.offset.size()),
+        if offset.offset.0 < 0 { "behind" } else { "ahead of" },
         time(offset.bound),
     ))
 }
