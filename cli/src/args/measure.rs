@@ -62,6 +62,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 #[command(mut_arg("duration", |duration| duration
     .help("Send for this time [default: 10s]")
     .long_help("Send for this time, then wait for the last answers\n\n[default: 10s; with --count, until all are sent]")))]
+#[command(mut_arg("ttl", |ttl| ttl.help("Time to live (hop limit) of the probes [default: 255]")))]
 #[command(mut_arg("interfaces", |interfaces| interfaces.help("Send out of this interface")))]
 #[command(mut_arg("verbose", |verbose| verbose.help("Print each probe that was lost or not sent")))]
 #[command(
@@ -113,7 +114,7 @@ pub(crate) struct MeasureArgs {
     pub(crate) stamp: StampArgs,
     #[command(flatten)]
     pub(crate) sending: SendingArgs,
-    /// ECN code point of the probes: not-ect, ect0, ect1 or ce
+    /// ECN code point of the probes: not-ect, ect0, ect1 or ce [default: not-ect]
     #[arg(long, value_name = "ECN", value_parser = ecn, help_heading = "Sending")]
     pub(crate) ecn: Option<u8>,
     /// Send from this address or port
@@ -141,7 +142,7 @@ pub(crate) struct ReportArgs {
 #[derive(Clone, Debug, ArgGroup)]
 #[command(next_help_heading = PROBES)]
 pub(crate) struct ProbeArgs {
-    /// Probes or bits a second: 5Mbit/s [default: 100/s]
+    /// Probes or bits a second: 1000/s, 5Mbit/s [default: 100/s]
     ///
     /// Bits are those of the payload.
     #[arg(long = "rate", value_name = "RATE", value_parser = units::rate, conflicts_with = "interval")]
@@ -157,7 +158,10 @@ pub(crate) struct ProbeArgs {
     pub(crate) burst: u32,
     /// Bytes of payload: 172, or in turn: 64,512,1400
     ///
-    /// Or a range: 64..1400:64. Without it, as few as there can be. 64..1400:64 is from 64 to 1400 in steps of 64.
+    /// Or a range: 64..1400:64 is from 64 to 1400 in steps of 64. Counts are exact at any size. Probes under 120 bytes (208 with
+    /// a key) have no room for everything else: DSCP and ECN forward may be missing.
+    ///
+    /// [default: as few as measure everything]
     #[arg(long = "size", value_name = "SIZES", value_parser = sizes)]
     pub(crate) sizes: Option<Sizes>,
     /// Send as this program would: voip, game
@@ -184,7 +188,7 @@ pub(crate) struct StampArgs {
     /// Sign probes with the key in this file, and take only answers signed with it (HMAC-SHA-256)
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
-    /// Session identifier (RFC 8972): 1 to 65535 [default: one by chance]
+    /// Session identifier (RFC 8972): 1 to 65535 [default: random]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) ssid: Option<u16>,
     /// Write times in the format of PTP instead of NTP
