@@ -212,7 +212,11 @@ fn measured(port: u16, more: &[&str]) -> Outcome {
 fn measurements() -> Vec<Outcome> {
     let (_reflector, reflector) = Place::Here.waiting(&["reflect", "127.0.0.1:0", "--json"]);
     let (_server, server) = Place::Here.waiting(&["serve", "127.0.0.1:0", "--echo", "--json"]);
-    let conditions = ["--status", "50ms", "--fail-if", "loss>100%", "--fail-if", "reverse.delay.p99>1h"];
+    let scratch = Scratch::new();
+    let before = measured(reflector[0].port(), &[]).objects().pop().expect("a summary").to_string();
+    let before = scratch.file("before.json", before);
+    let conditions =
+        ["--compare", &before, "--status", "50ms", "--fail-if", "loss>100%", "--fail-if", "reverse.delay.p99>1h"];
     vec![
         measured(reflector[0].port(), &conditions),
         measured(server[0].port(), &["--fail-if", "forward.lost>0"]),

@@ -142,7 +142,7 @@ pub(crate) struct ReportArgs {
 #[derive(Clone, Debug, ArgGroup)]
 #[command(next_help_heading = PROBES)]
 pub(crate) struct ProbeArgs {
-    /// Probes or bits a second: 1000/s, 5Mbit/s [default: 100/s]
+    /// Rate of probes: 1000/s or 5Mbit/s [default: 100/s]
     ///
     /// Bits are those of the payload.
     #[arg(long = "rate", value_name = "RATE", value_parser = units::rate, conflicts_with = "interval")]
