@@ -38,6 +38,8 @@ pub struct MeasureFigures {
     pub unanswered: Option<u64>,
     /// Times at which the reflector lost its memory of a session: it was started again, or had too many.
     pub restarts: u64,
+    /// Flows of which the reflector counted what cannot be, so that it is not used: it is wrong, or others sent probes in our name.
+    pub wrong_counters: u64,
     /// Losses in a row (RFC 3357), of round trips, in the order in which the probes of each flow were sent.
     pub loss_runs: LossRuns,
     /// Round trips without the time inside the reflector: (T4 - T1) - (T3 - T2) (RFC 2681; RFC 8762 section 4). From the time at
@@ -75,6 +77,7 @@ debug_counters! { MeasureFigures {
     replies,
     unanswered,
     restarts,
+    wrong_counters,
     loss_runs,
     rtt,
     response,
@@ -103,6 +106,7 @@ impl Default for MeasureFigures {
             replies: 0,
             unanswered: None,
             restarts: 0,
+            wrong_counters: 0,
             loss_runs: LossRuns::default(),
             rtt: times.clone(),
             response: times.clone(),
@@ -134,6 +138,7 @@ impl Figures for MeasureFigures {
             (&mut self.duplicates, other.duplicates),
             (&mut self.replies, other.replies),
             (&mut self.restarts, other.restarts),
+            (&mut self.wrong_counters, other.wrong_counters),
             (&mut self.without_send_time, other.without_send_time),
             (&mut self.impossible_times, other.impossible_times),
         ]);

@@ -69,6 +69,8 @@ pub(super) struct Evidence {
     pub(super) has_other_numbers: bool,
     /// A reply to a probe came without counters.
     pub(super) has_uncounted: bool,
+    /// Counters came that cannot be, and were not used.
+    pub(super) has_impossible_counters: bool,
 }
 
 /// What was seen before the reflector started again, added up.
@@ -211,7 +213,11 @@ impl Flow {
 
     /// Takes a reply; whether the probe is still waited for is asked of `is_in_time`.
     pub(super) fn hear(&mut self, incoming: &Incoming, is_in_time: impl Fn(&Probe) -> bool) -> Heard {
+        let counters = incoming.counters.filter(|counters| could_be(counters, self.next));
+        let has_impossible_counters = counters.is_none() && incoming.counters.is_some();
+        let incoming = &Incoming { counters, ..*incoming };
         if self.is_closing(incoming) {
+            self.evidence.has_impossible_counters |= has_impossible_counters;
             return self.close(incoming);
         }
         let number = self.answered.extend(incoming.probe);
@@ -221,6 +227,7 @@ impl Flow {
         self.evidence.has_answered = true;
         self.evidence.is_echo |= incoming.number.is_none();
         self.evidence.has_uncounted |= incoming.counters.is_none();
+        self.evidence.has_impossible_counters |= has_impossible_counters;
         self.take_counters(incoming);
         self.place(number, incoming);
         let arrival = self.answered.add(number);
@@ -282,8 +289,9 @@ impl Flow {
             past.epochs.pop_front();
         }
         past.most_distinct = past.most_distinct.max(counters.distinct);
-        past.duplicates += counters.arrivals.saturating_sub(counters.distinct + counters.too_old);
-        past.replies += counters.replies.max(self.replies.distinct());
+        let doubled = counters.arrivals.saturating_sub(counters.distinct + counters.too_old);
+        past.duplicates = past.duplicates.saturating_add(doubled);
+        past.replies = past.replies.saturating_add(counters.replies.max(self.replies.distinct()));
         past.arrived += self.replies.distinct();
         past.arrived_too_old += self.replies.too_old();
         past.doubled += self.replies.duplicates();
@@ -333,6 +341,14 @@ impl Flow {
         }
         Heard::Closing
     }
+}
+
+/// Whether a reflector can have counted this of so many probes: others that sent in our name, or a lie, cannot be told from the truth
+/// otherwise.
+fn could_be(counters: &Counters, probes: u64) -> bool {
+    let Counters { arrivals, distinct, reordered, too_old, replies, .. } = *counters;
+    let are_told_apart = distinct.checked_add(too_old).is_some_and(|sum| sum <= arrivals);
+    are_told_apart && reordered <= distinct && replies <= arrivals && distinct <= probes
 }
 
 /// The lower 32 bits.

@@ -33,7 +33,7 @@ impl Flow {
 
     /// By the counters of a reflector that has them.
     fn counted(&self, counters: &Counters, has_restarted: bool) -> [OneWayCounts; 2] {
-        if self.are_lives_mixed(counters, has_restarted) {
+        if self.are_lives_mixed(counters, has_restarted) || self.is_contradicted(counters, has_restarted) {
             return self.vague(counters);
         }
         if !self.closing.has_counters || has_restarted {
@@ -72,12 +72,12 @@ impl Flow {
         let reordered = Bounds::new(counters.reordered, counters.reordered + counters.too_old + uncounted);
         let forward = OneWayCounts {
             lost: self.forward_lost_at_most(counters),
-            duplicates: Bounds::at_least(past.duplicates + doubled),
+            duplicates: Bounds::at_least(past.duplicates.saturating_add(doubled)),
             // A duplicate of what came before the restart counts as a first arrival, which may be out of order.
             reordered: if has_restarted { self.any_reordered() } else { reordered },
             sent: Bounds::exact(self.sent),
         };
-        let replies = past.replies + counters.replies.max(self.replies.distinct());
+        let replies = past.replies.saturating_add(counters.replies.max(self.replies.distinct()));
         let reverse = OneWayCounts {
             lost: Bounds::at_least(replies.saturating_sub(self.arrived_distinct().high)),
             sent: Bounds::at_least(replies),
@@ -93,6 +93,21 @@ impl Flow {
             && (has_restarted
                 || self.replies.next_expected() > self.counted_to
                 || self.answered.distinct() > counters.distinct + counters.too_old)
+    }
+
+    /// Whether the reflector counted at the end that less arrived than it answered, or that it sent less than came.
+    fn is_contradicted(&self, counters: &Counters, has_restarted: bool) -> bool {
+        let is_final = self.closing.has_counters && !has_restarted;
+        let is_too_little = counters.distinct + counters.too_old < self.answered.distinct()
+            || counters.replies < self.replies.distinct();
+        is_final && is_too_little
+    }
+
+    /// Whether the reflector counted what cannot be.
+    pub(super) fn has_wrong_counters(&self) -> bool {
+        let has_restarted = self.restarts() > 0;
+        let is_contradicted = self.counters.is_some_and(|counters| self.is_contradicted(&counters, has_restarted));
+        self.evidence.has_impossible_counters || is_contradicted
     }
 
     /// Where neither counters nor numbers of replies say more than that they arrived.
@@ -166,5 +181,84 @@ impl Flow {
             counts(known.forward, Bounds::exact(self.sent)),
             counts(known.reverse, Bounds::at_least(self.uncounted.seen(self.sent).replies)),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant, SystemTime};
+
+    use super::super::flow::Incoming;
+    use super::super::probe::{Probe, State};
+    use super::*;
+    use crate::socket_id::SocketId;
+    use crate::stamp::{Timestamp, TimestampFormat};
+    use crate::stats::SignedNanoseconds;
+
+    /// Ten probes, all of them answered, with these counters.
+    fn answered(counters: impl Fn(u32) -> Counters) -> Flow {
+        let mut flow = Flow::new(SocketId::first(0), 65_536);
+        let now = Instant::now();
+        for number in 0..10 {
+            let time = Timestamp::from_bits(1000 + u64::from(number), TimestampFormat::Ntp);
+            let (due, utc) = (Duration::ZERO, SystemTime::UNIX_EPOCH);
+            let place = u64::from(number);
+            flow.push(Probe { place, due, sent: now, utc, clock_sets: 0, kernel: None, state: State::Waiting }, time);
+            let incoming = Incoming {
+                probe: number,
+                time,
+                number: Some(number),
+                counters: Some(counters(number)),
+                made: SignedNanoseconds(i64::from(number)),
+                at: Duration::ZERO,
+                at_reflector: Duration::ZERO,
+            };
+            let _ = flow.hear(&incoming, |_| true);
+        }
+        flow.closing.has_counters = flow.counters.is_some();
+        flow
+    }
+
+    fn honest(number: u32) -> Counters {
+        let count = u64::from(number) + 1;
+        Counters { epoch: 7, arrivals: count, distinct: count, replies: count, ..Counters::default() }
+    }
+
+    #[test]
+    fn counters_that_cannot_be_are_not_believed() {
+        let exact = answered(honest);
+        let [forward, reverse] = exact.directions(false).unwrap();
+        assert_eq!((forward.lost, reverse.lost), (Bounds::exact(0), Bounds::exact(0)));
+        assert!(!exact.has_wrong_counters());
+
+        let most = u64::MAX;
+        let lies: [fn(Counters) -> Counters; 6] = [
+            |it| Counters { arrivals: u64::MAX, distinct: u64::MAX, too_old: u64::MAX, ..it },
+            |it| Counters { arrivals: u64::MAX, distinct: u64::MAX, ..it },
+            |it| Counters { reordered: u64::MAX, ..it },
+            |it| Counters { replies: u64::MAX, ..it },
+            // It answered ten different ones.
+            |it| Counters { arrivals: 1, distinct: 0, replies: 0, epoch: it.epoch, ..Counters::default() },
+            |it| Counters { replies: 0, ..it },
+        ];
+        for (place, lie) in lies.into_iter().enumerate() {
+            let flow = answered(|number| lie(honest(number)));
+            assert!(flow.has_wrong_counters(), "{place}");
+            let [forward, reverse] = flow.directions(flow.restarts() > 0).unwrap();
+            assert!(forward.lost.contains(0) && forward.duplicates.contains(0), "{place}: {forward:?}");
+            assert!(reverse.lost.contains(0) && reverse.sent.contains(10), "{place}: {reverse:?}");
+        }
+        // Each in another life.
+        let restless = answered(|number| Counters {
+            epoch: u64::from(number) + 1,
+            arrivals: most,
+            distinct: 1,
+            too_old: 0,
+            reordered: 0,
+            replies: most,
+            ..Counters::default()
+        });
+        let [forward, _] = restless.directions(restless.restarts() > 0).unwrap();
+        assert!(forward.lost.contains(0), "{forward:?}");
     }
 }

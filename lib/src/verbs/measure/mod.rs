@@ -437,6 +437,7 @@ impl Engine for Measure {
                 *figures.unanswered.get_or_insert(0) += counters.unanswered;
             }
             figures.restarts += flow.restarts();
+            figures.wrong_counters += u64::from(flow.has_wrong_counters());
             figures.waiting += flow.waiting.iter().filter(|probe| matches!(probe.state, State::Waiting)).count() as u64;
             figures.loss_runs.merge(&flow.loss_runs);
             figures.forward.reordering.merge(&flow.forward_order.settled());
