@@ -6,6 +6,7 @@ mod fail_if;
 mod judging;
 mod named;
 mod notices;
+mod one;
 mod options;
 mod readings;
 mod report;
@@ -22,15 +23,13 @@ use anyhow::Result;
 use udpkit::Interfaces;
 
 use crate::args::MeasureArgs;
-use crate::output::{Remark, SharedPrinter, words_of};
+use crate::output::SharedPrinter;
 use crate::runtime::exit::{Exit, finish};
 use crate::runtime::printing::check_format;
-use crate::runtime::{missing, signals};
+use crate::runtime::signals;
 use judging::Judging;
-use named::Named;
-use notices::{Finished, Measuring};
-use report::ReportFile;
-use run::{Ending, Ran};
+use one::One;
+use run::Ending;
 use targets::Target;
 
 /// Measures until all probes are sent and answered or lost, or explains a figure.
@@ -54,49 +53,4 @@ pub(crate) fn measure(args: &MeasureArgs) -> Result<Exit> {
         }),
     };
     finish(&printer.lock(), exit)
-}
-
-/// The measurement of one target.
-struct One<'a> {
-    args: &'a MeasureArgs,
-    /// What it is called, if there are several.
-    name: Option<&'a str>,
-    judging: &'a Judging,
-    printer: &'a SharedPrinter,
-    ending: &'a Ending,
-    /// What the system lacks is the same for all targets.
-    first: &'a Once,
-}
-
-impl One<'_> {
-    fn measure(&self, interfaces: &Interfaces) -> Result<Exit> {
-        let Self { args, name, printer, .. } = *self;
-        let mut prepared = options::prepare(args, interfaces)?;
-        prepared.name = name.map_or(prepared.name, str::to_owned);
-        self.first.call_once(|| {
-            missing::of(&prepared.sockets, &notices::consequences(args), args.common.verbose)
-                .iter()
-                .for_each(|missing| printer.lock().say(missing));
-        });
-        printer.lock().say(&Named { name, notice: &Measuring::new(&prepared, args) });
-        let report_file = ReportFile::of(args)?;
-        let ran = run::run(args, name, prepared, printer, self.ending)?;
-        let Ran { name: shown, options, report, end, .. } = &ran;
-        let verdict = verdict::verdict(options, report);
-        let mut figures = summary::summary(shown, options, report);
-        figures.insert("verdict".to_owned(), verdict.iter().map(String::as_str).collect());
-        let written = report_file.map_or(Ok(()), |file| file.write(&ran, &figures, &verdict));
-        // What belongs together is printed together.
-        let mut printer = printer.lock();
-        if let Err(error) = &written {
-            printer.say(&Remark::complaint(words_of(error)));
-        }
-        let has_failed = self.judging.judge(&args.fail_if, &figures, name, &mut printer);
-        let lines = match args.common.quiet {
-            true => Vec::new(),
-            false => name.map(str::to_owned).into_iter().chain(table::table(options, report, &verdict)).collect(),
-        };
-        printer.conclude(&Finished::new(figures, lines));
-        Ok(if written.is_err() { Exit::Failed } else { run::exit(report, *end, has_failed) })
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::document::{Legend, Page, figure};
+use super::page::{Legend, Page, figure};
 use super::scale::round_up;
 use crate::words::figures::{Known, Unit};
 

@@ -2,8 +2,8 @@
 
 use udpkit::Quantiles;
 
-use super::document::{Legend, Page, escaped, figure};
 use super::over_time::{X_TICKS, Y_TICKS};
+use super::page::{Legend, Page, escaped, figure};
 use super::plot::Plot;
 use super::scale::{Scale, time};
 

@@ -1,7 +1,7 @@
 //! Plots over the time of the run: the round trip with what was lost, what a user waited, each direction, and our own lateness.
 
-use super::document::{Legend, Page, escaped, figure};
 use super::history::{Bin, History, Kind};
+use super::page::{Legend, Page, escaped, figure};
 use super::plot::{Plot, Tick};
 use super::scale::{Scale, clock, time};
 

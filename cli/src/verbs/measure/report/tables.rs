@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::definitions::definition;
-use super::document::{Page, escaped};
+use super::page::{Page, escaped};
 use crate::words::figures::{Figure, Quantity, Scope, Statistic, Unit};
 
 /// What is counted, and what is one number, in the order in which it is listed.

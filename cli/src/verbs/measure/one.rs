@@ -1,0 +1,63 @@
+//! The measurement of one target, from its sockets to its table.
+
+use std::sync::Once;
+
+use anyhow::Result;
+use udpkit::Interfaces;
+
+use super::judging::Judging;
+use super::named::Named;
+use super::notices::{self, Finished, Measuring};
+use super::report::ReportFile;
+use super::run::{self, Ending, Ran};
+use super::{options, summary, table, verdict};
+use crate::args::MeasureArgs;
+use crate::output::{Remark, SharedPrinter, words_of};
+use crate::runtime::exit::Exit;
+use crate::runtime::missing;
+
+/// The measurement of one target.
+pub(super) struct One<'a> {
+    pub(super) args: &'a MeasureArgs,
+    /// What it is called, if there are several.
+    pub(super) name: Option<&'a str>,
+    pub(super) judging: &'a Judging,
+    pub(super) printer: &'a SharedPrinter,
+    pub(super) ending: &'a Ending,
+    /// What the system lacks is the same for all targets.
+    pub(super) first: &'a Once,
+}
+
+impl One<'_> {
+    /// Measures, and prints what it came to.
+    pub(super) fn measure(&self, interfaces: &Interfaces) -> Result<Exit> {
+        let Self { args, name, printer, .. } = *self;
+        let mut prepared = options::prepare(args, interfaces)?;
+        prepared.name = name.map_or(prepared.name, str::to_owned);
+        self.first.call_once(|| {
+            missing::of(&prepared.sockets, &notices::consequences(args), args.common.verbose)
+                .iter()
+                .for_each(|missing| printer.lock().say(missing));
+        });
+        printer.lock().say(&Named { name, notice: &Measuring::new(&prepared, args) });
+        let report_file = ReportFile::of(args)?;
+        let ran = run::run(args, name, prepared, printer, self.ending)?;
+        let Ran { name: shown, options, report, end, .. } = &ran;
+        let verdict = verdict::verdict(options, report);
+        let mut figures = summary::summary(shown, options, report);
+        figures.insert("verdict".to_owned(), verdict.iter().map(String::as_str).collect());
+        let written = report_file.map_or(Ok(()), |file| file.write(&ran, &figures, &verdict));
+        // What belongs together is printed together.
+        let mut printer = printer.lock();
+        if let Err(error) = &written {
+            printer.say(&Remark::complaint(words_of(error)));
+        }
+        let has_failed = self.judging.judge(&args.fail_if, &figures, name, &mut printer);
+        let lines = match args.common.quiet {
+            true => Vec::new(),
+            false => name.map(str::to_owned).into_iter().chain(table::table(options, report, &verdict)).collect(),
+        };
+        printer.conclude(&Finished::new(figures, lines));
+        Ok(if written.is_err() { Exit::Failed } else { run::exit(report, *end, has_failed) })
+    }
+}
