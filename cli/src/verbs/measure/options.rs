@@ -49,7 +49,7 @@ pub(super) fn prepare(args: &MeasureArgs, interfaces: &Interfaces) -> Result<Pre
     let sockets = sockets(args, &options, interfaces)?;
     let own = sockets.iter().map(Socket::local_address).collect::<Vec<_>>();
     let options = options.own(own);
-    options.check().map_err(|error| Hint::on(error.to_string(), "a lower --rate, or a shorter --wait"))?;
+    options.check().map_err(|error| Hint::on(endpoint::of_error(&error), "a lower --rate, or a shorter --wait"))?;
     Ok(Prepared { name: address.to_string(), options, sockets })
 }
 

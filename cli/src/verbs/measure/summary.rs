@@ -148,7 +148,7 @@ fn with_lost(times: &Quantiles, own: &MeasureFigures) -> Value {
         return value;
     }
     let of_sent = PARTS.iter().map(|(key, part)| {
-        let time = percentile_of_sent(times, own.answered + own.lost, *part);
+        let time = percentile_of_sent(times, times.count() + own.lost, *part);
         ((*key).to_owned(), json!(time.map(nanoseconds)))
     });
     value["of_sent"] = Value::Object(of_sent.collect());

@@ -95,7 +95,7 @@ fn times(name: &str, times: &Quantiles, lost: Option<&MeasureFigures>) -> Option
     if times.count() == 0 {
         return None;
     }
-    let decided = lost.map_or_else(|| times.count(), |own| own.answered + own.lost);
+    let decided = lost.map_or_else(|| times.count(), |own| times.count() + own.lost);
     let at = |part| percentile_of_sent(times, decided, part).map_or_else(|| "lost".to_owned(), time);
     let cells = [time(times.smallest()), at(0.5), at(0.9), at(0.99), at(0.999), time(times.largest())];
     Some(row(name, &cells.each_ref().map(String::as_str)))

@@ -135,6 +135,15 @@ fn reflector(own: &MeasureFigures) -> Vec<String> {
     if own.restarts > 0 {
         lines.push("the reflector started again, or forgot the session: what it had counted is lost".to_owned());
     }
+    if own.wrong_counters > 0 {
+        lines.push("the reflector's counts contradict what was sent and came back: they are not used".to_owned());
+    }
+    if own.impossible_times > 0 {
+        lines.push(format!(
+            "impossible times in {} replies: a clock was set, or the reflector's times are wrong",
+            own.impossible_times
+        ));
+    }
     if own.reflector == ReflectorKind::Echo {
         lines.push("an echo server: nothing is known of single directions".to_owned());
     }
