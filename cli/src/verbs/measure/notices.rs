@@ -73,48 +73,47 @@ pub(super) struct Status {
     waiting: u64,
     rtt_p50_ns: Option<u64>,
     rtt_p99_ns: Option<u64>,
-    /// The median of what came since the last time, of the last times.
+    /// The mean round trip in seconds since the last time, of the last times; nothing where all were lost.
     #[serde(skip)]
-    medians: VecDeque<Option<Duration>>,
+    means: VecDeque<Option<f64>>,
+    /// Round trips until then, and their sum in seconds.
     #[serde(skip)]
-    before: (u64, u64),
+    before: (u64, f64),
 }
 
 impl Status {
     pub(super) fn update(&mut self, report: &Report<MeasureFigures>) {
         let own = &report.own;
+        let lost_before = self.lost;
         let time = |part| (own.rtt.count() > 0).then(|| nanoseconds(own.rtt.at(part)));
         (self.sent, self.answered, self.lost, self.waiting) = (own.sent, own.answered, own.lost, own.waiting);
         (self.rtt_p50_ns, self.rtt_p99_ns) = (time(0.5), time(0.99));
-        let has_answers = own.answered > self.before.0;
-        self.before = (own.answered, own.lost);
-        self.medians.push_back(has_answers.then(|| recent(&own.rtt)));
-        if self.medians.len() > SPARKS {
-            self.medians.pop_front();
+        let (count, total) = (own.rtt.count(), own.rtt.mean().as_secs_f64() * times(own.rtt.count()));
+        let (count_before, total_before) = std::mem::replace(&mut self.before, (count, total));
+        match count - count_before {
+            0 if own.lost == lost_before => {}
+            0 => self.means.push_back(None),
+            new => self.means.push_back(Some(((total - total_before) / times(new)).max(0.0))),
+        }
+        if self.means.len() > SPARKS {
+            self.means.pop_front();
         }
     }
 
     /// A letter for each of the last times: how high the round trip was, or that nothing came.
     fn sparkline(&self) -> String {
         const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-        let highest = self.medians.iter().flatten().max().copied().unwrap_or_default().as_secs_f64();
-        let level = |time: &Option<Duration>| {
-            let Some(time) = time else { return '×' };
-            let share = if highest > 0.0 { time.as_secs_f64() / highest } else { 0.0 };
-            let place = LEVELS
-                .iter()
-                .enumerate()
-                .rev()
-                .find(|(place, _)| share * 8.0 >= f64::from(u8::try_from(*place).unwrap_or(8)));
-            place.map_or(LEVELS[0], |(_, letter)| *letter)
-        };
-        self.medians.iter().map(level).collect()
+        let highest = self.means.iter().flatten().copied().fold(f64::MIN_POSITIVE, f64::max);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within 0 and 8")]
+        let level = |mean: &Option<f64>| mean.map_or('×', |mean| LEVELS[((mean / highest * 8.0) as usize).min(7)]);
+        self.means.iter().map(level).collect()
     }
 }
 
-/// What is typical of it.
-fn recent(times: &Quantiles) -> Duration {
-    times.at(0.5)
+/// A count, to be multiplied.
+#[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
+fn times(count: u64) -> f64 {
+    count as f64
 }
 
 impl Notice for Status {
@@ -249,5 +248,28 @@ impl Notice for Finished {
 
     fn tone(&self) -> Tone {
         Tone::Data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sparkline_follows_what_came_since_the_last_time() {
+        let (mut status, mut report) = (Status::default(), Report::<MeasureFigures>::default());
+        let mut come = |milliseconds: &[u64], lost| {
+            milliseconds.iter().for_each(|time| report.own.rtt.add(Duration::from_millis(*time)));
+            report.own.lost += lost;
+            status.update(&report);
+            status.sparkline()
+        };
+        assert_eq!(come(&[], 0), "");
+        assert_eq!(come(&[10, 10], 0), "█");
+        assert_eq!(come(&[80], 0), "▂█");
+        assert_eq!(come(&[], 3), "▂█×");
+        // Nothing was decided meanwhile.
+        assert_eq!(come(&[], 0), "▂█×");
+        assert_eq!(come(&[40, 40], 0), "▂█×▅");
     }
 }
