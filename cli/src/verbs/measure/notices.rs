@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use udpkit::event::{ProbeFate, Probed};
 use udpkit::verbs::MeasureFigures;
-use udpkit::{Capability, Quantiles, Report};
+use udpkit::{Capability, Report};
 
 use super::options::Prepared;
 use super::summary::nanoseconds;
@@ -104,8 +104,8 @@ impl Status {
     fn sparkline(&self) -> String {
         const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
         let highest = self.means.iter().flatten().copied().fold(f64::MIN_POSITIVE, f64::max);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within 0 and 8")]
-        let level = |mean: &Option<f64>| mean.map_or('×', |mean| LEVELS[((mean / highest * 8.0) as usize).min(7)]);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is within 0 and 7")]
+        let level = |mean: &Option<f64>| mean.map_or('×', |mean| LEVELS[(mean / highest * 7.0).round() as usize]);
         self.means.iter().map(level).collect()
     }
 }
@@ -270,6 +270,6 @@ mod tests {
         assert_eq!(come(&[], 3), "▂█×");
         // Nothing was decided meanwhile.
         assert_eq!(come(&[], 0), "▂█×");
-        assert_eq!(come(&[40, 40], 0), "▂█×▅");
+        assert_eq!(come(&[30, 30], 0), "▂█×▄");
     }
 }
