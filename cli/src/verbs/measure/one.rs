@@ -58,6 +58,6 @@ impl One<'_> {
             false => name.map(str::to_owned).into_iter().chain(table::table(options, report, &verdict)).collect(),
         };
         printer.conclude(&Finished::new(figures, lines));
-        Ok(if written.is_err() { Exit::Failed } else { run::exit(report, *end, has_failed) })
+        Ok(if written.is_err() { Exit::Failed } else { run::exit(report, *end, self.ending.is_over(), has_failed) })
     }
 }

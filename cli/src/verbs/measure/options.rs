@@ -14,6 +14,7 @@ use crate::hint::{self, Hint};
 use crate::output::Settings;
 use crate::runtime::sockets::{local_address, one_interface, scoped, sending_options};
 use crate::runtime::{descriptors, key_file, printing};
+use crate::words::address::check_port;
 use crate::words::endpoint;
 use crate::words::format::Format;
 
@@ -44,7 +45,7 @@ pub(super) fn prepare(args: &MeasureArgs, interfaces: &Interfaces) -> Result<Pre
     let interface = one_interface(&args.common, interfaces)?;
     let destinations = address.destinations(port, args.common.families(), interfaces)?;
     let target = scoped(destinations[0], interface, interfaces)?;
-    check(args, target)?;
+    check(args, target, interfaces)?;
     let options = engine(args, target)?;
     let sockets = sockets(args, &options, interfaces)?;
     let own = sockets.iter().map(Socket::local_address).collect::<Vec<_>>();
@@ -53,10 +54,14 @@ pub(super) fn prepare(args: &MeasureArgs, interfaces: &Interfaces) -> Result<Pre
     Ok(Prepared { name: address.to_string(), options, sockets })
 }
 
-fn check(args: &MeasureArgs, target: SocketAddr) -> Result<()> {
+fn check(args: &MeasureArgs, target: SocketAddr, interfaces: &Interfaces) -> Result<()> {
     if target.ip().is_multicast() {
         bail!("a group cannot be measured: {} has no single reflector", target.ip());
     }
+    if interfaces.is_broadcast(target.ip()) {
+        bail!("a network cannot be measured: {} is the address of all its hosts", target.ip());
+    }
+    check_port(target.port())?;
     if args.probes.flows > 1 && args.local.as_ref().is_some_and(|local| local.port.is_some_and(|port| port > 0)) {
         return Err(Hint::on(
             "--local names one port, and each of --flows has its own",

@@ -84,6 +84,11 @@ impl Ending {
         }
     }
 
+    /// Whether a signal came.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.lock().is_over
+    }
+
     /// Ends the sending of all.
     pub(super) fn end(&self) {
         let mut lines = self.0.lock();
@@ -99,12 +104,12 @@ fn end(line: &Line) {
 }
 
 /// The exit status of a measurement.
-pub(super) fn exit(report: &Report<MeasureFigures>, end: End, has_failed: bool) -> Exit {
+pub(super) fn exit(report: &Report<MeasureFigures>, end: End, is_interrupted: bool, has_failed: bool) -> Exit {
     let own = &report.own;
     match end {
         End::Panicked => Exit::Failed,
         _ if own.sent == 0 && (report.send_failed > 0 || own.omitted > 0) => Exit::Failed,
-        End::Stopped if own.answered == 0 => Exit::Interrupted,
+        _ if own.answered == 0 && (end == End::Stopped || is_interrupted) => Exit::Interrupted,
         _ if own.answered == 0 && report.unreachable > 0 => Exit::Failed,
         _ if own.answered == 0 || has_failed => Exit::No,
         _ => Exit::Done,

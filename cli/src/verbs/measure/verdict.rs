@@ -57,6 +57,7 @@ fn loss(own: &MeasureFigures) -> Option<String> {
     let runs = own.loss_runs.mean_burst().filter(|mean| *mean >= 2.0);
     let runs = runs.map(|mean| format!(", {mean:.1} in a row on average, {} at most", own.loss_runs.longest()));
     let where_it_is = match (own.forward.counts, own.reverse.counts) {
+        _ if own.late >= own.lost => "; none is lost for good".to_owned(),
         (Some(forward), Some(reverse)) => which_way(&forward, &reverse, own.unanswered.unwrap_or(0) == 0),
         _ => "; an echo server does not tell in which direction".to_owned(),
     };
@@ -121,11 +122,11 @@ fn delay(own: &MeasureFigures) -> Option<String> {
 /// A reflector that takes its time.
 fn reflector(own: &MeasureFigures) -> Vec<String> {
     let mut lines = Vec::new();
-    let (worst, rtt) = (own.residence.largest(), own.rtt.at(0.5));
-    if worst >= NOTICED && worst > rtt {
-        let p99 = time(own.residence.at(0.99));
+    let (p99, rtt) = (own.residence.at(0.99), own.rtt.at(0.5));
+    if p99 >= NOTICED && p99 > rtt {
+        let worst = time(own.residence.largest());
         lines
-            .push(format!("the reflector is slow, not the path: it held probes for up to {} (p99 {p99})", time(worst)));
+            .push(format!("the reflector is slow, not the path: it held probes for up to {worst} (p99 {})", time(p99)));
     }
     if let Some(unanswered @ 1..) = own.unanswered {
         lines.push(format!(

@@ -272,7 +272,9 @@ impl Measure {
             let residence = reply.sent.since(reply.received);
             answer.residence = (residence.0 >= 0).then(|| residence.size());
             let delays = [reply.received.since(sent), received.since(reply.sent)];
-            answer.delays = (probe.clock_sets == self.clock_sets).then_some(delays);
+            let is_possible =
+                answer.residence.is_some_and(|residence| residence <= now.saturating_duration_since(probe.sent));
+            answer.delays = (is_possible && probe.clock_sets == self.clock_sets).then_some(delays);
         }
         flow::answer(probe, answer);
         let Some([forward, reverse]) = answer.delays else { return };
