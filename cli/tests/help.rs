@@ -42,10 +42,12 @@ usable h peer
 "#;
 
 /// What the help says only where the feature `http` is in: from the first text to before the second.
-const ABOUT_HTTP: [(&str, &str); 5] = [
+const ABOUT_HTTP: [(&str, &str); 7] = [
     ("Control:\n", "Common options:\n"),
     ("      --metrics <ADDRESS>\n", "      --status "),
     ("  udp serve --metrics ", "  udp serve --sink "),
+    ("  udp reflect --metrics ", "  udp reflect --for "),
+    ("  udp measure host --forever --metrics ", "  udp measure host --json "),
     ("  udp relay :10000 host:9000 --control ", "  curl "),
     ("  curl ", "\nExit status:\n"),
 ];

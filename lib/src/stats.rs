@@ -167,6 +167,23 @@ impl Quantiles {
         Duration::from_nanos(nanoseconds).min(self.largest)
     }
 
+    /// How many of them did not exceed this time, as exact as any of them: one that is longer by less than its last digit may be among
+    /// them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use udpkit::Quantiles;
+    ///
+    /// let mut rtts = Quantiles::default();
+    /// (1..=100).for_each(|number| rtts.add(Duration::from_millis(number)));
+    /// assert_eq!(rtts.count_at_most(Duration::from_millis(25)), 25);
+    /// ```
+    #[must_use]
+    pub fn count_at_most(&self, time: Duration) -> u64 {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.histogram.as_ref().map_or(0, |histogram| histogram.count_between(0, nanoseconds))
+    }
+
     /// The times that it holds, in nanoseconds, as much more than was measured as its digits allow, and how often each was added; in
     /// ascending order.
     pub(crate) fn cells(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
@@ -479,6 +496,16 @@ mod tests {
         assert_eq!((quantiles.count(), quantiles.at(0.5), quantiles.largest()), (2, Duration::ZERO, Duration::MAX));
         let cells = quantiles.histogram.unwrap().distinct_values();
         assert!(cells * size_of::<u64>() <= 60 * 1024, "{cells}");
+    }
+
+    #[test]
+    fn those_up_to_a_time_are_counted_whatever_it_is() {
+        let mut times = Quantiles::with_digits(3);
+        assert_eq!(times.count_at_most(Duration::MAX), 0);
+        [0, 1, 1_000, 5_000_000].into_iter().for_each(|nanoseconds| times.add(Duration::from_nanos(nanoseconds)));
+        let counts = [0, 1, 999, 1_000, 4_900_000, 5_000_000, u64::MAX]
+            .map(|nanoseconds| times.count_at_most(Duration::from_nanos(nanoseconds)));
+        assert_eq!(counts, [1, 2, 2, 3, 3, 4, 4]);
     }
 
     #[test]

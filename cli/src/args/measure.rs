@@ -34,6 +34,9 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp measure host --burst 10 --interval 1s", "10 back to back each second: short queues show"),
     ("udp measure host --fail-if 'forward.loss>1%' --fail-if 'rtt.p99>50ms'", "several bars, one direction"),
     ("udp measure host --key-file secret", "with a reflector that checks who asks"),
+    ("udp measure host --forever --status 1m", "until Ctrl-C, which prints the summary"),
+    #[cfg(feature = "http")]
+    ("udp measure host --forever --metrics :9100", "metrics for Prometheus at http://127.0.0.1:9100/metrics"),
     ("udp measure host --json > before.json", "keep what a run came to"),
     ("udp measure host --compare before.json", "what differs now, and whether by more than chance"),
     ("udp measure --targets offices.toml", "several reflectors at the same time"),
@@ -107,6 +110,18 @@ pub(crate) struct MeasureArgs {
     pub(crate) explain_figure: Option<Option<Topic>>,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
+    /// Send until a signal ends it, such as that of Ctrl-C
+    ///
+    /// The first signal ends the sending, and the summary has all probes of the run. Memory does not grow with it.
+    #[arg(long, conflicts_with_all = ["duration", "count"], hide_short_help = true)]
+    pub(crate) forever: bool,
+    /// Serve metrics for Prometheus over HTTP at this address; without a host, on loopback
+    ///
+    /// Counts, bounds of what each direction lost, and histograms of times, each with the target as a label. docs/grafana has a
+    /// dashboard.
+    #[cfg_attr(feature = "http", arg(long, value_name = "ADDRESS", hide_short_help = true))]
+    #[cfg_attr(not(feature = "http"), arg(skip))]
+    pub(crate) metrics: Option<Address>,
     /// Print the status at this interval, 10ms or more; 0: never [default: 1s on a terminal, else never]
     #[arg(long, value_name = "DURATION", value_parser = status_interval)]
     pub(crate) status: Option<Duration>,
@@ -266,6 +281,8 @@ mod tests {
             ("host --profile voi", "did you mean voip?"),
             ("host --fail-if loss>1", "the count is lost"),
             ("host --busy-wait 1s", "10ms at most"),
+            ("host --forever --for 1s", "cannot be used with"),
+            ("host --forever --count 3", "cannot be used with"),
             ("--explain throughput", "there is no figure 'throughput'"),
         ] {
             let error = parse(line).unwrap_err();

@@ -10,6 +10,15 @@ use axum::routing::get;
 
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// A distribution as buckets.
+#[derive(Clone, Debug)]
+pub(crate) struct Buckets {
+    /// Upper ends, rising, and how many values are not above each.
+    pub(crate) up_to: Vec<(f64, u64)>,
+    pub(crate) count: u64,
+    pub(crate) sum: f64,
+}
+
 /// Metrics of a verb, written one family after another.
 #[derive(Debug)]
 pub(crate) struct Exposition {
@@ -29,13 +38,27 @@ impl Exposition {
         self.family(name, help, &[(String::new(), value)])
     }
 
-    /// Adds samples with their labels, which are ours and need no escapes: no more do name and help. A name that ends with
+    /// Adds samples with their labels, which are written with their escapes; name and help need none. A name that ends with
     /// `_total` is a counter's.
     pub(crate) fn family(mut self, name: &str, help: &str, samples: &[(String, impl Display)]) -> Self {
         let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
         let name = format!("udp_{}_{name}", self.verb);
         self.text += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
         samples.iter().for_each(|(labels, value)| self.text += &format!("{name}{labels} {value}\n"));
+        self
+    }
+
+    /// Adds distributions with their labels, which are written without braces and with their escapes.
+    pub(crate) fn histogram(mut self, name: &str, help: &str, samples: &[(String, Buckets)]) -> Self {
+        let name = format!("udp_{}_{name}", self.verb);
+        self.text += &format!("# HELP {name} {help}\n# TYPE {name} histogram\n");
+        for (labels, Buckets { up_to, count, sum }) in samples {
+            for (end, count) in up_to {
+                self.text += &format!("{name}_bucket{{{labels},le=\"{end}\"}} {count}\n");
+            }
+            self.text += &format!("{name}_bucket{{{labels},le=\"+Inf\"}} {count}\n");
+            self.text += &format!("{name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {count}\n");
+        }
         self
     }
 

@@ -4,6 +4,8 @@ mod compare;
 mod explain;
 mod fail_if;
 mod judging;
+#[cfg_attr(not(feature = "http"), path = "no_metrics.rs")]
+mod metrics;
 mod named;
 mod notices;
 mod one;
@@ -45,6 +47,7 @@ pub(crate) fn measure(args: &MeasureArgs) -> Result<Exit> {
     let (ending, first) = (Ending::default(), Once::new());
     let all = ending.clone();
     signals::handle(move || all.end(), signals::NO_HANGUP)?;
+    let _metrics = run::metrics(args, &ending, &printer, &interfaces)?;
     let (judging, printer, ending, first) = (&judging, &printer, &ending, &first);
     let exit = match &targets {
         None => One { args, name: None, judging, printer, ending, first }.measure(&interfaces)?,

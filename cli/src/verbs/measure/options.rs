@@ -114,7 +114,8 @@ fn sizes(args: &MeasureArgs) -> Vec<usize> {
 }
 
 fn duration(args: &MeasureArgs) -> Option<Duration> {
-    args.common.duration.or_else(|| args.common.count.is_none().then_some(DURATION))
+    let has_end = args.common.count.is_some() || args.forever;
+    args.common.duration.or_else(|| (!has_end).then_some(DURATION))
 }
 
 fn sockets(args: &MeasureArgs, options: &MeasureOptions, interfaces: &Interfaces) -> Result<Vec<Socket>> {

@@ -9,15 +9,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use parking_lot::Mutex;
 use udpkit::verbs::{Measure, MeasureFigures, MeasureInput, MeasureOptions};
-use udpkit::{Drive, End, Event, Remote, Report, Sink, drive};
+use udpkit::{Drive, End, Event, Interfaces, Remote, Report, Sink, drive};
 
+use super::metrics::{self, Measured, Metrics};
 use super::named::Named;
 use super::notices::{ProbeNotice, Status};
 use super::options::{self, Prepared};
 use super::report::History;
 use crate::args::MeasureArgs;
-use crate::output::{News, Refusals, SharedPrinter};
+use crate::output::{MetricsServed, News, Refusals, SharedPrinter};
 use crate::runtime::exit::Exit;
+use crate::runtime::served;
 
 /// How long the engine has to say how it goes. It never waits for anything for as long.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -46,7 +48,7 @@ pub(super) fn run(
     let Prepared { name, options, sockets } = prepared;
     let mut engine = Measure::new(options.clone())?;
     let (remote, control) = Remote::pair()?;
-    ending.add(&remote);
+    ending.add(&name, &remote);
     let status = status(args, target, &remote, printer)?;
     let is_json = printer.lock().is_json();
     let mut sink = MeasureSink {
@@ -72,13 +74,14 @@ pub(super) struct Ending(Arc<Mutex<Lines>>);
 #[derive(Default)]
 struct Lines {
     is_over: bool,
-    lines: Vec<Line>,
+    /// Of each target, with its name.
+    lines: Vec<(String, Line)>,
 }
 
 impl Ending {
-    fn add(&self, line: &Line) {
+    fn add(&self, name: &str, line: &Line) {
         let mut lines = self.0.lock();
-        lines.lines.push(line.clone());
+        lines.lines.push((name.to_owned(), line.clone()));
         if lines.is_over {
             end(line);
         }
@@ -93,7 +96,13 @@ impl Ending {
     pub(super) fn end(&self) {
         let mut lines = self.0.lock();
         lines.is_over = true;
-        lines.lines.iter().for_each(end);
+        lines.lines.iter().for_each(|(_, line)| end(line));
+    }
+
+    /// What those that run came to so far.
+    fn measured(&self) -> Vec<Measured> {
+        let lines = self.0.lock().lines.clone();
+        lines.into_iter().filter_map(|(name, line)| Some((name, line.report(PATIENCE)?))).collect()
     }
 }
 
@@ -114,6 +123,24 @@ pub(super) fn exit(report: &Report<MeasureFigures>, end: End, is_interrupted: bo
         _ if own.answered == 0 || has_failed => Exit::No,
         _ => Exit::Done,
     }
+}
+
+/// Serves metrics of all targets, and says where, if it was asked for.
+pub(super) fn metrics(
+    args: &MeasureArgs,
+    ending: &Ending,
+    printer: &SharedPrinter,
+    interfaces: &Interfaces,
+) -> Result<Metrics> {
+    let addresses = served::addresses(args.metrics.as_ref(), &args.common, interfaces)?;
+    let ending = ending.clone();
+    let metrics = metrics::serve(&addresses, move || ending.measured())?;
+    if !metrics.addresses().is_empty() {
+        let mut printer = printer.lock();
+        printer.say(&MetricsServed { addresses: metrics.addresses() });
+        printer.flush();
+    }
+    Ok(metrics)
 }
 
 /// Prints the status at an interval until it is dropped.

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::meanwhile::{Meanwhile, Standing};
 use super::order::{ForwardOrder, Reply as Placed};
 use super::probe::{Answer, Probe, State};
 use crate::arrivals::{Arrival, Arrivals};
@@ -57,6 +58,8 @@ pub(super) struct Flow {
     pub(super) restarts: u64,
     /// What was seen before it did.
     pub(super) past: Past,
+    /// What is lost for certain, before the closing question.
+    pub(super) meanwhile: Meanwhile,
     pub(super) closing: Closing,
 }
 
@@ -143,8 +146,8 @@ pub(super) struct Incoming {
 }
 
 impl Flow {
-    /// A flow through this socket, of which replies to so many of the last probes are to be told apart.
-    pub(super) fn new(via: SocketId, window: u64) -> Self {
+    /// A flow through this socket, of which replies to so many of the last probes are to be told apart, and are waited for so long.
+    pub(super) fn new(via: SocketId, window: u64, wait: Duration) -> Self {
         Self {
             via,
             next: 0,
@@ -165,6 +168,7 @@ impl Flow {
             uncounted: Replies::default(),
             restarts: 0,
             past: Past::default(),
+            meanwhile: Meanwhile::new(wait),
             closing: Closing::default(),
         }
     }
@@ -234,7 +238,10 @@ impl Flow {
         let is_waiting =
             self.probe(number).is_some_and(|probe| matches!(probe.state, State::Waiting) && is_in_time(probe));
         match arrival {
-            Arrival::InOrder | Arrival::Reordered if is_waiting => Heard::First(number),
+            Arrival::InOrder | Arrival::Reordered if is_waiting => {
+                self.stand(number, incoming);
+                Heard::First(number)
+            }
             Arrival::InOrder | Arrival::Reordered => Heard::Late,
             Arrival::Duplicate | Arrival::TooOld => Heard::Again,
         }
@@ -269,6 +276,7 @@ impl Flow {
         }
         if self.counters.is_some_and(|old| old.epoch != new.epoch) {
             self.restart();
+            self.meanwhile.restart([self.sent, new.replies]);
         }
         // Replies overtake each other. Without an arrival there can only be fewer of them, since some failed.
         let age = |counters: &Counters| (counters.arrivals, Reverse(counters.replies), counters.load);
@@ -277,6 +285,22 @@ impl Flow {
             let number = incoming.number.map_or(0, |number| self.replies.extend(number));
             self.counted_to = number + u64::from(new.purpose == Purpose::Probe);
         }
+    }
+
+    /// Notes how both directions stand, where the counters in this reply are the newest.
+    fn stand(&mut self, number: u64, incoming: &Incoming) {
+        let Some(counters) = self.counters.filter(|counters| incoming.counters == Some(*counters)) else { return };
+        let Some(due) = self.probe(number).map(|probe| probe.due) else { return };
+        // Those that could not be sent are none of those up to this one, or it is more cautious than it must be.
+        let sent = (number + 1).saturating_sub(self.next - self.sent);
+        let replies = &self.replies;
+        self.meanwhile.add(&Standing {
+            at: incoming.at,
+            due,
+            sent: [sent, counters.replies],
+            arrived: [counters.distinct + counters.too_old, replies.distinct() + replies.too_old()],
+            behind: [counters.reordered + counters.too_old, replies.reordered() + replies.too_old()],
+        });
     }
 
     /// The reflector counts anew.

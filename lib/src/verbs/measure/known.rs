@@ -2,6 +2,7 @@
 
 use super::figures::{OneWayCounts, ReflectorKind};
 use super::flow::Flow;
+use super::probe::State;
 use crate::bounds::Bounds;
 use crate::path::DirectionBounds;
 use crate::stamp::Counters;
@@ -36,6 +37,9 @@ impl Flow {
         if self.are_lives_mixed(counters, has_restarted) || self.is_contradicted(counters, has_restarted) {
             return self.vague(counters);
         }
+        if self.closing.asked.is_empty() && !self.closing.has_counters {
+            return self.counted_meanwhile(counters, has_restarted);
+        }
         if !self.closing.has_counters || has_restarted {
             return self.counted_in_part(counters, has_restarted);
         }
@@ -59,6 +63,18 @@ impl Flow {
             sent: Bounds::exact(counters.replies),
             ..self.reverse_seen()
         };
+        [forward, reverse]
+    }
+
+    /// By the counters in replies, while probes are sent or waited for. A probe is counted as lost once its wait is over.
+    fn counted_meanwhile(&self, counters: &Counters, has_restarted: bool) -> [OneWayCounts; 2] {
+        let [mut forward, mut reverse] = self.counted_in_part(counters, has_restarted);
+        let [least_forward, least_reverse] = self.meanwhile.least();
+        let waiting = self.waiting.iter().filter(|probe| matches!(probe.state, State::Waiting)).count() as u64;
+        let unanswered = self.sent.saturating_sub(waiting + self.answered.distinct());
+        let most = forward.lost.high.min(unanswered);
+        forward.lost = Bounds::new(least_forward.min(most), most);
+        reverse.lost = Bounds::at_least(least_reverse);
         [forward, reverse]
     }
 
@@ -197,7 +213,7 @@ mod tests {
 
     /// Ten probes, all of them answered, with these counters.
     fn answered(counters: impl Fn(u32) -> Counters) -> Flow {
-        let mut flow = Flow::new(SocketId::first(0), 65_536);
+        let mut flow = Flow::new(SocketId::first(0), 65_536, Duration::from_secs(1));
         let now = Instant::now();
         for number in 0..10 {
             let time = Timestamp::from_bits(1000 + u64::from(number), TimestampFormat::Ntp);

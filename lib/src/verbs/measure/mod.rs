@@ -3,6 +3,7 @@
 mod figures;
 mod flow;
 mod known;
+mod meanwhile;
 mod options;
 mod order;
 mod probe;
@@ -113,7 +114,9 @@ impl Measure {
         Ok(Self {
             schedule: Schedule::new(&options),
             writer: Writer::new(&options),
-            flows: (0..options.own.len()).map(|place| Flow::new(SocketId::first(place), window)).collect(),
+            flows: (0..options.own.len())
+                .map(|place| Flow::new(SocketId::first(place), window, options.wait))
+                .collect(),
             made: 0,
             start: None,
             last_sent: None,
