@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Figure, Unit};
+use super::figure::Figure;
+use super::quantity::Unit;
 
 /// What is known of a figure: that it is not below `low` and not above `high`. Infinite: a percentile among lost ones.
 #[derive(Clone, Copy, Debug, PartialEq)]

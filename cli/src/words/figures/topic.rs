@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
+use super::quantity::Quantity;
+use super::scope::{Scope, Statistic};
 use super::texts::{ENTRIES, Entry};
-use super::{Quantity, Scope, Statistic};
 use crate::words::spelling::nearest;
 
 /// A figure or a word that has an explanation.

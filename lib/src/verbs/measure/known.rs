@@ -214,6 +214,7 @@ mod tests {
     /// Ten probes, all of them answered, with these counters.
     fn answered(counters: impl Fn(u32) -> Counters) -> Flow {
         let mut flow = Flow::new(SocketId::first(0), 65_536, Duration::from_secs(1));
+        #[expect(clippy::disallowed_methods, reason = "a moment to begin with")]
         let now = Instant::now();
         for number in 0..10 {
             let time = Timestamp::from_bits(1000 + u64::from(number), TimestampFormat::Ntp);
