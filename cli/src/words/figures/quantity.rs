@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Scope;
+use super::scope::Scope;
 use crate::words::units;
 
 /// What is measured, in the order in which it is listed.
