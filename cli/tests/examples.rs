@@ -76,9 +76,12 @@ fn how(line: &str) -> How {
     if line.starts_with("curl ") {
         return How::Not("tests/relay_control.rs runs it beside a relay");
     }
+    if line.starts_with("udp measure ") && !line.contains("--explain") {
+        return How::Not("tests/measure_words.rs and tests/measure_truth.rs measure beside a reflector");
+    }
     match line.split(' ').nth(1) {
         Some("serve" | "listen" | "reflect" | "relay") => How::UntilStopped,
-        Some("send" | "broadcast" | "replay" | "interfaces" | "man" | "completions") => How::ToItsEnd,
+        Some("send" | "broadcast" | "measure" | "replay" | "interfaces" | "man" | "completions") => How::ToItsEnd,
         _ if line.starts_with("source <(udp ") => How::ToItsEnd,
         _ => panic!("how is this to be run? {line}"),
     }
@@ -122,8 +125,10 @@ fn pages() -> Vec<(String, String)> {
     let read = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).expect("it is text");
         // tests/recipes.rs runs these, and compares what they print.
-        let before_recipes = text.split("\n## Recipes\n").next().map(str::to_owned);
-        (path.display().to_string(), before_recipes.unwrap_or_default())
+        let recipes =
+            ["\n## Recipes\n", "\n## On one screen\n"].into_iter().filter_map(|heading| text.find(heading)).min();
+        let before_recipes = recipes.map_or(text.as_str(), |place| &text[..place]);
+        (path.display().to_string(), before_recipes.to_owned())
     };
     paths.into_iter().map(read).collect()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::figure::Figure;
-use super::quantity::Unit;
+use super::quantity::{Quantity, Unit};
 
 /// What is known of a figure: that it is not below `low` and not above `high`. Infinite: a percentile among lost ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -120,7 +120,7 @@ impl FromStr for Condition {
 impl Figure {
     /// What to write instead where a count was compared with a percentage, or the other way round.
     fn other_unit(self, value: &str) -> String {
-        use super::Quantity::{Duplicates, Duplication, Loss, Lost, Reordered, Reordering};
+        use Quantity::{Duplicates, Duplication, Loss, Lost, Reordered, Reordering};
         let is_share = value.ends_with('%');
         let other = match (self.quantity, is_share) {
             (Lost, true) => Loss,

@@ -1,4 +1,4 @@
-//! One figure of a measurement by its name: `loss`, `forward.delay.p99`.
+//! One figure by its name.
 
 use std::fmt;
 use std::str::FromStr;

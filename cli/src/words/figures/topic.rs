@@ -5,6 +5,7 @@ use std::str::FromStr;
 use super::quantity::Quantity;
 use super::scope::{Scope, Statistic};
 use super::texts::{ENTRIES, Entry};
+
 use crate::words::spelling::nearest;
 
 /// A figure or a word that has an explanation.
@@ -71,7 +72,7 @@ impl FromStr for Topic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::figures::Figure;
+    use crate::words::figures::figure::Figure;
 
     #[test]
     fn every_figure_has_an_explanation_that_is_found_by_its_full_name() {
