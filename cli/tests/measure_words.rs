@@ -98,3 +98,28 @@ fn a_file_of_targets_is_checked_as_a_whole_before_anything_is_sent() {
         "it has 2 mistakes; the next: line 5, column 8: '5' is not a rate",
     ]);
 }
+
+#[test]
+fn a_run_that_is_interrupted_before_an_answer_came_says_so_with_its_status() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback has a port");
+    let target = silent.local_addr().expect("it is bound").to_string();
+    let measuring = Place::Here.udp(&["measure", &target, "--for", "1h", "--wait", "100ms"]);
+    silent.recv(&mut [0; 200]).expect("a probe comes");
+    measuring.signal("INT");
+    let outcome = measuring.finish();
+    outcome.assert_status(130);
+    assert!(outcome.text().contains("nothing answered"), "{}", outcome.text());
+}
+
+#[test]
+fn what_can_have_no_reflector_is_refused_before_anything_is_sent() {
+    for (target, words) in [
+        ("127.0.0.1:0", "nothing can be sent to port 0"),
+        ("255.255.255.255", "the address of all its hosts"),
+        ("239.1.2.3", "has no single reflector"),
+    ] {
+        let outcome = Place::Here.run(&["measure", target, "--for", "1h"]);
+        outcome.assert_status(2);
+        outcome.assert_told(&[words]);
+    }
+}

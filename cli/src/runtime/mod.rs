@@ -15,5 +15,6 @@ pub(crate) mod requests;
 pub(crate) mod served;
 pub(crate) mod signals;
 pub(crate) mod sockets;
+pub(crate) mod status;
 pub(crate) mod tables;
 pub(crate) mod writing;

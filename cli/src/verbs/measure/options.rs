@@ -1,6 +1,5 @@
 //! From the flags of `udp measure` to its sockets, its engine and what watches it.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,7 +15,6 @@ use crate::runtime::sockets::{local_address, one_interface, scoped, sending_opti
 use crate::runtime::{descriptors, key_file, printing};
 use crate::words::address::check_port;
 use crate::words::endpoint;
-use crate::words::format::Format;
 
 /// STAMP's port (RFC 8762 section 4.1).
 const PORT: u16 = 862;
@@ -24,8 +22,6 @@ const PORT: u16 = 862;
 const RATE: f64 = 100.0;
 /// How long probes are sent, unless a time or a number is asked for.
 const DURATION: Duration = Duration::from_secs(10);
-/// The status is printed at this interval on a terminal.
-const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// Above this rate the kernel is not asked when each probe left: it takes 2 µs for each.
 const MOST_SEND_TIMES: f64 = 20_000.0;
 
@@ -137,16 +133,4 @@ fn sockets(args: &MeasureArgs, options: &MeasureOptions, interfaces: &Interfaces
 /// What the printer must know.
 pub(super) fn settings(args: &MeasureArgs) -> Settings {
     Settings { bounded: true, ..printing::settings(&args.common, Vec::new()) }
-}
-
-/// The interval at which the status is printed, if it is.
-pub(super) fn status_interval(args: &MeasureArgs) -> Option<Duration> {
-    let lines = args.common.verbose || args.common.format() == Format::Json;
-    let watched = std::io::stderr().is_terminal() && !lines;
-    match args.status {
-        _ if args.common.quiet => None,
-        Some(interval) if interval.is_zero() => None,
-        None => watched.then_some(STATUS_INTERVAL),
-        given => given,
-    }
 }

@@ -2,11 +2,9 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use parking_lot::Mutex;
 use udpkit::verbs::{Measure, MeasureFigures, MeasureInput, MeasureOptions};
 use udpkit::{Drive, End, Event, Interfaces, Remote, Report, Sink, drive};
@@ -14,12 +12,13 @@ use udpkit::{Drive, End, Event, Interfaces, Remote, Report, Sink, drive};
 use super::metrics::{self, Measured, Metrics};
 use super::named::Named;
 use super::notices::{ProbeNotice, Status};
-use super::options::{self, Prepared};
+use super::options::Prepared;
 use super::report::History;
 use crate::args::MeasureArgs;
 use crate::output::{MetricsServed, News, Refusals, SharedPrinter};
 use crate::runtime::exit::Exit;
 use crate::runtime::served;
+use crate::runtime::status::{self, StatusLine};
 
 /// How long the engine has to say how it goes. It never waits for anything for as long.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -143,37 +142,17 @@ pub(super) fn metrics(
     Ok(metrics)
 }
 
-/// Prints the status at an interval until it is dropped.
-struct StatusLine {
-    printing: Option<(SyncSender<()>, JoinHandle<()>)>,
-}
-
 /// Begins to print the status, where it is to be printed.
 fn status(args: &MeasureArgs, target: Option<&str>, remote: &Line, printer: &SharedPrinter) -> Result<StatusLine> {
-    let Some(interval) = options::status_interval(args) else { return Ok(StatusLine { printing: None }) };
     let (remote, printer, target) = (remote.clone(), printer.clone(), target.map(str::to_owned));
-    let (running, ended) = sync_channel(0);
-    let print = move || {
-        let mut status = Status::default();
-        while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-            let Some(now) = remote.report(PATIENCE) else { continue };
-            status.update(&now);
-            let mut printer = printer.lock();
-            printer.say(&Named { name: target.as_deref(), notice: &status });
-            printer.flush();
-        }
-    };
-    let thread = std::thread::Builder::new().spawn(print).context("cannot start a thread for the status")?;
-    Ok(StatusLine { printing: Some((running, thread)) })
-}
-
-impl Drop for StatusLine {
-    fn drop(&mut self) {
-        let Some((running, thread)) = self.printing.take() else { return };
-        drop(running);
-        // A thread that panicked has said so.
-        let _ = thread.join();
-    }
+    let mut status = Status::default();
+    StatusLine::begin(status::interval(args.status, &args.common), move || {
+        let Some(now) = remote.report(PATIENCE) else { return };
+        status.update(&now);
+        let mut printer = printer.lock();
+        printer.say(&Named { name: target.as_deref(), notice: &status });
+        printer.flush();
+    })
 }
 
 /// Takes what the engine has to say.

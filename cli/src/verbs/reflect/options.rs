@@ -1,8 +1,5 @@
 //! From the flags of `udp reflect` to its sockets, its engine and what watches it.
 
-use std::io::IsTerminal;
-use std::time::Duration;
-
 use udpkit::Options;
 use udpkit::stamp::{ErrorEstimate, TimestampFormat};
 use udpkit::verbs::{ReflectKeys, ReflectOptions};
@@ -10,10 +7,6 @@ use udpkit::verbs::{ReflectKeys, ReflectOptions};
 use crate::args::ReflectArgs;
 use crate::output::Settings;
 use crate::runtime::{guards, printing, sockets};
-use crate::words::format::Format;
-
-/// The status is printed at this interval on a terminal.
-const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the engine is asked for.
 pub(super) fn engine(args: &ReflectArgs, keys: ReflectKeys) -> ReflectOptions {
@@ -46,16 +39,4 @@ pub(super) fn socket_options(args: &ReflectArgs, options: &ReflectOptions) -> Op
 /// What the printer must know: strangers decide how much there is to print.
 pub(super) fn settings(args: &ReflectArgs, ports: Vec<u16>) -> Settings {
     Settings { bounded: true, ..printing::settings(&args.common, ports) }
-}
-
-/// The interval at which the status is printed, if it is.
-pub(super) fn status_interval(args: &ReflectArgs) -> Option<Duration> {
-    let lines = args.common.verbose || args.common.format() == Format::Json;
-    let watched = std::io::stderr().is_terminal() && !lines;
-    match args.status {
-        _ if args.common.quiet => None,
-        Some(interval) if interval.is_zero() => None,
-        None => watched.then_some(STATUS_INTERVAL),
-        given => given,
-    }
 }

@@ -2,21 +2,19 @@
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use udpkit::verbs::{ReflectFigures, ReflectInput};
 use udpkit::{Event, Interfaces, Remote, Report, Sink};
 
 use super::keys::Source;
 use super::metrics::{self, Metrics};
 use super::notices::{KeysRead, Status};
-use super::options;
 use crate::args::ReflectArgs;
 use crate::output::{ListeningOn, MetricsServed, News, Refusals, Remark, SharedPrinter, words_of};
-use crate::runtime::{served, signals};
+use crate::runtime::status::StatusLine;
+use crate::runtime::{served, signals, status};
 
 /// How long the reflector has to say how it goes. It never waits for anything for as long.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -71,37 +69,16 @@ fn reload(source: Source, remote: &Line, printer: &SharedPrinter) -> Result<impl
     })
 }
 
-/// Prints the status at an interval until it is dropped.
-pub(super) struct StatusLine {
-    printing: Option<(SyncSender<()>, JoinHandle<()>)>,
-}
-
 /// Begins to print the status, where it is to be printed.
 pub(super) fn status(args: &ReflectArgs, remote: &Line, printer: &SharedPrinter) -> Result<StatusLine> {
-    let Some(interval) = options::status_interval(args) else { return Ok(StatusLine { printing: None }) };
-    let (remote, printer) = (remote.clone(), printer.clone());
-    let (running, ended) = sync_channel(0);
-    let print = move || {
-        let mut before = Report::default();
-        while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-            let Some(now) = remote.report(PATIENCE) else { continue };
-            let mut printer = printer.lock();
-            printer.say(&Status::new(&before, &now));
-            printer.flush();
-            before = now;
-        }
-    };
-    let thread = std::thread::Builder::new().spawn(print).context("cannot start a thread for the status")?;
-    Ok(StatusLine { printing: Some((running, thread)) })
-}
-
-impl Drop for StatusLine {
-    fn drop(&mut self) {
-        let Some((running, thread)) = self.printing.take() else { return };
-        drop(running);
-        // A thread that panicked has said so.
-        let _ = thread.join();
-    }
+    let (remote, printer, mut before) = (remote.clone(), printer.clone(), Report::default());
+    StatusLine::begin(status::interval(args.status, &args.common), move || {
+        let Some(now) = remote.report(PATIENCE) else { return };
+        let mut printer = printer.lock();
+        printer.say(&Status::new(&before, &now));
+        printer.flush();
+        before = now;
+    })
 }
 
 /// Takes what the reflector has to say.

@@ -22,9 +22,9 @@ use crate::args::ServeArgs;
 use crate::output::SharedPrinter;
 use crate::runtime::descriptors;
 use crate::runtime::exit::{Exit, finish, receiver_exit};
-use crate::runtime::missing;
 use crate::runtime::printing::check_format;
 use crate::runtime::sockets::{buffer_of, listening};
+use crate::runtime::{missing, status};
 use workers::Sinks;
 
 /// Runs the server until a signal, `--count` or `--for` ends it.
@@ -55,7 +55,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     // Workers wait for it, even to end.
     drop(told);
     let _metrics = begun?;
-    let end = watch::watch(&server, &printer, options::status_interval(args));
+    let end = watch::watch(&server, &printer, status::interval(args.status, &args.common));
     let report = server.stop();
     let mut printer = printer.lock();
     printer.end(&notices::summary(&report, buffer));

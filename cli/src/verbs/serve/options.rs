@@ -1,6 +1,5 @@
 //! From the flags of `udp serve` to its sockets, its engine and what watches it.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -13,11 +12,8 @@ use crate::output::Settings;
 use crate::runtime::missing::is_missing;
 use crate::runtime::sockets::{self, Listening};
 use crate::runtime::{guards, printing};
-use crate::words::format::Format;
 use crate::words::numbers::NumberOrOff;
 
-/// The state is told at this interval on a terminal.
-const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a reply waits while the socket or the device can take no more: a slow link must not keep the other peers
 /// waiting, and a reply that finds no room is counted.
 const REPLY_WAIT: Duration = Duration::from_millis(5);
@@ -99,18 +95,6 @@ pub(super) fn engine(args: &ServeArgs, answer: Answer, listening: &Listening) ->
         .destinations(listening.destinations.clone())
         .limits(args.common.limits())
         .verbose(args.common.verbose)
-}
-
-/// How often the state is told, if at all.
-pub(super) fn status_interval(args: &ServeArgs) -> Option<Duration> {
-    let lines = args.common.verbose || args.common.format() == Format::Json;
-    let watched = std::io::stderr().is_terminal() && !lines;
-    match args.status {
-        _ if args.common.quiet => None,
-        Some(interval) if interval.is_zero() => None,
-        None => watched.then_some(STATUS_INTERVAL),
-        given => given,
-    }
 }
 
 /// How many workers there shall be for these sockets, of each of which every worker has one.
