@@ -1,7 +1,7 @@
 //! STAMP, the Simple Two-way Active Measurement Protocol (RFC 8762, RFC 8972), as bytes: requests, replies, extensions.
 //!
 //! Nothing here reads a clock or has a socket. A sender writes a [`Request`] and reads a [`Reply`]; a reflector reads a [`Request`]
-//! and [`answer`]s it. Peers that speak TWAMP-Light (RFC 5357, appendix I) are understood. Any octets can be read: what they are not
+//! and [answers](answer()) it. Peers that speak TWAMP-Light (RFC 5357, appendix I) are understood. Any octets can be read: what they are not
 //! is an error, and what is malformed in extensions is marked, as the RFC says.
 
 mod answer;
