@@ -101,6 +101,7 @@ fn a_file_of_targets_is_checked_as_a_whole_before_anything_is_sent() {
 
 #[test]
 fn a_run_that_is_interrupted_before_an_answer_came_says_so_with_its_status() {
+    #[expect(clippy::disallowed_methods, reason = "any program's socket will do")]
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback has a port");
     let target = silent.local_addr().expect("it is bound").to_string();
     let measuring = Place::Here.udp(&["measure", &target, "--for", "1h", "--wait", "100ms"]);
