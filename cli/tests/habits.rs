@@ -299,7 +299,7 @@ fn a_word_of_another_tool_has_the_right_one_as_its_hint() {
         (&["help", "scan"], "`udp broadcast TEXT`"),
         (&["lisen"], "did you mean listen?"),
         (&["toxiproxy"], "udp relay LISTEN TARGET --loss 5%"),
-        (&["frobnicate", "send"], "the verbs are serve, send, listen, broadcast, relay,"),
+        (&["frobnicate", "send"], "the verbs are serve, send, listen, broadcast, measure, reflect, relay,"),
         // One argument too many.
         (&["127.0.0.1", "5000"], "udp send 127.0.0.1:5000 TEXT"),
         (&["5000"], "udp listen 5000"),
