@@ -116,9 +116,6 @@ pub(crate) struct MeasureArgs {
     #[arg(long, conflicts_with_all = ["duration", "count"], hide_short_help = true)]
     pub(crate) forever: bool,
     /// Serve metrics for Prometheus over HTTP at this address; without a host, on loopback
-    ///
-    /// Counts, bounds of what each direction lost, and histograms of times, each with the target as a label. docs/grafana has a
-    /// dashboard.
     #[cfg_attr(feature = "http", arg(long, value_name = "ADDRESS", hide_short_help = true))]
     #[cfg_attr(not(feature = "http"), arg(skip))]
     pub(crate) metrics: Option<Address>,
