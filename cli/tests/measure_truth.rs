@@ -208,7 +208,7 @@ fn what_a_reflector_does_not_answer_is_no_loss_of_the_path() {
 #[test]
 fn another_program_dissects_what_is_sent() {
     let Some(lan) = hosts(2) else { return };
-    if !require("tcpdump") || !require("tshark") {
+    if !require("dumpcap") || !require("tshark") {
         return;
     }
     const PROBES: usize = 20;
@@ -218,11 +218,11 @@ fn another_program_dissects_what_is_sent() {
     let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
     let mut reflector = h2.udp(&["reflect", "10.1.0.2:862", "--json"]);
     reflector.stdout_line();
-    let mut capture = h1.command("tcpdump");
+    let mut capture = h1.command("sh");
     // It ends once it has the probes and the replies to them.
-    capture.args(["-i", "eth0", "-Z", "root", "-U", "-w", file, "-c", "40", "udp", "port", "862"]);
+    capture.args(["-c", "exec dumpcap -q -i eth0 -f 'udp port 862' -c 40 -w - > \"$0\"", file]);
     let mut capture = Process::start(capture);
-    capture.until_told("listening on eth0");
+    capture.until_told("File: ");
     let count = PROBES.to_string();
     h1.run(&["measure", "10.1.0.2:862", "--json", "--count", &count, "--rate", "100/s"]).assert_status(0);
     capture.finish().assert_status(0);
