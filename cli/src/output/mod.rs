@@ -9,6 +9,7 @@ pub(crate) mod hex;
 pub(crate) mod json;
 mod mistake;
 mod news;
+mod news_sink;
 mod notice;
 mod notices;
 mod palette;
@@ -31,6 +32,7 @@ pub(crate) use aside::{error, words_of};
 pub(crate) use columns::Columns;
 pub(crate) use mistake::mistake;
 pub(crate) use news::{News, Refusals, Repeated};
+pub(crate) use news_sink::NewsSink;
 pub(crate) use notice::{Notice, Remark, Tone};
 pub(crate) use notices::{ClockStepped, ListeningOn, MetricsServed, NotShown, Reopened, endpoints};
 #[cfg(any(test, fuzzing))]

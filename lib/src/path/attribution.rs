@@ -49,9 +49,9 @@ setters! { Seen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Numbering {
-    /// By a counter of its own for each session (stateful): lost requests are told from lost replies.
+    /// By a counter of its own for each session (stateful): lost requests and lost replies are distinguished.
     Stateful,
-    /// Each reply has its request's number (stateless): they cannot be told apart.
+    /// Each reply has its request's number (stateless): they cannot be distinguished.
     Stateless,
     /// All replies have their requests' numbers, as those of a stateful reflector have where nothing is lost.
     Unknown,

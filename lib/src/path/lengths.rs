@@ -4,6 +4,8 @@ use std::fmt;
 
 use hdrhistogram::Histogram;
 
+use super::percentile::{Percentile, ranked};
+
 /// Decimal digits that are kept of each number.
 const DIGITS: u8 = 3;
 
@@ -54,8 +56,15 @@ impl Lengths {
 
     /// The number that this part of them, over 0 and up to 1, does not exceed: 0.5 is the median; zero without any.
     #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts below 2^52")]
     pub fn at(&self, part: f64) -> u64 {
-        self.histogram.as_ref().map_or(0, |histogram| histogram.value_at_quantile(part)).min(self.largest)
+        let Some(histogram) = &self.histogram else { return 0 };
+        // Half a rank less, so that no rounding leads to the next.
+        let value = |rank: u64| histogram.value_at_quantile((rank as f64 - 0.5) / histogram.len() as f64);
+        match ranked(histogram.len(), 0, part, value) {
+            Percentile::Time(length) => length.min(self.largest),
+            Percentile::Lost | Percentile::Unknown => 0,
+        }
     }
 
     /// How many of them do not exceed this number.
@@ -110,6 +119,14 @@ mod tests {
             let mean = numbers.iter().sum::<u64>() as f64 / numbers.len() as f64;
             prop_assert_eq!((one.count(), one.largest(), one.mean()), (numbers.len() as u64, sorted[sorted.len() - 1], Some(mean)));
         }
+    }
+
+    #[test]
+    fn a_part_that_is_no_binary_fraction_leads_to_its_own_rank() {
+        let mut lengths = Lengths::default();
+        (0..100).for_each(|place| lengths.add(u64::from(place >= 55)));
+        // 0.55 times 100 is a hair over 55.
+        assert_eq!((lengths.at(11.0 / 20.0), lengths.at(0.56)), (0, 1));
     }
 
     #[test]

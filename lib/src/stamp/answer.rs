@@ -48,7 +48,7 @@ pub struct Facts {
     pub previous: Option<Previous>,
     /// The DSCPs that a request may ask for in its reply: bit n for DSCP n. At first all of them.
     pub permitted_dscps: u64,
-    /// Whether requests are told where they came from and to. At first they are.
+    /// Whether replies say where their requests came from and went to. They do by default.
     pub discloses_location: bool,
     /// What keeps our clock right; at first nothing does.
     pub clock_source: ClockSource,

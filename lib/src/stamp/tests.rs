@@ -252,7 +252,7 @@ fn the_class_of_service_is_told_and_given() {
     assert_eq!(asked("80 04 0004 b8000000", 0x29, u64::MAX), (bytes("00 04 0004 b8a40000"), Some(0xb9)));
     // Not permitted: that of the request.
     assert_eq!(asked("80 04 0004 b8000000", 0x29, !(1 << 46)), (bytes("00 04 0004 b8a50000"), Some(0x29)));
-    // Congestion is told, and not sent on; what else the sender put there is ignored.
+    // Congestion is reported, and not sent on; what else the sender put there is ignored.
     assert_eq!(asked("80 04 0004 03ffffff", 0xff, u64::MAX), (bytes("00 04 0004 03fc0000"), Some(0x02)));
     // The first one decides.
     let both = asked("80 04 0004 b8000000 80 04 0004 04000000", 0, u64::MAX);

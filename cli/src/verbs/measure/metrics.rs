@@ -134,7 +134,7 @@ fn directions(own: &MeasureFigures) -> [(&'static str, &OneWay); 2] {
     [("forward", &own.forward), ("reverse", &own.reverse)]
 }
 
-/// Both bounds of a count, forward and reverse; nothing of a reflector that tells nothing of directions.
+/// Both bounds of a count, forward and reverse; nothing where replies say nothing of directions.
 fn of_directions(label: &str, own: &MeasureFigures, count: fn(&OneWayCounts) -> Bounds) -> Vec<(String, String)> {
     let samples = directions(own).into_iter().filter_map(|(direction, of)| {
         let bounds = count(of.counts.as_ref()?);

@@ -15,7 +15,7 @@ use super::notices::{ProbeNotice, Status};
 use super::options::Prepared;
 use super::report::History;
 use crate::args::MeasureArgs;
-use crate::output::{MetricsServed, News, Refusals, SharedPrinter};
+use crate::output::{MetricsServed, NewsSink, Refusals, SharedPrinter};
 use crate::runtime::exit::Exit;
 use crate::runtime::served;
 use crate::runtime::status::{self, StatusLine};
@@ -51,8 +51,7 @@ pub(super) fn run(
     let status = status(args, target, &remote, printer)?;
     let is_json = printer.lock().is_json();
     let mut sink = MeasureSink {
-        printer: printer.clone(),
-        news: News::new(args.common.verbose, Refusals::Counted),
+        news: NewsSink::new(printer, args.common.verbose, Refusals::Counted),
         is_json,
         target,
         prints_probes: args.common.verbose,
@@ -60,8 +59,6 @@ pub(super) fn run(
     };
     let driven = drive(sockets, &mut engine, Drive::new(control), &mut sink);
     drop(status);
-    let repeated = sink.news.take_all();
-    repeated.into_iter().for_each(|repeated| printer.lock().absorb(repeated));
     let (report, end) = driven?;
     Ok(Ran { name, options, report, end, history: sink.history })
 }
@@ -157,8 +154,7 @@ fn status(args: &MeasureArgs, target: Option<&str>, remote: &Line, printer: &Sha
 
 /// Takes what the engine has to say.
 struct MeasureSink<'a> {
-    printer: SharedPrinter,
-    news: News,
+    news: NewsSink,
     is_json: bool,
     /// What the target is called, if there are several.
     target: Option<&'a str>,
@@ -172,21 +168,14 @@ impl Sink for MeasureSink<'_> {
             self.history.iter_mut().for_each(|history| history.add(probe));
             let notice = self.prints_probes.then(|| ProbeNotice::new(probe, self.is_json)).flatten();
             return match notice {
-                Some(notice) => self.printer.lock().say_bounded(&Named { name: self.target, notice: &notice }),
+                Some(notice) => self.news.say(&Named { name: self.target, notice: &notice }),
                 None => ControlFlow::Continue(()),
             };
         }
-        let passes = self.news.passes(&event);
-        let repeated = self.news.take_due();
-        if !passes && repeated.is_empty() {
-            return ControlFlow::Continue(());
-        }
-        let mut printer = self.printer.lock();
-        repeated.into_iter().for_each(|repeated| printer.absorb(repeated));
-        if passes { printer.event(event) } else { ControlFlow::Continue(()) }
+        self.news.event(event)
     }
 
     fn idle(&mut self) -> ControlFlow<()> {
-        self.printer.lock().idle()
+        self.news.idle()
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use udpkit::path::{ClockOffset, Codec, Delays, LossRuns, Quality, Reordering};
+use udpkit::path::{ClockOffset, Codec, Delays, LossRuns, Percentile, Quality, Reordering};
 use udpkit::verbs::{MeasureFigures, MeasureOptions, OneWay, OneWayCounts, TrafficClassSeen};
 use udpkit::{Bounds, Quantiles, Report};
 
@@ -148,18 +148,14 @@ fn with_lost(times: &Quantiles, own: &MeasureFigures) -> Value {
         return value;
     }
     let of_sent = PARTS.iter().map(|(key, part)| {
-        let time = percentile_of_sent(times, times.count() + own.lost, *part);
-        ((*key).to_owned(), json!(time.map(nanoseconds)))
+        let time = match Percentile::of(times, own.lost, *part) {
+            Percentile::Time(time) => json!(nanoseconds(time)),
+            _ => Value::Null,
+        };
+        ((*key).to_owned(), time)
     });
     value["of_sent"] = Value::Object(of_sent.collect());
     value
-}
-
-/// The time that this part of all probes did not exceed, lost ones included; `None` where that many were not answered.
-#[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
-pub(super) fn percentile_of_sent(times: &Quantiles, decided: u64, part: f64) -> Option<Duration> {
-    let among = part * decided as f64 / times.count().max(1) as f64;
-    (among <= 1.0).then(|| times.at(among))
 }
 
 fn delays(times: &Delays) -> Value {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use udpkit::path::Percentile;
 use udpkit::verbs::{MeasureFigures, MeasureOptions, OneWay, OneWayCounts, ReflectorKind};
 use udpkit::{Bounds, Quantiles, Report, SignedNanoseconds};
 
-use super::summary::percentile_of_sent;
 use crate::words::endpoint::Endpoint;
 use crate::words::units;
 
@@ -95,8 +95,11 @@ fn times(name: &str, times: &Quantiles, lost: Option<&MeasureFigures>) -> Option
     if times.count() == 0 {
         return None;
     }
-    let decided = lost.map_or_else(|| times.count(), |own| times.count() + own.lost);
-    let at = |part| percentile_of_sent(times, decided, part).map_or_else(|| "lost".to_owned(), time);
+    let lost = lost.map_or(0, |own| own.lost);
+    let at = |part| match Percentile::of(times, lost, part) {
+        Percentile::Time(at) => time(at),
+        _ => "lost".to_owned(),
+    };
     let cells = [time(times.smallest()), at(0.5), at(0.9), at(0.99), at(0.999), time(times.largest())];
     Some(row(name, &cells.each_ref().map(String::as_str)))
 }

@@ -159,7 +159,7 @@ fn sender(report: &Report<MeasureFigures>) -> Vec<String> {
         lines.push(format!("this host could not send as fast: {} probes were left out", own.omitted));
     }
     if report.send_failed > 0 {
-        lines.push(format!("{} probes could not be sent, and are not counted as lost", report.send_failed));
+        lines.push(format!("{} datagrams could not be sent, and are not counted as lost", report.send_failed));
     }
     let late = own.lateness.at(0.99);
     if late >= NOTICED {

@@ -12,12 +12,11 @@ use udpkit::verbs::Reflect;
 use udpkit::{Drive, Interfaces, Memberships, Remote, drive};
 
 use crate::args::ReflectArgs;
-use crate::output::SharedPrinter;
+use crate::output::{NewsSink, Refusals, SharedPrinter};
 use crate::runtime::exit::{Exit, finish, receiver_exit};
 use crate::runtime::missing;
 use crate::runtime::printing::check_format;
 use crate::runtime::sockets::{buffer_of, listening};
-use watch::ReflectSink;
 
 /// Answers measurements until a signal, `--count` or `--for` ends it.
 pub(crate) fn reflect(args: &ReflectArgs) -> Result<Exit> {
@@ -39,7 +38,7 @@ pub(crate) fn reflect(args: &ReflectArgs) -> Result<Exit> {
     let _metrics = watch::begin(args, &remote, &places, key_count, &printer, &interfaces)?;
     missing.iter().for_each(|missing| printer.lock().say(missing));
     let status = watch::status(args, &remote, &printer)?;
-    let mut sink = ReflectSink::new(&printer, args.common.verbose);
+    let mut sink = NewsSink::new(&printer, args.common.verbose, Refusals::Counted);
     let driven = drive(listening.sockets, &mut engine, Drive::new(control).memberships(memberships), &mut sink);
     drop((status, sink));
     let (report, end) = driven?;

@@ -1,18 +1,17 @@
 //! What watches and steers the reflector: signals, keys that are read again, metrics, the status at an interval.
 
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::Result;
 use udpkit::verbs::{ReflectFigures, ReflectInput};
-use udpkit::{Event, Interfaces, Remote, Report, Sink};
+use udpkit::{Interfaces, Remote, Report};
 
 use super::keys::Source;
 use super::metrics::{self, Metrics};
 use super::notices::{KeysRead, Status};
 use crate::args::ReflectArgs;
-use crate::output::{ListeningOn, MetricsServed, News, Refusals, Remark, SharedPrinter, words_of};
+use crate::output::{ListeningOn, MetricsServed, Remark, SharedPrinter, words_of};
 use crate::runtime::status::StatusLine;
 use crate::runtime::{served, signals, status};
 
@@ -79,44 +78,4 @@ pub(super) fn status(args: &ReflectArgs, remote: &Line, printer: &SharedPrinter)
         printer.flush();
         before = now;
     })
-}
-
-/// Takes what the reflector has to say.
-pub(super) struct ReflectSink {
-    printer: SharedPrinter,
-    news: News,
-}
-
-impl ReflectSink {
-    pub(super) fn new(printer: &SharedPrinter, verbose: bool) -> Self {
-        Self { printer: printer.clone(), news: News::new(verbose, Refusals::Counted) }
-    }
-}
-
-impl Sink for ReflectSink {
-    fn event(&mut self, event: Event<'_>) -> ControlFlow<()> {
-        let passes = self.news.passes(&event);
-        let repeated = self.news.take_due();
-        if !passes && repeated.is_empty() {
-            return ControlFlow::Continue(());
-        }
-        let mut printer = self.printer.lock();
-        repeated.into_iter().for_each(|repeated| printer.absorb(repeated));
-        if passes { printer.event(event) } else { ControlFlow::Continue(()) }
-    }
-
-    fn idle(&mut self) -> ControlFlow<()> {
-        self.printer.lock().idle()
-    }
-}
-
-/// What was counted is said at the end.
-impl Drop for ReflectSink {
-    fn drop(&mut self) {
-        let repeated = self.news.take_all();
-        if !repeated.is_empty() {
-            let mut printer = self.printer.lock();
-            repeated.into_iter().for_each(|repeated| printer.absorb(repeated));
-        }
-    }
 }

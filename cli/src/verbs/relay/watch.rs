@@ -14,7 +14,7 @@ use super::scenario::Source;
 use super::table::{Feed, Screen};
 use super::truth::{Truth, TruthSink};
 use crate::args::RelayArgs;
-use crate::output::{News, Refusals, SharedPrinter, StdPrinter};
+use crate::output::{NewsSink, Refusals, SharedPrinter, StdPrinter};
 use crate::runtime::signals;
 
 /// How long the end is waited for where no status is printed; then it is waited for again.
@@ -74,8 +74,7 @@ pub(super) fn sink(
     changes: &Changes,
 ) -> RelaySink {
     RelaySink {
-        printer: printer.clone(),
-        news: News::new(args.common.verbose, Refusals::Counted),
+        news: NewsSink::new(printer, args.common.verbose, Refusals::Counted),
         is_verbose: args.common.verbose,
         tap,
         truth: truth.map(Truth::sink),
@@ -86,8 +85,7 @@ pub(super) fn sink(
 
 /// Takes what the relay has to say.
 pub(super) struct RelaySink {
-    printer: SharedPrinter,
-    news: News,
+    news: NewsSink,
     is_verbose: bool,
     tap: Option<Tap>,
     truth: Option<TruthSink>,
@@ -118,24 +116,17 @@ impl Sink for RelaySink {
             // These are of single datagrams, and not to be printed.
             Event::Fate(_) | Event::Left(_) => return ControlFlow::Continue(()),
             Event::Peer(_) if !self.is_verbose => return ControlFlow::Continue(()),
-            Event::Peer(changed) => return self.printer.lock().say_bounded(&PeerNotice::new(changed)),
+            Event::Peer(changed) => return self.news.say(&PeerNotice::new(changed)),
             Event::Impaired(impaired) => {
                 self.changes.note(impaired);
                 if self.feed.is_some() {
                     return ControlFlow::Continue(());
                 }
-                return self.printer.lock().say_bounded(&ImpairedNotice::new(impaired));
+                return self.news.say(&ImpairedNotice::new(impaired));
             }
             _ => {}
         }
-        let passes = self.news.passes(&event);
-        let repeated = self.news.take_due();
-        if !passes && repeated.is_empty() {
-            return ControlFlow::Continue(());
-        }
-        let mut printer = self.printer.lock();
-        repeated.into_iter().for_each(|repeated| printer.absorb(repeated));
-        if passes { printer.event(event) } else { ControlFlow::Continue(()) }
+        self.news.event(event)
     }
 
     fn settled(&mut self) {
@@ -151,6 +142,6 @@ impl Sink for RelaySink {
         if let Some(truth) = &mut self.truth {
             truth.idle();
         }
-        self.printer.lock().idle()
+        self.news.idle()
     }
 }

@@ -9,7 +9,7 @@ use udpkit::{Event, Interfaces, Remote, Sink};
 #[cfg(unix)]
 use super::commands::{Commands, WorkerCommands};
 use crate::args::ServeArgs;
-use crate::output::{News, Refusals, SharedPrinter};
+use crate::output::{NewsSink, Refusals, SharedPrinter};
 use crate::runtime::sockets::Listening;
 
 /// What the sinks of all workers have in common.
@@ -44,9 +44,7 @@ impl Sinks {
     #[cfg_attr(not(unix), expect(unused_variables, reason = "there are no commands"))]
     pub(super) fn of_worker(&self, remote: &Remote<ServeInput, ServeFigures>) -> WorkerSink {
         WorkerSink {
-            printer: self.printer.clone(),
-            news: News::new(self.verbose, Refusals::Counted),
-            told: false,
+            news: NewsSink::new(&self.printer, self.verbose, Refusals::Counted),
             #[cfg(unix)]
             commands: self.commands.as_ref().map(|commands| commands.for_worker(remote, &self.interfaces)),
         }
@@ -56,10 +54,7 @@ impl Sinks {
 /// Takes the events of a worker. What it has printed before is counted here, so that workers do not wait for one another; the
 /// printer counts what another worker has printed.
 pub(super) struct WorkerSink {
-    printer: SharedPrinter,
-    news: News,
-    /// Whether something was told that may not be written yet.
-    told: bool,
+    news: NewsSink,
     #[cfg(unix)]
     commands: Option<WorkerCommands>,
 }
@@ -70,32 +65,10 @@ impl Sink for WorkerSink {
         if self.commands.as_mut().is_some_and(|commands| commands.take(&event)) {
             return ControlFlow::Continue(());
         }
-        let passes = self.news.passes(&event);
-        let repeated = self.news.take_due();
-        if !passes && repeated.is_empty() {
-            return ControlFlow::Continue(());
-        }
-        self.told = true;
-        let mut printer = self.printer.lock();
-        repeated.into_iter().for_each(|repeated| printer.absorb(repeated));
-        if passes { printer.event(event) } else { ControlFlow::Continue(()) }
+        self.news.event(event)
     }
 
     fn idle(&mut self) -> ControlFlow<()> {
-        if !std::mem::take(&mut self.told) {
-            return ControlFlow::Continue(());
-        }
-        self.printer.lock().idle()
-    }
-}
-
-/// What was counted is said at the end.
-impl Drop for WorkerSink {
-    fn drop(&mut self) {
-        let repeated = self.news.take_all();
-        if !repeated.is_empty() {
-            let mut printer = self.printer.lock();
-            repeated.into_iter().for_each(|repeated| printer.absorb(repeated));
-        }
+        self.news.idle()
     }
 }

@@ -220,7 +220,7 @@ impl fmt::Display for ReflectorKind {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct OneWay {
-    /// What was lost, doubled and reordered; `None` where the reflector tells nothing of directions.
+    /// What was lost, doubled and reordered; `None` where replies say nothing of directions.
     pub counts: Option<OneWayCounts>,
     /// Reordering of what is known to have arrived (RFC 4737): extents, n-reordering.
     pub reordering: Reordering,
@@ -301,7 +301,7 @@ pub struct TrafficClassSeen {
     pub congested: u64,
     /// Arrived with an ECN field of zero, and was sent with another.
     pub ecn_bleached: u64,
-    /// Nobody told.
+    /// Neither end reported it.
     pub unknown: u64,
     /// The traffic classes with which datagrams arrived that were changed, the lowest and the highest.
     pub seen: Option<[u8; 2]>,

@@ -4,14 +4,14 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::super::common::later;
 use super::meanwhile::{Meanwhile, Standing};
 use super::order::{ForwardOrder, Reply as Placed};
-use super::probe::{Answer, Probe, State};
+use super::probe::{Probe, State};
 use crate::arrivals::{Arrival, Arrivals};
 use crate::path::{LossRuns, Reordering, Replies};
 use crate::socket_id::SocketId;
 use crate::stamp::{Counters, Purpose, Timestamp};
-use crate::stats::SignedNanoseconds;
 
 /// How far the number of a closing question is from those of probes: a reflector without a memory repeats it.
 const JUMP: u64 = 1_000_000;
@@ -45,6 +45,8 @@ pub(super) struct Flow {
     pub(super) replies: Arrivals,
     reverse_order: Reordering,
     pub(super) forward_order: ForwardOrder,
+    /// T2 of the first reply to a probe.
+    first_received: Option<Timestamp>,
     /// In the order in which its probes were sent.
     pub(super) loss_runs: LossRuns,
     /// What the reflector counted last.
@@ -137,12 +139,12 @@ pub(super) struct Incoming {
     /// The reply's own number; `None` of an echo.
     pub(super) number: Option<u32>,
     pub(super) counters: Option<Counters>,
-    /// When it was made, by the reflector's clock, from the first arrival there.
-    pub(super) made: SignedNanoseconds,
+    /// When the probe came to the reflector, by its clock: T2.
+    pub(super) received: Timestamp,
+    /// When the reply was made: T3.
+    pub(super) sent: Timestamp,
     /// When it arrived, from the start.
     pub(super) at: Duration,
-    /// When the probe came to the reflector, from the first that did.
-    pub(super) at_reflector: Duration,
 }
 
 impl Flow {
@@ -161,6 +163,7 @@ impl Flow {
             replies: Arrivals::with_window(window),
             reverse_order: Reordering::default(),
             forward_order: ForwardOrder::with_window(window),
+            first_received: None,
             loss_runs: LossRuns::default(),
             counters: None,
             counted_to: 0,
@@ -250,8 +253,9 @@ impl Flow {
     /// Puts a reply into the orders of both directions.
     fn place(&mut self, probe: u64, incoming: &Incoming) {
         let Some(number) = incoming.number else { return };
+        let first = *self.first_received.get_or_insert(incoming.received);
         let restarts = self.uncounted.restarts();
-        self.uncounted.add(probe, number, self.next, incoming.made);
+        self.uncounted.add(probe, number, self.next, incoming.sent.since(first));
         if self.counters.is_none() && self.uncounted.restarts() > restarts {
             self.renumber();
         }
@@ -264,7 +268,8 @@ impl Flow {
         self.evidence.has_other_numbers |= extended != probe;
         if let Arrival::InOrder | Arrival::Reordered = self.replies.add(extended) {
             self.reverse_order.add(extended, incoming.at);
-            self.forward_order.add(extended, Placed { probe, at: incoming.at_reflector });
+            let at = u64::try_from(incoming.received.since(first).0).unwrap_or(0);
+            self.forward_order.add(extended, Placed { probe, at: Duration::from_nanos(at) });
         }
     }
 
@@ -381,12 +386,7 @@ pub(super) fn low(number: u64) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
-/// Notes the first reply to a probe.
-pub(super) fn answer(probe: &mut Probe, answer: Answer) {
-    probe.state = State::Answered(answer);
-}
-
 /// When a probe is lost, unless it is answered.
 pub(super) fn lost_at(probe: &Probe, wait: Duration) -> Instant {
-    probe.sent + wait
+    later(probe.sent, wait)
 }

@@ -209,7 +209,6 @@ mod tests {
     use super::*;
     use crate::socket_id::SocketId;
     use crate::stamp::{Timestamp, TimestampFormat};
-    use crate::stats::SignedNanoseconds;
 
     /// Ten probes, all of them answered, with these counters.
     fn answered(counters: impl Fn(u32) -> Counters) -> Flow {
@@ -226,9 +225,9 @@ mod tests {
                 time,
                 number: Some(number),
                 counters: Some(counters(number)),
-                made: SignedNanoseconds(i64::from(number)),
+                received: time,
+                sent: time,
                 at: Duration::ZERO,
-                at_reflector: Duration::ZERO,
             };
             let _ = flow.hear(&incoming, |_| true);
         }

@@ -100,7 +100,6 @@ mod tests {
     use crate::arrivals::Arrivals;
     use crate::socket_id::SocketId;
     use crate::stamp::{Counters, Purpose, Timestamp, TimestampFormat};
-    use crate::stats::SignedNanoseconds;
 
     const WAIT: Duration = Duration::from_millis(300);
     const EVERY: Duration = Duration::from_millis(10);
@@ -199,9 +198,9 @@ mod tests {
                     time: time(number),
                     number: Some(low(counters.replies - 1)),
                     counters: Some(counters),
-                    made: SignedNanoseconds(i64::try_from(at.as_nanos()).unwrap()),
+                    received: Timestamp::from_utc(std::time::UNIX_EPOCH + at, TimestampFormat::Ntp),
+                    sent: Timestamp::from_utc(std::time::UNIX_EPOCH + at, TimestampFormat::Ntp),
                     at,
-                    at_reflector: at,
                 };
                 if let Heard::First(number) = flow.hear(&incoming, |probe| start + at - probe.sent <= WAIT) {
                     let answer = super::super::probe::Answer {
@@ -210,7 +209,7 @@ mod tests {
                         residence: None,
                         delays: None,
                     };
-                    super::super::flow::answer(flow.probe(number).unwrap(), answer);
+                    flow.probe(number).unwrap().state = State::Answered(answer);
                 }
                 while flow
                     .waiting

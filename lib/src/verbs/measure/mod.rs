@@ -77,8 +77,6 @@ pub struct Measure {
     start: Option<Moment>,
     /// When the last probe was sent.
     last_sent: Option<Instant>,
-    /// When the first probe came to the reflector, by its clock.
-    first_arrival: Option<Timestamp>,
     /// Our own clock, when it was last looked at.
     looked: Option<Moment>,
     /// How often it was set.
@@ -120,7 +118,6 @@ impl Measure {
             made: 0,
             start: None,
             last_sent: None,
-            first_arrival: None,
             looked: None,
             clock_sets: 0,
             heard: None,
@@ -242,52 +239,53 @@ impl Measure {
         Ok((reply, counters, tlvs.answered(CLASS_OF_SERVICE).and_then(ClassOfService::read)))
     }
 
+    /// The flow of this socket.
+    fn flow(&mut self, via: SocketId) -> Option<&mut Flow> {
+        self.flows.get_mut(via.index()).filter(|flow| flow.via == via)
+    }
+
     /// Takes a reply, for the flow of this socket.
     fn take(&mut self, now: Instant, via: SocketId, reply: &stamp::Reply, counters: Option<Counters>) -> Heard {
         let is_echo = reply.is_echo();
-        let first = (!is_echo).then(|| *self.first_arrival.get_or_insert(reply.received));
-        let at_reflector = first.map_or(0, |first| reply.received.since(first).0);
         let incoming = Incoming {
             probe: if is_echo { reply.sequence } else { reply.request_sequence },
             time: if is_echo { reply.sent } else { reply.request_sent },
             number: (!is_echo).then_some(reply.sequence),
             counters,
-            made: first.map_or_else(SignedNanoseconds::default, |first| reply.sent.since(first)),
+            received: reply.received,
+            sent: reply.sent,
             at: self.elapsed(now),
-            at_reflector: Duration::from_nanos(u64::try_from(at_reflector).unwrap_or(0)),
         };
         let wait = self.options.wait;
-        let flow = self.flows.iter_mut().find(|flow| flow.via == via);
-        flow.map_or(Heard::Nothing, |flow| {
-            flow.hear(&incoming, |probe| now.saturating_duration_since(probe.sent) <= wait)
-        })
+        let Some(flow) = self.flow(via) else { return Heard::Nothing };
+        flow.hear(&incoming, |probe| now.saturating_duration_since(probe.sent) <= wait)
     }
 
     /// Takes the times of the first reply to a probe.
     fn measure(&mut self, now: Instant, number: u64, via: SocketId, reply: &stamp::Reply, received: SystemTime) {
         let elapsed = self.elapsed(now);
-        let Some(place) = self.flows.iter().position(|flow| flow.via == via) else { return };
-        let Some(probe) = self.flows[place].probe(number) else { return };
+        let (format, clock_sets) = (self.options.format, self.clock_sets);
+        let Some(probe) = self.flow(via).and_then(|flow| flow.probe(number)) else { return };
         let mut answer = Answer { arrived: now, is_echo: reply.is_echo(), residence: None, delays: None };
         if !answer.is_echo {
-            let sent = Timestamp::from_utc(probe.utc, self.options.format);
-            let received = Timestamp::from_utc(received, self.options.format);
+            let sent = Timestamp::from_utc(probe.utc, format);
+            let received = Timestamp::from_utc(received, format);
             let residence = reply.sent.since(reply.received);
             answer.residence = (residence.0 >= 0).then(|| residence.size());
             let delays = [reply.received.since(sent), received.since(reply.sent)];
             let is_possible =
                 answer.residence.is_some_and(|residence| residence <= now.saturating_duration_since(probe.sent));
-            answer.delays = (is_possible && probe.clock_sets == self.clock_sets).then_some(delays);
+            answer.delays = (is_possible && probe.clock_sets == clock_sets).then_some(delays);
         }
-        flow::answer(probe, answer);
+        probe.state = State::Answered(answer);
         let Some([forward, reverse]) = answer.delays else { return };
         let figures = &mut self.report.own;
         if figures.clock.add(elapsed, forward, reverse).is_some() {
             self.restart_variation();
         }
         let figures = &mut self.report.own;
-        figures.forward.add_delay(place, number, forward);
-        figures.reverse.add_delay(place, number, reverse);
+        figures.forward.add_delay(via.index(), number, forward);
+        figures.reverse.add_delay(via.index(), number, reverse);
     }
 
     /// Takes what a reply says of traffic classes and hops.
@@ -346,7 +344,6 @@ impl Engine for Measure {
         if self.phase == Phase::Waiting {
             let end = later(self.last_sent.unwrap_or(start), self.options.wait);
             if until > end {
-                self.retire(until, out);
                 self.phase = Phase::Closing { next: now };
             }
         }
@@ -389,7 +386,7 @@ impl Engine for Measure {
     }
 
     fn sent(&mut self, _now: Instant, via: SocketId, time: &SendTime, _out: &mut impl Outbox) {
-        let Some(flow) = self.flows.iter_mut().find(|flow| flow.via == via) else { return };
+        let Some(flow) = self.flow(via) else { return };
         for place in time.place..time.place.saturating_add(time.count as u64) {
             if let Some(probe) = flow.at_place(place) {
                 // A clock that was set meanwhile says nothing.
@@ -402,7 +399,7 @@ impl Engine for Measure {
         self.report.send_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;
-        if let Some(flow) = self.flows.iter_mut().find(|flow| flow.via == via) {
+        if let Some(flow) = self.flow(via) {
             for place in failure.place..failure.place.saturating_add(failure.count as u64) {
                 let Some(probe) = flow.at_place(place) else { continue };
                 probe.state = State::Failed;

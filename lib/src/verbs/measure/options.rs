@@ -49,7 +49,7 @@ pub struct MeasureOptions {
     pub key: Option<Key>,
     /// In which format our times are sent.
     pub format: TimestampFormat,
-    /// By how much our clock may be off UTC, as it is told to the reflector; `None`: nobody knows.
+    /// By how much our clock may be off UTC, as probes say it; `None`: unknown.
     pub clock_error: Option<Duration>,
     /// Traffic class of probes, DSCP and ECN; the reflector is asked to answer with this DSCP.
     pub traffic_class: u8,

@@ -33,7 +33,7 @@ impl Measure {
         }
     }
 
-    /// What is known of each direction, all flows together; nothing where one of them tells nothing.
+    /// What is known of each direction, all flows together; nothing where one of them knows nothing.
     pub(super) fn directions(&self) -> Option<[OneWayCounts; 2]> {
         // A reflector that forgot one flow may have forgotten them all, and not all of them need to show it.
         let has_restarted = self.flows.iter().any(|flow| flow.restarts() > 0);
