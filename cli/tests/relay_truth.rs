@@ -258,6 +258,33 @@ fn where_the_file_may_not_grow_relaying_goes_on_and_the_end_says_what_is_missing
 }
 
 #[test]
+fn the_end_is_there_wherever_the_file_may_not_grow() {
+    if !["python3", "prlimit"].into_iter().all(require) {
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = scratch.path().join("truth.jsonl");
+    // Over more than the length of a line, so that little or much is left when one does not fit.
+    for most in (4000..4400).step_by(50) {
+        let limited = |target: &str| {
+            let mut limited = Place::Here.command("prlimit");
+            limited.args([&format!("--fsize={most}"), env!("CARGO_BIN_EXE_udp"), "relay", "127.0.0.1:0", target]);
+            limited.args(["--json", "--status", "20ms", "--truth", text(&file)]);
+            limited
+        };
+        let (outcome, _) = relayed(30, limited);
+        outcome.assert_status(2);
+        let summary = outcome.summary();
+        let lines = lines(&file);
+        let end = lines.last().expect("an end");
+        let counts = [&end["datagrams"], &end["not_written"], &summary["truth_lines"], &summary["truth_not_written"]];
+        let [datagrams, not_written, truth_lines, truth_not_written] = counts.map(number);
+        assert_eq!((datagrams, not_written), (truth_lines, truth_not_written), "{most}: {end}");
+        assert_eq!((datagrams, datagrams + not_written), (lines.len() as u64 - 2, 60), "{most}: {end}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_written_is_an_error_before_the_start() {
     let scratch = Scratch::new();
     let missing = scratch.path().join("none/truth.jsonl");

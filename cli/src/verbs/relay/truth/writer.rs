@@ -30,6 +30,8 @@ pub(super) struct Writer {
     waiting: [u64; 2],
     /// Bytes of whole lines in the file.
     whole_len: u64,
+    /// What of it was written last: its bytes, and how many lines of each kind.
+    last: (u64, [u64; 2]),
     /// Lines in the file, without the first.
     written: Arc<AtomicU64>,
     /// Of them: about datagrams.
@@ -59,6 +61,7 @@ impl Writer {
             buffer,
             waiting,
             whole_len,
+            last: (0, [0; 2]),
             written,
             datagrams,
             failure,
@@ -71,7 +74,10 @@ impl Writer {
     /// Writes the first line.
     pub(super) fn begin(&mut self, header: &Header<'_>) -> Result<()> {
         self.put(&Line::Relay(header));
-        self.write_out().map_err(|error| anyhow!(cannot_write(&self.path, &error)))
+        self.write_out().map_err(|error| anyhow!(cannot_write(&self.path, &error)))?;
+        // The first line is not to be taken back.
+        self.last = (0, [0; 2]);
+        Ok(())
     }
 
     /// Writes what comes until nothing will, and then the end.
@@ -122,18 +128,34 @@ impl Writer {
         }
     }
 
-    /// The last line; also where another could not be written, since there may be room for this one.
-    #[expect(clippy::disallowed_methods, reason = "it says when the end was")]
+    /// The last line; also where another could not be written, since there may be room for this one. If there is not, the lines that
+    /// were written last make it.
     fn end(&mut self, offered: u64) {
+        self.put_end(offered);
+        if self.failure.is_none() {
+            return self.flush();
+        }
+        // It was said before that nothing can be written.
+        if self.is_cut && self.write_out().is_err() && self.take_back().is_ok() {
+            self.put_end(offered);
+            let _ = self.write_out();
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it says when the end was")]
+    fn put_end(&mut self, offered: u64) {
         let not_written = offered.saturating_sub(self.written.load(Ordering::Relaxed));
         let at_ns = since(self.start, Instant::now());
         self.put(&Line::End(End { at_ns, datagrams: self.datagrams, not_written }));
-        match self.failure {
-            None => self.flush(),
-            // It was said before that nothing can be written.
-            Some(_) if self.is_cut => drop(self.write_out()),
-            Some(_) => {}
-        }
+    }
+
+    /// Takes back what was written last.
+    fn take_back(&mut self) -> io::Result<()> {
+        let (bytes, [lines, datagrams]) = std::mem::take(&mut self.last);
+        self.whole_len -= bytes;
+        self.datagrams -= datagrams;
+        self.written.fetch_sub(lines, Ordering::Relaxed);
+        self.cut()
     }
 
     fn put(&mut self, line: &Line<'_>) {
@@ -154,6 +176,7 @@ impl Writer {
         let [lines, datagrams] = std::mem::take(&mut self.waiting);
         match &result {
             Ok(()) => {
+                self.last = (self.buffer.len() as u64, [lines, datagrams]);
                 self.whole_len += self.buffer.len() as u64;
                 self.datagrams += datagrams;
                 self.written.fetch_add(lines, Ordering::Relaxed);
