@@ -172,6 +172,9 @@ impl Writer {
 
     /// Writes out what there is; what does not get there whole is taken back, where it can be.
     fn write_out(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
         let result = self.file.write_all(&self.buffer);
         let [lines, datagrams] = std::mem::take(&mut self.waiting);
         match &result {
