@@ -17,6 +17,7 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
         Verb::Reflect(args) => verbs::reflect::reflect(&args),
         Verb::Relay(args) => verbs::relay::relay(&args),
         Verb::Replay(args) => verbs::replay::replay(&args),
+        Verb::Check(args) => verbs::check::check(&args),
         Verb::Interfaces(args) => verbs::interfaces::interfaces(&args),
         Verb::Completions(args) => verbs::documents::completions(&args),
         Verb::Man(args) => verbs::documents::man(&args),

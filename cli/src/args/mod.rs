@@ -2,6 +2,7 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "brackets in help texts are no links")]
 
 mod broadcast;
+mod check;
 mod common;
 mod completion;
 #[cfg(feature = "http")]
@@ -24,6 +25,7 @@ use help::{Example, Page, Status};
 use crate::version::built;
 
 pub(crate) use broadcast::BroadcastArgs;
+pub(crate) use check::{CheckArgs, CheckRole, CheckServerArgs, JudgeArgs};
 pub(crate) use common::{CommonArgs, PaceArgs, PayloadArgs, PrintArgs, SendingArgs, busy_wait};
 pub(crate) use completion::VARIABLE as COMPLETION_VARIABLE;
 #[cfg(feature = "http")]
@@ -66,6 +68,7 @@ pub(crate) fn page(verb: &str) -> Page {
         "reflect" => (reflect::EXAMPLES, reflect::EXIT_STATUS),
         "relay" => (relay::EXAMPLES, relay::EXIT_STATUS),
         "replay" => (replay::EXAMPLES, replay::EXIT_STATUS),
+        "check" => (check::EXAMPLES, check::EXIT_STATUS),
         "interfaces" => (others::INTERFACES, help::DONE_OR_FAILED),
         "completions" => (others::COMPLETIONS, help::DONE_OR_FAILED),
         "man" => (others::MAN, help::DONE_OR_FAILED),
@@ -99,6 +102,7 @@ pub(crate) enum Verb {
     Reflect(Box<ReflectArgs>),
     Relay(Box<RelayArgs>),
     Replay(Box<ReplayArgs>),
+    Check(Box<CheckArgs>),
     Interfaces(InterfacesArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

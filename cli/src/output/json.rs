@@ -202,14 +202,14 @@ address_keys! {
 /// A payload under the key that says how it is written.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Payload<'a> {
+pub(crate) enum Payload<'a> {
     Text(&'a str),
     #[serde(serialize_with = "base64")]
     Base64(&'a [u8]),
 }
 
 impl<'a> Payload<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         std::str::from_utf8(bytes).map_or(Self::Base64(bytes), Self::Text)
     }
 }

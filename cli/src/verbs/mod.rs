@@ -1,6 +1,7 @@
 //! The verbs, a folder each; none of them names another.
 
 pub(crate) mod broadcast;
+pub(crate) mod check;
 pub(crate) mod documents;
 pub(crate) mod interfaces;
 pub(crate) mod listen;

@@ -8,7 +8,7 @@ use udpkit::{InterfaceIndex, Object};
 
 /// A socket address that is written with the name of its interface; with the number where the interface is gone, or has a
 /// name that could not be pasted back.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint(pub(crate) SocketAddr);
 
 impl Endpoint {

@@ -1,0 +1,106 @@
+//! The flags of `udp check` and their help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ArgGroup, Subcommand};
+
+use super::help::{self, Example, Status};
+use crate::words::address::Address;
+use crate::words::units;
+
+/// The examples of the help; `-h` shows the first three.
+pub(super) const EXAMPLES: &[Example] = &[
+    ("udp check server 127.0.0.1", "a server that runs on port 10000"),
+    ("udp check server 127.0.0.1 --command 'python3 server.py'", "start it, and again whenever it ends"),
+    ("udp check server 127.0.0.1:7 --json", "for graders: an object for each point"),
+    ("udp check server 127.0.0.1 --only empty --only refusal", "these points alone"),
+    (
+        "udp check server 192.168.0.1:53 --request-hex '?? ?? 01 00 00 01 00 00 00 00 00 00 00 00 02 00 01'",
+        "a name server: it answers this",
+    ),
+];
+
+/// What the exit statuses mean.
+pub(super) const EXIT_STATUS: &[Status] = &[
+    (0, "No point failed; the summary says how many were not seen"),
+    (1, "A point failed"),
+    (2, "Could not do it: wrong usage, nobody listens there (ICMP), nothing could be judged"),
+    (130, "Interrupted"),
+];
+
+/// Play the other side against any program, and report what it gets wrong
+///
+/// Each point is passed, failed, or not seen. A point fails only if what was sent and what came prove it, more than once wherever
+/// that is possible; lost datagrams, a busy machine and a slow program are never a failure. docs/check.md explains each point.
+#[derive(Debug, ArgGroup)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
+pub(crate) struct CheckArgs {
+    #[command(subcommand)]
+    pub(crate) role: CheckRole,
+}
+
+/// What the program is that is checked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckRole {
+    Server(CheckServerArgs),
+}
+
+/// How every program is judged.
+#[derive(Clone, Debug, ArgGroup)]
+pub(crate) struct JudgeArgs {
+    /// Judge only this point (repeatable)
+    #[arg(long, value_name = "POINT")]
+    pub(crate) only: Vec<String>,
+    /// Print JSON Lines: an object for each point, and a summary
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print what was sent and what came for each point, not only for those that failed
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Print the points alone: no summary, no notices
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Start the program with this shell command, and again whenever it ends
+    ///
+    /// It is stopped at the end. What it prints is read, which one point needs.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+    /// How long an answer may take
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = units::duration)]
+    pub(crate) wait: Duration,
+    /// End the check after this time; points that are left are not seen
+    #[arg(long = "for", value_name = "DURATION", default_value = "5m", value_parser = units::duration)]
+    pub(crate) duration: Duration,
+    /// Check a program at an address that is neither loopback nor private
+    ///
+    /// Only if the host is yours, or its owner agreed: a check sends what breaks weak programs.
+    #[arg(long)]
+    pub(crate) i_may: bool,
+}
+
+/// Check a server: it should answer whoever sends to it
+#[derive(Debug, ArgGroup)]
+#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
+pub(crate) struct CheckServerArgs {
+    /// The server: HOST, HOST:PORT or [V6]:PORT
+    pub(crate) address: Address,
+    /// A request that the server answers; {label} is different each time [default: 'Hello World {label}']
+    ///
+    /// If the answer has the label in it, answers to the wrong peer are found.
+    #[arg(long, value_name = "TEXT", conflicts_with = "request_hex")]
+    pub(crate) request: Option<String>,
+    /// The same as bytes, such as '01 0a ff'; bytes written as ?? are different each time
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) request_hex: Option<String>,
+    /// Another address of the same host (repeatable)
+    ///
+    /// Addresses of this host are found without it.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) also: Vec<Address>,
+    /// A file that the server writes what it prints to
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArgs,
+}
