@@ -1,6 +1,7 @@
-//! The pages of the lesson: their blocks are run in a throw-away network, and print what stands below them.
+//! The chapters of the lesson: their blocks are run in a throw-away network, and print what stands below them. Those of both
+//! languages have the same structure.
 //!
-//! `SNAPSHOTS=overwrite cargo test -p udpkit-cli --test lesson_pages` writes what they print today into both pages.
+//! `SNAPSHOTS=overwrite cargo test -p udpkit-cli --test lesson_pages` writes what they print today into both languages.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -11,16 +12,33 @@ use std::process::Stdio;
 use std::sync::LazyLock;
 
 use common::netns::{Lan, require};
-use common::pages::{Block, blocks, path, read, runs, with_outputs};
+use common::pages::{Block, blocks, path, read, runs, stable, with_outputs};
 use common::{Place, Scratch};
-use regex::{Captures, Regex};
+use regex::Regex;
 
-/// The pages: the same blocks under other words.
-const PAGES: [&str; 2] = ["lesson.md", "pelajaran.md"];
+/// English and Indonesian: where the chapters are, with the same blocks under other words.
+const COURSES: [&str; 2] = ["course", "kursus"];
+/// The chapters whose blocks are run, in the order in which somebody would paste them into one shell.
+const CHAPTERS: [&str; 6] = ["network.md", "server.md", "client.md", "receiver.md", "sender.md", "udp.md"];
 /// How much is sent in the block about speed, whose figures are those of a release build, and how much here.
 const MANY: (&str, &str) = ("1000000", "100000");
 /// What ends the output of a block.
 const MARK: &str = "--- end of a block";
+
+/// The chapters of a course, one after the other.
+fn chapters(course: &str) -> Vec<(String, String)> {
+    let chapter = |name| {
+        let page = format!("{course}/{name}");
+        let text = read(&page);
+        (page, text)
+    };
+    CHAPTERS.into_iter().map(chapter).collect()
+}
+
+/// The blocks of all chapters of a course.
+fn course_blocks(course: &str) -> Vec<Block> {
+    chapters(course).iter().flat_map(|(_, text)| blocks(text)).collect()
+}
 
 /// Runs all blocks in one shell, as somebody would paste them; returns what each prints.
 fn run(blocks: &[Block]) -> Option<Vec<String>> {
@@ -53,38 +71,6 @@ fn run(blocks: &[Block]) -> Option<Vec<String>> {
     Some(said)
 }
 
-/// What of a line is the same in every run. Where a block waits for time to pass, how much happens meanwhile is not.
-fn stable(line: &str, timed: bool) -> String {
-    static VARYING: LazyLock<Regex> = LazyLock::new(|| {
-        let alternatives = [
-            r"(?<kept>\d+\.\d+\.\d+\.\d+(?::1000\d\b)?|\[::\]:10000|status \d+|#\d+|UTF-8|0x\w+|rmem_max)",
-            r"(?<time>\d\d:\d\d:\d\d\.\d+)",
-            r"(?<duration>\d+(?:\.\d+)? (?:ns|us|µs|ms|s)\b)",
-            r"(?<spread>\d+\.\d+(?:/\d+\.\d+)+)",
-            r"(?<port>:\d{5}\b|', \d{4,5}\))",
-            r"(?<segments>\d+ TCP segments)",
-            r"(?<late>\d+ more than)",
-            r"(?<many>\b\d{4,}\b)",
-            r"(?<number>\d+(?:\.\d+)?)",
-        ];
-        Regex::new(&alternatives.join("|")).expect("it is one")
-    });
-    let line = line.replace('\x1b', "␛");
-    let replaced = VARYING.replace_all(line.trim_end(), |found: &Captures<'_>| {
-        let names = VARYING.capture_names().flatten();
-        let name = names.into_iter().find(|name| found.name(name).is_some()).expect("each alternative has a name");
-        let whole = &found[0];
-        match name {
-            "kept" if !(timed && whole.starts_with('#')) => whole.to_owned(),
-            "number" if !timed => whole.to_owned(),
-            // How many is more than can be said.
-            "many" => "<number>".to_owned(),
-            name => format!("<{name}>"),
-        }
-    });
-    replaced.into_owned()
-}
-
 /// The lines of a block's output, in which programs that run at once have no order.
 fn lines(code: &str, text: &str) -> BTreeSet<String> {
     let fast = code.contains(MANY.0);
@@ -95,8 +81,8 @@ fn lines(code: &str, text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn both_pages_have_the_same_blocks() {
-    let [english, indonesian] = PAGES.map(|page| blocks(&read(page)));
+fn both_languages_have_the_same_blocks() {
+    let [english, indonesian] = COURSES.map(course_blocks);
     assert!(english.len() > 30, "{}", english.len());
     for (one, other) in english.iter().zip(&indonesian) {
         assert_eq!(one, other);
@@ -104,22 +90,76 @@ fn both_pages_have_the_same_blocks() {
     assert_eq!(english.len(), indonesian.len());
 }
 
+/// What both languages have in common: levels of headings, anchors, pictures, tables, lists, blocks and slides' statements.
+fn structure(page: &str) -> Vec<String> {
+    static ANCHOR: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"<a id="([^"]+)"></a>"#).expect("it is one"));
+    static PICTURE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"!\[[^\]]+\]\(([^)]+?)(?:\.id)?\.(svg|png)\)").expect("it is one"));
+    let mut parts = Vec::new();
+    let mut in_block = false;
+    for line in page.lines() {
+        if line.starts_with("```") {
+            in_block = !in_block;
+            parts.push(line.to_owned());
+            continue;
+        }
+        if in_block {
+            continue;
+        }
+        let heading = line.bytes().take_while(|byte| *byte == b'#').count();
+        if heading > 0 {
+            parts.push(format!("heading {heading}"));
+        }
+        parts.extend(ANCHOR.captures_iter(line).map(|found| format!("anchor {}", &found[1])));
+        parts.extend(PICTURE.captures_iter(line).map(|found| format!("picture {}.{}", &found[1], &found[2])));
+        for start in ["> **", "| ", "- "] {
+            parts.extend(line.starts_with(start).then(|| format!("{start}...")));
+        }
+    }
+    parts
+}
+
+#[test]
+fn both_languages_have_the_same_structure() {
+    let pages = |course: &str| {
+        let folder = std::fs::read_dir(path(course)).expect("the course is there");
+        folder.map(|entry| entry.expect("it can be read").file_name()).collect::<BTreeSet<_>>()
+    };
+    let [english, indonesian] = COURSES.map(pages);
+    assert_eq!(english, indonesian);
+    assert!(english.len() >= CHAPTERS.len(), "{english:?}");
+    let mut pairs = vec![["lesson.md".to_owned(), "pelajaran.md".to_owned()]];
+    for name in &english {
+        let name = name.to_str().expect("names are text");
+        pairs.push(COURSES.map(|course| format!("{course}/{name}")));
+    }
+    for pair in pairs {
+        let [english, indonesian] = [0, 1].map(|which| structure(&read(&pair[which])));
+        assert!(english.len() > 2, "{pair:?}: {english:?}");
+        assert_eq!(english, indonesian, "{pair:?}");
+    }
+}
+
 #[test]
 fn each_block_prints_what_stands_below_it() {
     if !["python3", "bash", "ss", "tc", "unshare"].into_iter().all(require) {
         return;
     }
-    let page = read(PAGES[0]);
-    let blocks = blocks(&page);
-    let Some(outputs) = run(&blocks) else { return };
+    let all = course_blocks(COURSES[0]);
+    let Some(outputs) = run(&all) else { return };
     if std::env::var("SNAPSHOTS").as_deref() == Ok("overwrite") {
-        for page in PAGES {
-            let text = with_outputs(&read(page), &outputs, |code| code.contains(MANY.0));
-            std::fs::write(path(page), text).expect("the page can be written");
+        for course in COURSES {
+            let mut outputs = outputs.as_slice();
+            for (page, text) in chapters(course) {
+                let (these, others) = outputs.split_at(runs(&blocks(&text)).len());
+                let text = with_outputs(&text, these, |code| code.contains(MANY.0));
+                std::fs::write(path(&page), text).expect("the page can be written");
+                outputs = others;
+            }
         }
         return;
     }
-    for ((code, text), output) in runs(&blocks).into_iter().zip(&outputs) {
+    for ((code, text), output) in runs(&all).into_iter().zip(&outputs) {
         let (expected, printed) = (lines(code, text), lines(code, output));
         assert_eq!(printed, expected, "this block:\n{code}\nprinted:\n{output}\nand not:\n{text}");
         // Of this one, the order is what is to be seen.

@@ -192,6 +192,11 @@ pub mod verbs;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// The page of the site about this library, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/library.md")]
+struct LibraryPage;
+
 pub use answer::{Answer, ReplyMaker};
 pub use arrivals::{Arrival, Arrivals};
 #[cfg(all(unix, feature = "tokio"))]

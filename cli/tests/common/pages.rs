@@ -1,8 +1,9 @@
 //! Pages whose blocks of shell are run, and print what stands below them.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 /// A block of code in a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,4 +79,36 @@ pub(crate) fn with_outputs(page: &str, outputs: &[String], stays: impl Fn(&str) 
 fn shortened(output: &str) -> String {
     let time = Regex::new(r"(\d\d:\d\d:\d\d\.\d{3})\d+").expect("it is one");
     time.replace_all(output, "$1").replace('\x1b', "␛")
+}
+
+/// What of a line is the same in every run. Where a block waits for time to pass, how much happens meanwhile is not.
+pub(crate) fn stable(line: &str, timed: bool) -> String {
+    static VARYING: LazyLock<Regex> = LazyLock::new(|| {
+        let alternatives = [
+            r"(?<kept>\d+\.\d+\.\d+\.\d+(?::1000\d\b)?|\[::\]:10000|status \d+|#\d+|UTF-8|0x\w+|rmem_max)",
+            r"(?<time>\d\d:\d\d:\d\d\.\d+)",
+            r"(?<duration>\d+(?:\.\d+)? (?:ns|us|µs|ms|s)\b)",
+            r"(?<spread>\d+\.\d+(?:/\d+\.\d+)+)",
+            r"(?<port>:\d{5}\b|', \d{4,5}\))",
+            r"(?<segments>\d+ TCP segments)",
+            r"(?<late>\d+ more than)",
+            r"(?<many>\b\d{4,}\b)",
+            r"(?<number>\d+(?:\.\d+)?)",
+        ];
+        Regex::new(&alternatives.join("|")).expect("it is one")
+    });
+    let line = line.replace('\x1b', "␛");
+    let replaced = VARYING.replace_all(line.trim_end(), |found: &Captures<'_>| {
+        let names = VARYING.capture_names().flatten();
+        let name = names.into_iter().find(|name| found.name(name).is_some()).expect("each alternative has a name");
+        let whole = &found[0];
+        match name {
+            "kept" if !(timed && whole.starts_with('#')) => whole.to_owned(),
+            "number" if !timed => whole.to_owned(),
+            // How many is more than can be said.
+            "many" => "<number>".to_owned(),
+            name => format!("<{name}>"),
+        }
+    });
+    replaced.into_owned()
 }
