@@ -17,13 +17,34 @@ pub(super) struct Point {
     pub(super) lesson: &'static Section,
 }
 
-/// A section of the lesson, in both languages.
+/// A section of the lesson, which has the same chapters and places in both languages.
 #[derive(Debug)]
 pub(super) struct Section {
-    /// Its heading in `docs/lesson.md`.
-    pub(super) english: &'static str,
-    /// Its heading in `docs/pelajaran.md`.
-    pub(super) indonesian: &'static str,
+    chapter: &'static str,
+    /// The `id` in the chapter; empty for all of it.
+    place: &'static str,
+}
+
+impl Section {
+    pub(super) const fn of(chapter: &'static str, place: &'static str) -> Self {
+        Self { chapter, place }
+    }
+
+    /// Where it is in English.
+    pub(super) fn english(&self) -> String {
+        self.link("course")
+    }
+
+    /// Where it is in Indonesian.
+    pub(super) fn indonesian(&self) -> String {
+        self.link("kursus")
+    }
+
+    fn link(&self, course: &str) -> String {
+        let Self { chapter, place } = self;
+        let before = if place.is_empty() { "" } else { "#" };
+        format!("docs/{course}/{chapter}.md{before}{place}")
+    }
 }
 
 /// What was found. There is no fourth: what cannot be proved is not seen.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::log::{Entry, Log};
-use super::point::{Judged, Point, Section, Verdict};
+use super::point::{Judged, Point, Verdict};
 use crate::output::json::nanoseconds;
 use crate::output::{Notice, Tone};
 use crate::runtime::exit::Exit;
@@ -36,8 +36,6 @@ pub(super) struct Row<'a> {
     log_left_out: u64,
     #[serde(skip)]
     verbose: bool,
-    #[serde(skip)]
-    section: &'static Section,
 }
 
 impl<'a> Row<'a> {
@@ -58,12 +56,11 @@ impl<'a> Row<'a> {
             seen: &judged.seen,
             why,
             change,
-            lesson: format!("docs/lesson.md#{}", anchor(section.english)),
-            lesson_indonesian: format!("docs/pelajaran.md#{}", anchor(section.indonesian)),
+            lesson: section.english(),
+            lesson_indonesian: section.indonesian(),
             log: entries.iter().collect(),
             log_left_out,
             verbose,
-            section,
         }
     }
 
@@ -81,17 +78,10 @@ impl<'a> Row<'a> {
 
     /// What is said of a failure, beside what was seen.
     fn explanation(&self) -> Vec<String> {
-        let Section { english, indonesian } = self.section;
-        let lesson = format!("docs/lesson.md, \"{english}\" (docs/pelajaran.md, \"{indonesian}\")");
+        let lesson = format!("{} ({})", self.lesson, self.lesson_indonesian);
         let parts = [("why", self.why), ("change", self.change), ("lesson", &lesson)];
         parts.iter().flat_map(|(name, words)| wrapped(&format!("{INDENT}{name:<8}"), words)).collect()
     }
-}
-
-/// The part of a link that leads to a heading, as Markdown makes it.
-pub(super) fn anchor(heading: &str) -> String {
-    let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
-    kept.flat_map(char::to_lowercase).map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
 /// Words in lines, the first of which begins with a prefix, and the others below its end.

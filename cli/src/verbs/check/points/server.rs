@@ -1,6 +1,6 @@
 //! The points of a server.
 
-use super::{RECEIVER, SERVER, UDP};
+use super::{BOUNDARIES, CONNECTION, CUT_REQUESTS, NOT_TEXT, PEERS, REFUSED, RELIABILITY, SERVER, SOURCE_ADDRESS};
 use crate::verbs::check::point::Point;
 
 pub(in crate::verbs::check) static ANSWERS: Point = Point {
@@ -17,7 +17,7 @@ pub(in crate::verbs::check) static AGAIN: Point = Point {
     title: "goes on after its first answer",
     why: "A server has no connection that ends with an answer: the next datagram is the next request.",
     change: "Receive and answer in a loop without an end; do not close the socket, and do not leave the program, after an answer.",
-    lesson: &SERVER,
+    lesson: &CONNECTION,
 };
 
 pub(in crate::verbs::check) static EVERY_PEER: Point = Point {
@@ -26,7 +26,7 @@ pub(in crate::verbs::check) static EVERY_PEER: Point = Point {
     why: "A socket that is connected to the first peer, or a program that waits for the first peer's next datagram, is deaf to all \
           others. One peer that sends once and goes away then blocks the server.",
     change: "Do not connect() the server's socket. Take whatever datagram comes next, and send the answer to its own source.",
-    lesson: &SERVER,
+    lesson: &PEERS,
 };
 
 pub(in crate::verbs::check) static OWN_ANSWER: Point = Point {
@@ -36,7 +36,7 @@ pub(in crate::verbs::check) static OWN_ANSWER: Point = Point {
           wrong peer. So a peer sees what another one sent.",
     change: "Answer all peers by the one socket that received: the source of a datagram and its payload come from the same call. Do not \
              hand a listening socket to a process for each peer.",
-    lesson: &SERVER,
+    lesson: &PEERS,
 };
 
 pub(in crate::verbs::check) static OWN_PORT: Point = Point {
@@ -44,7 +44,7 @@ pub(in crate::verbs::check) static OWN_PORT: Point = Point {
     title: "answers from the port that was asked",
     why: "Connected clients, address translation and firewalls drop an answer from a port that was not asked.",
     change: "Send the answer by the socket that received the request, not by a new one.",
-    lesson: &SERVER,
+    lesson: &SOURCE_ADDRESS,
 };
 
 pub(in crate::verbs::check) static OWN_ADDRESS: Point = Point {
@@ -54,7 +54,7 @@ pub(in crate::verbs::check) static OWN_ADDRESS: Point = Point {
           translation and firewalls drop an answer from an address that was not asked.",
     change: "Ask for the destination of each datagram (IP_PKTINFO, IPV6_RECVPKTINFO), and send the answer with that as its source; or \
              bind a socket to each address.",
-    lesson: &SERVER,
+    lesson: &SOURCE_ADDRESS,
 };
 
 pub(in crate::verbs::check) static FAMILIES: Point = Point {
@@ -63,7 +63,7 @@ pub(in crate::verbs::check) static FAMILIES: Point = Point {
     why: "A name has addresses of both families, and clients try IPv6 first.",
     change: "Open a socket for each family, AF_INET and AF_INET6 (with IPV6_V6ONLY), and receive from both; or one of AF_INET6 without \
              IPV6_V6ONLY, for both.",
-    lesson: &SERVER,
+    lesson: &SOURCE_ADDRESS,
 };
 
 pub(in crate::verbs::check) static APART: Point = Point {
@@ -71,7 +71,7 @@ pub(in crate::verbs::check) static APART: Point = Point {
     title: "keeps datagrams apart that come at once",
     why: "A datagram is a unit: what one call sends, one call receives. A program that reads a stream of bytes joins datagrams.",
     change: "Read one datagram with each receiving call, and do not put a pipe or a stream between the socket and what answers.",
-    lesson: &UDP,
+    lesson: &BOUNDARIES,
 };
 
 pub(in crate::verbs::check) static WHOLE: Point = Point {
@@ -79,7 +79,7 @@ pub(in crate::verbs::check) static WHOLE: Point = Point {
     title: "keeps long datagrams whole",
     why: "A receiving call cuts a datagram that is longer than its buffer, without an error: the rest is gone.",
     change: "Give the receiving call a buffer of 65,535 bytes, or look whether a datagram was cut (MSG_TRUNC) and report it.",
-    lesson: &UDP,
+    lesson: &CUT_REQUESTS,
 };
 
 pub(in crate::verbs::check) static LOOP: Point = Point {
@@ -89,7 +89,7 @@ pub(in crate::verbs::check) static LOOP: Point = Point {
           (CVE-2024-2169).",
     change: "Do not answer what equals your own answer, or answer with fewer hops (IP_TTL) than the request had left, or answer a \
              request of a form that answers do not have. A rate limit makes a loop slow, not short.",
-    lesson: &SERVER,
+    lesson: &super::LOOP,
 };
 
 pub(in crate::verbs::check) static AMPLIFICATION: Point = Point {
@@ -99,7 +99,7 @@ pub(in crate::verbs::check) static AMPLIFICATION: Point = Point {
           three times as much.",
     change: "Withhold, or shorten, an answer that is over three times as long as its request, headers included; or ask for padding in \
              requests.",
-    lesson: &SERVER,
+    lesson: &super::AMPLIFICATION,
 };
 
 pub(in crate::verbs::check) static BURST: Point = Point {
@@ -109,7 +109,7 @@ pub(in crate::verbs::check) static BURST: Point = Point {
           or hangs is one.",
     change: "Answer in the loop that receives, without a process, thread or connection for each datagram; ask for a larger receive \
              buffer (SO_RCVBUF).",
-    lesson: &UDP,
+    lesson: &RELIABILITY,
 };
 
 pub(in crate::verbs::check) static LARGE: Point = Point {
@@ -118,7 +118,7 @@ pub(in crate::verbs::check) static LARGE: Point = Point {
     why: "Anybody can send 65,507 bytes. On Windows a buffer that is too small is an error (WSAEMSGSIZE), and an answer can be too \
           long to be sent (EMSGSIZE).",
     change: "Give the receiving call a buffer of 65,535 bytes, and go on after an error of a single datagram.",
-    lesson: &UDP,
+    lesson: &CUT_REQUESTS,
 };
 
 pub(in crate::verbs::check) static REFUSAL: Point = Point {
@@ -128,7 +128,7 @@ pub(in crate::verbs::check) static REFUSAL: Point = Point {
           ECONNREFUSED, WSAECONNRESET.",
     change: "Go on after ECONNREFUSED and WSAECONNRESET, which are about an earlier answer; on Windows set SIO_UDP_CONNRESET to false. Do \
              not connect() the server's socket.",
-    lesson: &SERVER,
+    lesson: &REFUSED,
 };
 
 pub(in crate::verbs::check) static BINARY: Point = Point {
@@ -136,7 +136,7 @@ pub(in crate::verbs::check) static BINARY: Point = Point {
     title: "survives bytes that are no text",
     why: "Anybody can send any bytes. A program that decodes them as UTF-8 ends with an error at the first that are none.",
     change: "Keep payloads as bytes; where text is needed, decode with errors replaced: data.decode(errors='replace').",
-    lesson: &SERVER,
+    lesson: &NOT_TEXT,
 };
 
 pub(in crate::verbs::check) static EMPTY: Point = Point {
@@ -145,7 +145,7 @@ pub(in crate::verbs::check) static EMPTY: Point = Point {
     why: "A datagram without a payload is a datagram, and no end of anything. A program that reads sockets as it reads files takes a \
           length of 0 for the end.",
     change: "Do not end the loop where a receiving call returns 0 bytes; look at its error alone.",
-    lesson: &UDP,
+    lesson: &super::EMPTY,
 };
 
 pub(in crate::verbs::check) static ESCAPES: Point = Point {
@@ -154,7 +154,7 @@ pub(in crate::verbs::check) static ESCAPES: Point = Point {
     why: "Bytes that a stranger sends can, if they are printed as they are, change the title, the colours, the clipboard, or what seems \
           to have been typed.",
     change: "Replace control characters, C1 and direction overrides before printing: repr(data) in Python.",
-    lesson: &RECEIVER,
+    lesson: &super::ESCAPES,
 };
 
 pub(in crate::verbs::check) static ALIVE: Point = Point {
