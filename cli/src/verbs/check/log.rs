@@ -1,4 +1,4 @@
-//! What was sent and what came while a point was looked at: the last of it, with the times.
+//! What was sent and what came while a point was looked at: the first and the last of it, with the times.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -11,8 +11,9 @@ use crate::output::escape;
 use crate::output::json::{self, Payload, nanoseconds};
 use crate::words::endpoint::Endpoint;
 
-/// Entries that are kept: the last ones.
-const KEPT: usize = 64;
+/// Entries that are kept: the first ones, and the last ones.
+const FIRST: usize = 16;
+const LAST: usize = 48;
 /// Bytes of a payload that are kept: the first ones.
 const EXCERPT: usize = 64;
 
@@ -20,8 +21,9 @@ const EXCERPT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Log {
     begun: Instant,
-    entries: VecDeque<Entry>,
-    /// Earlier entries, which are gone.
+    first: Vec<Entry>,
+    last: VecDeque<Entry>,
+    /// Entries between those, which are gone.
     left_out: u64,
 }
 
@@ -85,7 +87,7 @@ fn at_ns<S: serde::Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S:
 
 impl Log {
     pub(super) fn new() -> Self {
-        Self { begun: now(), entries: VecDeque::new(), left_out: 0 }
+        Self { begun: now(), first: Vec::new(), last: VecDeque::new(), left_out: 0 }
     }
 
     pub(super) fn sent(&mut self, source: SocketAddr, destination: SocketAddr, payload: &[u8]) {
@@ -108,16 +110,20 @@ impl Log {
     }
 
     fn add(&mut self, at: Instant, what: What) {
-        if self.entries.len() == KEPT {
-            self.entries.pop_front();
+        let entry = Entry { at: at.saturating_duration_since(self.begun), what };
+        if self.first.len() < FIRST {
+            return self.first.push(entry);
+        }
+        if self.last.len() == LAST {
+            self.last.pop_front();
             self.left_out += 1;
         }
-        self.entries.push_back(Entry { at: at.saturating_duration_since(self.begun), what });
+        self.last.push_back(entry);
     }
 
-    /// The entries, and how many were left out before them.
-    pub(super) fn parts(&self) -> (&VecDeque<Entry>, u64) {
-        (&self.entries, self.left_out)
+    /// The first entries, the last ones, and how many are left out between them.
+    pub(super) fn parts(&self) -> (&[Entry], &VecDeque<Entry>, u64) {
+        (&self.first, &self.last, self.left_out)
     }
 }
 

@@ -11,8 +11,8 @@ use crate::output::{Notice, Tone};
 use crate::runtime::exit::Exit;
 use crate::words::units;
 
-/// Entries of the log that people see of a failure without `--verbose`: the last ones.
-const SHOWN: usize = 12;
+/// Entries of the log that people see of a failure without `--verbose`: the first ones, and the last ones.
+const SHOWN: usize = 6;
 /// Columns of an explanation.
 const WIDTH: usize = 100;
 /// Where what is said of a failure begins.
@@ -32,8 +32,11 @@ pub(super) struct Row<'a> {
     lesson: String,
     lesson_indonesian: String,
     log: Vec<&'a Entry>,
-    /// Entries before those of the log.
+    /// Entries that are left out of the log.
     log_left_out: u64,
+    /// How many entries of the log come before those.
+    #[serde(skip)]
+    first: usize,
     #[serde(skip)]
     verbose: bool,
 }
@@ -46,7 +49,7 @@ impl<'a> Row<'a> {
         log: &'a Log,
         verbose: bool,
     ) -> Self {
-        let (entries, log_left_out) = log.parts();
+        let (first, last, log_left_out) = log.parts();
         let Point { name, title, why, change, lesson: section } = *point;
         Self {
             role,
@@ -58,22 +61,29 @@ impl<'a> Row<'a> {
             change,
             lesson: section.english(),
             lesson_indonesian: section.indonesian(),
-            log: entries.iter().collect(),
+            log: first.iter().chain(last).collect(),
             log_left_out,
+            first: first.len(),
             verbose,
         }
     }
 
     /// The log, as much as people see of it.
     fn log_lines(&self) -> Vec<String> {
-        let first = if self.verbose { 0 } else { self.log.len().saturating_sub(SHOWN) };
-        let left_out = self.log_left_out + first as u64;
+        let length = self.log.len();
+        let (first, last) = match self.verbose {
+            true => (self.first, length - self.first),
+            false if length <= SHOWN * 2 => (length, 0),
+            false => (SHOWN, SHOWN),
+        };
+        let left_out = self.log_left_out + (length - first - last) as u64;
         let more = match (left_out, self.verbose) {
             (0, _) => None,
-            (_, true) => Some(format!("{left_out} more before this")),
-            (_, false) => Some(format!("{left_out} more before this; -v shows the last {}", self.log.len())),
+            (_, true) => Some(format!("... {left_out} more ...")),
+            (_, false) => Some(format!("... {left_out} more; -v shows {} of them ...", length - first - last)),
         };
-        more.into_iter().chain(self.log[first..].iter().map(|entry| entry.line())).collect()
+        let lines = |entries: &[&Entry]| entries.iter().map(|entry| entry.line()).collect::<Vec<_>>();
+        [lines(&self.log[..first]), more.into_iter().collect(), lines(&self.log[length - last..])].concat()
     }
 
     /// What is said of a failure, beside what was seen.

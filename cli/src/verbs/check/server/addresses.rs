@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use std::rc::Rc;
+
 use udpkit::Cause;
 
 use super::answers::Learned;
@@ -55,6 +57,7 @@ pub(super) fn own_address(subject: &mut Subject) -> Result<Judged, Cut> {
         match ask(subject, other)? {
             Asked::Itself => right.push(other),
             Asked::Other(source) => {
+                subject.listens_everywhere = true;
                 return Ok(Judged::failed(format!(
                     "{} was asked, and the answer came from {source}; {TRIES} times of {TRIES}",
                     Endpoint(other)
@@ -102,16 +105,17 @@ fn ask(subject: &mut Subject, to: SocketAddr) -> Result<Asked, Cut> {
 
 /// A peer at the target's own address, where that is one of this host: of its own choice, the system would send from the address that
 /// is asked, and so get the right answer by luck.
-fn peer_beside(subject: &Subject, to: SocketAddr) -> Result<Peer, Cut> {
+fn peer_beside(subject: &mut Subject, to: SocketAddr) -> Result<Rc<Peer>, Cut> {
     let target = subject.target;
     let is_ours = target.ip().is_loopback()
         || subject.interfaces.iter().any(|one| one.addresses.iter().any(|own| own.ip == target.ip()));
     let mut local = target;
     local.set_port(0);
-    match is_ours && to.is_ipv4() == target.is_ipv4() {
-        true => Peer::at(local),
-        false => Peer::towards(to),
-    }
+    let peer = match is_ours && to.is_ipv4() == target.is_ipv4() {
+        true => Peer::at(local)?,
+        false => Peer::towards(to)?,
+    };
+    Ok(subject.keep(peer))
 }
 
 /// Other addresses of the server's host, of the family of the target.

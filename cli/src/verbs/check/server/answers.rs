@@ -15,11 +15,13 @@ use crate::words::endpoint::Endpoint;
 use crate::words::units;
 
 /// Requests before a server is said not to answer.
-const TRIES: u32 = 6;
+const TRIES: usize = 6;
 /// Refusals of these that end the check: nobody is there.
 const REFUSALS: u32 = 3;
 /// Requests of the same peer after the first one that was answered.
 const AGAIN: usize = 7;
+/// Of these, so many answers show how slow it is.
+const ENOUGH: usize = 3;
 /// How long to wait after a refusal.
 const PAUSE: Duration = Duration::from_millis(200);
 /// A command has this long to answer for the first time.
@@ -34,7 +36,10 @@ const CERTAIN: usize = 2;
 pub(super) struct Learned {
     asked: Vec<(Label, Vec<u8>)>,
     answers: Vec<Came>,
-    /// How many requests after the first had an answer.
+    /// How many requests before the first that was answered were not.
+    unanswered: usize,
+    /// How many requests there were after the first that was answered, and how many of them were, too.
+    further: usize,
     again: usize,
 }
 
@@ -92,6 +97,7 @@ fn first_answer(subject: &mut Subject, learned: &mut Learned) -> Result<First, C
             // It may be the answer to an earlier request.
             let earlier = waited_from.map_or(Duration::ZERO, |from| sent.saturating_duration_since(from));
             subject.slowest = after + earlier;
+            learned.unanswered = unanswered;
             return Ok(First::Answered(after + earlier));
         }
         match heard.refused {
@@ -117,7 +123,7 @@ fn first_answer(subject: &mut Subject, learned: &mut Learned) -> Result<First, C
 /// One more request of the first peer.
 fn ask(subject: &mut Subject, learned: &mut Learned) -> Result<Heard, Cut> {
     let (label, request) = subject.fresh();
-    let wait = subject.wait.max(subject.patience());
+    let wait = subject.wait.max(subject.slowest * 2);
     let heard = subject.ask_as_first(&request, wait)?;
     learned.asked.push((label, request));
     learned.answers.extend(heard.answers.iter().cloned());
@@ -127,15 +133,22 @@ fn ask(subject: &mut Subject, learned: &mut Learned) -> Result<Heard, Cut> {
 /// Asks on, to learn how it answers.
 fn more_answers(subject: &mut Subject, learned: &mut Learned) -> Result<(), Cut> {
     let further = subject.at_once(AGAIN);
+    let mut slowest = Duration::ZERO;
     for _ in 0..further {
         let heard = ask(subject, learned)?;
+        learned.further += 1;
         if let Some(after) = heard.after {
             learned.again += 1;
-            subject.slowest = subject.slowest.max(after);
+            slowest = slowest.max(after);
         } else if heard.refused.is_some() {
             break;
         }
     }
+    // The first may have been measured from a request that was lost.
+    subject.slowest = if learned.again >= ENOUGH { slowest } else { slowest.max(subject.slowest) };
+    #[expect(clippy::cast_precision_loss, reason = "a few requests")]
+    let share = (learned.again + 1) as f64 / (learned.unanswered + 1 + learned.further) as f64;
+    subject.share = share;
     Ok(())
 }
 
@@ -164,7 +177,7 @@ fn manner(learned: &Learned) -> Manner {
 
 /// Whether it goes on after its first answer.
 pub(super) fn again(subject: &mut Subject, learned: &Learned) -> Result<Judged, Cut> {
-    let asked = learned.asked.len() - 1;
+    let asked = learned.further;
     if learned.again > 0 {
         return Ok(Judged::passed(format!(
             "{} of {asked} further requests of the same peer were answered",

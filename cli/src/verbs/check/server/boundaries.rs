@@ -92,10 +92,10 @@ pub(super) fn whole(subject: &mut Subject) -> Result<Judged, Cut> {
 
 /// Sends a long datagram, and looks at what comes back.
 fn echo(subject: &mut Subject, length: usize) -> Result<Echo, Cut> {
-    let peer = if subject.is_locked { None } else { Some(subject.peer()?) };
+    let peer = subject.other_peer()?;
     let (_, request) = subject.fresh();
     let payload = long(&request, length);
-    let mut answers = answers_to(subject, peer.as_ref(), &payload)?;
+    let mut answers = answers_to(subject, peer.as_deref(), &payload)?;
     let all: Vec<u8> = answers.iter().flat_map(|answer| answer.payload.clone()).collect();
     let has_all = |answer: &Came| answer.payload.windows(payload.len()).any(|part| part == payload);
     Ok(match answers.len() {
@@ -132,16 +132,16 @@ pub(super) fn apart(subject: &mut Subject) -> Result<Judged, Cut> {
     let together = subject.at_once(TOGETHER).max(2);
     let (mut merged, mut complete, mut answered) = (Vec::new(), 0, 0);
     for _ in 0..ROUNDS {
-        let peer = if subject.is_locked { None } else { Some(subject.peer()?) };
+        let peer = subject.other_peer()?;
         let requests: Vec<_> = (0..together).map(|_| subject.fresh()).collect();
         let labels: Vec<_> = requests.iter().map(|(label, _)| label.clone()).collect();
         for (_, request) in &requests {
-            subject.send(peer.as_ref(), request)?;
+            subject.send(peer.as_deref(), request)?;
         }
         let until = now() + subject.backlog(together);
         let mut answers = Vec::new();
         while answers.len() < together && now() < until {
-            answers.extend(subject.listen_once(peer.as_ref(), until)?);
+            answers.extend(subject.listen_once(peer.as_deref(), until)?);
         }
         answered += answers.len();
         complete += usize::from(answers.len() >= together);

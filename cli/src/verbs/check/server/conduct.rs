@@ -15,8 +15,8 @@ const TURNS: usize = 140;
 const FEWEST: usize = 12;
 /// The time that there is.
 const LONGEST: Duration = Duration::from_secs(8);
-/// How often an answer is sent back that is not answered, before that ends the loop.
-const TRIES: usize = 3;
+/// How often a datagram is sent of which all answers are counted.
+const TIMES: usize = 3;
 /// The hop limit that systems begin with.
 const HOPS: u8 = 64;
 /// How many times as much as it gets a server may send to an address that is not proved (RFC 9000 section 8.1).
@@ -25,13 +25,13 @@ const MOST: usize = 3;
 /// Whether it goes on for ever with a peer that sends back its own answers, as another server of its kind would if a forged datagram
 /// set them on each other.
 pub(super) fn no_loop(subject: &mut Subject) -> Result<Judged, Cut> {
-    let peer = if subject.is_locked { None } else { Some(subject.peer()?) };
+    let peer = subject.other_peer()?;
     let (_, request) = subject.fresh();
     let until = now() + LONGEST.max(subject.slowest * u32::try_from(FEWEST).unwrap_or(u32::MAX) * 2);
     let (mut payload, mut hops) = (request, HOPS);
     let mut turns = 0;
     while turns < TURNS && (now() < until || turns < FEWEST) {
-        let Some(came) = turn(subject, peer.as_ref(), &payload, hops)? else {
+        let Some(came) = turn(subject, peer.as_deref(), &payload, hops)? else {
             return Ok(match turns {
                 0 => Judged::not_seen("its first answer was lost"),
                 _ => Judged::passed(format!("it answered its own answer {} times, and then no more", turns - 1)),
@@ -54,7 +54,7 @@ pub(super) fn no_loop(subject: &mut Subject) -> Result<Judged, Cut> {
 
 /// Sends something with a hop limit, more than once where nothing comes; the answer.
 fn turn(subject: &mut Subject, peer: Option<&Peer>, payload: &[u8], hops: u8) -> Result<Option<Came>, Cut> {
-    for _ in 0..TRIES {
+    for _ in 0..subject.tries() {
         let transmit = Transmit::to(subject.target).hop_limit(hops);
         subject.transmit(peer, &transmit, payload)?;
         let until = now() + subject.patience();
@@ -85,9 +85,11 @@ pub(super) fn no_amplification(subject: &mut Subject) -> Result<Judged, Cut> {
     let header = header_len(subject.target.ip());
     let mut worst: Option<Ratio> = None;
     let (_, request) = subject.fresh();
-    for payload in [request.as_slice(), b"?", b""] {
+    // What is known to end it, or may, is left out.
+    let tried: &[&[u8]] = if subject.takes_empty { &[&request, b"?", b""] } else { &[&request] };
+    for payload in tried {
         let (mut least, mut seen) = (None::<Ratio>, 0);
-        for _ in 0..TRIES {
+        for _ in 0..TIMES {
             let answers = all_answers(subject, payload)?;
             let answered = answers.iter().map(|answer| answer.payload.len() + header).sum();
             let ratio = Ratio { asked: payload.len() + header, answered };
@@ -118,13 +120,13 @@ fn times(asked: usize, answered: usize) -> String {
 
 /// All that comes for a datagram within the patience, of a peer that asks nothing else.
 fn all_answers(subject: &mut Subject, payload: &[u8]) -> Result<Vec<Came>, Cut> {
-    let peer = if subject.is_locked { None } else { Some(subject.peer()?) };
-    subject.send(peer.as_ref(), payload)?;
+    let peer = subject.other_peer()?;
+    subject.send(peer.as_deref(), payload)?;
     let until = now() + subject.patience();
     let mut answers = Vec::new();
     let mut quiet = until;
     while now() < quiet {
-        let came = subject.listen_once(peer.as_ref(), quiet)?;
+        let came = subject.listen_once(peer.as_deref(), quiet)?;
         if !came.is_empty() {
             // What belongs to it follows soon.
             quiet = until.min(now() + Duration::from_millis(50).max(subject.slowest));

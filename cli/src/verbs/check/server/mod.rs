@@ -10,6 +10,7 @@ mod request;
 mod subject;
 mod survival;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -44,12 +45,12 @@ const JUDGES: &[(&Point, Judge)] = &[
     (&points::APART, |subject, _| boundaries::apart(subject)),
     (&points::WHOLE, |subject, _| boundaries::whole(subject)),
     (&points::LOOP, |subject, _| conduct::no_loop(subject)),
-    (&points::AMPLIFICATION, |subject, _| conduct::no_amplification(subject)),
     (&points::BURST, |subject, _| survival::burst(subject)),
     (&points::LARGE, |subject, _| survival::large(subject)),
     (&points::REFUSAL, |subject, _| survival::refusal(subject)),
     (&points::BINARY, |subject, _| survival::binary(subject)),
     (&points::EMPTY, |subject, _| survival::empty(subject)),
+    (&points::AMPLIFICATION, |subject, _| conduct::no_amplification(subject)),
     (&points::ESCAPES, |subject, _| output::escapes(subject)),
     (&points::ALIVE, |subject, _| survival::alive(subject)),
 ];
@@ -118,8 +119,12 @@ fn subject(args: &CheckServerArgs) -> Result<Subject> {
         first,
         manner: Manner::Fixed,
         slowest: Duration::ZERO,
+        share: 1.0,
         is_locked: false,
         listens_everywhere: false,
+        takes_empty: false,
+        strays: None,
+        kept: VecDeque::new(),
         gone: None,
     })
 }

@@ -43,8 +43,8 @@ pub(super) fn escapes(subject: &mut Subject) -> Result<Judged, Cut> {
         let payload =
             [&request, b" ".as_slice(), &mark, b"\x1b]2;udp\x07\x1b[31m", "\u{9b}31m\u{202e}".as_bytes(), &mark]
                 .concat();
-        let peer = if subject.is_locked { None } else { Some(subject.peer()?) };
-        subject.send(peer.as_ref(), &payload)?;
+        let peer = subject.other_peer()?;
+        subject.send(peer.as_deref(), &payload)?;
         let until = now() + PATIENCE.max(subject.slowest * 2);
         while now() < until {
             if let Some(judged) = look(&printed(subject, before), &mark) {

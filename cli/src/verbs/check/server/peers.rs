@@ -1,11 +1,12 @@
 //! Several peers: whether each is answered, and with its own answer.
 
+use std::rc::Rc;
+
 use super::answers::Learned;
 use super::subject::{Manner, Subject};
 use crate::verbs::check::bounds::{AT_ONCE, Cut, now};
 use crate::verbs::check::point::Judged;
 use crate::verbs::check::wire::{Came, Peer};
-use crate::words::endpoint::Endpoint;
 
 /// Peers that ask one after the other.
 const PEERS: usize = 4;
@@ -16,55 +17,90 @@ const TRIES: usize = 6;
 const CROWD: usize = 32;
 const EACH: usize = AT_ONCE as usize / CROWD;
 /// How often they do.
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 3;
+/// How many times as many answers as it asked for a peer must get, where they show no label: copies are no failure.
+const MANY: usize = 3;
 
 /// Whether peers that come later are answered, too.
 pub(super) fn every_peer(subject: &mut Subject) -> Result<Judged, Cut> {
-    let (mut answered, mut ignored) = (0, Vec::new());
+    let (mut answered, mut ignored, mut strays) = (0, 0, Strays::default());
     for _ in 0..PEERS {
-        let peer = Peer::towards(subject.target)?;
-        let mut controls = 0;
-        let mut is_answered = false;
-        for _ in 0..TRIES {
-            let (_, request) = subject.fresh();
-            let patience = subject.patience();
-            is_answered = !subject.ask(&peer, subject.target, &request, patience)?.answers.is_empty();
-            if is_answered {
-                break;
-            }
-            let (_, request) = subject.fresh();
-            controls += usize::from(!subject.ask_as_first(&request, patience)?.answers.is_empty());
-        }
-        if is_answered {
-            answered += 1;
-        } else if controls == TRIES {
-            ignored.push(Endpoint(peer.address()).0.port());
+        match ask_between(subject, &mut strays)? {
+            Answered::Yes => answered += 1,
+            Answered::OnlyTheFirst => ignored += 1,
+            Answered::Unknown => {}
         }
     }
-    match (answered, ignored.len()) {
-        (PEERS, _) => Ok(Judged::passed(format!("{} of {} peers were answered", PEERS + 1, PEERS + 1))),
+    if let Strays { count: 2.., example: Some(port) } = strays {
+        let words =
+            format!("{} answers to later peers went to the first one, such as that to port {port}", strays.count);
+        subject.strays = Some(words.clone());
+        return Ok(Judged::not_seen(words));
+    }
+    Ok(match (answered, ignored) {
+        (PEERS, _) => Judged::passed(format!("{} of {} peers were answered", PEERS + 1, PEERS + 1)),
         (_, 2..) => {
             subject.is_locked = answered == 0;
-            Ok(Judged::failed(format!(
-                "{} peers were not answered, {TRIES} requests of each; the first peer was, between all of these",
-                ignored.len()
-            )))
+            Judged::failed(format!(
+                "{ignored} peers were not answered, {TRIES} requests of each; the first peer was, between all of these"
+            ))
         }
-        _ => {
-            Ok(Judged::not_seen(format!("{answered} of {PEERS} further peers were answered; some datagrams were lost")))
+        _ => Judged::not_seen(format!("{answered} of {PEERS} further peers were answered; some datagrams were lost")),
+    })
+}
+
+/// Answers that went to the first peer, though another had asked.
+#[derive(Default)]
+struct Strays {
+    count: usize,
+    /// The port of such a one.
+    example: Option<u16>,
+}
+
+/// What became of a further peer's requests.
+enum Answered {
+    Yes,
+    /// The first peer was answered all the time.
+    OnlyTheFirst,
+    Unknown,
+}
+
+/// A further peer asks until it is answered, and in between the first one does.
+fn ask_between(subject: &mut Subject, strays: &mut Strays) -> Result<Answered, Cut> {
+    let peer = subject.peer()?;
+    let patience = subject.patience();
+    let (mut labels, mut controls) = (Vec::new(), 0);
+    for _ in 0..TRIES {
+        let (label, request) = subject.fresh();
+        labels.push(label);
+        if !subject.ask(&peer, subject.target, &request, patience)?.answers.is_empty() {
+            return Ok(Answered::Yes);
         }
+        let (_, request) = subject.fresh();
+        let heard = subject.ask_as_first(&request, patience)?;
+        let stray =
+            heard.answers.iter().filter(|answer| !subject.labels_in(&answer.payload, &labels).is_empty()).count();
+        if stray > 0 {
+            strays.count += stray;
+            strays.example = Some(peer.address().port());
+        }
+        controls += usize::from(heard.answers.len() > stray);
     }
+    Ok(if controls == TRIES { Answered::OnlyTheFirst } else { Answered::Unknown })
 }
 
 /// What a crowd of peers got for their requests.
 struct Crowd {
-    peers: Vec<Peer>,
+    peers: Vec<Rc<Peer>>,
     labels: Vec<Vec<super::request::Label>>,
     answers: Vec<Vec<Came>>,
 }
 
 /// Whether peers that ask at the same time get their own answers.
 pub(super) fn own_answer(subject: &mut Subject, learned: &Learned) -> Result<Judged, Cut> {
+    if let Some(strays) = &subject.strays {
+        return Ok(Judged::failed(strays.clone()));
+    }
     if subject.is_locked {
         return Ok(Judged::not_seen("the server answers its first peer alone"));
     }
@@ -83,20 +119,21 @@ pub(super) fn own_answer(subject: &mut Subject, learned: &Learned) -> Result<Jud
         }
     }
     match (wrong.len(), right) {
-        (ROUNDS, _) => Ok(Judged::failed(format!("{}; {ROUNDS} times of {ROUNDS}", wrong.swap_remove(0)))),
-        (1.., _) if subject.manner != Manner::Fixed => Ok(Judged::failed(wrong.swap_remove(0))),
+        (times, _) if times == ROUNDS || times > 0 && subject.manner != Manner::Fixed => {
+            Ok(Judged::failed(format!("{}; {times} times of {ROUNDS}", wrong.swap_remove(0))))
+        }
         (0, 1..) => {
             Ok(Judged::passed(format!("{requests} requests of {CROWD} peers at once, and no answer to a wrong peer")))
         }
         (0, _) => Ok(Judged::not_seen("no peer of many that asked at once was answered")),
-        _ => Ok(Judged::not_seen(format!("{}; but only once of {ROUNDS} times", wrong.swap_remove(0)))),
+        _ => Ok(Judged::not_seen(format!("{}; but not each of {ROUNDS} times", wrong.swap_remove(0)))),
     }
 }
 
 fn ask_at_once(subject: &mut Subject, each: usize) -> Result<Crowd, Cut> {
     let per_peer = (subject.at_once(CROWD * EACH) / CROWD).clamp(1, EACH);
     let count = subject.at_once(CROWD * EACH).clamp(2, CROWD);
-    let peers = (0..count).map(|_| Peer::towards(subject.target)).collect::<Result<Vec<_>, _>>()?;
+    let peers = (0..count).map(|_| subject.peer()).collect::<Result<Vec<_>, _>>()?;
     let mut labels = vec![Vec::new(); count];
     for _ in 0..per_peer {
         for (peer, labels) in peers.iter().zip(&mut labels) {
@@ -133,7 +170,7 @@ fn too_many(crowd: &Crowd, each: usize) -> Option<String> {
     let (at, most) = crowd.answers.iter().map(Vec::len).enumerate().max_by_key(|(_, count)| *count)?;
     let asked = crowd.labels[at].len();
     let none = crowd.answers.iter().filter(|answers| answers.is_empty()).count();
-    (most > asked * each && none > 0).then(|| {
+    (most > asked * each * MANY && none > 0).then(|| {
         let port = crowd.peers[at].address().port();
         format!("port {port} asked {asked} times and got {most} answers, while {none} other peers got none")
     })

@@ -1,7 +1,9 @@
 //! The server that is checked, as far as it is known: how it answers, how slowly, and whether it is still there.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use udpkit::{Cause, Interfaces, Transmit};
@@ -21,7 +23,7 @@ const RETURN: Duration = Duration::from_secs(5);
 /// A server that answered before, and is silent for as long as this, has stopped to answer.
 const SILENCE: Duration = Duration::from_secs(15);
 /// Requests that must be unanswered before that is said.
-const UNANSWERED: u32 = 10;
+const UNANSWERED: usize = 10;
 /// Refusals in a row that show a closed port, and from the first to the last.
 const REFUSALS: u32 = 6;
 const REFUSED: Duration = Duration::from_millis(1_500);
@@ -33,6 +35,15 @@ const PATIENCE: Duration = Duration::from_millis(400);
 const TIMES: u32 = 8;
 /// How long all answers to a burst may take together.
 const BACKLOG: Duration = Duration::from_secs(4);
+/// Peers that are kept open.
+const KEPT: usize = 128;
+/// How often something must be unanswered before that is no loss, where all was answered before.
+const FEW: usize = 3;
+/// How often that may be wrong, where some was lost: of a point that passes then, and of one that fails.
+const FEW_ERRORS: f64 = 1e-3;
+const NO_ERRORS: f64 = 1e-6;
+/// The most that is tried.
+const MANY: usize = 100;
 /// How often many peers are looked at.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -56,10 +67,18 @@ pub(super) struct Subject {
     pub(super) manner: Manner,
     /// The slowest answer so far.
     pub(super) slowest: Duration,
+    /// The part of the requests that were answered while nothing was amiss.
+    pub(super) share: f64,
     /// Whether it answers its first peer alone.
     pub(super) is_locked: bool,
     /// Whether it answered at an address that it was not asked to be at.
     pub(super) listens_everywhere: bool,
+    /// Whether it survived an empty datagram.
+    pub(super) takes_empty: bool,
+    /// How answers to others went to the first peer, if they did.
+    pub(super) strays: Option<String>,
+    /// Peers that have asked, the last ones.
+    pub(super) kept: VecDeque<Rc<Peer>>,
     /// Why nothing can be judged any more.
     pub(super) gone: Option<String>,
 }
@@ -125,9 +144,30 @@ impl Subject {
         self.patience() + self.slowest * u32::try_from(requests).unwrap_or(u32::MAX)
     }
 
-    /// A peer that has not asked before; the first one again where the server answers no other.
-    pub(super) fn peer(&self) -> Result<Peer, Cut> {
-        Peer::towards(self.target)
+    /// A peer that has not asked before. It is kept open when it is dropped, so that late answers are not refused.
+    pub(super) fn peer(&mut self) -> Result<Rc<Peer>, Cut> {
+        let peer = Peer::towards(self.target)?;
+        Ok(self.keep(peer))
+    }
+
+    /// The same, unless the server answers its first peer alone: `None` is that one.
+    pub(super) fn other_peer(&mut self) -> Result<Option<Rc<Peer>>, Cut> {
+        Ok(if self.is_locked { None } else { Some(self.peer()?) })
+    }
+
+    /// Keeps a peer open.
+    pub(super) fn keep(&mut self, peer: Peer) -> Rc<Peer> {
+        let peer = Rc::new(peer);
+        if self.kept.len() == KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(Rc::clone(&peer));
+        peer
+    }
+
+    /// How often something must be unanswered before that is no loss, as far as is known how much is lost.
+    pub(super) fn tries(&self) -> usize {
+        if self.share >= 1.0 { FEW } else { often(FEW_ERRORS, self.share / 2.0) }
     }
 
     /// A request and its label.
@@ -182,7 +222,7 @@ impl Subject {
     }
 
     /// What comes to each of these peers, until this moment or until all have as many answers.
-    pub(super) fn gather(&mut self, peers: &[Peer], until: Instant, each: usize) -> Result<Vec<Vec<Came>>, Cut> {
+    pub(super) fn gather(&mut self, peers: &[Rc<Peer>], until: Instant, each: usize) -> Result<Vec<Vec<Came>>, Cut> {
         let mut all = vec![Vec::new(); peers.len()];
         while now() < until && all.iter().any(|answers: &Vec<Came>| answers.len() < each) {
             let mut is_quiet = true;
@@ -203,15 +243,19 @@ impl Subject {
         self.first.receive(&mut self.bench, now())?;
         let begun = now();
         let silence = SILENCE.max(self.patience() * 2) + busy;
+        let least = if self.share >= 1.0 { UNANSWERED } else { often(NO_ERRORS, self.share / 2.0) };
+        let patience = PATIENCE.max(self.slowest * 2);
         let (mut refusals, mut refused_since) = (0, None);
         for unanswered in 0.. {
             if let Some(fate) = self.program.as_mut().and_then(Program::fate) {
                 return Ok(Life::Ended(fate));
             }
             let (_, request) = self.fresh();
-            let patience = self.patience();
             let heard = match unanswered % 2 == 0 && !self.is_locked {
-                true => self.ask(&self.peer()?, self.target, &request, patience)?,
+                true => {
+                    let peer = self.peer()?;
+                    self.ask(&peer, self.target, &request, patience)?
+                }
                 false => self.ask_as_first(&request, patience)?,
             };
             if !heard.answers.is_empty() {
@@ -228,7 +272,7 @@ impl Subject {
             } else {
                 (refusals, refused_since) = (0, None);
             }
-            if elapsed >= silence && unanswered >= UNANSWERED {
+            if elapsed >= silence && unanswered >= least {
                 let elapsed = units::human(elapsed);
                 return Ok(Life::Ended(format!("{} requests in {elapsed} were not answered", unanswered + 1)));
             }
@@ -295,6 +339,14 @@ impl Subject {
         self.program = Some(Program::start(command)?);
         Ok(())
     }
+}
+
+/// How many requests in a row go unanswered so seldom by loss alone, where this share of all is answered.
+fn often(seldom: f64, share: f64) -> usize {
+    let wanted = seldom.ln() / (1.0 - share.clamp(0.01, 0.9)).ln();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
+    let wanted = wanted.ceil() as usize;
+    wanted.clamp(FEW, MANY)
 }
 
 /// Sends a payload, and waits for the first answer, a refusal, or this long.

@@ -8,7 +8,7 @@ use udpkit::Transmit;
 use super::boundaries::{lengths, long};
 use super::subject::{Life, Subject};
 use crate::verbs::check::bounds::{Cut, now};
-use crate::verbs::check::point::Judged;
+use crate::verbs::check::point::{Judged, Verdict};
 use crate::verbs::check::wire::Peer;
 
 /// Datagrams of one peer at once.
@@ -25,20 +25,18 @@ const NEWS: Duration = Duration::from_millis(100);
 const BINARY: &[&[u8]] =
     &[b"\xff\xfe\xfd", b"\xc3\x28", b"\xed\xa0\x80", b"\x80", b"\0", b"a\0b", b"\x1b[31m\x07", b"%s%n{0}{}\\\"'\r\n"];
 
-/// A peer other than the first, unless the server answers that one alone.
-fn other(subject: &Subject) -> Result<Option<Peer>, Cut> {
-    Ok(if subject.is_locked { None } else { Some(subject.peer()?) })
-}
-
 /// Whether it survives long datagrams.
 pub(super) fn large(subject: &mut Subject) -> Result<Judged, Cut> {
     let lengths = lengths(subject);
     let longest = lengths.last().copied().unwrap_or_default();
     subject.survives(&format!("datagrams of up to {longest} B"), Duration::ZERO, |subject| {
-        let peer = other(subject)?;
+        let peer = subject.other_peer()?;
         for length in &lengths {
             let (_, request) = subject.fresh();
-            subject.send(peer.as_ref(), &long(&request, *length))?;
+            subject.send(peer.as_deref(), &long(&request, *length))?;
+            // One by one: several at once are another point.
+            let until = now() + subject.patience();
+            subject.listen_once(peer.as_deref(), until)?;
         }
         Ok(())
     })
@@ -50,15 +48,15 @@ pub(super) fn burst(subject: &mut Subject) -> Result<Judged, Cut> {
     let busy = subject.backlog(count);
     let mut answered = 0;
     let mut judged = subject.survives(&format!("{count} requests at once"), busy, |subject| {
-        let peer = other(subject)?;
+        let peer = subject.other_peer()?;
         for _ in 0..count {
             let (_, request) = subject.fresh();
-            subject.send(peer.as_ref(), &request)?;
+            subject.send(peer.as_deref(), &request)?;
         }
         let until = now() + busy;
         answered = 0;
         while answered < count && now() < until {
-            answered += subject.listen_once(peer.as_ref(), until)?.len();
+            answered += subject.listen_once(peer.as_deref(), until)?.len();
         }
         Ok(())
     })?;
@@ -74,7 +72,7 @@ pub(super) fn refusal(subject: &mut Subject) -> Result<Judged, Cut> {
             return first_goes_away(subject);
         }
         for _ in 0..GONE {
-            let peer = subject.peer()?;
+            let peer = Peer::towards(subject.target)?;
             for _ in 0..EACH {
                 let (_, request) = subject.fresh();
                 subject.send(Some(&peer), &request)?;
@@ -124,9 +122,9 @@ fn ask_for_nobody(subject: &mut Subject) -> Result<(), Cut> {
 /// Whether it survives bytes that are no text.
 pub(super) fn binary(subject: &mut Subject) -> Result<Judged, Cut> {
     subject.survives("bytes that are no text", Duration::ZERO, |subject| {
-        let peer = other(subject)?;
+        let peer = subject.other_peer()?;
         for payload in BINARY {
-            subject.send(peer.as_ref(), payload)?;
+            subject.send(peer.as_deref(), payload)?;
         }
         Ok(())
     })
@@ -134,13 +132,15 @@ pub(super) fn binary(subject: &mut Subject) -> Result<Judged, Cut> {
 
 /// Whether it survives an empty datagram.
 pub(super) fn empty(subject: &mut Subject) -> Result<Judged, Cut> {
-    subject.survives("an empty datagram", Duration::ZERO, |subject| {
-        let peer = other(subject)?;
+    let judged = subject.survives("an empty datagram", Duration::ZERO, |subject| {
+        let peer = subject.other_peer()?;
         for _ in 0..TIMES {
-            subject.send(peer.as_ref(), b"")?;
+            subject.send(peer.as_deref(), b"")?;
         }
         Ok(())
-    })
+    })?;
+    subject.takes_empty = judged.verdict == Verdict::Passed;
+    Ok(judged)
 }
 
 /// Whether it is there at the end.
