@@ -445,3 +445,43 @@ fn a_mistake_is_an_error_with_a_hint() {
         Place::Here.run(&[&["listen", "127.0.0.1:0"], arguments].concat()).assert_status(2);
     }
 }
+
+/// Asks for a page until it has all these lines: what was printed is counted just after others can read it. Arguments: the page's
+/// address, lines.
+#[cfg(feature = "http")]
+const UNTIL_IT_SAYS: &str = "
+from urllib.request import urlopen
+for _ in range(10000):
+    with urlopen(sys.argv[1]) as page:
+        text = page.read().decode()
+    missing = set(sys.argv[2:]) - set(text.splitlines())
+    if not missing: break
+else:
+    sys.exit(f'no {missing} in {text}')
+";
+
+#[cfg(feature = "http")]
+#[test]
+fn metrics_say_what_was_taken_printed_and_written_so_far() {
+    if !require("python3") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = scratch.path().join("x.pcapng");
+    let written = ["--write", file.to_str().expect("it is text"), "--print", "--match", "^000000000[0-6]"];
+    let (mut listener, port) = listener(&[&written[..], &["--metrics", "127.0.0.1:0"]].concat());
+    let line = listener.stderr_line();
+    let page = line.strip_prefix("metrics at ").unwrap_or_else(|| panic!("no metrics: {line}")).to_owned();
+    send(&port, 10, 20);
+    let lines = [
+        "udp_listen_received_datagrams_total 10",
+        "udp_listen_received_bytes_total 200",
+        "udp_listen_taken_datagrams_total 7",
+        "udp_listen_printed_datagrams_total 7",
+        "udp_listen_written_datagrams_total 7",
+        "udp_listen_ignored_datagrams_total{reason=\"no_match\"} 3",
+        "udp_listen_dropped_datagrams_total 0",
+    ];
+    Place::Here.python_says(UNTIL_IT_SAYS, &[&[page.as_str()], &lines[..]].concat());
+    listener.stop().assert_told(&["10 received (200 B) in ", " 7 printed, 7 written", "3 ignored"]);
+}

@@ -8,6 +8,7 @@ use clap::Args as ArgGroup;
 use super::common::{CommonArgs, PrintArgs};
 use super::habits;
 use super::help::{self, Example, Status};
+use crate::words::address::Address;
 use crate::words::range::AddressRange;
 use crate::words::{bytes, units};
 use udpkit_capture::Limit;
@@ -28,6 +29,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp listen --delta", "the time since the previous datagram"),
     ("udp listen 9000 --tui", "a live table of who sends how much"),
     ("udp listen --count 1 --raw > payload", "the bytes of the next datagram"),
+    ("udp listen --metrics 127.0.0.1:9100 --quiet", "metrics for Prometheus at http://127.0.0.1:9100/metrics"),
     ("udp listen --raw --delimiter '\\n' > log", "one payload per line"),
     ("udp listen --write hour.pcapng --rotate 1h --keep 24", "the last day, in captures of one hour"),
 ];
@@ -83,6 +85,10 @@ pub(crate) struct ListenArgs {
     /// Memory for datagrams waiting to be printed or written [default: 64MiB, or 512MiB with --coalesce]
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) queue: Option<usize>,
+    /// Serve metrics for Prometheus over HTTP at this address; without a host, on loopback
+    #[cfg_attr(feature = "http", arg(long, value_name = "ADDRESS"))]
+    #[cfg_attr(not(feature = "http"), arg(skip))]
+    pub(crate) metrics: Option<Address>,
     #[command(flatten)]
     pub(crate) capture: CaptureArgs,
     #[command(flatten)]

@@ -2,11 +2,15 @@
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use udpkit::{Figures, Reason, Report};
+
+use super::{Purpose, Served};
 
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -62,6 +66,22 @@ impl Exposition {
         self
     }
 
+    /// Adds what was ignored, by reason.
+    pub(crate) fn ignored<F: Figures>(self, help: &str, report: &Report<F>) -> Self {
+        let of_reason = |reason: &Reason| (format!("{{reason=\"{}\"}}", reason.key()), report.ignored.of(*reason));
+        let reasons: Vec<_> = Reason::ALL.iter().map(of_reason).collect();
+        self.family("ignored_datagrams_total", help, &reasons)
+    }
+
+    /// Adds what the kernel dropped at the sockets, where the system counts it.
+    pub(crate) fn dropped<F: Figures>(self, report: &Report<F>) -> Self {
+        let help = "Datagrams that the kernel dropped at our sockets; a dropped train may count as one.";
+        match report.kernel_drops {
+            Some(count) => self.metric("dropped_datagrams_total", help, count),
+            None => self,
+        }
+    }
+
     /// Adds how long it has been running, and what was built; then all that was added.
     pub(crate) fn finish(self, elapsed: std::time::Duration) -> String {
         let version = format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
@@ -70,7 +90,17 @@ impl Exposition {
     }
 }
 
-/// The routes of these metrics of a verb, which are made anew for each scrape.
+/// Serves these metrics of a verb, which are made anew for each scrape, on all of these addresses until the returned value is
+/// dropped. Without an address it does nothing.
+pub(crate) fn serve(
+    addresses: &[SocketAddr],
+    verb: &str,
+    text: impl Fn() -> String + Clone + Send + Sync + 'static,
+) -> anyhow::Result<Served> {
+    super::serve(addresses, routes(verb, text), Purpose { attempt: "serve metrics on", flag: "--metrics" })
+}
+
+/// The routes of these metrics.
 pub(crate) fn routes(verb: &str, text: impl Fn() -> String + Clone + Send + Sync + 'static) -> Router {
     // It waits for the threads of the verb: less than a millisecond as a rule, a second where they hang. Threads that wait
     // instead of this one would need a bound of their own.

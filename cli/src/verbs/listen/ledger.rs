@@ -200,7 +200,7 @@ impl Ledger {
 }
 
 /// Corrects an engine's report, which takes what it handed on as used: what found no room after that was not.
-fn without(mut report: Report, overflow: u64) -> Report {
+pub(super) fn without(mut report: Report, overflow: u64) -> Report {
     report.delivered -= overflow;
     report.ignored.add(Reason::QueueFull, usize::try_from(overflow).unwrap_or(usize::MAX));
     report

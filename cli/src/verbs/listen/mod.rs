@@ -3,19 +3,22 @@
 mod buffer;
 mod capture;
 mod ledger;
+#[cfg_attr(not(feature = "http"), path = "no_metrics.rs")]
+mod metrics;
 mod notices;
 mod options;
 mod queue;
 mod recorder;
 mod system;
 mod table;
+mod watch;
 
 use anyhow::Result;
 use udpkit::verbs::Listen;
 use udpkit::{Drive, End, Interfaces, Memberships, Remote, drive};
 
 use crate::args::ListenArgs;
-use crate::output::{self, Remark, StdPrinter};
+use crate::output::{self, MetricsServed, Remark, StdPrinter};
 use crate::runtime::exit::{Exit, finish, receiver_exit};
 use crate::runtime::sockets::{Listening, buffer_of, listening};
 use crate::runtime::{missing, output_file, signals};
@@ -38,13 +41,18 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let mut engine = Listen::new(options::engine(args, &listening));
     let (ready, remote) = ready(&listening, args, &interfaces)?;
     let (system, buffer) = (SystemCounters::read(), buffer_of(&listening.sockets));
+    let queue = Queue::new(options::queue_limit(args));
+    let mut recorder = Recorder::new(printer, options::prints(args), capture, listening.ports());
+    let metrics = watch::serve_metrics(args, &interfaces, &remote, &queue, &recorder)?;
+    let printer = &mut recorder.printer;
     printer.say(&output::ListeningOn { addresses: &listening.places(), what: "listening" });
     notices::receive_buffer(&listening.sockets, &args.common).iter().for_each(|note| printer.say(note));
     let consequences = notices::consequences(args, &listening);
     missing::of(&listening.sockets, &consequences, args.common.verbose).iter().for_each(|missing| printer.say(missing));
+    if !metrics.addresses().is_empty() {
+        printer.say(&MetricsServed { addresses: metrics.addresses() });
+    }
     printer.flush();
-    let queue = Queue::new(options::queue_limit(args));
-    let mut recorder = Recorder::new(printer, options::prints(args), capture, listening.ports());
     let mut sink = ListenSink::new(queue.sink(args.common.verbose), args.capture.write.is_some());
     let open = || sink.open_table(&mut recorder, &listening, &interfaces, &remote);
     let tui = args.tui.then(open).transpose()?;

@@ -75,8 +75,8 @@ pub(super) struct Recorder {
     ports: Vec<u16>,
     /// Of each socket, what the kernel dropped there.
     drops: Vec<Drops>,
-    /// Datagrams that were printed and written out.
-    printed: u64,
+    /// Datagrams that were printed and written out, for others to see.
+    printed: Arc<AtomicU64>,
     /// Datagrams that were printed since.
     waiting: u64,
     /// Datagrams that are in the capture, for others to see.
@@ -98,7 +98,7 @@ impl Recorder {
             muted: false,
             drops: vec![Drops::default(); ports.len()],
             ports,
-            printed: 0,
+            printed: Arc::default(),
             waiting: 0,
             so_far: Arc::default(),
             overflow: Overflow::default(),
@@ -205,7 +205,7 @@ impl Recorder {
         // What was printed and did not get out was not printed.
         let waiting = std::mem::take(&mut self.waiting);
         if flushed.is_continue() {
-            self.printed += waiting;
+            self.printed.fetch_add(waiting, Ordering::Relaxed);
         }
         self.unless_muted(flushed)
     }
@@ -243,7 +243,12 @@ impl Recorder {
 
     /// Datagrams that were printed, as far as they got out, where that was asked for.
     pub(super) fn printed(&self) -> Option<u64> {
-        self.asked_to_print.then_some(self.printed)
+        self.asked_to_print.then(|| self.printed.load(Ordering::Relaxed))
+    }
+
+    /// How many datagrams were printed, while it is done.
+    pub(super) fn printed_so_far(&self) -> Option<Arc<AtomicU64>> {
+        self.asked_to_print.then(|| Arc::clone(&self.printed))
     }
 
     /// What the capture came to.

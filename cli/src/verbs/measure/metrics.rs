@@ -7,8 +7,7 @@ use udpkit::verbs::{MeasureFigures, OneWay, OneWayCounts};
 use udpkit::{Bounds, Quantiles, Report};
 
 pub(crate) use crate::http::Served as Metrics;
-use crate::http::exposition::{Buckets, Exposition, routes};
-use crate::http::{self, Purpose};
+use crate::http::exposition::{self, Buckets, Exposition};
 
 /// The upper ends of the buckets, in microseconds: from a link to a satellite and a full queue.
 const BUCKETS_US: [u64; 19] = [
@@ -25,8 +24,7 @@ pub(super) fn serve(
     addresses: &[SocketAddr],
     targets: impl Fn() -> Vec<Measured> + Clone + Send + Sync + 'static,
 ) -> Result<Metrics> {
-    let purpose = Purpose { attempt: "serve metrics on", flag: "--metrics" };
-    http::serve(addresses, routes("measure", move || text(&targets())), purpose)
+    exposition::serve(addresses, "measure", move || text(&targets()))
 }
 
 /// A metric of one value for each target: its name, its help, its value.

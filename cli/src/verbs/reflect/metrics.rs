@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
+use udpkit::Report;
 use udpkit::verbs::ReflectFigures;
-use udpkit::{Reason, Report};
 
 pub(crate) use crate::http::Served as Metrics;
-use crate::http::exposition::{Exposition, routes};
-use crate::http::{self, Purpose};
+use crate::http::exposition::{self, Exposition};
 
 /// Serves metrics on all of these addresses until the returned value is dropped; `report` is asked at each scrape.
 /// Without an address it does nothing.
@@ -16,14 +15,11 @@ pub(crate) fn serve(
     addresses: &[SocketAddr],
     report: impl Fn() -> Report<ReflectFigures> + Clone + Send + Sync + 'static,
 ) -> Result<Metrics> {
-    let purpose = Purpose { attempt: "serve metrics on", flag: "--metrics" };
-    http::serve(addresses, routes("reflect", move || text(&report())), purpose)
+    exposition::serve(addresses, "reflect", move || text(&report()))
 }
 
 /// The report as metrics.
 fn text(report: &Report<ReflectFigures>) -> String {
-    let of_reason = |reason: &Reason| (format!("{{reason=\"{}\"}}", reason.key()), report.ignored.of(*reason));
-    let reasons: Vec<_> = Reason::ALL.iter().map(of_reason).collect();
     let own = &report.own;
     let metrics = Exposition::new("reflect")
         .metric("received_datagrams_total", "Datagrams received.", report.received.datagrams)
@@ -36,20 +32,15 @@ fn text(report: &Report<ReflectFigures>) -> String {
         )
         .metric("reply_failed_datagrams_total", "Requests whose reply could not be sent.", own.reply_failed)
         .metric("load_datagrams_total", "Datagrams received to load the path, and not to be answered.", own.load)
-        .family("ignored_datagrams_total", "Datagrams received and not used, by reason.", &reasons)
+        .ignored("Datagrams received and not used, by reason.", report)
         .metric("sessions", "Sessions remembered.", own.sessions_now)
         .metric("sessions_authenticated", "Of them: authenticated.", own.sessions_authenticated)
         .metric("sessions_begun_total", "Sessions that began.", own.sessions_ever)
         .metric("sessions_expired_total", "Sessions forgotten after they were idle.", own.sessions_expired)
         .metric("sessions_evicted_total", "Sessions forgotten to make room for another.", own.sessions_evicted)
         .metric("peers", "Different sources of what was received, estimated.", report.peers.estimate());
-    let metrics = match report.kernel_drops {
-        Some(count) => {
-            metrics.metric("dropped_datagrams_total", "Datagrams that the kernel dropped at our sockets.", count)
-        }
-        None => metrics,
-    };
     metrics
+        .dropped(report)
         .metric("sent_datagrams_total", "Replies sent.", report.sent.datagrams)
         .metric("sent_bytes_total", "Payload bytes sent.", report.sent.bytes)
         .metric("unreachable_datagrams_total", "Replies that were refused (ICMP).", report.unreachable)

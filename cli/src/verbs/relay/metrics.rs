@@ -3,13 +3,12 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
+use udpkit::Report;
 use udpkit::impairment::LostBy;
 use udpkit::verbs::{Direction, DirectionFigures, RelayFigures};
-use udpkit::{Reason, Report};
 
 pub(crate) use crate::http::Served as Metrics;
-use crate::http::exposition::{Exposition, routes};
-use crate::http::{self, Purpose};
+use crate::http::exposition::{self, Exposition};
 
 /// Parts of all delays of which it is said how long they are at most.
 const QUANTILES: [(&str, f64); 3] = [("0.5", 0.5), ("0.9", 0.9), ("0.99", 0.99)];
@@ -20,15 +19,13 @@ pub(crate) fn serve(
     addresses: &[SocketAddr],
     report: impl Fn() -> Report<RelayFigures> + Clone + Send + Sync + 'static,
 ) -> Result<Metrics> {
-    let purpose = Purpose { attempt: "serve metrics on", flag: "--metrics" };
-    http::serve(addresses, routes("relay", move || text(&report())), purpose)
+    exposition::serve(addresses, "relay", move || text(&report()))
 }
 
 /// The report as metrics.
 pub(crate) fn text(report: &Report<RelayFigures>) -> String {
-    let reasons: Vec<_> = Reason::ALL.iter().map(|it| (label("reason", it.key()), report.ignored.of(*it))).collect();
     let metrics = directions(Exposition::new("relay"), &report.own)
-        .family("ignored_datagrams_total", "Datagrams received and not relayed, by reason.", &reasons)
+        .ignored("Datagrams received and not relayed, by reason.", report)
         .metric("truncated_datagrams_total", "Datagrams cut off on receipt; counted elsewhere, too.", report.truncated)
         .metric("peers", "Peers that are remembered.", report.own.peers_now)
         .metric("peers_total", "Peers that there were.", report.own.peers_ever)
@@ -38,12 +35,7 @@ pub(crate) fn text(report: &Report<RelayFigures>) -> String {
         .metric("copied_datagrams_total", "Copies sent to further targets.", report.own.copied.datagrams)
         .metric("copy_failed_datagrams_total", "Copies that could not be sent there.", report.own.copy_failed)
         .metric("copy_refused_datagrams_total", "Copies refused after they were sent (ICMP).", report.own.copy_refused);
-    let drops = "Datagrams that the kernel dropped at our sockets; a dropped train may count as one.";
-    let metrics = match report.kernel_drops {
-        Some(count) => metrics.metric("dropped_datagrams_total", drops, count),
-        None => metrics,
-    };
-    metrics.finish(report.elapsed)
+    metrics.dropped(report).finish(report.elapsed)
 }
 
 /// A family with a sample for each direction.

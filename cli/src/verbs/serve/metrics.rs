@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
+use udpkit::Report;
 use udpkit::verbs::ServeFigures;
-use udpkit::{Reason, Report};
 
 pub(crate) use crate::http::Served as Metrics;
-use crate::http::exposition::{Exposition, routes};
-use crate::http::{self, Purpose};
+use crate::http::exposition::{self, Exposition};
 
 /// Serves metrics on all of these addresses until the returned value is dropped; `report` is asked at each scrape.
 /// Without an address it does nothing.
@@ -16,14 +15,11 @@ pub(crate) fn serve(
     addresses: &[SocketAddr],
     report: impl Fn() -> Report<ServeFigures> + Clone + Send + Sync + 'static,
 ) -> Result<Metrics> {
-    let purpose = Purpose { attempt: "serve metrics on", flag: "--metrics" };
-    http::serve(addresses, routes("serve", move || text(&report())), purpose)
+    exposition::serve(addresses, "serve", move || text(&report()))
 }
 
 /// The report as metrics.
 pub(crate) fn text(report: &Report<ServeFigures>) -> String {
-    let of_reason = |reason: &Reason| (format!("{{reason=\"{}\"}}", reason.key()), report.ignored.of(*reason));
-    let reasons: Vec<_> = Reason::ALL.iter().map(of_reason).collect();
     let own = &report.own;
     let metrics = Exposition::new("serve")
         .metric("received_datagrams_total", "Datagrams received.", report.received.datagrams)
@@ -31,7 +27,7 @@ pub(crate) fn text(report: &Report<ServeFigures>) -> String {
         .metric("answered_datagrams_total", "Datagrams received and answered.", own.answered)
         .metric("reply_failed_datagrams_total", "Datagrams received whose reply could not be sent.", own.reply_failed)
         .metric("taken_datagrams_total", "Datagrams received and taken without a reply, as asked.", own.sunk)
-        .family("ignored_datagrams_total", "Datagrams received and not used, by reason.", &reasons)
+        .ignored("Datagrams received and not used, by reason.", report)
         .metric("truncated_datagrams_total", "Datagrams cut off on receipt; counted elsewhere, too.", report.truncated)
         .metric("waiting_datagrams", "Datagrams received whose reply is not due or not made yet.", report.waiting)
         .metric("peers", "Different sources of what was received, estimated.", report.peers.estimate())
@@ -40,12 +36,8 @@ pub(crate) fn text(report: &Report<ServeFigures>) -> String {
             "Copies for one worker of what another decides on; not in those received.",
             report.copies,
         );
-    let drops = "Datagrams that the kernel dropped at our sockets; a dropped train may count as one.";
-    let metrics = match report.kernel_drops {
-        Some(count) => metrics.metric("dropped_datagrams_total", drops, count),
-        None => metrics,
-    };
     metrics
+        .dropped(report)
         .metric("sent_datagrams_total", "Datagrams sent.", report.sent.datagrams)
         .metric("sent_bytes_total", "Payload bytes sent.", report.sent.bytes)
         .metric("unreachable_datagrams_total", "Datagrams of ours that were refused (ICMP).", report.unreachable)
@@ -59,6 +51,7 @@ mod tests {
     use std::time::Duration;
 
     use snapbox::{assert_data_eq, str};
+    use udpkit::Reason;
 
     use super::*;
 
