@@ -6,19 +6,40 @@ use std::time::Duration;
 use clap::{Args as ArgGroup, Subcommand};
 
 use super::help::{self, Example, Status};
-use crate::words::address::Address;
+use crate::words::address::{Address, port};
 use crate::words::units;
 
 /// The examples of the help; `-h` shows the first three.
 pub(super) const EXAMPLES: &[Example] = &[
     ("udp check server 127.0.0.1", "a server that runs on port 10000"),
-    ("udp check server 127.0.0.1 --command 'python3 server.py'", "start it, and again whenever it ends"),
+    ("udp check server 127.0.0.1 -- python3 server.py", "start it, and again whenever it ends"),
     ("udp check server 127.0.0.1:7 --json", "for graders: an object for each point"),
     ("udp check server 127.0.0.1 --only empty --only refusal", "these points alone"),
     (
         "udp check server 192.168.0.1:53 --request-hex '?? ?? 01 00 00 01 00 00 00 00 00 00 00 00 02 00 01'",
         "a name server: it answers this",
     ),
+];
+
+/// The examples of `udp check client`.
+const CLIENT_EXAMPLES: &[Example] = &[
+    ("udp check client -- python3 client.py", "a client that asks 127.0.0.1:10000"),
+    ("udp check client --expect hi -- python3 client.py {host} {port} hi", "all points"),
+    ("udp check client", "started by hand: what it sends"),
+];
+
+/// The examples of `udp check receiver`.
+const RECEIVER_EXAMPLES: &[Example] = &[
+    ("udp check receiver -- python3 receiver.py", "a receiver that listens on port 10000"),
+    ("udp check receiver -p 5000 -- python3 receiver.py 5000", "on another port"),
+    ("udp check receiver 192.168.1.5", "one that runs: does it survive?"),
+];
+
+/// The examples of `udp check sender`.
+const SENDER_EXAMPLES: &[Example] = &[
+    ("udp check sender -- python3 sender.py", "a sender that broadcasts to port 10000"),
+    ("udp check sender --expect 'Halo Dunia!' -- python3 sender.py", "all points"),
+    ("udp check sender", "started by hand"),
 ];
 
 /// What the exit statuses mean.
@@ -44,6 +65,9 @@ pub(crate) struct CheckArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckRole {
     Server(CheckServerArgs),
+    Client(CheckClientArgs),
+    Receiver(CheckReceiverArgs),
+    Sender(CheckSenderArgs),
 }
 
 /// How every program is judged.
@@ -61,11 +85,12 @@ pub(crate) struct JudgeArgs {
     /// Print the points alone: no summary, no notices
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Start the program with this shell command, and again whenever it ends
+    /// Start this program, with its arguments, and again whenever it ends
     ///
-    /// It is stopped at the end. What it prints is read, which one point needs.
-    #[arg(long, value_name = "COMMAND")]
-    pub(crate) command: Option<String>,
+    /// No shell reads it; write sh -c '...' for one. What it prints goes to a terminal of its own, and is read. It is stopped at the
+    /// end, with all that it started.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
     /// How long an answer may take
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = units::duration)]
     pub(crate) wait: Duration,
@@ -101,6 +126,54 @@ pub(crate) struct CheckServerArgs {
     /// A file that the server writes what it prints to
     #[arg(long, value_name = "FILE", conflicts_with = "command")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArgs,
+}
+
+/// Check a client: it asks a server that the check plays, and strangers answer, too
+///
+/// The command is started for each point, without a shell, on a terminal, and killed at the end. {host} and {port} in it become
+/// those of the server; without {port}, the server is at port 10000, or at that of ADDRESS. Without a command, start the client
+/// by hand: then only what it sends is judged.
+#[derive(Debug, ArgGroup)]
+#[command(mut_arg("wait", |wait| wait.default_value("10s").help("How long the client may wait for an answer")))]
+#[command(after_help = help::short(CLIENT_EXAMPLES), after_long_help = help::long(CLIENT_EXAMPLES, EXIT_STATUS))]
+pub(crate) struct CheckClientArgs {
+    /// Where the server is to be: an address of this host [default: 127.0.0.1]
+    pub(crate) address: Option<Address>,
+    /// Port of the server [default: any with {port}, else 10000]
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
+    pub(crate) port: Option<u16>,
+    /// The text that the client is to send, which four points need
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) expect: Option<String>,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArgs,
+}
+
+/// Check a broadcast receiver: datagrams of all kinds are sent to it, and what it prints is read
+#[derive(Debug, ArgGroup)]
+#[command(after_help = help::short(RECEIVER_EXAMPLES), after_long_help = help::long(RECEIVER_EXAMPLES, EXIT_STATUS))]
+pub(crate) struct CheckReceiverArgs {
+    /// Where the receiver is [default: this host]
+    pub(crate) address: Option<Address>,
+    /// Port of the receiver [default: 10000]
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
+    pub(crate) port: Option<u16>,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArgs,
+}
+
+/// Check a broadcast sender: what it sends is heard on each network of this host
+#[derive(Debug, ArgGroup)]
+#[command(after_help = help::short(SENDER_EXAMPLES), after_long_help = help::long(SENDER_EXAMPLES, EXIT_STATUS))]
+pub(crate) struct CheckSenderArgs {
+    /// Port that it sends to [default: 10000]
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
+    pub(crate) port: Option<u16>,
+    /// The text that it is to send, which four points need
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) expect: Option<String>,
     #[command(flatten)]
     pub(crate) judge: JudgeArgs,
 }

@@ -25,7 +25,9 @@ use help::{Example, Page, Status};
 use crate::version::built;
 
 pub(crate) use broadcast::BroadcastArgs;
-pub(crate) use check::{CheckArgs, CheckRole, CheckServerArgs, JudgeArgs};
+pub(crate) use check::{
+    CheckArgs, CheckClientArgs, CheckReceiverArgs, CheckRole, CheckSenderArgs, CheckServerArgs, JudgeArgs,
+};
 pub(crate) use common::{CommonArgs, PaceArgs, PayloadArgs, PrintArgs, SendingArgs, busy_wait};
 pub(crate) use completion::VARIABLE as COMPLETION_VARIABLE;
 #[cfg(feature = "http")]

@@ -80,7 +80,7 @@ pub(super) fn check_address(address: SocketAddr, i_may: bool, interfaces: &Inter
 }
 
 /// Whether an address is of loopback, of a private network (RFC 1918, RFC 4193) or link-local.
-fn is_private(ip: IpAddr) -> bool {
+pub(super) fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),

@@ -1,9 +1,9 @@
 //! A peer that a check plays: a socket of its own, whose datagrams are logged and counted.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use udpkit::{Cause, Options, ReceiveBatch, Socket, Transmit, Wait, any_address};
+use udpkit::{Cause, InterfaceIndex, Options, ReceiveBatch, Socket, Transmit, Wait, any_address};
 
 use super::bench::Bench;
 use super::bounds::Cut;
@@ -36,6 +36,10 @@ pub(super) struct Came {
     pub(super) at: Instant,
     pub(super) source: SocketAddr,
     pub(super) payload: Vec<u8>,
+    /// The address it was sent to, which may be that of a broadcast, where the system tells.
+    pub(super) destination: Option<IpAddr>,
+    /// The interface by which it came.
+    pub(super) interface: Option<InterfaceIndex>,
     /// The hop limit that it had left.
     pub(super) hop_limit: Option<u8>,
 }
@@ -129,6 +133,8 @@ impl Peer {
                 at,
                 source: datagram.meta.source,
                 payload: datagram.payload.to_vec(),
+                destination: datagram.meta.destination,
+                interface: datagram.meta.interface,
                 hop_limit: datagram.meta.hop_limit,
             }));
         }

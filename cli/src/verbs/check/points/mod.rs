@@ -1,5 +1,8 @@
 //! The texts of all points: what is right, why it matters, what to change, and where the lesson explains it.
 
+pub(super) mod client;
+pub(super) mod receiver;
+pub(super) mod sender;
 pub(super) mod server;
 
 use super::point::Section;

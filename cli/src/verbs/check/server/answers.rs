@@ -190,7 +190,7 @@ pub(super) fn again(subject: &mut Subject, learned: &Learned) -> Result<Judged, 
         )));
     };
     if !subject.revive()? {
-        subject.gone = Some("the server ended after its first answer; --command starts it again".to_owned());
+        subject.gone = Some("the server ended after its first answer; -- COMMAND starts it again".to_owned());
         return Ok(Judged::failed(format!("after its first answer, {how} (seen once: it did not come back)")));
     }
     // Coming back, it has answered once.

@@ -29,7 +29,7 @@ const STEERING: &[(&str, &[u8])] = &[
 /// Whether its output keeps what would steer a terminal.
 pub(super) fn escapes(subject: &mut Subject) -> Result<Judged, Cut> {
     if subject.program.is_none() && subject.output.is_none() {
-        return Ok(Judged::not_seen("its output is not read; --command starts it here, --output names a file"));
+        return Ok(Judged::not_seen("its output is not read; -- COMMAND starts it here, --output names a file"));
     }
     let mut mark = Vec::new();
     let before = length(subject);
@@ -58,7 +58,7 @@ pub(super) fn escapes(subject: &mut Subject) -> Result<Judged, Cut> {
         program.stop();
     }
     let judged = look(&printed(subject, before), &mark);
-    if subject.command.is_some() {
+    if !subject.command.is_empty() {
         subject.revive()?;
     }
     Ok(judged.unwrap_or_else(|| Judged::not_seen("it prints nothing of what it receives")))

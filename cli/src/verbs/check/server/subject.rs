@@ -58,7 +58,7 @@ pub(super) struct Subject {
     /// How long an answer may take.
     pub(super) wait: Duration,
     /// What starts it.
-    pub(super) command: Option<String>,
+    pub(super) command: Vec<String>,
     pub(super) program: Option<Program>,
     /// A file that it prints to.
     pub(super) output: Option<PathBuf>,
@@ -292,7 +292,7 @@ impl Subject {
             return Ok(Judged::passed(format!("it answered after {what}")));
         };
         if !self.revive()? {
-            self.gone = Some(format!("the server ended after {what}; --command starts it again"));
+            self.gone = Some(format!("the server ended after {what}; -- COMMAND starts it again"));
             return Ok(Judged::failed(format!("after {what}, {how} (seen once: it did not come back)")));
         }
         act(self)?;
@@ -309,10 +309,7 @@ impl Subject {
 
     /// Starts it again, or waits for somebody else to; whether it answers then.
     pub(super) fn revive(&mut self) -> Result<bool, Cut> {
-        let limit = match &self.command {
-            Some(_) => START,
-            None => RETURN,
-        };
+        let limit = if self.command.is_empty() { RETURN } else { START };
         self.start()?;
         let until = now() + limit;
         while now() < until {
@@ -333,10 +330,12 @@ impl Subject {
 
     /// Starts the command, if there is one, after what is left of it was stopped.
     pub(super) fn start(&mut self) -> Result<(), Cut> {
-        let Some(command) = &self.command else { return Ok(()) };
+        if self.command.is_empty() {
+            return Ok(());
+        }
         self.program = None;
-        self.bench.log.note(format!("started the command: {command}"));
-        self.program = Some(Program::start(command)?);
+        self.bench.log.note(format!("started the command: {}", self.command.join(" ")));
+        self.program = Some(Program::start(&self.command)?);
         Ok(())
     }
 }

@@ -1,0 +1,124 @@
+//! The points of a broadcast sender.
+
+use super::{SENDER, UDP};
+use crate::verbs::check::point::Point;
+
+pub(in crate::verbs::check) static SENDS: Point = Point {
+    name: "sends",
+    title: "sends a datagram to the port",
+    why: "Nobody hears what was sent elsewhere.",
+    change: "Send to the port on which the receivers listen: 10000, or --port.",
+    lesson: &SENDER,
+};
+
+pub(in crate::verbs::check) static BROADCAST: Point = Point {
+    name: "broadcast",
+    title: "sends it as a broadcast",
+    why: "A datagram to one host reaches that host alone.",
+    change: "Set SO_BROADCAST, and send to the broadcast address of the network.",
+    lesson: &SENDER,
+};
+
+pub(in crate::verbs::check) static NETWORKS: Point = Point {
+    name: "networks",
+    title: "reaches every attached network",
+    why: "A host with a cable and a wireless network is on two. A broadcast leaves by one interface only, and nothing says \
+          so.",
+    change: "Take the interfaces of the host (getifaddrs), and send one datagram to the broadcast address of each.",
+    lesson: &SENDER,
+};
+
+pub(in crate::verbs::check) static DESTINATION: Point = Point {
+    name: "destination",
+    title: "needs no default route",
+    why: "255.255.255.255 leaves by the interface of the default route alone, and nowhere where there is none.",
+    change: "Send to the broadcast address of each network, such as 10.0.1.255; or bind a socket to our address on each, and \
+             send to 255.255.255.255 by it.",
+    lesson: &SENDER,
+};
+
+pub(in crate::verbs::check) static SOURCE: Point = Point {
+    name: "source",
+    title: "sends with its address on that network",
+    why: "Hosts on the network may not be able to answer an address of another one.",
+    change: "Bind a socket to our address on each network, and send by that; or leave the choice to the kernel.",
+    lesson: &SENDER,
+};
+
+pub(in crate::verbs::check) static PAYLOAD: Point = Point {
+    name: "payload",
+    title: "sends the bytes that were to be sent",
+    why: "The other side acts on bytes. One that is missing, changed or added makes another request of it.",
+    change: "Print what you send before you send it, as bytes. Where the program got it right and the check did not: --expect \
+             TEXT is what is to come.",
+    lesson: &SENDER,
+};
+
+pub(in crate::verbs::check) static WHOLE: Point = Point {
+    name: "whole",
+    title: "sends them in one datagram",
+    why: "A datagram is a message: the other side answers each piece as a request of its own, in any order, and may lose one \
+          of them.",
+    change: "Give the whole payload to one sending call. What reads its input in pieces must put them together first.",
+    lesson: &UDP,
+};
+
+pub(in crate::verbs::check) static TERMINATOR: Point = Point {
+    name: "terminator",
+    title: "adds nothing at the end",
+    why: "UDP keeps the boundaries, so nothing has to mark the end. A newline or a NUL byte is part of the payload, and \
+          'Hello' with it is not 'Hello'.",
+    change: "Send the text alone: printf instead of echo, no println, and the length of the string without its NUL byte.",
+    lesson: &UDP,
+};
+
+pub(in crate::verbs::check) static ENCODING: Point = Point {
+    name: "encoding",
+    title: "sends text as UTF-8",
+    why: "The other side must know the encoding. UTF-8 is what everybody expects; UTF-16 has a NUL byte beside each letter of \
+          English.",
+    change: "Encode as UTF-8, without a byte order mark: text.encode() in Python, getBytes(UTF_8) in Java.",
+    lesson: &SENDER,
+};
+
+pub(in crate::verbs::check) static ONCE: Point = Point {
+    name: "once",
+    title: "sends it once to each network",
+    why: "A receiver that gets a datagram twice acts twice.",
+    change: "Send one datagram to each network: not to 255.255.255.255 and to the broadcast address, and not once for each of \
+             our addresses.",
+    lesson: &SENDER,
+};
+
+pub(in crate::verbs::check) static RATE: Point = Point {
+    name: "rate",
+    title: "floods no network",
+    why: "Every host on the network has to look at every broadcast.",
+    change: "Send once, or at an interval of a second or more.",
+    lesson: &SENDER,
+};
+
+pub(in crate::verbs::check) static ANSWERS: Point = Point {
+    name: "answers",
+    title: "takes the answers",
+    why: "Who asks the whole network wants to know who is there. A socket that was connected to the broadcast address hears \
+          no answer, since answers come from other addresses.",
+    change: "Never connect() a socket that broadcasts: sendto() and recvfrom().",
+    lesson: &SENDER,
+};
+
+/// In the order in which they are judged.
+pub(in crate::verbs::check) static ALL: &[&Point] = &[
+    &SENDS,
+    &BROADCAST,
+    &NETWORKS,
+    &DESTINATION,
+    &SOURCE,
+    &PAYLOAD,
+    &WHOLE,
+    &TERMINATOR,
+    &ENCODING,
+    &ONCE,
+    &RATE,
+    &ANSWERS,
+];
