@@ -1,6 +1,6 @@
 //! The points of a client.
 
-use super::{CLIENT, RECEIVER, UDP};
+use super::{BOUNDARIES, CLIENT, CUT, NOT_TEXT, REFUSAL, STRANGERS};
 use crate::verbs::check::point::Point;
 
 pub(in crate::verbs::check) static SENDS: Point = Point {
@@ -27,7 +27,7 @@ pub(in crate::verbs::check) static WHOLE: Point = Point {
     why: "A datagram is a message: the other side answers each piece as a request of its own, in any order, and may lose one \
           of them.",
     change: "Give the whole payload to one sending call. What reads its input in pieces must put them together first.",
-    lesson: &UDP,
+    lesson: &BOUNDARIES,
 };
 
 pub(in crate::verbs::check) static TERMINATOR: Point = Point {
@@ -36,7 +36,7 @@ pub(in crate::verbs::check) static TERMINATOR: Point = Point {
     why: "UDP keeps the boundaries, so nothing has to mark the end. A newline or a NUL byte is part of the payload, and \
           'Hello' with it is not 'Hello'.",
     change: "Send the text alone: printf instead of echo, no println, and the length of the string without its NUL byte.",
-    lesson: &UDP,
+    lesson: &BOUNDARIES,
 };
 
 pub(in crate::verbs::check) static ENCODING: Point = Point {
@@ -62,7 +62,7 @@ pub(in crate::verbs::check) static STRANGER: Point = Point {
     why: "Anybody can send to the port of a client. Who guesses it puts words into the server's mouth.",
     change: "Compare the source of each datagram, address and port, with the address that was asked, and go on waiting if it \
              is another; or connect() the socket, and the kernel does it.",
-    lesson: &CLIENT,
+    lesson: &STRANGERS,
 };
 
 pub(in crate::verbs::check) static OTHER_HOST: Point = Point {
@@ -71,7 +71,7 @@ pub(in crate::verbs::check) static OTHER_HOST: Point = Point {
     why: "Anybody can send to the port of a client. Who guesses it puts words into the server's mouth.",
     change: "Compare the source of each datagram, address and port, with the address that was asked, and go on waiting if it \
              is another; or connect() the socket, and the kernel does it.",
-    lesson: &CLIENT,
+    lesson: &STRANGERS,
 };
 
 pub(in crate::verbs::check) static SILENCE: Point = Point {
@@ -80,7 +80,7 @@ pub(in crate::verbs::check) static SILENCE: Point = Point {
     why: "A datagram that is lost is never answered, and nothing reports that. Without a limit the client hangs.",
     change: "Set a limit before receiving: settimeout() in Python, SO_RCVTIMEO or poll() elsewhere. When it is over, ask \
              again or say that nobody answered.",
-    lesson: &CLIENT,
+    lesson: &super::SILENCE,
 };
 
 pub(in crate::verbs::check) static RETRIES: Point = Point {
@@ -89,7 +89,7 @@ pub(in crate::verbs::check) static RETRIES: Point = Point {
     why: "One lost datagram in a hundred is normal. Who asks once and ends without a word leaves the user to guess.",
     change: "Send the request again after the first wait, with a longer wait each time; and end with a message and a status \
              other than 0.",
-    lesson: &CLIENT,
+    lesson: &super::SILENCE,
 };
 
 pub(in crate::verbs::check) static REFUSED: Point = Point {
@@ -99,7 +99,7 @@ pub(in crate::verbs::check) static REFUSED: Point = Point {
           and tells the user nothing.",
     change: "connect() the socket: the next call then fails with 'connection refused'. Catch that, say so, and end with a \
              status other than 0.",
-    lesson: &CLIENT,
+    lesson: &REFUSAL,
 };
 
 pub(in crate::verbs::check) static EMPTY: Point = Point {
@@ -108,7 +108,7 @@ pub(in crate::verbs::check) static EMPTY: Point = Point {
     why: "A datagram without a payload is a datagram, and no end of anything. Whoever knows the port can send one.",
     change: "Treat a length of 0 like any other: no index into the payload before its length was looked at, and no 'end of \
              file'.",
-    lesson: &CLIENT,
+    lesson: &super::EMPTY,
 };
 
 pub(in crate::verbs::check) static TEXT: Point = Point {
@@ -116,7 +116,7 @@ pub(in crate::verbs::check) static TEXT: Point = Point {
     title: "survives bytes that are no text",
     why: "A payload is bytes. One that is no UTF-8 ends a program that decodes it without a thought.",
     change: "decode(errors='backslashreplace') in Python, from_utf8_lossy in Rust; or print the bytes in hexadecimal.",
-    lesson: &RECEIVER,
+    lesson: &NOT_TEXT,
 };
 
 pub(in crate::verbs::check) static ESCAPES: Point = Point {
@@ -125,7 +125,7 @@ pub(in crate::verbs::check) static ESCAPES: Point = Point {
     why: "What reaches a terminal unescaped steers it: it changes the title, moves the cursor, colours, hides text, and makes \
           some terminals type.",
     change: "Print only what is printable, and the rest escaped: repr() in Python, escape_debug() in Rust.",
-    lesson: &RECEIVER,
+    lesson: &super::ESCAPES,
 };
 
 pub(in crate::verbs::check) static LARGE: Point = Point {
@@ -133,7 +133,7 @@ pub(in crate::verbs::check) static LARGE: Point = Point {
     title: "takes an answer of 65,507 bytes whole",
     why: "That is what a datagram over IPv4 can carry. What does not fit in the buffer is cut off, and nothing says so.",
     change: "Receive into 65,536 bytes: recvfrom(65536).",
-    lesson: &CLIENT,
+    lesson: &CUT,
 };
 
 pub(in crate::verbs::check) static IPV6: Point = Point {

@@ -26,6 +26,7 @@ const ESCAPES: Section = Section::of("receiver", "escapes");
 const NOT_TEXT: Section = Section::of("receiver", "not-text");
 const SENDER: Section = Section::of("sender", "");
 const NETWORKS: Section = Section::of("sender", "networks");
+const ANSWERS: Section = Section::of("sender", "answers");
 const UDP: Section = Section::of("udp", "");
 const BOUNDARIES: Section = Section::of("udp", "boundaries");
 const CONNECTION: Section = Section::of("udp", "connection");
@@ -50,8 +51,20 @@ mod tests {
             CUT,
             STRANGERS,
         ];
-        let more =
-            [ESCAPES, NOT_TEXT, NETWORKS, BOUNDARIES, CONNECTION, RELIABILITY, SERVER, CLIENT, RECEIVER, SENDER, UDP];
+        let more = [
+            ESCAPES,
+            NOT_TEXT,
+            NETWORKS,
+            ANSWERS,
+            BOUNDARIES,
+            CONNECTION,
+            RELIABILITY,
+            SERVER,
+            CLIENT,
+            RECEIVER,
+            SENDER,
+            UDP,
+        ];
         for section in places.into_iter().chain(more) {
             for link in [section.english(), section.indonesian()] {
                 let (page, place) =

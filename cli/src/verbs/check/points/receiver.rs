@@ -1,6 +1,6 @@
 //! The points of a broadcast receiver.
 
-use super::{CLIENT, RECEIVER, UDP};
+use super::{CONNECTION, CUT, NOT_TEXT, RECEIVER, RELIABILITY};
 use crate::verbs::check::point::Point;
 
 pub(in crate::verbs::check) static PRINTS: Point = Point {
@@ -52,7 +52,7 @@ pub(in crate::verbs::check) static SENDERS: Point = Point {
     why: "A socket that was connected to its first sender hears nobody else, and says nothing about that.",
     change: "Never connect() a socket that receives from several. Take the source of each datagram from the call that \
              received it.",
-    lesson: &UDP,
+    lesson: &CONNECTION,
 };
 
 pub(in crate::verbs::check) static BOUNDARIES: Point = Point {
@@ -60,7 +60,7 @@ pub(in crate::verbs::check) static BOUNDARIES: Point = Point {
     title: "shows where a datagram ends",
     why: "Two datagrams that are printed as one text cannot be told from one datagram.",
     change: "Print each on a line of its own.",
-    lesson: &UDP,
+    lesson: &super::BOUNDARIES,
 };
 
 pub(in crate::verbs::check) static EMPTY: Point = Point {
@@ -69,7 +69,7 @@ pub(in crate::verbs::check) static EMPTY: Point = Point {
     why: "A datagram without a payload is a datagram, and no end of anything. Anybody can send one.",
     change: "Treat a length of 0 like any other: no 'end of file', and no index into the payload before its length was looked \
              at.",
-    lesson: &RECEIVER,
+    lesson: &super::EMPTY,
 };
 
 pub(in crate::verbs::check) static TEXT: Point = Point {
@@ -77,7 +77,7 @@ pub(in crate::verbs::check) static TEXT: Point = Point {
     title: "survives bytes that are no text",
     why: "A payload is bytes. One that is no UTF-8 ends a program that decodes it without a thought.",
     change: "decode(errors='backslashreplace') in Python, from_utf8_lossy in Rust; or print the bytes in hexadecimal.",
-    lesson: &RECEIVER,
+    lesson: &NOT_TEXT,
 };
 
 pub(in crate::verbs::check) static ESCAPES: Point = Point {
@@ -86,7 +86,7 @@ pub(in crate::verbs::check) static ESCAPES: Point = Point {
     why: "What reaches a terminal unescaped steers it: it changes the title, moves the cursor, colours, hides text, and makes \
           some terminals type.",
     change: "Print only what is printable, and the rest escaped: repr() in Python, escape_debug() in Rust.",
-    lesson: &RECEIVER,
+    lesson: &super::ESCAPES,
 };
 
 pub(in crate::verbs::check) static LARGE: Point = Point {
@@ -94,7 +94,7 @@ pub(in crate::verbs::check) static LARGE: Point = Point {
     title: "takes a datagram of 65,507 bytes whole",
     why: "That is what a datagram over IPv4 can carry. What does not fit in the buffer is cut off, and nothing says so.",
     change: "Receive into 65,536 bytes: recvfrom(65536).",
-    lesson: &CLIENT,
+    lesson: &CUT,
 };
 
 pub(in crate::verbs::check) static BURST: Point = Point {
@@ -102,7 +102,7 @@ pub(in crate::verbs::check) static BURST: Point = Point {
     title: "goes on after a burst",
     why: "Datagrams come as fast as anybody sends. What does not fit in the receive buffer is lost; the receiver must go on.",
     change: "Receive in a loop that does little else, and give slow work to another thread.",
-    lesson: &UDP,
+    lesson: &RELIABILITY,
 };
 
 pub(in crate::verbs::check) static SHARES: Point = Point {

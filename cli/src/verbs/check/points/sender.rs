@@ -1,6 +1,6 @@
 //! The points of a broadcast sender.
 
-use super::{SENDER, UDP};
+use super::{BOUNDARIES, SENDER};
 use crate::verbs::check::point::Point;
 
 pub(in crate::verbs::check) static SENDS: Point = Point {
@@ -25,7 +25,7 @@ pub(in crate::verbs::check) static NETWORKS: Point = Point {
     why: "A host with a cable and a wireless network is on two. A broadcast leaves by one interface only, and nothing says \
           so.",
     change: "Take the interfaces of the host (getifaddrs), and send one datagram to the broadcast address of each.",
-    lesson: &SENDER,
+    lesson: &super::NETWORKS,
 };
 
 pub(in crate::verbs::check) static DESTINATION: Point = Point {
@@ -34,7 +34,7 @@ pub(in crate::verbs::check) static DESTINATION: Point = Point {
     why: "255.255.255.255 leaves by the interface of the default route alone, and nowhere where there is none.",
     change: "Send to the broadcast address of each network, such as 10.0.1.255; or bind a socket to our address on each, and \
              send to 255.255.255.255 by it.",
-    lesson: &SENDER,
+    lesson: &super::NETWORKS,
 };
 
 pub(in crate::verbs::check) static SOURCE: Point = Point {
@@ -60,7 +60,7 @@ pub(in crate::verbs::check) static WHOLE: Point = Point {
     why: "A datagram is a message: the other side answers each piece as a request of its own, in any order, and may lose one \
           of them.",
     change: "Give the whole payload to one sending call. What reads its input in pieces must put them together first.",
-    lesson: &UDP,
+    lesson: &BOUNDARIES,
 };
 
 pub(in crate::verbs::check) static TERMINATOR: Point = Point {
@@ -69,7 +69,7 @@ pub(in crate::verbs::check) static TERMINATOR: Point = Point {
     why: "UDP keeps the boundaries, so nothing has to mark the end. A newline or a NUL byte is part of the payload, and \
           'Hello' with it is not 'Hello'.",
     change: "Send the text alone: printf instead of echo, no println, and the length of the string without its NUL byte.",
-    lesson: &UDP,
+    lesson: &BOUNDARIES,
 };
 
 pub(in crate::verbs::check) static ENCODING: Point = Point {
@@ -104,7 +104,7 @@ pub(in crate::verbs::check) static ANSWERS: Point = Point {
     why: "Who asks the whole network wants to know who is there. A socket that was connected to the broadcast address hears \
           no answer, since answers come from other addresses.",
     change: "Never connect() a socket that broadcasts: sendto() and recvfrom().",
-    lesson: &SENDER,
+    lesson: &super::ANSWERS,
 };
 
 /// In the order in which they are judged.
