@@ -132,12 +132,13 @@ def shared(port):
 
 def client(fault, host, port, text="Hello World"):
     to = (host, int(port))
-    s = socket(AF_INET6 if ":" in host else AF_INET, SOCK_DGRAM)
     if fault == "lesson":
+        s = socket(AF_INET, SOCK_DGRAM)
         s.sendto(text.encode(), to)
         message, address = s.recvfrom(1024)
         say(message.decode(), "from", address[0])
         return
+    s = socket(AF_INET6 if ":" in host else AF_INET, SOCK_DGRAM)
     if fault == "stranger":
         s.bind(("", 0) if s.family == AF_INET else ("::", 0))
     else:
@@ -172,21 +173,25 @@ def client(fault, host, port, text="Hello World"):
 
 
 def receiver(fault, port="10000"):
-    s = socket(AF_INET, SOCK_DGRAM)
+    # IPv4 alone, or both families.
+    family = AF_INET if fault in ("lesson", "v4", "one-network") else AF_INET6
+    s = socket(family, SOCK_DGRAM)
+    if family == AF_INET6:
+        s.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 0)
     if fault != "alone":
         s.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
-    s.setsockopt(SOL_SOCKET, SO_BROADCAST, 1)
     if fault == "lesson":
+        s.setsockopt(SOL_SOCKET, SO_BROADCAST, 1)
         s.bind(("", int(port)))
         while True:
             message, address = s.recvfrom(8192)
             say(address[0], message.decode())
-    host = first_broadcast() if fault == "one-network" else ""
-    s.bind((host, int(port)))
+    s.bind((first_broadcast() if fault == "one-network" else "", int(port)))
     size = 512 if fault == "cuts" else 65536
-    first, held = None, b""
+    first = None
     while True:
         data, sender = s.recvfrom(size)
+        sender = (sender[0].removeprefix("::ffff:"), sender[1])
         first = first or sender
         if fault == "first-peer" and sender != first:
             continue

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use anyhow::Result;
 
 use super::judge::sends;
-use super::points;
 use crate::args::CheckClientArgs;
 use crate::output::Remark;
 use crate::verbs::check::bench::Bench;
@@ -13,6 +12,7 @@ use crate::verbs::check::bounds::{Cut, now};
 use crate::verbs::check::evidence::payload_points;
 use crate::verbs::check::marks::mark;
 use crate::verbs::check::point::Judged;
+use crate::verbs::check::points::client as points;
 use crate::verbs::check::wire::{Arrival, Came, Peer};
 use crate::words::endpoint::Endpoint;
 

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use udpkit::Interfaces;
 
-use super::points;
 use super::trial::{Answer, From, Script, Trial, run, run_refused};
 use crate::args::CheckClientArgs;
 use crate::verbs::check::bench::Bench;
@@ -13,6 +12,7 @@ use crate::verbs::check::evidence::{escaped, large, payload_points, whole};
 use crate::verbs::check::expected::quoted;
 use crate::verbs::check::marks::{find, mark, shows};
 use crate::verbs::check::point::{Judged, Point};
+use crate::verbs::check::points::client as points;
 use crate::words::units::{counted, human};
 
 /// Words by which programs say that nobody listens, in lower case.

@@ -3,7 +3,7 @@
 use super::{BOUNDARIES, CLIENT, CUT, NOT_TEXT, REFUSAL, STRANGERS};
 use crate::verbs::check::point::Point;
 
-pub(in crate::verbs::check) static SENDS: Point = Point {
+pub(crate) static SENDS: Point = Point {
     name: "sends",
     title: "sends a datagram",
     why: "Nothing is answered that was not asked.",
@@ -12,7 +12,7 @@ pub(in crate::verbs::check) static SENDS: Point = Point {
     lesson: &CLIENT,
 };
 
-pub(in crate::verbs::check) static PAYLOAD: Point = Point {
+pub(crate) static PAYLOAD: Point = Point {
     name: "payload",
     title: "sends the bytes that were to be sent",
     why: "The other side acts on bytes. One that is missing, changed or added makes another request of it.",
@@ -21,7 +21,7 @@ pub(in crate::verbs::check) static PAYLOAD: Point = Point {
     lesson: &CLIENT,
 };
 
-pub(in crate::verbs::check) static WHOLE: Point = Point {
+pub(crate) static WHOLE: Point = Point {
     name: "whole",
     title: "sends them in one datagram",
     why: "A datagram is a message: the other side answers each piece as a request of its own, in any order, and may lose one \
@@ -30,7 +30,7 @@ pub(in crate::verbs::check) static WHOLE: Point = Point {
     lesson: &BOUNDARIES,
 };
 
-pub(in crate::verbs::check) static TERMINATOR: Point = Point {
+pub(crate) static TERMINATOR: Point = Point {
     name: "terminator",
     title: "adds nothing at the end",
     why: "UDP keeps the boundaries, so nothing has to mark the end. A newline or a NUL byte is part of the payload, and \
@@ -39,7 +39,7 @@ pub(in crate::verbs::check) static TERMINATOR: Point = Point {
     lesson: &BOUNDARIES,
 };
 
-pub(in crate::verbs::check) static ENCODING: Point = Point {
+pub(crate) static ENCODING: Point = Point {
     name: "encoding",
     title: "sends text as UTF-8",
     why: "The other side must know the encoding. UTF-8 is what everybody expects; UTF-16 has a NUL byte beside each letter of \
@@ -48,7 +48,7 @@ pub(in crate::verbs::check) static ENCODING: Point = Point {
     lesson: &CLIENT,
 };
 
-pub(in crate::verbs::check) static PRINTS: Point = Point {
+pub(crate) static PRINTS: Point = Point {
     name: "prints",
     title: "prints the answer",
     why: "It is what the user waits for.",
@@ -56,7 +56,7 @@ pub(in crate::verbs::check) static PRINTS: Point = Point {
     lesson: &CLIENT,
 };
 
-pub(in crate::verbs::check) static STRANGER: Point = Point {
+pub(crate) static STRANGER: Point = Point {
     name: "stranger",
     title: "believes no other port",
     why: "Anybody can send to the port of a client. Who guesses it puts words into the server's mouth.",
@@ -65,7 +65,7 @@ pub(in crate::verbs::check) static STRANGER: Point = Point {
     lesson: &STRANGERS,
 };
 
-pub(in crate::verbs::check) static OTHER_HOST: Point = Point {
+pub(crate) static OTHER_HOST: Point = Point {
     name: "other-host",
     title: "believes no other host",
     why: "Anybody can send to the port of a client. Who guesses it puts words into the server's mouth.",
@@ -74,7 +74,7 @@ pub(in crate::verbs::check) static OTHER_HOST: Point = Point {
     lesson: &STRANGERS,
 };
 
-pub(in crate::verbs::check) static SILENCE: Point = Point {
+pub(crate) static SILENCE: Point = Point {
     name: "silence",
     title: "does not wait for ever",
     why: "A datagram that is lost is never answered, and nothing reports that. Without a limit the client hangs.",
@@ -83,7 +83,7 @@ pub(in crate::verbs::check) static SILENCE: Point = Point {
     lesson: &super::SILENCE,
 };
 
-pub(in crate::verbs::check) static RETRIES: Point = Point {
+pub(crate) static RETRIES: Point = Point {
     name: "retries",
     title: "asks again, or says that no answer came",
     why: "One lost datagram in a hundred is normal. Who asks once and ends without a word leaves the user to guess.",
@@ -92,7 +92,7 @@ pub(in crate::verbs::check) static RETRIES: Point = Point {
     lesson: &super::SILENCE,
 };
 
-pub(in crate::verbs::check) static REFUSED: Point = Point {
+pub(crate) static REFUSED: Point = Point {
     name: "refused",
     title: "hears that nobody listens",
     why: "The host answers a datagram to a closed port at once (ICMP port unreachable). Who does not hear it waits in vain, \
@@ -102,7 +102,7 @@ pub(in crate::verbs::check) static REFUSED: Point = Point {
     lesson: &REFUSAL,
 };
 
-pub(in crate::verbs::check) static EMPTY: Point = Point {
+pub(crate) static EMPTY: Point = Point {
     name: "empty",
     title: "survives an empty answer",
     why: "A datagram without a payload is a datagram, and no end of anything. Whoever knows the port can send one.",
@@ -111,7 +111,7 @@ pub(in crate::verbs::check) static EMPTY: Point = Point {
     lesson: &super::EMPTY,
 };
 
-pub(in crate::verbs::check) static TEXT: Point = Point {
+pub(crate) static TEXT: Point = Point {
     name: "text",
     title: "survives bytes that are no text",
     why: "A payload is bytes. One that is no UTF-8 ends a program that decodes it without a thought.",
@@ -119,7 +119,7 @@ pub(in crate::verbs::check) static TEXT: Point = Point {
     lesson: &NOT_TEXT,
 };
 
-pub(in crate::verbs::check) static ESCAPES: Point = Point {
+pub(crate) static ESCAPES: Point = Point {
     name: "escapes",
     title: "lets no escape sequence through",
     why: "What reaches a terminal unescaped steers it: it changes the title, moves the cursor, colours, hides text, and makes \
@@ -128,7 +128,7 @@ pub(in crate::verbs::check) static ESCAPES: Point = Point {
     lesson: &super::ESCAPES,
 };
 
-pub(in crate::verbs::check) static LARGE: Point = Point {
+pub(crate) static LARGE: Point = Point {
     name: "large",
     title: "takes an answer of 65,507 bytes whole",
     why: "That is what a datagram over IPv4 can carry. What does not fit in the buffer is cut off, and nothing says so.",
@@ -136,7 +136,7 @@ pub(in crate::verbs::check) static LARGE: Point = Point {
     lesson: &CUT,
 };
 
-pub(in crate::verbs::check) static IPV6: Point = Point {
+pub(crate) static IPV6: Point = Point {
     name: "ipv6",
     title: "works over IPv6",
     why: "Many hosts have an IPv6 address alone, or first.",
@@ -145,7 +145,7 @@ pub(in crate::verbs::check) static IPV6: Point = Point {
 };
 
 /// In the order in which they are judged.
-pub(in crate::verbs::check) static ALL: &[&Point] = &[
+pub(crate) static ALL: &[&Point] = &[
     &SENDS,
     &PAYLOAD,
     &WHOLE,

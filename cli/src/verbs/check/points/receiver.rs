@@ -3,7 +3,7 @@
 use super::{CONNECTION, CUT, NOT_TEXT, RECEIVER, RELIABILITY};
 use crate::verbs::check::point::Point;
 
-pub(in crate::verbs::check) static PRINTS: Point = Point {
+pub(crate) static PRINTS: Point = Point {
     name: "prints",
     title: "prints a datagram",
     why: "It is what the user waits for.",
@@ -12,7 +12,7 @@ pub(in crate::verbs::check) static PRINTS: Point = Point {
     lesson: &RECEIVER,
 };
 
-pub(in crate::verbs::check) static BROADCAST: Point = Point {
+pub(crate) static BROADCAST: Point = Point {
     name: "broadcast",
     title: "prints a broadcast",
     why: "It is what the receiver is for. A socket bound to one address of the host hears none of them.",
@@ -20,7 +20,7 @@ pub(in crate::verbs::check) static BROADCAST: Point = Point {
     lesson: &RECEIVER,
 };
 
-pub(in crate::verbs::check) static NETWORKS: Point = Point {
+pub(crate) static NETWORKS: Point = Point {
     name: "networks",
     title: "prints the broadcasts of every network",
     why: "A host with a cable and a wireless network is on two. A socket bound to the address of one does not hear the other. \
@@ -29,7 +29,7 @@ pub(in crate::verbs::check) static NETWORKS: Point = Point {
     lesson: &RECEIVER,
 };
 
-pub(in crate::verbs::check) static LIMITED: Point = Point {
+pub(crate) static LIMITED: Point = Point {
     name: "limited",
     title: "prints a broadcast to 255.255.255.255",
     why: "Many senders use it, since it needs no knowledge of the network. A socket bound to the network's broadcast address \
@@ -38,7 +38,7 @@ pub(in crate::verbs::check) static LIMITED: Point = Point {
     lesson: &RECEIVER,
 };
 
-pub(in crate::verbs::check) static SENDER: Point = Point {
+pub(crate) static SENDER: Point = Point {
     name: "sender",
     title: "shows who sent it",
     why: "A datagram comes from anybody. Without its source nobody can be answered, found or told from others.",
@@ -46,7 +46,7 @@ pub(in crate::verbs::check) static SENDER: Point = Point {
     lesson: &RECEIVER,
 };
 
-pub(in crate::verbs::check) static SENDERS: Point = Point {
+pub(crate) static SENDERS: Point = Point {
     name: "senders",
     title: "tells several senders apart",
     why: "A socket that was connected to its first sender hears nobody else, and says nothing about that.",
@@ -55,7 +55,7 @@ pub(in crate::verbs::check) static SENDERS: Point = Point {
     lesson: &CONNECTION,
 };
 
-pub(in crate::verbs::check) static BOUNDARIES: Point = Point {
+pub(crate) static BOUNDARIES: Point = Point {
     name: "boundaries",
     title: "shows where a datagram ends",
     why: "Two datagrams that are printed as one text cannot be told from one datagram.",
@@ -63,7 +63,7 @@ pub(in crate::verbs::check) static BOUNDARIES: Point = Point {
     lesson: &super::BOUNDARIES,
 };
 
-pub(in crate::verbs::check) static EMPTY: Point = Point {
+pub(crate) static EMPTY: Point = Point {
     name: "empty",
     title: "survives an empty datagram",
     why: "A datagram without a payload is a datagram, and no end of anything. Anybody can send one.",
@@ -72,7 +72,7 @@ pub(in crate::verbs::check) static EMPTY: Point = Point {
     lesson: &super::EMPTY,
 };
 
-pub(in crate::verbs::check) static TEXT: Point = Point {
+pub(crate) static TEXT: Point = Point {
     name: "text",
     title: "survives bytes that are no text",
     why: "A payload is bytes. One that is no UTF-8 ends a program that decodes it without a thought.",
@@ -80,7 +80,7 @@ pub(in crate::verbs::check) static TEXT: Point = Point {
     lesson: &NOT_TEXT,
 };
 
-pub(in crate::verbs::check) static ESCAPES: Point = Point {
+pub(crate) static ESCAPES: Point = Point {
     name: "escapes",
     title: "lets no escape sequence through",
     why: "What reaches a terminal unescaped steers it: it changes the title, moves the cursor, colours, hides text, and makes \
@@ -89,7 +89,7 @@ pub(in crate::verbs::check) static ESCAPES: Point = Point {
     lesson: &super::ESCAPES,
 };
 
-pub(in crate::verbs::check) static LARGE: Point = Point {
+pub(crate) static LARGE: Point = Point {
     name: "large",
     title: "takes a datagram of 65,507 bytes whole",
     why: "That is what a datagram over IPv4 can carry. What does not fit in the buffer is cut off, and nothing says so.",
@@ -97,7 +97,7 @@ pub(in crate::verbs::check) static LARGE: Point = Point {
     lesson: &CUT,
 };
 
-pub(in crate::verbs::check) static BURST: Point = Point {
+pub(crate) static BURST: Point = Point {
     name: "burst",
     title: "goes on after a burst",
     why: "Datagrams come as fast as anybody sends. What does not fit in the receive buffer is lost; the receiver must go on.",
@@ -105,7 +105,7 @@ pub(in crate::verbs::check) static BURST: Point = Point {
     lesson: &RELIABILITY,
 };
 
-pub(in crate::verbs::check) static SHARES: Point = Point {
+pub(crate) static SHARES: Point = Point {
     name: "shares",
     title: "shares its port",
     why: "A second receiver on the host is told that the address is in use, although each could hear every broadcast.",
@@ -113,7 +113,7 @@ pub(in crate::verbs::check) static SHARES: Point = Point {
     lesson: &RECEIVER,
 };
 
-pub(in crate::verbs::check) static IPV6: Point = Point {
+pub(crate) static IPV6: Point = Point {
     name: "ipv6",
     title: "works over IPv6",
     why: "Many hosts have an IPv6 address alone, or first.",
@@ -122,7 +122,7 @@ pub(in crate::verbs::check) static IPV6: Point = Point {
 };
 
 /// In the order in which they are judged.
-pub(in crate::verbs::check) static ALL: &[&Point] = &[
+pub(crate) static ALL: &[&Point] = &[
     &PRINTS,
     &BROADCAST,
     &NETWORKS,

@@ -3,7 +3,7 @@
 use super::{BOUNDARIES, SENDER};
 use crate::verbs::check::point::Point;
 
-pub(in crate::verbs::check) static SENDS: Point = Point {
+pub(crate) static SENDS: Point = Point {
     name: "sends",
     title: "sends a datagram to the port",
     why: "Nobody hears what was sent elsewhere.",
@@ -11,7 +11,7 @@ pub(in crate::verbs::check) static SENDS: Point = Point {
     lesson: &SENDER,
 };
 
-pub(in crate::verbs::check) static BROADCAST: Point = Point {
+pub(crate) static BROADCAST: Point = Point {
     name: "broadcast",
     title: "sends it as a broadcast",
     why: "A datagram to one host reaches that host alone.",
@@ -19,7 +19,7 @@ pub(in crate::verbs::check) static BROADCAST: Point = Point {
     lesson: &SENDER,
 };
 
-pub(in crate::verbs::check) static NETWORKS: Point = Point {
+pub(crate) static NETWORKS: Point = Point {
     name: "networks",
     title: "reaches every attached network",
     why: "A host with a cable and a wireless network is on two. A broadcast leaves by one interface only, and nothing says \
@@ -28,7 +28,7 @@ pub(in crate::verbs::check) static NETWORKS: Point = Point {
     lesson: &super::NETWORKS,
 };
 
-pub(in crate::verbs::check) static DESTINATION: Point = Point {
+pub(crate) static DESTINATION: Point = Point {
     name: "destination",
     title: "needs no default route",
     why: "255.255.255.255 leaves by the interface of the default route alone, and nowhere where there is none.",
@@ -37,7 +37,7 @@ pub(in crate::verbs::check) static DESTINATION: Point = Point {
     lesson: &super::NETWORKS,
 };
 
-pub(in crate::verbs::check) static SOURCE: Point = Point {
+pub(crate) static SOURCE: Point = Point {
     name: "source",
     title: "sends with its address on that network",
     why: "Hosts on the network may not be able to answer an address of another one.",
@@ -45,7 +45,7 @@ pub(in crate::verbs::check) static SOURCE: Point = Point {
     lesson: &SENDER,
 };
 
-pub(in crate::verbs::check) static PAYLOAD: Point = Point {
+pub(crate) static PAYLOAD: Point = Point {
     name: "payload",
     title: "sends the bytes that were to be sent",
     why: "The other side acts on bytes. One that is missing, changed or added makes another request of it.",
@@ -54,7 +54,7 @@ pub(in crate::verbs::check) static PAYLOAD: Point = Point {
     lesson: &SENDER,
 };
 
-pub(in crate::verbs::check) static WHOLE: Point = Point {
+pub(crate) static WHOLE: Point = Point {
     name: "whole",
     title: "sends them in one datagram",
     why: "A datagram is a message: the other side answers each piece as a request of its own, in any order, and may lose one \
@@ -63,7 +63,7 @@ pub(in crate::verbs::check) static WHOLE: Point = Point {
     lesson: &BOUNDARIES,
 };
 
-pub(in crate::verbs::check) static TERMINATOR: Point = Point {
+pub(crate) static TERMINATOR: Point = Point {
     name: "terminator",
     title: "adds nothing at the end",
     why: "UDP keeps the boundaries, so nothing has to mark the end. A newline or a NUL byte is part of the payload, and \
@@ -72,7 +72,7 @@ pub(in crate::verbs::check) static TERMINATOR: Point = Point {
     lesson: &BOUNDARIES,
 };
 
-pub(in crate::verbs::check) static ENCODING: Point = Point {
+pub(crate) static ENCODING: Point = Point {
     name: "encoding",
     title: "sends text as UTF-8",
     why: "The other side must know the encoding. UTF-8 is what everybody expects; UTF-16 has a NUL byte beside each letter of \
@@ -81,7 +81,7 @@ pub(in crate::verbs::check) static ENCODING: Point = Point {
     lesson: &SENDER,
 };
 
-pub(in crate::verbs::check) static ONCE: Point = Point {
+pub(crate) static ONCE: Point = Point {
     name: "once",
     title: "sends it once to each network",
     why: "A receiver that gets a datagram twice acts twice.",
@@ -90,7 +90,7 @@ pub(in crate::verbs::check) static ONCE: Point = Point {
     lesson: &SENDER,
 };
 
-pub(in crate::verbs::check) static RATE: Point = Point {
+pub(crate) static RATE: Point = Point {
     name: "rate",
     title: "floods no network",
     why: "Every host on the network has to look at every broadcast.",
@@ -98,7 +98,7 @@ pub(in crate::verbs::check) static RATE: Point = Point {
     lesson: &SENDER,
 };
 
-pub(in crate::verbs::check) static ANSWERS: Point = Point {
+pub(crate) static ANSWERS: Point = Point {
     name: "answers",
     title: "takes the answers",
     why: "Who asks the whole network wants to know who is there. A socket that was connected to the broadcast address hears \
@@ -108,7 +108,7 @@ pub(in crate::verbs::check) static ANSWERS: Point = Point {
 };
 
 /// In the order in which they are judged.
-pub(in crate::verbs::check) static ALL: &[&Point] = &[
+pub(crate) static ALL: &[&Point] = &[
     &SENDS,
     &BROADCAST,
     &NETWORKS,

@@ -3,7 +3,7 @@
 use super::{BOUNDARIES, CONNECTION, CUT_REQUESTS, NOT_TEXT, PEERS, REFUSED, RELIABILITY, SERVER, SOURCE_ADDRESS};
 use crate::verbs::check::point::Point;
 
-pub(in crate::verbs::check) static ANSWERS: Point = Point {
+pub(crate) static ANSWERS: Point = Point {
     name: "answers",
     title: "answers a request",
     why: "A server that does not answer looks like a lost datagram: its clients wait, and ask again in vain.",
@@ -12,7 +12,7 @@ pub(in crate::verbs::check) static ANSWERS: Point = Point {
     lesson: &SERVER,
 };
 
-pub(in crate::verbs::check) static AGAIN: Point = Point {
+pub(crate) static AGAIN: Point = Point {
     name: "again",
     title: "goes on after its first answer",
     why: "A server has no connection that ends with an answer: the next datagram is the next request.",
@@ -20,7 +20,7 @@ pub(in crate::verbs::check) static AGAIN: Point = Point {
     lesson: &CONNECTION,
 };
 
-pub(in crate::verbs::check) static EVERY_PEER: Point = Point {
+pub(crate) static EVERY_PEER: Point = Point {
     name: "every-peer",
     title: "answers every peer",
     why: "A socket that is connected to the first peer, or a program that waits for the first peer's next datagram, is deaf to all \
@@ -29,7 +29,7 @@ pub(in crate::verbs::check) static EVERY_PEER: Point = Point {
     lesson: &PEERS,
 };
 
-pub(in crate::verbs::check) static OWN_ANSWER: Point = Point {
+pub(crate) static OWN_ANSWER: Point = Point {
     name: "own-answer",
     title: "answers each peer with its own data",
     why: "Where a socket is connected to a peer after others have sent, their datagrams wait in it, too, and are answered to the \
@@ -39,7 +39,7 @@ pub(in crate::verbs::check) static OWN_ANSWER: Point = Point {
     lesson: &PEERS,
 };
 
-pub(in crate::verbs::check) static OWN_PORT: Point = Point {
+pub(crate) static OWN_PORT: Point = Point {
     name: "own-port",
     title: "answers from the port that was asked",
     why: "Connected clients, address translation and firewalls drop an answer from a port that was not asked.",
@@ -47,7 +47,7 @@ pub(in crate::verbs::check) static OWN_PORT: Point = Point {
     lesson: &SOURCE_ADDRESS,
 };
 
-pub(in crate::verbs::check) static OWN_ADDRESS: Point = Point {
+pub(crate) static OWN_ADDRESS: Point = Point {
     name: "own-address",
     title: "answers from the address that was asked",
     why: "On a host with several addresses the system chooses the source of an answer, unless it is told. Connected clients, address \
@@ -57,7 +57,7 @@ pub(in crate::verbs::check) static OWN_ADDRESS: Point = Point {
     lesson: &SOURCE_ADDRESS,
 };
 
-pub(in crate::verbs::check) static FAMILIES: Point = Point {
+pub(crate) static FAMILIES: Point = Point {
     name: "families",
     title: "answers by IPv4 and by IPv6",
     why: "A name has addresses of both families, and clients try IPv6 first.",
@@ -66,7 +66,7 @@ pub(in crate::verbs::check) static FAMILIES: Point = Point {
     lesson: &SOURCE_ADDRESS,
 };
 
-pub(in crate::verbs::check) static APART: Point = Point {
+pub(crate) static APART: Point = Point {
     name: "apart",
     title: "keeps datagrams apart that come at once",
     why: "A datagram is a unit: what one call sends, one call receives. A program that reads a stream of bytes joins datagrams.",
@@ -74,7 +74,7 @@ pub(in crate::verbs::check) static APART: Point = Point {
     lesson: &BOUNDARIES,
 };
 
-pub(in crate::verbs::check) static WHOLE: Point = Point {
+pub(crate) static WHOLE: Point = Point {
     name: "whole",
     title: "keeps long datagrams whole",
     why: "A receiving call cuts a datagram that is longer than its buffer, without an error: the rest is gone.",
@@ -82,7 +82,7 @@ pub(in crate::verbs::check) static WHOLE: Point = Point {
     lesson: &CUT_REQUESTS,
 };
 
-pub(in crate::verbs::check) static LOOP: Point = Point {
+pub(crate) static LOOP: Point = Point {
     name: "loop",
     title: "lets a loop with itself end",
     why: "The source of a datagram can be forged. One that names another server as its source sets both to answer each other, for ever \
@@ -92,7 +92,7 @@ pub(in crate::verbs::check) static LOOP: Point = Point {
     lesson: &super::LOOP,
 };
 
-pub(in crate::verbs::check) static AMPLIFICATION: Point = Point {
+pub(crate) static AMPLIFICATION: Point = Point {
     name: "amplification",
     title: "sends at most three times what it gets",
     why: "The source of a datagram can be forged, so whoever sends a little to a server can send much to somebody else. RFC 9000 allows \
@@ -102,7 +102,7 @@ pub(in crate::verbs::check) static AMPLIFICATION: Point = Point {
     lesson: &super::AMPLIFICATION,
 };
 
-pub(in crate::verbs::check) static BURST: Point = Point {
+pub(crate) static BURST: Point = Point {
     name: "burst",
     title: "survives many requests at once",
     why: "Requests come when they come. Those that do not fit in the receive buffer are lost, which is no failure; a program that ends \
@@ -112,7 +112,7 @@ pub(in crate::verbs::check) static BURST: Point = Point {
     lesson: &RELIABILITY,
 };
 
-pub(in crate::verbs::check) static LARGE: Point = Point {
+pub(crate) static LARGE: Point = Point {
     name: "large",
     title: "survives long datagrams",
     why: "Anybody can send 65,507 bytes. On Windows a buffer that is too small is an error (WSAEMSGSIZE), and an answer can be too \
@@ -121,7 +121,7 @@ pub(in crate::verbs::check) static LARGE: Point = Point {
     lesson: &CUT_REQUESTS,
 };
 
-pub(in crate::verbs::check) static REFUSAL: Point = Point {
+pub(crate) static REFUSAL: Point = Point {
     name: "refusal",
     title: "survives a peer that is gone when the answer comes",
     why: "The peer's host refuses the answer by ICMP. A connected socket, and any on Windows, reports that as an error of the next call: \
@@ -131,7 +131,7 @@ pub(in crate::verbs::check) static REFUSAL: Point = Point {
     lesson: &REFUSED,
 };
 
-pub(in crate::verbs::check) static BINARY: Point = Point {
+pub(crate) static BINARY: Point = Point {
     name: "binary",
     title: "survives bytes that are no text",
     why: "Anybody can send any bytes. A program that decodes them as UTF-8 ends with an error at the first that are none.",
@@ -139,7 +139,7 @@ pub(in crate::verbs::check) static BINARY: Point = Point {
     lesson: &NOT_TEXT,
 };
 
-pub(in crate::verbs::check) static EMPTY: Point = Point {
+pub(crate) static EMPTY: Point = Point {
     name: "empty",
     title: "survives an empty datagram",
     why: "A datagram without a payload is a datagram, and no end of anything. A program that reads sockets as it reads files takes a \
@@ -148,7 +148,7 @@ pub(in crate::verbs::check) static EMPTY: Point = Point {
     lesson: &super::EMPTY,
 };
 
-pub(in crate::verbs::check) static ESCAPES: Point = Point {
+pub(crate) static ESCAPES: Point = Point {
     name: "escapes",
     title: "prints nothing that steers a terminal",
     why: "Bytes that a stranger sends can, if they are printed as they are, change the title, the colours, the clipboard, or what seems \
@@ -157,7 +157,7 @@ pub(in crate::verbs::check) static ESCAPES: Point = Point {
     lesson: &super::ESCAPES,
 };
 
-pub(in crate::verbs::check) static ALIVE: Point = Point {
+pub(crate) static ALIVE: Point = Point {
     name: "alive",
     title: "is still there at the end",
     why: "A server runs for as long as its host does, whatever is sent to it.",

@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use udpkit::{Interfaces, Options, Transmit};
 
-use super::points;
 use super::stage::{Fate, Path, Silent, Stage, Start, names};
 use crate::args::CheckReceiverArgs;
 use crate::verbs::check::bench::Bench;
@@ -13,6 +12,7 @@ use crate::verbs::check::evidence::{escaped, large, whole};
 use crate::verbs::check::marks::{find, lines_with, mark, shows};
 use crate::verbs::check::networks::{Network, heard, networks};
 use crate::verbs::check::point::{Judged, Point, Verdict};
+use crate::verbs::check::points::receiver as points;
 use crate::verbs::check::wire::Peer;
 
 /// Datagrams of a burst.
