@@ -113,13 +113,17 @@ fn of_page(text: &str) -> Vec<String> {
     lines.map(|line| line.split(" #").next().unwrap_or(line).trim_end().to_owned()).collect()
 }
 
-/// README and the pages of docs, by their names.
+/// Pages whose blocks tests/recipes.rs runs, all of them.
+const RUN_ELSEWHERE: [&str; 5] = ["serve.md", "send.md", "broadcast.md", "replay.md", "interfaces.md"];
+
+/// README and the pages of docs whose lines are run here, by their names. The lesson is in folders of its own.
 fn pages() -> Vec<(String, String)> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the project").to_owned();
     let docs = std::fs::read_dir(top.join("docs")).expect("there are pages").map(|entry| entry.expect("a page").path());
-    let lesson = ["lesson.md", "pelajaran.md"].map(|name| top.join("docs").join(name));
-    let is_page =
-        |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md") && !lesson.contains(path);
+    let is_page = |path: &PathBuf| {
+        let is_elsewhere = RUN_ELSEWHERE.into_iter().any(|name| path.ends_with(name));
+        path.extension().is_some_and(|extension| extension == "md") && !is_elsewhere
+    };
     let mut paths: Vec<_> = docs.filter(is_page).collect();
     paths.push(top.join("README.md"));
     let read = |path: PathBuf| {
@@ -290,10 +294,12 @@ fn run_all(lines: &[String]) {
 
 #[test]
 fn what_a_shell_would_take_for_a_pattern_is_quoted() {
-    let lesson =
-        ["lesson.md", "pelajaran.md"].map(|name| Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name));
-    let lesson = lesson.map(|path| std::fs::read_to_string(path).expect("it is text"));
-    let pages = pages().into_iter().map(|(_, text)| text).chain(lesson);
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let course = std::fs::read_dir(docs.join("course")).expect("the lesson is there");
+    let course = course.map(|entry| entry.expect("it can be read").path());
+    let elsewhere = RUN_ELSEWHERE.into_iter().map(|name| docs.join(name)).chain(course);
+    let elsewhere = elsewhere.map(|path| std::fs::read_to_string(path).expect("it is text"));
+    let pages = pages().into_iter().map(|(_, text)| text).chain(elsewhere);
     let lines = pages.flat_map(|text| of_page(&text)).chain(VERBS.into_iter().chain([""]).flat_map(of_help));
     for line in lines.filter(|line| line.starts_with("udp ")) {
         // Every other part is between quotes: zsh refuses a command whose pattern matches no file.

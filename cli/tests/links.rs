@@ -100,7 +100,11 @@ fn mistake(page: &Path, target: &str) -> Option<String> {
     }
     let (file, place) = target.split_once('#').map_or((target, None), |(file, place)| (file, Some(place)));
     let folder = page.parent().expect("a page is in a folder");
-    let file = if file.is_empty() { page.to_owned() } else { plain(&folder.join(file)) };
+    let mut file = if file.is_empty() { page.to_owned() } else { plain(&folder.join(file)) };
+    // A page in HTML is one of the site, where all pages are.
+    if page.extension().is_some_and(|end| end == "html") && !root().join(&file).exists() {
+        file.set_extension("md");
+    }
     if !root().join(&file).exists() {
         return Some(format!("{}: no file {target}", page.display()));
     }
