@@ -175,14 +175,14 @@ fn they_measure_with_our_reflector() {
     let theirs = their_figures(&relayed.address, &[&all[..], &["--ber", "--ssid", "48879"]].concat());
     let truth = relayed.truth(PROBES);
     assert_they_saw(&theirs, &truth);
-    // They see no fault in what we make of it; and what they put where we have counters of ours, we do not know.
+    // They see no fault in what we make of it; and their experiments we do not know.
     let extensions = theirs["measurements"]["tlv_validation"]["by_type"].as_object().expect("by type");
     assert_eq!(extensions.len(), 9, "{theirs}");
     for (kind, seen) in extensions {
         let [unrecognized, malformed, failed] =
             ["unrecognized", "malformed", "integrity_failed"].map(|flag| number(&seen["flags"][flag]));
-        let is_experiment = ["240", "241", "242"].contains(&kind.as_str());
-        let expected = if is_experiment { number(&seen["observed"]) } else { 0 };
+        let is_of_theirs = ["240", "241", "242"].contains(&kind.as_str());
+        let expected = if is_of_theirs { number(&seen["observed"]) } else { 0 };
         assert_eq!((unrecognized, malformed, failed), (expected, 0, 0), "{kind}: {theirs}");
     }
     assert!(number(&theirs["measurements"]["follow_up"]["matched"]) > 0, "{theirs}");

@@ -22,10 +22,11 @@ const AT_ONCE: usize = 5;
 /// Probes of each, so few that with their copies they fit any receive buffer.
 const PROBES: u64 = 300;
 
-/// A reflector at any port of this host, and its address.
+/// A reflector at any port of this host, and its address. It is older than an answer takes, so that it has no life before that could matter.
 fn reflector() -> (Process, String) {
-    let mut reflector = Place::Here.udp(&["reflect", "127.0.0.1:0", "--json"]);
+    let mut reflector = Place::Here.udp(&["reflect", "127.0.0.1:0", "--json", "--status", "50ms"]);
     let address = address(&reflector.stdout_line());
+    reflector.until(|line| line.contains(r#""type":"status""#));
     (reflector, address)
 }
 

@@ -170,7 +170,7 @@ pub(crate) struct ProbeArgs {
     pub(crate) burst: u32,
     /// Bytes of payload: 172, or in turn: 64,512,1400
     ///
-    /// Or a range: 64..1400:64 is from 64 to 1400 in steps of 64. Counts are exact at any size. Probes under 120 bytes (208 with
+    /// Or a range: 64..1400:64 is from 64 to 1400 in steps of 64. Counts are exact at any size. Probes under 128 bytes (216 with
     /// a key) have no room for everything else: DSCP and ECN forward may be missing.
     ///
     /// [default: as few as measure everything]

@@ -1,5 +1,7 @@
 //! What a reflector of this project counts, in an experimental TLV of its own.
 
+use std::time::Duration;
+
 use super::bytes::{put, u64_at};
 
 /// Says that an experimental TLV is this one.
@@ -20,12 +22,12 @@ pub enum Purpose {
     Load,
 }
 
-/// What a reflector has counted in a session, the request that it answers included (TLV 240, experimental, of this project).
+/// What a reflector has counted in a session, the request that it answers included (TLV 250, experimental, of this project).
 ///
 /// A request has zeros. A reflector that does not know it copies it, marked as unrecognised, or as recognised where it has another
 /// experiment with this type ([`is_answered`](Self::is_answered)). With it, loss, duplication and reordering
-/// are known exactly in each direction. The value has 64 octets, or 72 with `load`, big-endian: `udpk`, version (1), purpose (1),
-/// reserved (2), then each count in 8.
+/// are known exactly in each direction. The value has 72 octets, or 80 with `load`, big-endian: `udpk`, version (1), purpose (1),
+/// reserved (2), then each count in 8, and the age in nanoseconds.
 ///
 /// ```
 /// use udpkit::stamp::{Counters, Purpose};
@@ -53,13 +55,16 @@ pub struct Counters {
     pub replies: u64,
     /// Arrivals that got no reply, since there were too many.
     pub unanswered: u64,
+    /// How long the reflector has forgotten nothing that may be of this session: since it began, or since it last heard of a session that
+    /// it has forgotten. What was sent before may have arrived and be counted nowhere. 584 years at most.
+    pub age: Duration,
     /// Requests that were there for the load alone; `None` leaves the field out.
     pub load: Option<u64>,
 }
 
 impl Counters {
-    pub(super) const LEN: usize = 64;
-    pub(super) const LEN_WITH_LOAD: usize = 72;
+    pub(super) const LEN: usize = 72;
+    pub(super) const LEN_WITH_LOAD: usize = 80;
 
     /// What a request has.
     #[must_use]
@@ -89,7 +94,8 @@ impl Counters {
             too_old: count(4),
             replies: count(5),
             unanswered: count(6),
-            load: (value.len() == Self::LEN_WITH_LOAD).then(|| count(7)),
+            age: Duration::from_nanos(count(7)),
+            load: (value.len() == Self::LEN_WITH_LOAD).then(|| count(8)),
         })
     }
 
@@ -126,6 +132,7 @@ impl Counters {
             self.too_old,
             self.replies,
             self.unanswered,
+            u64::try_from(self.age.as_nanos()).unwrap_or(u64::MAX),
             self.load.unwrap_or_default(),
         ];
         for (place, count) in value[8..].chunks_exact_mut(8).zip(counts) {

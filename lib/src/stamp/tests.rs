@@ -355,25 +355,26 @@ fn counters() -> Counters {
         too_old: 1,
         replies: 11,
         unanswered: 1,
+        age: Duration::from_secs(3),
         load: Some(5),
     }
 }
 
 const COUNTED: &str = "0102030405060708 000000000000000c 000000000000000a 0000000000000003 0000000000000001 000000000000000b \
-                       0000000000000001";
+                       0000000000000001 00000000b2d05e00";
 
 #[test]
 fn the_counters_of_a_session_are_filled_in() {
     let facts = facts().counters(counters());
-    let told = format!("00 f0 0040 7564706b 01 01 0000 {COUNTED}");
-    check("80 f0 0040 7564706b 01 01 ffff ff*56", &facts, &told);
-    let told = format!("00 f0 0048 7564706b 01 00 0000 {COUNTED} 0000000000000005");
-    check("80 f0 0048 7564706b 01 00 0000 00*64", &facts, &told);
+    let told = format!("00 fa 0048 7564706b 01 01 0000 {COUNTED}");
+    check("80 fa 0048 7564706b 01 01 ffff ff*64", &facts, &told);
+    let told = format!("00 fa 0050 7564706b 01 00 0000 {COUNTED} 0000000000000005");
+    check("80 fa 0050 7564706b 01 00 0000 00*72", &facts, &told);
     let read = Counters::read(&bytes(&told)[4..]).unwrap();
     assert_eq!(read, Counters { purpose: Purpose::Probe, ..counters() });
     let mut written = vec![1; 3];
     assert_eq!(*read.write(&mut written), bytes(&told)[4..]);
-    assert_eq!(Counters::request(Purpose::Closing).write(&mut written), bytes("7564706b 01 01 0000 00*56"));
+    assert_eq!(Counters::request(Purpose::Closing).write(&mut written), bytes("7564706b 01 01 0000 00*64"));
 }
 
 #[test]
@@ -381,19 +382,19 @@ fn counters_that_are_not_ours_or_cannot_be_filled_in_are_not_known() {
     let (stateless, facts) = (facts(), facts().counters(counters()));
     for other in [
         // Another experiment, another version, another purpose.
-        "80 f0 0040 7564706c 01 01 0000 00*56",
-        "80 f0 0040 7564706b 02 01 0000 00*56",
-        "80 f0 0040 7564706b 01 03 0000 00*56",
-        "80 f0 0004 7564706c",
-        "80 f0 0004 7564706b",
+        "80 fa 0048 7564706c 01 01 0000 00*64",
+        "80 fa 0048 7564706b 02 01 0000 00*64",
+        "80 fa 0048 7564706b 01 03 0000 00*64",
+        "80 fa 0004 7564706c",
+        "80 fa 0004 7564706b",
+        "80 fa 0000",
         "80 f0 0000",
-        "80 f1 0000",
     ] {
         check(other, &facts, other);
         assert_eq!(Counters::read(&bytes(other)[4..]), None);
     }
-    check("80 f0 0041 7564706b 01 01 0000 00*57", &facts, "40 f0 0041 7564706b 01 01 0000 00*57");
-    let without_session = "80 f0 0040 7564706b 01 01 0000 00*56";
+    check("80 fa 0049 7564706b 01 01 0000 00*65", &facts, "40 fa 0049 7564706b 01 01 0000 00*65");
+    let without_session = "80 fa 0048 7564706b 01 01 0000 00*64";
     check(without_session, &stateless, without_session);
 }
 

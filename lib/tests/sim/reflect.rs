@@ -44,12 +44,12 @@ fn tlv(kind: u8, value: &[u8]) -> Vec<u8> {
 /// Asks for the counters of a session, those of load included.
 fn asking(sequence: u32, ssid: u16, purpose: Purpose) -> Vec<u8> {
     let counters = Counters { load: Some(0), ..Counters::request(purpose) };
-    request(sequence, ssid, &tlv(240, counters.write(&mut Vec::new())))
+    request(sequence, ssid, &tlv(stamp::COUNTERS, counters.write(&mut Vec::new())))
 }
 
 /// The counters in a reply to who asked for them.
 fn counters(reply: &[u8]) -> Counters {
-    assert_eq!(reply[BASE..BASE + 2], [0, 240], "they were recognised");
+    assert_eq!(reply[BASE..BASE + 2], [0, stamp::COUNTERS], "they were recognised");
     Counters::read(&reply[BASE + 4..]).unwrap()
 }
 
@@ -658,7 +658,7 @@ proptest! {
         }
         // Behind a base packet of either kind, where it was recognised.
         let values = |reply: &'_ [u8]| {
-            [BASE, 112].map(|base| reply.get(base..base + 76)?.strip_prefix(&[0, 240, 0, 72]).map(<[u8]>::to_vec))
+            [BASE, 112].map(|base| reply.get(base..base + 84)?.strip_prefix(&[0, stamp::COUNTERS, 0, 80]).map(<[u8]>::to_vec))
         };
         let values = desk.mail.sent.iter().flat_map(|(_, reply)| values(reply));
         for all in values.flatten().filter_map(|value| Counters::read(&value)) {

@@ -178,7 +178,7 @@ pub(super) mod tests {
 
     /// The summary of a run against our own reflector.
     pub(in crate::verbs::measure) fn exact() -> Value {
-        json!({"v": 1, "type": "summary", "verb": "measure", "target": "192.0.2.1:862", "reflector": "udpkit",
+        json!({"v": 1, "type": "summary", "verb": "measure", "target": "192.0.2.1:862", "reflector": "counting",
             "sent": 1000, "wait_ns": 2_000_000_000_u64,
             "round_trip": {"lost": 100, "late": 2, "answered": 900, "duplicates": 9, "rtt": {"count": 900, "min_ns": 1_000_000,
                 "p50_ns": 2_000_000, "p90_ns": 3_000_000, "p99_ns": 5_000_000, "p999_ns": 9_000_000, "max_ns": 9_500_000,

@@ -36,6 +36,7 @@ pub(super) fn summary(name: &str, options: &MeasureOptions, report: &Report<Meas
         "impossible_times": own.impossible_times,
         "unanswered": own.unanswered,
         "restarts": own.restarts,
+        "began_late": own.began_late,
         "wrong_counters": own.wrong_counters,
         "clock": clock(&own.clock),
         "received": report.received.datagrams,

@@ -136,6 +136,12 @@ fn reflector(own: &MeasureFigures) -> Vec<String> {
     if own.restarts > 0 {
         lines.push("the reflector started again, or forgot the session: what it had counted is lost".to_owned());
     }
+    if own.began_late > 0 && own.restarts == 0 {
+        lines.push(
+            "the reflector began to count after the first probe was sent: what it took before, if anything, is not known"
+                .to_owned(),
+        );
+    }
     if own.wrong_counters > 0 {
         lines.push("the reflector's counts contradict what was sent and came back: they are not used".to_owned());
     }

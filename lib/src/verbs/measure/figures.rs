@@ -38,6 +38,9 @@ pub struct MeasureFigures {
     pub unanswered: Option<u64>,
     /// Times at which the reflector lost its memory of a session: it was started again, or had too many.
     pub restarts: u64,
+    /// Flows for which the reflector may have begun to count after the first probe was sent: it was started then, or had too many
+    /// sessions. What came before is not known.
+    pub began_late: u64,
     /// Flows of which the reflector counted what cannot be, so that it is not used: it is wrong, or others sent probes in our name.
     pub wrong_counters: u64,
     /// Losses in a row (RFC 3357), of round trips, in the order in which the probes of each flow were sent.
@@ -77,6 +80,7 @@ debug_counters! { MeasureFigures {
     replies,
     unanswered,
     restarts,
+    began_late,
     wrong_counters,
     loss_runs,
     rtt,
@@ -106,6 +110,7 @@ impl Default for MeasureFigures {
             replies: 0,
             unanswered: None,
             restarts: 0,
+            began_late: 0,
             wrong_counters: 0,
             loss_runs: LossRuns::default(),
             rtt: times.clone(),
@@ -138,6 +143,7 @@ impl Figures for MeasureFigures {
             (&mut self.duplicates, other.duplicates),
             (&mut self.replies, other.replies),
             (&mut self.restarts, other.restarts),
+            (&mut self.began_late, other.began_late),
             (&mut self.wrong_counters, other.wrong_counters),
             (&mut self.without_send_time, other.without_send_time),
             (&mut self.impossible_times, other.impossible_times),

@@ -18,6 +18,8 @@ const JUMP: u64 = 1_000_000;
 /// Probes whose time is remembered after they are answered or lost, at least: no reply is believed that does not name it.
 const REMEMBERED: u64 = 65_536;
 
+/// The part of a time by which two monotonic clocks may measure it differently: both may be slewed by 500 ppm.
+const CLOCKS_DIFFER: u32 = 1000;
 /// Sessions that the reflector forgot whose replies are still recognised.
 const EPOCHS: usize = 16;
 
@@ -45,12 +47,16 @@ pub(super) struct Flow {
     pub(super) replies: Arrivals,
     reverse_order: Reordering,
     pub(super) forward_order: ForwardOrder,
+    /// When the first probe was due, from the start.
+    first_due: Option<Duration>,
     /// T2 of the first reply to a probe.
     first_received: Option<Timestamp>,
     /// In the order in which its probes were sent.
     pub(super) loss_runs: LossRuns,
     /// What the reflector counted last.
     pub(super) counters: Option<Counters>,
+    /// Whether the reflector has counted since before the first probe was sent, so that it forgot none of them.
+    pub(super) knows_all: bool,
     /// The number that its next reply had then.
     pub(super) counted_to: u64,
     pub(super) evidence: Evidence,
@@ -163,9 +169,11 @@ impl Flow {
             replies: Arrivals::with_window(window),
             reverse_order: Reordering::default(),
             forward_order: ForwardOrder::with_window(window),
+            first_due: None,
             first_received: None,
             loss_runs: LossRuns::default(),
             counters: None,
+            knows_all: false,
             counted_to: 0,
             evidence: Evidence::default(),
             uncounted: Replies::default(),
@@ -189,6 +197,7 @@ impl Flow {
         } else {
             self.times[place] = time.bits();
         }
+        self.first_due.get_or_insert(probe.due);
         self.waiting.push_back(probe);
         self.next += 1;
         self.pushed += 1;
@@ -283,6 +292,9 @@ impl Flow {
             self.restart();
             self.meanwhile.restart([self.sent, new.replies]);
         }
+        // The reply was made before it arrived. By then the reflector knew all that came for the time that it says.
+        let since_first = incoming.at.saturating_sub(self.first_due.unwrap_or_default());
+        self.knows_all |= new.age.saturating_sub(new.age / CLOCKS_DIFFER) > since_first;
         // Replies overtake each other. Without an arrival there can only be fewer of them, since some failed.
         let age = |counters: &Counters| (counters.arrivals, Reverse(counters.replies), counters.load);
         if self.counters.is_none_or(|old| age(&old) <= age(&new)) {
@@ -311,6 +323,7 @@ impl Flow {
     /// The reflector counts anew.
     fn restart(&mut self) {
         self.restarts += 1;
+        self.knows_all = false;
         let counters = self.counters.take().unwrap_or_default();
         let past = &mut self.past;
         past.epochs.push_back(counters.epoch);

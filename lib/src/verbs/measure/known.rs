@@ -20,8 +20,8 @@ impl Flow {
         }
     }
 
-    /// Forward and reverse; nothing where replies say nothing of directions. The reflector may have lost its memory where another flow
-    /// shows that.
+    /// Forward and reverse; nothing where replies say nothing of directions. The reflector may have lost its memory where this flow or
+    /// another one shows that.
     pub(super) fn directions(&self, has_restarted: bool) -> Option<[OneWayCounts; 2]> {
         match self.reflector() {
             ReflectorKind::Echo => None,
@@ -121,7 +121,7 @@ impl Flow {
 
     /// Whether the reflector counted what cannot be.
     pub(super) fn has_wrong_counters(&self) -> bool {
-        let has_restarted = self.restarts() > 0;
+        let has_restarted = self.may_be_forgotten();
         let is_contradicted = self.counters.is_some_and(|counters| self.is_contradicted(&counters, has_restarted));
         self.evidence.has_impossible_counters || is_contradicted
     }
@@ -153,6 +153,16 @@ impl Flow {
     /// The first that arrives is in order, whichever it is.
     fn any_reordered(&self) -> Bounds {
         Bounds::new(0, self.sent.saturating_sub(1))
+    }
+
+    /// Whether the reflector lost its memory of this flow, or may have before anything was heard of it.
+    pub(super) fn may_be_forgotten(&self) -> bool {
+        self.restarts() > 0 || self.began_late()
+    }
+
+    /// Whether what came before the reflector began to count this flow may be counted nowhere.
+    pub(super) fn began_late(&self) -> bool {
+        self.counters.is_some() && !self.knows_all
     }
 
     /// How often the reflector began anew.
@@ -237,7 +247,8 @@ mod tests {
 
     fn honest(number: u32) -> Counters {
         let count = u64::from(number) + 1;
-        Counters { epoch: 7, arrivals: count, distinct: count, replies: count, ..Counters::default() }
+        let age = Duration::from_secs(1);
+        Counters { epoch: 7, arrivals: count, distinct: count, replies: count, age, ..Counters::default() }
     }
 
     #[test]
@@ -254,13 +265,13 @@ mod tests {
             |it| Counters { reordered: u64::MAX, ..it },
             |it| Counters { replies: u64::MAX, ..it },
             // It answered ten different ones.
-            |it| Counters { arrivals: 1, distinct: 0, replies: 0, epoch: it.epoch, ..Counters::default() },
+            |it| Counters { arrivals: 1, distinct: 0, replies: 0, epoch: it.epoch, age: it.age, ..Counters::default() },
             |it| Counters { replies: 0, ..it },
         ];
         for (place, lie) in lies.into_iter().enumerate() {
             let flow = answered(|number| lie(honest(number)));
             assert!(flow.has_wrong_counters(), "{place}");
-            let [forward, reverse] = flow.directions(flow.restarts() > 0).unwrap();
+            let [forward, reverse] = flow.directions(flow.may_be_forgotten()).unwrap();
             assert!(forward.lost.contains(0) && forward.duplicates.contains(0), "{place}: {forward:?}");
             assert!(reverse.lost.contains(0) && reverse.sent.contains(10), "{place}: {reverse:?}");
         }
@@ -274,7 +285,7 @@ mod tests {
             replies: most,
             ..Counters::default()
         });
-        let [forward, _] = restless.directions(restless.restarts() > 0).unwrap();
+        let [forward, _] = restless.directions(restless.may_be_forgotten()).unwrap();
         assert!(forward.lost.contains(0), "{forward:?}");
     }
 }

@@ -121,6 +121,8 @@ mod tests {
         arrivals: Arrivals,
         replies: u64,
         epoch: u64,
+        /// A wait after the start of it all.
+        began: Duration,
     }
 
     impl Path {
@@ -156,7 +158,7 @@ mod tests {
             for ((at, number, copy), sent) in to_reflector {
                 if self.restart.is_some_and(|restart| restart <= at) {
                     self.restart = None;
-                    reflector = Reflector { epoch: 2, ..Reflector::default() };
+                    reflector = Reflector { epoch: 2, began: at + WAIT, ..Reflector::default() };
                 }
                 let _ = reflector.arrivals.add(number);
                 reflector.replies += 1;
@@ -167,6 +169,7 @@ mod tests {
                     reordered: reflector.arrivals.reordered(),
                     too_old: reflector.arrivals.too_old(),
                     replies: reflector.replies,
+                    age: at + WAIT - reflector.began,
                     ..Counters::request(Purpose::Probe)
                 };
                 let crossed = self.cross(1, at);
@@ -219,7 +222,7 @@ mod tests {
                     flow.waiting.pop_front();
                     flow.first += 1;
                 }
-                let [forward, reverse] = flow.directions(flow.restarts() > 0).unwrap().map(|counts| counts.lost);
+                let [forward, reverse] = flow.directions(flow.may_be_forgotten()).unwrap().map(|counts| counts.lost);
                 let truth = |direction: usize| lost[direction].iter().filter(|sent| **sent + WAIT < at).count() as u64;
                 assert!(forward.contains(truth(0)), "forward {forward} at {at:?}: {}", truth(0));
                 assert!(reverse.low <= truth(1), "reverse {reverse} at {at:?}: {}", truth(1));

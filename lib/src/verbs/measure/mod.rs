@@ -439,6 +439,7 @@ impl Engine for Measure {
                 *figures.unanswered.get_or_insert(0) += counters.unanswered;
             }
             figures.restarts += flow.restarts();
+            figures.began_late += u64::from(flow.began_late());
             figures.wrong_counters += u64::from(flow.has_wrong_counters());
             figures.waiting += flow.waiting.iter().filter(|probe| matches!(probe.state, State::Waiting)).count() as u64;
             figures.loss_runs.merge(&flow.loss_runs);
@@ -481,7 +482,7 @@ mod tests {
             reply.write(None, &mut packet);
             let mut tlvs = TlvWriter::after(&mut packet);
             tlvs.push(COUNTERS, counters.write(&mut Vec::new()));
-            // As stamp-suite marks it, for which the type is the pattern of padding: known, and of the reflector.
+            // As a reflector marks it for which the type is another experiment's: known, and of the reflector.
             packet[44] = 0x10;
             let meta = Meta::new(target);
             engine.read(&Datagram { payload: &packet, wire_len: packet.len(), meta: &meta }).unwrap().1

@@ -13,7 +13,7 @@ use crate::stamp::{AUTHENTICATED_LEN, BASE_LEN, Key, TimestampFormat};
 /// Octets before the value of an extension.
 pub(super) const HEADER: usize = 4;
 /// What the counters take.
-pub(super) const COUNTERS_LEN: usize = HEADER + 64;
+pub(super) const COUNTERS_LEN: usize = HEADER + 72;
 /// What the class of service takes.
 pub(super) const CLASS_LEN: usize = HEADER + 4;
 /// What the digest of the extensions takes.

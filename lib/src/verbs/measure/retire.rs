@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::figures::{MeasureFigures, OneWayCounts};
-use super::flow::lost_at;
+use super::flow::{Flow, lost_at};
 use super::probe::{Answer, Probe, State};
 use super::{Measure, MeasureOptions};
 use crate::engine::Outbox;
@@ -36,7 +36,7 @@ impl Measure {
     /// What is known of each direction, all flows together; nothing where one of them knows nothing.
     pub(super) fn directions(&self) -> Option<[OneWayCounts; 2]> {
         // A reflector that forgot one flow may have forgotten them all, and not all of them need to show it.
-        let has_restarted = self.flows.iter().any(|flow| flow.restarts() > 0);
+        let has_restarted = self.flows.iter().any(Flow::may_be_forgotten);
         let of_flows = self.flows.iter().map(|flow| flow.directions(has_restarted));
         of_flows.reduce(|sum, flow| {
             let ([forward, reverse], [more_forward, more_reverse]) = (sum?, flow?);

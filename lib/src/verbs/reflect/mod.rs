@@ -186,10 +186,11 @@ impl Reflect {
             session.next_sequence = sequence.wrapping_add(1);
             session.replies += 1;
         }
-        let (counters, previous) = (session.counters(), session.last_sent);
-        let facts = self.facts(via, datagram.meta, received).sequence(sequence).counters(counters).previous(previous);
         // T3 is read last: whatever holds a reply up before it is residence, and is seen as such.
-        let facts = facts.sent(out.clock().utc);
+        let clock = out.clock();
+        let (counters, previous) = (session.counters(clock.monotonic), session.last_sent);
+        let facts = self.facts(via, datagram.meta, received).sequence(sequence).counters(counters).previous(previous);
+        let facts = facts.sent(clock.utc);
         let traffic_class = stamp::answer(&question.request, &question.tlvs, &facts, &mut self.scratch);
         out.send(via, &Transmit { traffic_class, ..transmit }, &self.scratch);
         self.sent.push(via, SentReply { session: name, sequence, is_closing });
@@ -272,6 +273,7 @@ impl Engine for Reflect {
 
     fn tick(&mut self, now: Instant, _out: &mut impl Outbox) {
         self.ending.tick(now);
+        self.sessions.begin(now);
         self.sessions.expire(now);
     }
 

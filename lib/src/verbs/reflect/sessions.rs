@@ -68,6 +68,8 @@ pub(super) struct Session {
     window: Window,
     /// At random: a sender sees by it that its counters began anew.
     epoch: u64,
+    /// Since when nothing was forgotten that may have been of it.
+    known_since: Instant,
     /// The number of the next reply.
     pub(super) next_sequence: u32,
     /// Replies sent; those that failed are not among them.
@@ -113,16 +115,16 @@ impl Session {
         }
     }
 
-    /// What was counted so far.
-    pub(super) fn counters(&self) -> Counters {
+    /// What was counted up to now.
+    pub(super) fn counters(&self, now: Instant) -> Counters {
         let [arrivals, distinct, reordered, too_old] = match &self.window {
             Window::Empty => [0; 4],
             Window::One(_) => [1, 1, 0, 0],
             Window::Many(all) => [all.arrivals(), all.distinct(), all.reordered(), all.too_old()],
         };
         let Self { epoch, replies, unanswered, load, .. } = *self;
-        let purpose = Purpose::default();
-        Counters { purpose, epoch, arrivals, distinct, reordered, too_old, replies, unanswered, load: Some(load) }
+        let (purpose, age) = (Purpose::default(), now.saturating_duration_since(self.known_since));
+        Counters { purpose, epoch, arrivals, distinct, reordered, too_old, replies, unanswered, age, load: Some(load) }
     }
 }
 
@@ -140,6 +142,10 @@ pub(super) struct Turnover {
 pub(super) struct Sessions {
     most: usize,
     idle: Duration,
+    /// When the table began: nobody knows what came before.
+    began: Option<Instant>,
+    /// When something came last of a session that was forgotten since: of one that is not authenticated, and of one that is.
+    forgotten: [Option<Instant>; 2],
     /// Makes epochs that nobody can guess.
     random: RandomState,
     index: HashMap<Key, u32>,
@@ -161,6 +167,8 @@ impl Sessions {
         Self {
             most: most.max(1),
             idle,
+            began: None,
+            forgotten: [None; 2],
             random: RandomState::new(),
             index: HashMap::new(),
             rows: Vec::new(),
@@ -170,6 +178,11 @@ impl Sessions {
             window_bytes: [0; Kind::ALL.len()],
             turnover: Turnover::default(),
         }
+    }
+
+    /// Nothing that came before the first call is known.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.began.get_or_insert(now);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -279,6 +292,8 @@ impl Sessions {
     fn insert(&mut self, key: Key, now: Instant) -> Name {
         let number = self.turnover.ever;
         self.turnover.ever += 1;
+        let began = *self.began.get_or_insert(now);
+        let forgotten = self.forgotten[usize::from(key.is_authenticated)];
         let session = Session {
             key,
             number,
@@ -286,6 +301,7 @@ impl Sessions {
             window: Window::Empty,
             // Zero is what a sender sends.
             epoch: self.random.hash_one(number).max(1),
+            known_since: forgotten.map_or(began, |forgotten| forgotten.max(began)),
             next_sequence: 0,
             replies: 0,
             unanswered: 0,
@@ -318,6 +334,8 @@ impl Sessions {
 
     fn remove(&mut self, row: u32) {
         let Some(session) = self.rows[row as usize].take() else { return };
+        let forgotten = &mut self.forgotten[usize::from(session.key.is_authenticated)];
+        *forgotten = (*forgotten).max(Some(session.heard));
         let kind = session.kind() as usize;
         self.counts[kind] -= 1;
         self.window_bytes[kind] -= session.window_bytes();
@@ -414,8 +432,33 @@ mod tests {
         assert_eq!((sessions.len(), sessions.turnover.expired), (1, 1));
         let again = hear(&mut sessions, key(0, false), start + IDLE, 1).unwrap();
         assert!(sessions.get_mut(first).is_none());
-        let again = sessions.get_mut(again).unwrap();
-        assert!(again.epoch != epoch && (again.counters().arrivals, again.counters().distinct) == (1, 1));
+        let counters = sessions.get_mut(again).unwrap().counters(start + IDLE * 2);
+        assert!(counters.epoch != epoch && (counters.arrivals, counters.distinct) == (1, 1));
+        // What was forgotten came at the start, and what came after it is known.
+        assert_eq!(counters.age, IDLE * 2);
+    }
+
+    #[test]
+    fn a_session_is_as_old_as_the_table_unless_one_that_may_have_been_it_was_forgotten_since() {
+        let start = crate::clock::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let age = |sessions: &mut Sessions, key, now| {
+            let name = hear(sessions, key, now, 1).unwrap();
+            sessions.get_mut(name).unwrap().counters(now).age.as_secs()
+        };
+        let mut sessions = Sessions::new(2, IDLE);
+        sessions.begin(start);
+        sessions.begin(at(1));
+        assert_eq!(age(&mut sessions, key(0, false), at(7)), 7);
+        assert_eq!(age(&mut sessions, key(1, true), at(8)), 8);
+        // That of 7 s goes, and is no authenticated one.
+        assert_eq!(age(&mut sessions, key(2, true), at(9)), 9);
+        assert_eq!(age(&mut sessions, key(3, true), at(10)), 10 - 8);
+        assert_eq!(age(&mut sessions, key(2, true), at(11)), 11);
+        let mut sessions = Sessions::new(1, IDLE);
+        sessions.begin(start);
+        hear(&mut sessions, key(0, false), at(7), 1).unwrap();
+        assert_eq!(age(&mut sessions, key(1, false), at(9)), 9 - 7);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod tap;
 use std::time::Duration;
 
 use fastrand::Rng;
-use udpkit::impairment::Matching;
+use udpkit::impairment::{Blackout, Matching};
 use udpkit::sim::HostClock;
 use udpkit::verbs::{OneWayCounts, Pace, ReflectorKind};
 use udpkit::{Bounds, Reason};
@@ -147,6 +147,33 @@ fn forged(random: &mut Rng) -> Vec<u8> {
         }
     }
     payload
+}
+
+#[test]
+fn a_reflector_that_forgot_before_anything_was_heard_of_it_makes_no_count_exact() {
+    let mut scenario = Scenario::new(7);
+    scenario.reverse = scenario.reverse.blackout(Blackout::once(Duration::ZERO, ms(500)));
+    scenario.restarts = vec![ms(300)];
+    let ran = scenario.run();
+    let (own, truth) = (&ran.report.own, ran.truth(&scenario.options));
+    let [forward, reverse] = [&own.forward, &own.reverse].map(|way| way.counts.unwrap());
+    assert!(truth.has_hidden_restart && truth.forward.lost == 0 && truth.reverse.lost > 30, "{truth:?}");
+    assert!(truth.forward.is_within(&forward) && truth.reverse.is_within(&reverse), "{forward:?} {reverse:?}");
+    assert_eq!((own.restarts, own.began_late), (0, 1));
+}
+
+#[test]
+fn a_reflector_that_began_when_we_did_may_have_had_a_life_before_and_an_older_one_had_none() {
+    for (older, expected) in [(ms(0), 1), (ms(5), 1), (ms(6), 0)] {
+        let mut scenario = Scenario::new(8);
+        scenario.far_is_older = older;
+        let own = scenario.run().report.own;
+        assert_eq!(
+            (own.began_late, own.forward.counts.unwrap().duplicates.is_exact()),
+            (expected, expected == 0),
+            "{older:?}"
+        );
+    }
 }
 
 #[test]

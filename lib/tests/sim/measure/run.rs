@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use fastrand::Rng;
 use udpkit::impairment::ImpairmentOptions;
@@ -15,7 +15,7 @@ use udpkit::stamp::Key;
 use udpkit::verbs::{
     Measure, MeasureFigures, MeasureOptions, OneWayCounts, Reflect, ReflectKeys, ReflectOptions, Serve, ServeOptions,
 };
-use udpkit::{Answer, Bounds, Conduct, Engine, Next, RateLimit, Report, SocketId, Transmit};
+use udpkit::{Answer, Bounds, Conduct, Engine, Event, Moment, Next, Outbox, RateLimit, Report, SocketId, Transmit};
 
 use super::foreign::{Foreign, Kind};
 use super::tap::{Again, Heard, Said, Tap};
@@ -48,6 +48,8 @@ pub(super) struct Scenario {
     /// Our clock, and the reflector's.
     pub(super) clocks: [HostClock; 2],
     pub(super) is_far_clock_set: bool,
+    /// How long before us the reflector began.
+    pub(super) far_is_older: Duration,
     /// When the reflector loses its memory.
     pub(super) restarts: Vec<Duration>,
     /// From when to when the reflector is stopped.
@@ -58,6 +60,19 @@ pub(super) struct Scenario {
     pub(super) failing: [f64; 2],
     /// What somebody sends us in the reflector's name, and when.
     pub(super) forged: Vec<(Duration, Vec<u8>)>,
+}
+
+/// Hears nothing of what an engine says, at a moment.
+struct Nobody(Instant);
+
+impl Outbox for Nobody {
+    fn send(&mut self, _: SocketId, _: &Transmit, _: &[u8]) {}
+
+    fn clock(&self) -> Moment {
+        Moment::new(self.0, SystemTime::UNIX_EPOCH)
+    }
+
+    fn emit(&mut self, _: Event<'_>) {}
 }
 
 /// Each of these milliseconds.
@@ -78,6 +93,7 @@ impl Scenario {
             reverse: delayed(5),
             clocks: [HostClock::default(), HostClock::default()],
             is_far_clock_set: false,
+            far_is_older: Duration::from_secs(1),
             restarts: Vec::new(),
             stopped: None,
             we_are_stopped: None,
@@ -121,6 +137,7 @@ impl Scenario {
         let own = self.own();
         let mut measure = Tap::new(Measure::new(self.options.clone().own(own.clone())).unwrap());
         let mut far = Tap::new(reflector());
+        far.engine.tick(start - self.far_is_older, &mut Nobody(start));
         for at in &self.restarts {
             let reflector = Rc::clone(&reflector);
             let again: Again<E> = Box::new(move || reflector());
