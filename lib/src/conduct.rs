@@ -234,7 +234,7 @@ impl Guard {
     /// It is below the request's, so that what two responders send to and fro dies out as what routers forward does,
     /// whatever it holds and whatever ports it uses. An ordinary client starts at 64 or more, and is answered from up to
     /// 31 hops away.
-    fn hop_limit(&self, meta: &Meta) -> Result<Option<u8>, Reason> {
+    pub(crate) fn hop_limit(&self, meta: &Meta) -> Result<Option<u8>, Reason> {
         // A broadcast or multicast starts with few hops by design, and no answer is ever one, so it cannot be a loop.
         let repeatable = !matches!(meta.delivery, Delivery::Broadcast | Delivery::Multicast);
         match meta.hop_limit {

@@ -17,7 +17,7 @@ use crate::words::units;
 const PORT: &str = "862";
 
 /// What the help shows first, and all that `-h` shows.
-pub(super) const MOST_USED: &[&str] = &["key_file", "keys", "max_rate", "twamp_light", "count", "json", "verbose"];
+pub(super) const MOST_USED: &[&str] = &["key_file", "keys", "rate_limit", "max_rate", "count", "json", "verbose"];
 
 /// The examples of the help; `-h` shows the first three.
 pub(super) const EXAMPLES: &[Example] = &[
@@ -46,10 +46,15 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 /// says when the request came and when the reply left. Each session has numbers and counters of its own, so that the sender can tell in
 /// which direction something was lost, doubled or reordered.
 ///
+/// One network (/24, /56) gets 1,000 replies a second at most, unless --rate-limit says otherwise; loopback is exempt. What is over the
+/// limit is counted and left unanswered, which 'udp measure' reports.
+///
 /// With keys, only requests made with one are answered (HMAC-SHA-256). A key is all that a file holds but the line end; after
 /// 'hex:', in hexadecimal. Its file must not be readable by others.
 #[derive(Debug, ArgGroup)]
-#[command(mut_arg("ttl", |ttl| ttl.help("Time to live (hop limit) of replies; at most 63 unless --no-loop-guard")))]
+#[command(mut_arg("ttl", |ttl| ttl.help("Time to live (hop limit) of replies [default: 255]")
+    .long_help("Time to live (hop limit) of replies [default: 255, RFC 5357 section 4.2]\n\nA request that may be a reply itself is answered with 63 at most, and \
+    fewer than it had left, unless --no-loop-guard")))]
 #[command(mut_arg("dscp", |dscp| dscp.help("DSCP of replies to those who ask for none: 0 to 63, or a name such as EF")))]
 #[command(mut_arg("duration", |duration| duration.help("Stop after this time")))]
 #[command(mut_arg("count", |count| count.help("Stop after N replies")))]

@@ -115,6 +115,13 @@ impl Request {
         (packet.len() >= AUTHENTICATED_LEN).then(|| u16_at(packet, AUTHENTICATED.ssid))
     }
 
+    /// Whether a packet that was taken for a request may be a reply. A request has zeros from its SSID on, where a reply has T2 and the
+    /// request's fields; some senders of TWAMP Light have padding there.
+    pub(crate) fn may_be_reply(packet: &[u8], is_authenticated: bool) -> bool {
+        let (layout, end) = if is_authenticated { (&AUTHENTICATED, DIGEST_AT) } else { (&PLAIN, BASE_LEN) };
+        packet[..end.min(packet.len())].iter().skip(layout.received).any(|octet| *octet != 0)
+    }
+
     fn of(layout: &Layout, packet: &[u8], ssid: u16) -> Self {
         let (sequence, sent, error) = layout.head(packet);
         Self { sequence, sent, error, ssid }

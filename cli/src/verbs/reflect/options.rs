@@ -14,6 +14,7 @@ pub(super) fn engine(args: &ReflectArgs, keys: ReflectKeys) -> ReflectOptions {
     ReflectOptions::new(Vec::new())
         .interfaces(args.common.interfaces.clone())
         .conduct(guards::conduct(&args.guards, args.sending.ttl))
+        .hop_limit(args.sending.ttl.unwrap_or(255))
         .keys(keys)
         .twamp_light(args.twamp_light)
         .most_sessions(args.max_sessions as usize)
@@ -32,8 +33,7 @@ pub(super) fn engine(args: &ReflectArgs, keys: ReflectKeys) -> ReflectOptions {
 pub(super) fn socket_options(args: &ReflectArgs, options: &ReflectOptions) -> Options {
     let guarded = options.socket_options();
     let sending = sockets::sending_options(&args.sending, &args.common);
-    let hop_limit = guarded.hop_limit.or(args.sending.ttl);
-    guarded.hop_limit(hop_limit).traffic_class(sending.traffic_class).receive_buffer(sending.receive_buffer)
+    guarded.traffic_class(sending.traffic_class).receive_buffer(sending.receive_buffer)
 }
 
 /// What the printer must know: strangers decide how much there is to print.

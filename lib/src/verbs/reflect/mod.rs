@@ -117,7 +117,7 @@ impl Reflect {
         }
     }
 
-    /// How a request is answered, whatever it holds.
+    /// Where the reply to a request goes, whatever it holds.
     fn admit(&self, via: SocketId, datagram: &Datagram<'_>) -> Result<Transmit, Reason> {
         let meta = datagram.meta;
         if !self.gate.admits(meta) {
@@ -129,8 +129,19 @@ impl Reflect {
         if datagram.is_truncated() {
             return Err(Reason::Truncated);
         }
-        let hop_limit = self.guard.request(meta, datagram.payload, None)?;
-        Ok(Transmit { hop_limit, ..self.guard.reply(meta) })
+        self.guard.source(meta)?;
+        Ok(self.guard.reply(meta))
+    }
+
+    /// The hop limit of the reply; `None` is the socket's. What may be a reply itself gets fewer hops than it had left, so that two
+    /// reflectors, or a reflector and an echo server, do not answer each other for ever.
+    fn hop_limit(&self, datagram: &Datagram<'_>, is_authenticated: bool) -> Result<Option<u8>, Reason> {
+        let conduct = self.options.conduct;
+        if !conduct.break_loops || !Request::may_be_reply(datagram.payload, is_authenticated) {
+            return Ok(None);
+        }
+        let hop_limit = self.guard.hop_limit(datagram.meta)?.unwrap_or(conduct.hop_limit);
+        Ok(Some(hop_limit.min(self.options.hop_limit)))
     }
 
     /// Counts a request in its session, and answers it.
@@ -145,6 +156,8 @@ impl Reflect {
         let keys = Arc::clone(&self.keys);
         let question = Question::read(datagram.payload, &keys, self.options.twamp_light)?;
         let meta = datagram.meta;
+        let hop_limit = self.hop_limit(datagram, !keys.is_empty())?;
+        let transmit = Transmit { hop_limit, ..transmit };
         let (source, local, ssid) = (meta.source, meta.local, question.request.ssid);
         self.sessions.expire(now);
         let session = Key { via, source, local, ssid, is_authenticated: !keys.is_empty() };

@@ -26,6 +26,9 @@ pub struct ReflectOptions {
     /// The guards that decide who gets a reply. A reply is never longer than its request, whatever they say, but for
     /// [`twamp_light`](Self::twamp_light).
     pub conduct: Conduct,
+    /// Time to live or hop limit of replies; 255 by default (RFC 5357 section 4.2), so that a sender knows how many hops there are. A
+    /// request that may be a reply itself is answered with [`Conduct::hop_limit`] at most, and fewer than it had left.
+    pub hop_limit: u8,
     /// Where there is a key, only requests with a digest that verifies are answered.
     pub keys: ReflectKeys,
     /// Whether to answer requests of 14 to 43 bytes, as TWAMP Light's senders send them, with 44.
@@ -51,6 +54,7 @@ setters! { ReflectOptions {
     into interfaces: Vec<String>,
     into destinations: Vec<Option<IpAddr>>,
     conduct: Conduct,
+    hop_limit: u8,
     keys: ReflectKeys,
     twamp_light: bool,
     most_sessions: usize,
@@ -71,6 +75,7 @@ impl ReflectOptions {
             interfaces: Vec::new(),
             destinations: Vec::new(),
             conduct: Conduct::default(),
+            hop_limit: 255,
             keys: ReflectKeys::default(),
             twamp_light: false,
             most_sessions: 65_536,
@@ -89,6 +94,7 @@ impl ReflectOptions {
         Options {
             timestamps: true,
             hop_limits: true,
+            hop_limit: Some(self.hop_limit),
             traffic_classes: true,
             send_timestamps: self.send_times,
             // Each request has its own time of arrival, and each reply leaves by itself.
