@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Outcome, Place, Process, Scratch};
+use common::{Outcome, Place, Process, Scratch, number};
 
 /// A reflector on this host, a relay before it with these impairments, and the address of the relay.
 fn reflector(impairments: &[&str]) -> ([Process; 2], String) {
@@ -123,4 +123,100 @@ fn what_can_have_no_reflector_is_refused_before_anything_is_sent() {
         outcome.assert_status(2);
         outcome.assert_told(&[words]);
     }
+}
+
+/// The summary of a run without an end, of which every probe that gets an answer got it, once this was done with it.
+fn ended(target: &str, end: impl FnOnce(&mut Process)) -> (Outcome, serde_json::Value) {
+    let arguments = ["measure", target, "--forever", "--wait", "10m", "--rate", "500/s", "--json", "--status", "20ms"];
+    let mut measuring = Place::Here.udp(&arguments);
+    measuring.until(|line| line.contains(r#""type":"status""#) && !line.contains(r#""answered":0,"#));
+    measuring.signal("INT");
+    end(&mut measuring);
+    let outcome = measuring.finish();
+    let summary = outcome.objects().pop().expect("it has a summary");
+    (outcome, summary)
+}
+
+#[test]
+fn a_signal_ends_a_run_as_soon_as_everything_is_answered() {
+    let (_running, target) = reflector(&[]);
+    let (outcome, summary) = ended(&target, |_| ());
+    outcome.assert_status(0);
+    assert_eq!(summary["round_trip"]["answered"], summary["sent"], "{summary}");
+    assert!(number(&summary["elapsed_ns"]) < 300_000_000_000, "it does not wait for ten minutes: {summary}");
+}
+
+#[test]
+fn a_second_signal_ends_a_run_with_what_is_known_and_counts_what_is_outstanding_apart() {
+    let (_running, target) = reflector(&["--down-drop", "every:2"]);
+    let (outcome, summary) = ended(&target, |measuring| {
+        // The first signal is heard once no more are sent.
+        let before = std::cell::RefCell::new(String::new());
+        measuring.until(|line| {
+            let now = line.split(r#""sent":"#).nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default();
+            before.replace(now.to_owned()) == now
+        });
+        measuring.signal("INT");
+    });
+    outcome.assert_status(0);
+    let round_trip = &summary["round_trip"];
+    let [answered, lost, waiting] = ["answered", "lost", "waiting"].map(|key| number(&round_trip[key]));
+    assert_eq!((lost, answered + waiting), (0, number(&summary["sent"])), "{summary}");
+    assert!(answered > 0 && waiting > 0, "{summary}");
+    assert!(summary["verdict"].to_string().contains("outstanding when it was ended"), "{summary}");
+}
+
+#[test]
+fn datagrams_that_are_ignored_have_a_line_and_what_is_one_is_called_one() {
+    let (_running, target) = reflector(&[]);
+    let scratch = Scratch::new();
+    let key = scratch.secret("probe.key", "known to nobody else, that is");
+    let outcome = Place::Here.run(&["measure", &target, "--count", "1", "--wait", "300ms", "--key-file", &key]);
+    outcome.assert_status(1);
+    outcome.assert_told(&["1 probe\n"]);
+    let text = outcome.text();
+    assert!(text.contains(": 1 probe in ") && text.contains(" ignored: "), "{text}");
+    assert!(text.contains("see the datagrams ignored"), "{text}");
+}
+
+#[test]
+fn what_happens_to_one_of_several_targets_has_its_name() {
+    let (_running, target) = reflector(&[]);
+    let scratch = Scratch::new();
+    let key = scratch.secret("probe.key", "known to nobody else, that is");
+    let file = scratch.file(
+        "targets.toml",
+        format!("[[target]]\nname = 'open'\naddress = '{target}'\n[[target]]\nname = 'locked'\naddress = '{target}'\nkey-file = '{key}'\n"),
+    );
+    let objects = measure(&["--targets", &file, "--json"]).objects();
+    let ignored: Vec<_> = objects.iter().filter(|object| object["type"] == "ignored").collect();
+    assert!(!ignored.is_empty() && ignored[0]["name"] == "locked", "{ignored:?}");
+    measure(&["--targets", &file]).assert_told(&["locked: ignored "]);
+}
+
+#[test]
+fn flags_about_payloads_are_refused_where_none_are_printed() {
+    for verb in [&["measure", "127.0.0.1"][..], &["relay", "0", "127.0.0.1"]] {
+        for flag in ["--raw", "--hex-dump", "--force"] {
+            let outcome = Place::Here.run(&[verb, &[flag]].concat());
+            outcome.assert_status(2);
+            outcome.assert_told(&[flag, "is about payloads, and none are printed here"]);
+        }
+        Place::Here.run(&[verb, &["--format", "raw"]].concat()).assert_status(2);
+        let help = Place::Here.run(&[verb[0], "--help"]).text();
+        assert!(!help.contains("--raw") && !help.contains("raw,"), "{help}");
+    }
+}
+
+#[test]
+fn sizes_that_are_too_short_for_a_figure_are_named_and_those_too_short_for_a_key_refused() {
+    let (_running, target) = reflector(&[]);
+    let text = measure(&[&target, "--size", "44"]).text();
+    assert!(text.contains("  DSCP and ECN forward: not measured at 44 B, needs --size 52\n"), "{text}");
+    assert!(!measure(&[&target]).text().contains("not measured"));
+    let scratch = Scratch::new();
+    let key = scratch.secret("probe.key", "known to nobody else, that is");
+    let outcome = measure(&[&target, "--size", "64", "--key-file", &key]);
+    outcome.assert_status(2);
+    outcome.assert_told(&["a probe of 64 bytes has no room for what --key-file adds", "hint: --size 112"]);
 }

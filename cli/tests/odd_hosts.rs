@@ -237,3 +237,20 @@ fn broadcasts_and_multicasts_are_answered_by_the_interface_that_they_came_in_on(
         }
     }
 }
+
+#[test]
+fn a_relay_has_no_more_peers_than_descriptors_and_says_so_once() {
+    let limited = |limit: &str| {
+        let mut relay =
+            with_descriptors(Place::Here, limit, &["relay", "127.0.0.1:0", "127.0.0.1:9", "--max-peers", "200"]);
+        let mut lines = vec![relay.stderr_line()];
+        if !lines[0].contains("relaying from ") {
+            lines.push(relay.stderr_line());
+        }
+        relay.stop().assert_status(0);
+        lines
+    };
+    let lines = limited("-n 40");
+    assert!(lines[0].contains("at most ") && lines[0].contains(" peers at a time"), "{lines:?}");
+    assert_eq!(limited("-Sn 40").len(), 1);
+}

@@ -254,7 +254,7 @@ fn where_the_file_may_not_grow_relaying_goes_on_and_the_end_says_what_is_missing
     assert_eq!((number(&end["datagrams"]), number(&end["not_written"])), (written, missing), "{end}");
     let explained = Place::Here.run(&["relay", "--explain", text(&file), "1"]);
     explained.assert_status(0);
-    explained.assert_told(&[&format!("{missing} lines are missing")]);
+    explained.assert_told(&[&format!("lacks {missing} line")]);
 }
 
 #[test]

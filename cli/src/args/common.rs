@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args as ArgGroup;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Arg, Args as ArgGroup};
 use clap_complete::ArgValueCandidates;
 use udpkit::Template;
 use udpkit::verbs::Limits;
@@ -201,6 +202,19 @@ impl CommonArgs {
 
     pub(crate) fn families(&self) -> Families {
         Families { only_v4: self.ipv4, only_v6: self.ipv6 }
+    }
+}
+
+/// To be given to [`clap::Command::mut_args`] by a verb that prints no payloads: the flags that are for payloads are none of its help. Who
+/// gives them all the same is told so by [`check_lines`](crate::runtime::printing::check_lines).
+pub(super) fn without_payloads(arg: Arg) -> Arg {
+    match arg.get_id().as_str() {
+        "raw" | "hex_dump" | "force" => arg.hide(true),
+        "format" => {
+            let of_name = |name: String| if name == "json" { Format::Json } else { Format::Text };
+            arg.value_parser(PossibleValuesParser::new(["text", "json"]).map(of_name)).help("How to print what happens")
+        }
+        _ => arg,
     }
 }
 

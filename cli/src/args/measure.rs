@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args as ArgGroup;
 
-use super::common::{CommonArgs, SendingArgs, busy_wait, status_interval};
+use super::common::{CommonArgs, SendingArgs, busy_wait, status_interval, without_payloads};
 use super::habits;
 use super::help::{self, Example, Status};
 use crate::words::address::Address;
@@ -73,6 +73,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 )]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
+#[command(mut_args(without_payloads))]
 #[command(mut_args(habits::options_of("measure")))]
 pub(crate) struct MeasureArgs {
     /// The reflector: HOST, HOST:PORT or [V6]:PORT
@@ -112,7 +113,8 @@ pub(crate) struct MeasureArgs {
     pub(crate) report: ReportArgs,
     /// Send until a signal ends it, such as that of Ctrl-C
     ///
-    /// The first signal ends the sending, and the summary has all probes of the run. Memory does not grow with it.
+    /// The first signal ends the sending, and the summary has all probes of the run; it waits for answers for --wait at most. The second ends
+    /// it at once. Memory does not grow with it.
     #[arg(long, conflicts_with_all = ["duration", "count"], hide_short_help = true)]
     pub(crate) forever: bool,
     /// Serve metrics for Prometheus over HTTP at this address; without a host, on loopback

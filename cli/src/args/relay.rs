@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args as ArgGroup;
 use clap::builder::ArgPredicate;
 
-use super::common::{CommonArgs, SendingArgs, busy_wait, status_interval};
+use super::common::{CommonArgs, SendingArgs, busy_wait, status_interval, without_payloads};
 #[cfg(feature = "http")]
 use super::control::ControlArgs;
 use super::habits;
@@ -81,6 +81,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
 #[command(override_usage = "udp relay [OPTIONS] <LISTEN> <TARGET>\n       udp relay --explain <FILE> <NUMBER>")]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
 #[command(mut_args(help::most_used(MOST_USED)))]
+#[command(mut_args(without_payloads))]
 #[command(mut_args(habits::options_of("relay")))]
 pub(crate) struct RelayArgs {
     /// Where peers send to: HOST:PORT, :PORT, PORT

@@ -11,6 +11,8 @@ use super::shared::SharedPrinter;
 /// Prints what is news of a run whose printer is shared; at its end, what was only counted until then.
 pub(crate) struct NewsSink {
     printer: SharedPrinter,
+    /// Which of several targets the run is about.
+    subject: Option<String>,
     news: News,
     /// Whether something was printed that may not be written yet.
     has_printed: bool,
@@ -18,7 +20,13 @@ pub(crate) struct NewsSink {
 
 impl NewsSink {
     pub(crate) fn new(printer: &SharedPrinter, verbose: bool, refusals: Refusals) -> Self {
-        Self { printer: printer.clone(), news: News::new(verbose, refusals), has_printed: false }
+        Self { printer: printer.clone(), subject: None, news: News::new(verbose, refusals), has_printed: false }
+    }
+
+    /// The same for a run about one of several targets, whose name is then in what is printed.
+    pub(crate) fn about(mut self, subject: Option<&str>) -> Self {
+        self.subject = subject.map(str::to_owned);
+        self
     }
 
     /// Prints what the verb has to say of an event.
@@ -37,7 +45,7 @@ impl Sink for NewsSink {
         }
         self.has_printed = true;
         absorb(&self.printer, repeated);
-        if passes { self.printer.lock().event(event) } else { ControlFlow::Continue(()) }
+        if passes { self.printer.lock().event_about(self.subject.as_deref(), event) } else { ControlFlow::Continue(()) }
     }
 
     /// The printer is waited for only where it has something from here.

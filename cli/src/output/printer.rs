@@ -10,6 +10,7 @@ use udpkit::{Attempt, Datagram, ErrorKind, Event, Interfaces, Sink, SocketId, Tr
 use super::aside::{Aside, COMPLAINT, HINT};
 use super::backlog::Output;
 use super::head::Heads;
+use super::named::Named;
 use super::news::{Bound, MAX_TOLD, News, Repeated, Repeating};
 use super::notice::{Notice, Remark, Tone};
 use super::notices::{
@@ -44,6 +45,8 @@ pub(crate) struct Printer<W: Write, N: Write> {
     cannot_receive: bool,
     /// The first error of writing, which ended the run.
     failure: Option<io::Error>,
+    /// Which of several targets that is about which is printed.
+    subject: Option<String>,
 }
 
 /// A printer to the process's own outputs.
@@ -113,6 +116,7 @@ impl<W: Write, N: Write> Printer<W, N> {
             unanswered: 0,
             cannot_receive: false,
             failure: None,
+            subject: None,
         }
     }
 
@@ -166,7 +170,13 @@ impl<W: Write, N: Write> Printer<W, N> {
     /// Says something besides datagrams: as an object in JSON, else as lines, where its tone belongs.
     pub(crate) fn say(&mut self, notice: &impl Notice) {
         self.tell_unread();
-        self.say_now(notice);
+        match self.subject.take() {
+            Some(name) => {
+                self.say_now(&Named { name: Some(&name), notice });
+                self.subject = Some(name);
+            }
+            None => self.say_now(notice),
+        }
     }
 
     /// The same, as one of those lines of which so many are printed in a second as people can use.
@@ -384,6 +394,14 @@ impl<W: Write, N: Write> Printer<W, N> {
     fn time_words(&mut self, time: SystemTime) -> String {
         self.clock.set(Some(time));
         self.clock.words().unwrap_or("-").to_owned()
+    }
+
+    /// Takes an event of a run that is about one of several targets.
+    pub(crate) fn event_about(&mut self, subject: Option<&str>, event: Event<'_>) -> ControlFlow<()> {
+        self.subject = subject.map(str::to_owned);
+        let flow = self.event(event);
+        self.subject = None;
+        flow
     }
 
     /// Tells an event, news or not.

@@ -18,6 +18,25 @@ pub(crate) fn reserve(more: u64) -> bool {
     raise_limit(reserved.saturating_add(OTHERS))
 }
 
+/// The same for up to so many: how many there will be. Where the system lets us have fewer, it is what is left beside those that are
+/// open, and a part for all that is not reserved.
+pub(crate) fn reserve_up_to(most: u64) -> u64 {
+    if reserve(most) { most } else { left().clamp(1, most) }
+}
+
+#[cfg(unix)]
+fn left() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let open = std::fs::read_dir("/dev/fd").map_or(OTHERS, |open| open.count() as u64);
+    limit.saturating_sub(open + OTHERS.min(limit / 4))
+}
+
+#[cfg(not(unix))]
+fn left() -> u64 {
+    u64::MAX
+}
+
 #[cfg(unix)]
 fn raise_limit(wanted: u64) -> bool {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

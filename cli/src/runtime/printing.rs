@@ -20,6 +20,18 @@ pub(crate) fn check_format(common: &CommonArgs) -> Result<()> {
     Ok(())
 }
 
+/// An error for flags that are about payloads, where none are printed.
+pub(crate) fn check_lines(common: &CommonArgs) -> Result<()> {
+    let flags = [(common.raw, "--raw"), (common.hex_dump, "--hex-dump"), (common.force, "--force")];
+    match flags.into_iter().find(|(is_given, _)| *is_given) {
+        Some((_, flag)) => Err(Hint::on(
+            format!("{flag} is about payloads, and none are printed here"),
+            "text is printed unless --json is given",
+        )),
+        None => Ok(()),
+    }
+}
+
 /// What the common flags say of printing, for sockets of these ports.
 pub(crate) fn settings(common: &CommonArgs, ports: Vec<u16>) -> Settings {
     let terminal = io::stdout().is_terminal();

@@ -1,8 +1,8 @@
-//! Signals: the first SIGINT or SIGTERM ends the run with its summary, the second at once; SIGHUP reads files again, or ends
+//! Signals: the first SIGINT or SIGTERM ends the run with its summary, the second the process, or the run at once where a run takes its time to end; SIGHUP reads files again, or ends
 //! the run, too.
 
 #[cfg(unix)]
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 #[cfg(unix)]
 use std::sync::{Arc, OnceLock};
@@ -51,9 +51,11 @@ enum Stage {
 /// What signals do to a run.
 #[cfg(unix)]
 struct Running {
-    stop: Act,
+    /// What the first signal does, and those after it; the next one ends the process.
+    stops: Vec<Act>,
     hangup: Option<Act>,
-    is_stopped: AtomicBool,
+    /// How many of these were heard.
+    heard: AtomicUsize,
 }
 
 #[cfg(unix)]
@@ -77,13 +79,27 @@ pub(crate) fn handle(
     stop: impl Fn() + Send + Sync + 'static,
     hangup: Option<impl Fn() + Send + Sync + 'static>,
 ) -> Result<()> {
+    handle_each(vec![Box::new(stop)], hangup)
+}
+
+/// The same for a run that takes its time to end: the second signal ends it at once, with what is known then, and the third the process.
+#[cfg(unix)]
+pub(crate) fn handle_twice(
+    end: impl Fn() + Send + Sync + 'static,
+    stop: impl Fn() + Send + Sync + 'static,
+) -> Result<()> {
+    handle_each(vec![Box::new(end), Box::new(stop)], NO_HANGUP)
+}
+
+#[cfg(unix)]
+fn handle_each(stops: Vec<Act>, hangup: Option<impl Fn() + Send + Sync + 'static>) -> Result<()> {
     if hangup.is_some()
         && let Some(catching) = CATCHING.get()
     {
         catching.add_signal(SIGHUP).context("cannot handle signals")?;
     }
     let hangup = hangup.map(|hangup| Box::new(hangup) as Act);
-    let running = Arc::new(Running { stop: Box::new(stop), hangup, is_stopped: AtomicBool::new(false) });
+    let running = Arc::new(Running { stops, hangup, heard: AtomicUsize::new(0) });
     let before = std::mem::replace(&mut *STAGE.lock(), Stage::Running(Arc::clone(&running)));
     BEGUN.notify_all();
     if let Stage::SettingUp(Some(signal)) = before {
@@ -129,16 +145,22 @@ impl Running {
         match &self.hangup {
             Some(hangup) if signal == SIGHUP => hangup(),
             // A terminal that is closed may send more than one.
-            None if signal == SIGHUP && self.is_stopped.load(Ordering::Relaxed) => {}
-            _ if self.is_stopped.swap(true, Ordering::Relaxed) => {
+            None if signal == SIGHUP && self.heard.load(Ordering::Relaxed) > 0 => {}
+            _ => self.stop(),
+        }
+    }
+
+    fn stop(&self) {
+        match self.stops.get(self.heard.fetch_add(1, Ordering::Relaxed)) {
+            Some(stop) => {
+                output::end_waiting();
+                stop();
+            }
+            None => {
                 LAST_ACTS.lock().iter().for_each(|act| act());
                 crate::tui::restore_at_once();
                 // Without what a process does at its end: to write what a terminal or a pipe does not take.
                 signal_hook::low_level::exit(Exit::Interrupted.code().into());
-            }
-            _ => {
-                output::end_waiting();
-                (self.stop)();
             }
         }
     }
@@ -184,6 +206,15 @@ pub(crate) fn handle(
         stop();
     });
     Ok(())
+}
+
+/// The same: elsewhere the second signal ends the process.
+#[cfg(not(unix))]
+pub(crate) fn handle_twice(
+    end: impl Fn() + Send + Sync + 'static,
+    _stop: impl Fn() + Send + Sync + 'static,
+) -> Result<()> {
+    handle(end, NO_HANGUP)
 }
 
 /// Does this, in a thread of its own, whenever what is returned is called: it may have to wait for a file that is a pipe. Once

@@ -141,6 +141,11 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
+/// How often, in words: `once`, `2 times`.
+pub(crate) fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
 /// A duration for people: three digits and the unit that fits.
 pub(crate) fn human(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use udpkit::Report;
 
+use crate::words::units::counted;
+
 /// What the kernel counted at all UDP sockets of this network namespace: a hint, not an account of ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct SystemCounters {
@@ -59,7 +61,7 @@ impl SystemCounters {
             (self.memory_errors, "dropped for want of memory (sysctl net.ipv4.udp_mem)"),
         ];
         let told = parts.into_iter().filter(|(count, _)| *count > 0);
-        told.map(|(count, what)| format!("  meanwhile on this system: {count} datagrams {what}")).collect()
+        told.map(|(count, what)| format!("  meanwhile on this system: {} {what}", counted(count, "datagram"))).collect()
     }
 }
 

@@ -5,10 +5,9 @@ use serde_json::{Map, Value};
 
 use super::compare::Older;
 use super::fail_if::{has_failed, judge};
-use super::named::Named;
 use super::readings::Readings;
 use crate::args::MeasureArgs;
-use crate::output::StdPrinter;
+use crate::output::{Named, StdPrinter};
 use crate::words::figures::Condition;
 
 /// What was asked of the summary.

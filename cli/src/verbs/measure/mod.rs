@@ -6,7 +6,6 @@ mod fail_if;
 mod judging;
 #[cfg_attr(not(feature = "http"), path = "no_metrics.rs")]
 mod metrics;
-mod named;
 mod notices;
 mod one;
 mod options;
@@ -27,7 +26,7 @@ use udpkit::Interfaces;
 use crate::args::MeasureArgs;
 use crate::output::SharedPrinter;
 use crate::runtime::exit::{Exit, finish};
-use crate::runtime::printing::check_format;
+use crate::runtime::printing::check_lines;
 use crate::runtime::signals;
 use judging::Judging;
 use one::One;
@@ -36,17 +35,17 @@ use targets::Target;
 
 /// Measures until all probes are sent and answered or lost, or explains a figure.
 pub(crate) fn measure(args: &MeasureArgs) -> Result<Exit> {
+    check_lines(&args.common)?;
     if let Some(topic) = args.explain_figure {
         return explain::explain(args, topic);
     }
-    check_format(&args.common)?;
     let targets = args.targets.as_deref().map(|path| targets::read(path, args)).transpose()?;
     let judging = Judging::new(args)?;
     let interfaces = Interfaces::list().unwrap_or_default();
     let printer = SharedPrinter::queued(options::settings(args), &interfaces)?;
     let (ending, first) = (Ending::default(), Once::new());
-    let all = ending.clone();
-    signals::handle(move || all.end(), signals::NO_HANGUP)?;
+    let [ended, stopped] = [ending.clone(), ending.clone()];
+    signals::handle_twice(move || ended.end(), move || stopped.stop())?;
     let _metrics = run::metrics(args, &ending, &printer, &interfaces)?;
     let (judging, printer, ending, first) = (&judging, &printer, &ending, &first);
     let exit = match &targets {

@@ -42,7 +42,7 @@ impl Measuring {
             _ => format!("{} B", sizes[0]),
         };
         let long = match (options.count, options.duration) {
-            (Some(count), _) => format!("{count} probes"),
+            (Some(count), _) => units::counted(count, "probe"),
             (None, Some(duration)) => format!("for {}", units::human(duration)),
             (None, None) => "until interrupted".to_owned(),
         };

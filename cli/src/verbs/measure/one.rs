@@ -6,13 +6,12 @@ use anyhow::Result;
 use udpkit::Interfaces;
 
 use super::judging::Judging;
-use super::named::Named;
 use super::notices::{self, Finished, Measuring};
 use super::report::ReportFile;
 use super::run::{self, Ending, Ran};
 use super::{options, summary, table, verdict};
 use crate::args::MeasureArgs;
-use crate::output::{Remark, SharedPrinter, words_of};
+use crate::output::{Named, Remark, SharedPrinter, words_of};
 use crate::runtime::exit::Exit;
 use crate::runtime::missing;
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use udpkit::stamp::TimestampFormat;
+use udpkit::stamp::{AUTHENTICATED_LEN, TimestampFormat};
 use udpkit::verbs::{MeasureOptions, Pace};
 use udpkit::{Interfaces, Socket};
 
@@ -62,6 +62,13 @@ fn check(args: &MeasureArgs, target: SocketAddr, interfaces: &Interfaces) -> Res
         return Err(Hint::on(
             "--local names one port, and each of --flows has its own",
             "leave the port of --local out",
+        ));
+    }
+    let shortest = args.probes.sizes.as_ref().and_then(|sizes| sizes.each().iter().min().copied());
+    if let Some(shortest) = shortest.filter(|size| args.stamp.key_file.is_some() && *size < AUTHENTICATED_LEN) {
+        return Err(Hint::on(
+            format!("a probe of {shortest} bytes has no room for what --key-file adds"),
+            format!("--size {AUTHENTICATED_LEN}, or more"),
         ));
     }
     if args.wait.is_zero() {

@@ -10,12 +10,11 @@ use udpkit::verbs::{Measure, MeasureFigures, MeasureInput, MeasureOptions};
 use udpkit::{Drive, End, Event, Interfaces, Remote, Report, Sink, drive};
 
 use super::metrics::{self, Measured, Metrics};
-use super::named::Named;
 use super::notices::{ProbeNotice, Status};
 use super::options::Prepared;
 use super::report::History;
 use crate::args::MeasureArgs;
-use crate::output::{MetricsServed, NewsSink, Refusals, SharedPrinter};
+use crate::output::{MetricsServed, Named, NewsSink, Refusals, SharedPrinter};
 use crate::runtime::exit::Exit;
 use crate::runtime::served;
 use crate::runtime::status::{self, StatusLine};
@@ -36,7 +35,8 @@ pub(super) struct Ran {
     pub(super) history: Option<History>,
 }
 
-/// Measures. The first signal ends the sending: what is under way is waited for, and the reflector is asked what it counted.
+/// Measures. The first signal ends the sending: what is under way is waited for, and the reflector is asked what it counted. The second
+/// ends it with what is known.
 pub(super) fn run(
     args: &MeasureArgs,
     target: Option<&str>,
@@ -51,7 +51,7 @@ pub(super) fn run(
     let status = status(args, target, &remote, printer)?;
     let is_json = printer.lock().is_json();
     let mut sink = MeasureSink {
-        news: NewsSink::new(printer, args.common.verbose, Refusals::Counted),
+        news: NewsSink::new(printer, args.common.verbose, Refusals::Counted).about(target),
         is_json,
         target,
         prints_probes: args.common.verbose,
@@ -70,6 +70,8 @@ pub(super) struct Ending(Arc<Mutex<Lines>>);
 #[derive(Default)]
 struct Lines {
     is_over: bool,
+    /// Whether nothing is to be waited for any more.
+    is_stopped: bool,
     /// Of each target, with its name.
     lines: Vec<(String, Line)>,
 }
@@ -78,8 +80,10 @@ impl Ending {
     fn add(&self, name: &str, line: &Line) {
         let mut lines = self.0.lock();
         lines.lines.push((name.to_owned(), line.clone()));
-        if lines.is_over {
-            end(line);
+        match () {
+            () if lines.is_stopped => line.stop(),
+            () if lines.is_over => end(line),
+            () => {}
         }
     }
 
@@ -93,6 +97,13 @@ impl Ending {
         let mut lines = self.0.lock();
         lines.is_over = true;
         lines.lines.iter().for_each(|(_, line)| end(line));
+    }
+
+    /// Ends all at once, with what is known.
+    pub(super) fn stop(&self) {
+        let mut lines = self.0.lock();
+        lines.is_stopped = true;
+        lines.lines.iter().for_each(|(_, line)| line.stop());
     }
 
     /// What those that run came to so far.

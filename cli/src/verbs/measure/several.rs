@@ -4,9 +4,8 @@ use std::thread;
 
 use anyhow::Result;
 
-use super::named::Named;
 use super::targets::Target;
-use crate::output::{Remark, SharedPrinter, words_of};
+use crate::output::{Named, Remark, SharedPrinter, words_of};
 use crate::runtime::exit::Exit;
 
 /// Measures all targets at the same time. One that cannot be measured is reported, and the others go on; the exit status is the

@@ -6,6 +6,7 @@ use udpkit::path::Percentile;
 use udpkit::verbs::{MeasureFigures, MeasureOptions, OneWay, OneWayCounts, ReflectorKind};
 use udpkit::{Bounds, Quantiles, Report, SignedNanoseconds};
 
+use crate::output::summary::ignored;
 use crate::words::endpoint::Endpoint;
 use crate::words::units;
 
@@ -20,6 +21,11 @@ pub(super) fn table(options: &MeasureOptions, report: &Report<MeasureFigures>, v
         lines.extend(direction("forward", &own.forward));
         lines.extend(direction("reverse", &own.reverse));
     }
+    if own.waiting > 0 {
+        lines.push(format!("  {} outstanding when it was ended", own.waiting));
+    }
+    lines.extend(ignored(report));
+    lines.extend(class_of_service(options));
     lines.push(String::new());
     lines.push(row("", &["min", "p50", "p90", "p99", "p99.9", "max"]));
     lines.extend(times("round trip", &own.rtt, Some(own)));
@@ -37,13 +43,20 @@ pub(super) fn table(options: &MeasureOptions, report: &Report<MeasureFigures>, v
 fn heading(options: &MeasureOptions, report: &Report<MeasureFigures>) -> String {
     let own = &report.own;
     format!(
-        "{} ({}): {} probes in {}, lost after {}",
+        "{} ({}): {} in {}, lost after {}",
         Endpoint(options.target),
         own.reflector,
-        own.sent,
+        units::counted(own.sent, "probe"),
         units::human(report.elapsed),
         units::human(options.wait),
     )
+}
+
+/// That probes have no room to ask for DSCP and ECN forward, and which size has.
+fn class_of_service(options: &MeasureOptions) -> Option<String> {
+    let short = options.sizes_sent().into_iter().find(|size| !options.has_class_of_service(*size))?;
+    let enough = (short..=short + options.full_size()).find(|size| options.has_class_of_service(*size))?;
+    Some(format!("  DSCP and ECN forward: not measured at {short} B, needs --size {enough}"))
 }
 
 /// A row: its name, then its cells, right-aligned.

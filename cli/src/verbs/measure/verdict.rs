@@ -6,6 +6,7 @@ use udpkit::verbs::{MeasureFigures, MeasureOptions, OneWay, OneWayCounts, Reflec
 use udpkit::{Bounds, Report};
 
 use super::table::{share, time};
+use crate::words::units::{counted, times};
 
 /// Times below this are not worth a word.
 const NOTICED: Duration = Duration::from_millis(5);
@@ -18,6 +19,12 @@ pub(super) fn verdict(options: &MeasureOptions, report: &Report<MeasureFigures>)
     }
     let mut lines = Vec::new();
     lines.extend(loss(own));
+    if own.waiting > 0 {
+        lines.push(format!(
+            "outstanding when it was ended, and neither answered nor lost: {}",
+            counted(own.waiting, "probe")
+        ));
+    }
     lines.extend(
         [("forward", &own.forward), ("reverse", &own.reverse)].into_iter().flat_map(|(name, way)| disorder(name, way)),
     );
@@ -39,10 +46,12 @@ fn silence(options: &MeasureOptions, report: &Report<MeasureFigures>) -> String 
     let port = options.target.port();
     match report {
         _ if report.own.sent == 0 => "nothing could be sent".to_owned(),
+
         _ if report.unreachable > 0 => format!("nobody listens on port {port} there: start a reflector, as with udp reflect"),
         _ if report.ignored.total() > 0 => {
             "what answered is no reflector for us: see the datagrams ignored; the key, the port or the address may be another".to_owned()
         }
+        _ if report.own.lost == 0 => "ended before an answer could come".to_owned(),
         _ => format!("nothing answered: no reflector on port {port}, or something in between drops its datagrams"),
     }
 }
@@ -92,8 +101,11 @@ fn disorder(name: &str, way: &OneWay) -> Vec<String> {
     }
     if counts.reordered.low > 0 {
         let furthest = way.reordering.extents().largest();
-        lines
-            .push(format!("reordering {name}: {} came after later ones, by up to {furthest} places", counts.reordered));
+        lines.push(format!(
+            "reordering {name}: {} came after later ones, by up to {}",
+            counts.reordered,
+            counted(furthest, "place")
+        ));
     }
     lines
 }
@@ -130,7 +142,8 @@ fn reflector(own: &MeasureFigures) -> Vec<String> {
     }
     if let Some(unanswered @ 1..) = own.unanswered {
         lines.push(format!(
-            "the reflector left {unanswered} probes unanswered, since they were more than it answers: see --rate-limit and --max-rate of udp reflect"
+            "the reflector left {} unanswered: it has a limit, such as --rate-limit of udp reflect (1000/s unless it says otherwise) or --max-rate",
+            counted(unanswered, "probe")
         ));
     }
     if own.restarts > 0 {
@@ -147,8 +160,8 @@ fn reflector(own: &MeasureFigures) -> Vec<String> {
     }
     if own.impossible_times > 0 {
         lines.push(format!(
-            "impossible times in {} replies: a clock was set, or the reflector's times are wrong",
-            own.impossible_times
+            "impossible times in {}: a clock was set, or the reflector's times are wrong",
+            counted(own.impossible_times, "answer")
         ));
     }
     if own.reflector == ReflectorKind::Echo {
@@ -162,10 +175,10 @@ fn sender(report: &Report<MeasureFigures>) -> Vec<String> {
     let own = &report.own;
     let mut lines = Vec::new();
     if own.omitted > 0 {
-        lines.push(format!("this host could not send as fast: {} probes were left out", own.omitted));
+        lines.push(format!("this host could not send as fast: {} left out", counted(own.omitted, "probe")));
     }
     if report.send_failed > 0 {
-        lines.push(format!("{} datagrams could not be sent, and are not counted as lost", report.send_failed));
+        lines.push(format!("not sent, and not counted as lost: {}", counted(report.send_failed, "datagram")));
     }
     let late = own.lateness.at(0.99);
     if late >= NOTICED {
@@ -175,7 +188,10 @@ fn sender(report: &Report<MeasureFigures>) -> Vec<String> {
         ));
     }
     if let Some(drops @ 1..) = report.kernel_drops {
-        lines.push(format!("this host's receive buffer was full: {drops} replies dropped, which count as lost"));
+        lines.push(format!(
+            "this host's receive buffer was full: {} dropped, which count as lost",
+            counted(drops, "datagram")
+        ));
     }
     lines
 }
@@ -185,18 +201,19 @@ fn marks(name: &str, way: &OneWay) -> Vec<String> {
     let seen = way.traffic_class;
     let mut lines = Vec::new();
     if seen.bleached > 0 {
-        lines.push(format!("DSCP is set to 0 {name}: {} datagrams", seen.bleached));
+        lines.push(format!("DSCP is set to 0 {name}: {}", counted(seen.bleached, "datagram")));
     }
     if seen.remarked > 0 {
-        lines.push(format!("DSCP is changed {name}: {} datagrams", seen.remarked));
+        lines.push(format!("DSCP is changed {name}: {}", counted(seen.remarked, "datagram")));
     }
     if seen.congested > 0 {
-        lines.push(format!("congestion {name}: {} datagrams were marked (ECN)", seen.congested));
+        lines.push(format!("congestion {name}: {} marked (ECN)", counted(seen.congested, "datagram")));
     }
     lines
 }
 
 fn clocks(own: &MeasureFigures) -> Option<String> {
     let steps = own.clock.step_count();
-    (steps > 0).then(|| format!("a clock was set {steps} times meanwhile: one-way delays do not compare across that"))
+    (steps > 0)
+        .then(|| format!("a clock was set {} meanwhile: one-way delays do not compare across that", times(steps)))
 }

@@ -11,6 +11,7 @@ use udpkit::impairment::{Carried, LinkCounts, LostBy};
 use udpkit::verbs::{Direction, DirectionFigures, RelayOptions};
 
 use crate::words::impairments::{Name, Words};
+use crate::words::units;
 
 /// What the links do from the start on.
 pub(super) struct Asked {
@@ -205,7 +206,7 @@ impl Done {
     fn lines(&self, asked: &Words, changes: u64) -> Vec<String> {
         let changed = match changes {
             0 => String::new(),
-            count => format!(" at first, changed {}", times(count)),
+            count => format!(" at first, changed {}", units::times(count)),
         };
         let line = |(name, value): (Name, String)| {
             let done = self.words(name)?;
@@ -296,10 +297,6 @@ fn bitrate(bits_per_second: f64) -> String {
     };
     let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
     format!("{value:.digits$} {unit}")
-}
-
-fn times(count: u64) -> String {
-    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 /// A share with a digit after the point, or with two where it is below 1 %.

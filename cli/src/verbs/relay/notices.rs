@@ -14,12 +14,19 @@ use super::truth::Written;
 use crate::args::RelayArgs;
 use crate::output::json::is_false;
 use crate::output::summary::{Lateness, Summary, counts, dropped, ignored};
-use crate::output::{Notice, Tone, endpoints};
+use crate::output::{Notice, Remark, Tone, endpoints};
 use crate::runtime::missing::{self, Consequence};
 use crate::words::endpoint::Endpoint;
 use crate::words::impairments::{Words, command_line};
 use crate::words::spelling::shell_line;
 use crate::words::units;
+
+/// That there is room for fewer peers than asked for, since each takes a descriptor.
+pub(super) fn fewer_peers(most: usize, args: &RelayArgs) -> Option<Remark> {
+    let peers = units::counted(most as u64, "peer");
+    (most < args.max_peers as usize)
+        .then(|| Remark::note(format!("at most {peers} at a time: the system permits no more descriptors (ulimit -n)")))
+}
 
 /// It relays from now on.
 #[derive(Serialize)]

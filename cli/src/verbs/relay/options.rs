@@ -24,10 +24,11 @@ const UPSTREAM_BUFFER: usize = 256 << 10;
 
 /// Refuses what cannot be printed or drawn.
 pub(super) fn check(args: &RelayArgs) -> Result<()> {
+    printing::check_lines(&args.common)?;
     if args.tui {
         return tui::check_terminal("without --tui, --status prints a line now and then");
     }
-    printing::check_format(&args.common)
+    Ok(())
 }
 
 /// What the engine is asked for.
@@ -36,13 +37,13 @@ pub(super) fn relay(args: &RelayArgs, plan: &Plan, interfaces: &Interfaces) -> R
     let target = one(&args.target, args, interfaces)?;
     let copies =
         args.copy_to.iter().map(|copy| of_family(copy, target, args, interfaces)).collect::<Result<Vec<_>>>()?;
-    descriptors::reserve(u64::from(args.max_peers));
+    let most_peers = descriptors::reserve_up_to(u64::from(args.max_peers));
     let options = RelayOptions::new(target)
         .kept_fates(0)
         .copies_to(copies)
         .interfaces(args.common.interfaces.clone())
         .seed(args.seed.or(plan.seed).unwrap_or_else(|| fastrand::u64(1..=9_999_999)))
-        .most_peers(args.max_peers as usize)
+        .most_peers(usize::try_from(most_peers).unwrap_or(usize::MAX))
         .idle(args.idle)
         .hop_limit(args.sending.ttl)
         .dscp(args.sending.dscp)

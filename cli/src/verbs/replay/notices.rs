@@ -216,7 +216,7 @@ impl Replayed<'_> {
         ];
         let clocks = match clock_steps_back {
             0 => None,
-            steps => Some(format!("  the clock went back {}: {}", times(steps), which_clocks(clocks))),
+            steps => Some(format!("  the clock went back {}: {}", units::times(steps), which_clocks(clocks))),
         };
         let peculiar = peculiar.into_iter().filter(|(count, _)| *count > 0);
         clocks.into_iter().chain(peculiar.map(|(count, words)| format!("  {count} {words}")))
@@ -296,11 +296,6 @@ impl Replayed<'_> {
             dropped: found.dropped,
         }
     }
-}
-
-/// `once`, `2 times`.
-fn times(count: u64) -> String {
-    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 /// What the schedule made of a clock that went back.

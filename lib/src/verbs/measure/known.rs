@@ -196,17 +196,16 @@ impl Flow {
 
     /// By the numbers of replies alone.
     fn attributed(&self) -> [OneWayCounts; 2] {
-        let known = self.uncounted.attribution(self.sent);
+        let (known, seen) = (self.uncounted.attribution(self.sent), self.uncounted.seen(self.sent));
+        // What was sent in reverse arrived or was lost.
+        let arrived = Bounds::new(seen.replies, seen.replies + seen.undecided);
         let counts = |bounds: DirectionBounds, sent: Bounds| OneWayCounts {
             lost: bounds.lost,
             duplicates: bounds.duplicates,
             reordered: bounds.reordered,
             sent,
         };
-        [
-            counts(known.forward, Bounds::exact(self.sent)),
-            counts(known.reverse, Bounds::at_least(self.uncounted.seen(self.sent).replies)),
-        ]
+        [counts(known.forward, Bounds::exact(self.sent)), counts(known.reverse, known.reverse.lost + arrived)]
     }
 }
 

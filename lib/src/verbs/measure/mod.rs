@@ -35,6 +35,8 @@ use crate::unreachable::Unreachable;
 const BURST: usize = 64;
 /// Closing questions to a flow at most, until one is answered. Bursts of loss that go by datagrams, not by time, can take many.
 const QUESTIONS: usize = 32;
+/// The same where the program ended the measurement: somebody waits.
+const QUESTIONS_AT_ONCE: usize = 8;
 /// The part of the wait that is between two of them; the shortest time, and the longest.
 const BETWEEN_QUESTIONS: u32 = 25;
 const BETWEEN_QUESTIONS_LIMITS: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
@@ -46,7 +48,8 @@ const STEP: Duration = Duration::from_millis(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MeasureInput {
-    /// Send no more probes; wait for the last replies, ask the closing question, and end.
+    /// Send no more probes; wait until each is answered or its time is over, ask the closing question, and end. Copies that would come after
+    /// that are not waited for.
     Finish,
 }
 
@@ -84,6 +87,8 @@ pub struct Measure {
     /// The moment up to which everything that arrived was taken.
     heard: Option<Instant>,
     phase: Phase,
+    /// Whether the program ended it, so that nothing is waited for without need.
+    is_ended: bool,
     report: Report<MeasureFigures>,
 }
 
@@ -122,6 +127,7 @@ impl Measure {
             clock_sets: 0,
             heard: None,
             phase: Phase::Sending,
+            is_ended: false,
             report: Report::default(),
             options,
         })
@@ -191,22 +197,25 @@ impl Measure {
 
     /// Asks the reflector what it counted, unless every flow has its answer.
     fn close(&mut self, now: Instant, out: &mut impl Outbox) {
-        let is_open = |flow: &Flow| !flow.closing.is_answered();
-        let is_given_up = self.flows.iter().all(|flow| !is_open(flow) || flow.closing.asked.len() > QUESTIONS);
+        let (is_ended, questions) = (self.is_ended, if self.is_ended { QUESTIONS_AT_ONCE } else { QUESTIONS });
+        // Who waits for the end does not wait for what never answered.
+        let is_open = |flow: &Flow| !flow.closing.is_answered() && (!is_ended || flow.evidence.has_answered);
+        let is_given_up = self.flows.iter().all(|flow| !is_open(flow) || flow.closing.asked.len() > questions);
         if self.made == 0 || is_given_up || self.flows.iter().all(|flow| flow.evidence.is_echo) {
             self.phase = Phase::Done;
             return;
         }
         let [shortest, longest] = BETWEEN_QUESTIONS_LIMITS;
         let mut next = later(now, (self.options.wait / BETWEEN_QUESTIONS).clamp(shortest, longest));
+        let longest_answer = self.longest_answer();
         let (options, size) = (&self.options, self.options.full_size());
-        for flow in self.flows.iter_mut().filter(|flow| !flow.closing.is_answered()) {
+        for flow in self.flows.iter_mut().filter(|flow| is_open(flow)) {
             let number = flow.closing_number();
             let time = Timestamp::from_utc(out.clock().utc, options.format);
             flow.closing.asked.push(time);
-            if flow.closing.asked.len() > QUESTIONS {
+            if flow.closing.asked.len() > questions {
                 // The last one was asked; its answer may take as long as any.
-                next = next.max(later(now, options.wait));
+                next = next.max(later(now, longest_answer));
                 continue;
             }
             let packet = self.writer.write(options, low(number), time, Purpose::Closing, size);
@@ -215,6 +224,18 @@ impl Measure {
             self.report.sent.add(1, packet.len());
         }
         self.phase = Phase::Closing { next };
+    }
+
+    /// How long an answer to the last closing question is waited for: twice as long as any took, where somebody waits for the end.
+    fn longest_answer(&self) -> Duration {
+        let response = &self.report.own.response;
+        let is_known = self.is_ended && response.count() > 0;
+        if is_known { self.options.wait.min(response.largest() * 2) } else { self.options.wait }
+    }
+
+    /// Whether nothing that was sent can be answered any more, or only by copies.
+    fn is_answered(&self) -> bool {
+        self.flows.iter().all(|flow| !flow.waiting.iter().any(|probe| matches!(probe.state, State::Waiting)))
     }
 
     /// Why a datagram is not taken, and what it is if it is.
@@ -343,7 +364,7 @@ impl Engine for Measure {
         }
         if self.phase == Phase::Waiting {
             let end = later(self.last_sent.unwrap_or(start), self.options.wait);
-            if until > end {
+            if until > end || self.is_ended && self.is_answered() {
                 self.phase = Phase::Closing { next: now };
             }
         }
@@ -416,6 +437,7 @@ impl Engine for Measure {
     fn input(&mut self, _now: Instant, input: MeasureInput, _out: &mut impl Outbox) {
         match input {
             MeasureInput::Finish => {
+                self.is_ended = true;
                 self.schedule.end();
                 if self.phase == Phase::Sending {
                     self.phase = Phase::Waiting;
@@ -426,6 +448,7 @@ impl Engine for Measure {
 
     fn finish(&mut self, now: Instant, out: &mut impl Outbox) {
         self.retire(now, out);
+        self.settle_the_rest(out);
     }
 
     fn report(&self) -> Report<MeasureFigures> {

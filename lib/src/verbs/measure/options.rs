@@ -152,6 +152,25 @@ impl MeasureOptions {
         self.smallest_size() + CLASS_LEN + COUNTERS_LEN + digest
     }
 
+    /// Whether a probe of so many bytes has room to ask for the counters.
+    pub(super) fn has_counters(&self, size: usize) -> bool {
+        self.has_room(size, COUNTERS_LEN)
+    }
+
+    /// Whether a probe of so many bytes has room to ask with which DSCP and ECN it arrived. The counters go first.
+    #[must_use]
+    pub fn has_class_of_service(&self, size: usize) -> bool {
+        let counters = if self.has_counters(size) { COUNTERS_LEN } else { 0 };
+        self.has_room(size, counters + CLASS_LEN)
+    }
+
+    /// Whether extensions of so many octets fit. Padding takes the octets of a header, or there is none.
+    fn has_room(&self, size: usize, extensions: usize) -> bool {
+        let digest = if self.key.is_some() { DIGEST_LEN } else { 0 };
+        let left = size.checked_sub(self.smallest_size() + extensions + digest);
+        left.is_some_and(|left| left == 0 || left >= HEADER)
+    }
+
     /// The sizes of probes as they are sent, in turn: bytes of payload, at least one size.
     #[must_use]
     pub fn sizes_sent(&self) -> Vec<usize> {

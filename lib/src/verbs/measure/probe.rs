@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::options::{CLASS_LEN, COUNTERS_LEN, DIGEST_LEN, HEADER, MeasureOptions};
+use super::options::{DIGEST_LEN, HEADER, MeasureOptions};
 use crate::stamp::{
     CLASS_OF_SERVICE, COUNTERS, ClassOfService, Counters, ErrorEstimate, Purpose, Request, Timestamp, TlvWriter,
 };
@@ -39,13 +39,7 @@ impl Writer {
         let request = Request { sequence, sent, error: *error, ssid: options.ssid };
         request.write(options.key.as_ref(), packet);
         let digest = if options.key.is_some() { DIGEST_LEN } else { 0 };
-        // Padding takes the octets of a header, or there is none.
-        let fits = |len: usize| {
-            let left = size.checked_sub(len + digest);
-            left.is_some_and(|left| left == 0 || left >= HEADER)
-        };
-        let has_counters = fits(packet.len() + COUNTERS_LEN);
-        let has_class = fits(packet.len() + CLASS_LEN + if has_counters { COUNTERS_LEN } else { 0 });
+        let (has_counters, has_class) = (options.has_counters(size), options.has_class_of_service(size));
         let has_padding = size >= packet.len() + digest + HEADER;
         let mut tlvs = TlvWriter::after(packet);
         if has_class {

@@ -23,12 +23,28 @@ impl Measure {
                 && is_settled(probe, until, options)
             {
                 let fate = settle(&mut report.own, &mut flow.loss_runs, probe, start, options);
-                if options.report_probes {
-                    let sent = probe.sent.saturating_duration_since(start);
-                    out.emit(Event::Probe(Probed::new(place, flow.first, probe.due, sent, fate)));
-                }
+                report_probe((place, flow.first), probe, fate, start, options, out);
                 flow.waiting.pop_front();
                 flow.first += 1;
+            }
+        }
+    }
+
+    /// Settles, at the end, those that are answered behind one of which nothing is known. That one is left: it is neither answered
+    /// nor lost.
+    pub(super) fn settle_the_rest(&mut self, out: &mut impl Outbox) {
+        let Self { options, flows, report, start, .. } = self;
+        let Some(start) = start.map(|start| start.monotonic) else { return };
+        for (place, flow) in flows.iter_mut().enumerate() {
+            let first = std::mem::replace(&mut flow.first, flow.next);
+            for (number, probe) in (first..).zip(std::mem::take(&mut flow.waiting)) {
+                if matches!(probe.state, State::Waiting) {
+                    flow.loss_runs.interrupt();
+                    flow.waiting.push_back(probe);
+                    continue;
+                }
+                let fate = settle(&mut report.own, &mut flow.loss_runs, &probe, start, options);
+                report_probe((place, number), &probe, fate, start, options, out);
             }
         }
     }
@@ -55,6 +71,21 @@ fn is_settled(probe: &Probe, until: Instant, options: &MeasureOptions) -> bool {
                 || until.saturating_duration_since(answer.arrived) > SEND_TIME
         }
         State::Waiting => until > lost_at(probe, options.wait),
+    }
+}
+
+/// Reports what became of a probe, by its flow and its number, if that was asked for.
+fn report_probe(
+    (flow, number): (usize, u64),
+    probe: &Probe,
+    fate: ProbeFate,
+    start: Instant,
+    options: &MeasureOptions,
+    out: &mut impl Outbox,
+) {
+    if options.report_probes {
+        let sent = probe.sent.saturating_duration_since(start);
+        out.emit(Event::Probe(Probed::new(flow, number, probe.due, sent, fate)));
     }
 }
 

@@ -138,6 +138,8 @@ impl Scenario {
             stopped,
             we_are_stopped: None,
             failing,
+            finish: None,
+            stop: None,
             forged: Vec::new(),
         }
     }

@@ -176,6 +176,60 @@ fn a_reflector_that_began_when_we_did_may_have_had_a_life_before_and_an_older_on
     }
 }
 
+/// Without an end, and asked to finish after half a second: 51 probes are sent by then.
+fn finished() -> Scenario {
+    let mut scenario = Scenario::new(9);
+    scenario.options = scenario.options.count(None).wait(ms(2000));
+    scenario.finish = Some(ms(503));
+    scenario
+}
+
+#[test]
+fn who_is_asked_to_finish_waits_for_no_more_than_what_is_outstanding() {
+    let ran = finished().run();
+    let own = &ran.report.own;
+    assert_eq!((own.sent, own.answered, own.lost, own.waiting), (51, 51, 0, 0));
+    // The last reply comes at 515 ms, and the answer to the closing question a round trip later.
+    assert!(is_near(ran.ended(), ms(530)), "{:?}", ran.ended());
+    assert_eq!(own.forward.counts.unwrap().sent, Bounds::exact(51));
+    assert!(own.forward.counts.unwrap().duplicates.is_exact());
+}
+
+#[test]
+fn who_is_asked_to_finish_waits_for_the_lost_ones_until_they_are_lost_and_not_for_who_never_answered() {
+    let dead = |from| Blackout::once(ms(from), Duration::from_secs(100));
+    let mut scenario = finished();
+    scenario.reverse = scenario.reverse.blackout(dead(400));
+    let ran = scenario.run();
+    let own = &ran.report.own;
+    assert_eq!((own.answered, own.lost, own.waiting), (39, 12, 0));
+    assert!(ran.ended() > ms(2500) && ran.ended() < ms(3500), "{:?}", ran.ended());
+    let mut scenario = finished();
+    scenario.forward = scenario.forward.blackout(dead(0));
+    let ran = scenario.run();
+    assert_eq!((ran.report.own.lost, ran.report.own.waiting), (51, 0));
+    assert!(is_near(ran.ended(), ms(500)), "it asks nobody: {:?}", ran.ended());
+}
+
+#[test]
+fn who_is_stopped_says_what_is_known_and_counts_what_is_outstanding_apart() {
+    let mut scenario = Scenario::new(10);
+    scenario.options = scenario.options.count(None).wait(ms(2000)).report_probes(true);
+    // The probe of 450 ms takes its time, and those after it do not wait for it.
+    scenario.forward =
+        scenario.forward.keep_order(false).matching(Matching::new(|probe| probe[3] == 45)).delay(ms(400));
+    scenario.stop = Some(ms(503));
+    let ran = scenario.run();
+    let (own, truth) = (&ran.report.own, ran.truth(&scenario.options));
+    assert_eq!((own.sent, own.answered, own.lost, own.waiting), (51, 49, 0, 2), "{own:?}");
+    assert_eq!(own.loss_runs.probes(), 49);
+    let [forward, reverse] = [&own.forward, &own.reverse].map(|way| way.counts.unwrap());
+    assert!(
+        truth.forward.duplicates == 0 && forward.lost.contains(0) && reverse.lost.contains(0),
+        "{forward:?} {reverse:?}"
+    );
+}
+
 #[test]
 fn forged_replies_change_nothing_and_are_counted() {
     for seed in 0..20 {
@@ -212,7 +266,8 @@ fn a_foreign_reflector_is_recognised_by_what_it_replies() {
         assert_eq!(own.residence.count() == 0, is_echo);
         if kind == ReflectorKind::Stateful {
             let lost = own.forward.counts.unwrap().lost;
-            assert_eq!((lost, own.reverse.counts.unwrap().lost), (Bounds::exact(0), Bounds::exact(0)));
+            let reverse = own.reverse.counts.unwrap();
+            assert_eq!((lost, reverse.lost, reverse.sent), (Bounds::exact(0), Bounds::exact(0), Bounds::exact(100)));
         }
     }
 }

@@ -13,7 +13,8 @@ use udpkit::impairment::ImpairmentOptions;
 use udpkit::sim::{Crossing, Host, HostClock, Network, Outcome};
 use udpkit::stamp::Key;
 use udpkit::verbs::{
-    Measure, MeasureFigures, MeasureOptions, OneWayCounts, Reflect, ReflectKeys, ReflectOptions, Serve, ServeOptions,
+    Measure, MeasureFigures, MeasureInput, MeasureOptions, OneWayCounts, Reflect, ReflectKeys, ReflectOptions, Serve,
+    ServeOptions,
 };
 use udpkit::{Answer, Bounds, Conduct, Engine, Event, Moment, Next, Outbox, RateLimit, Report, SocketId, Transmit};
 
@@ -58,6 +59,9 @@ pub(super) struct Scenario {
     pub(super) we_are_stopped: Option<[Duration; 2]>,
     /// The share of what we send that cannot be sent, and of what the reflector sends.
     pub(super) failing: [f64; 2],
+    /// When we are asked to finish, and when we are stopped for good.
+    pub(super) finish: Option<Duration>,
+    pub(super) stop: Option<Duration>,
     /// What somebody sends us in the reflector's name, and when.
     pub(super) forged: Vec<(Duration, Vec<u8>)>,
 }
@@ -98,6 +102,8 @@ impl Scenario {
             stopped: None,
             we_are_stopped: None,
             failing: [0.0; 2],
+            finish: None,
+            stop: None,
             forged: Vec::new(),
         }
     }
@@ -164,9 +170,17 @@ impl Scenario {
             assert!(net.run_for(at.saturating_sub(net.elapsed()), 1_000_000));
             net.inject(address(REFLECTOR), own[0], 64, payload);
         }
+        if let Some(at) = self.finish {
+            assert!(net.run_for(at.saturating_sub(net.elapsed()), 1_000_000));
+            assert!(net.input(measure, MeasureInput::Finish));
+        }
+        if let Some(at) = self.stop {
+            assert!(net.run_for(at.saturating_sub(net.elapsed()), 1_000_000));
+            net.finish();
+        }
         // A reflector waits for ever; a minute is longer than any run.
         assert!(net.run_for(Duration::from_secs(60), 1_000_000), "it ends");
-        assert_eq!(net.engine(measure).next(), Next::Done);
+        assert!(self.stop.is_some() || net.engine(measure).next() == Next::Done);
         let report = net.engine(measure).report();
         assert!(report.is_balanced(), "{report:?}");
         assert!(!self.restarts.is_empty() || net.engine(far).report().is_balanced());
@@ -302,6 +316,12 @@ impl Ran {
         }
         assert_eq!(next, sent.len(), "the log has what was sent");
         sent
+    }
+
+    /// When we last sent something, or heard what we were waiting for.
+    pub(super) fn ended(&self) -> Duration {
+        let heard = self.heard.iter().filter(|heard| !heard.is_over).map(|heard| heard.at);
+        heard.chain(self.said.iter().map(|said| said.at)).max().map_or(Duration::ZERO, |at| at - self.start)
     }
 
     /// What really happened.

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use super::reading::{Header, Line, Lines, Record, Way, Words};
 use crate::output::Remark;
+use crate::words::units::counted;
 
 /// Lines about datagrams of one number that are shown: there are a few of each link, and more after each reset.
 const MOST_FOUND: usize = 256;
@@ -107,7 +108,11 @@ impl Finding {
             (Line::Gap { count }, Some(_)) => self.missing = self.missing.saturating_add(count),
             (Line::End(end), Some(_)) => {
                 if end.datagrams != self.datagrams {
-                    bail!("{} datagrams were written, and {} are in the file", end.datagrams, self.datagrams);
+                    bail!(
+                        "its end is that of {}, and {} came before",
+                        counted(end.datagrams, "datagram"),
+                        self.datagrams
+                    );
                 }
                 (self.missing, self.is_ended) = (end.not_written, true);
             }
@@ -157,7 +162,7 @@ impl Finding {
             return Some(Remark::complaint(words));
         }
         (self.missing > 0).then(|| {
-            Remark::complaint(format!("{} lines are missing in '{path}': they could not be written", self.missing))
+            Remark::complaint(format!("'{path}' lacks {} that could not be written", counted(self.missing, "line")))
         })
     }
 
@@ -209,7 +214,7 @@ mod tests {
             (&[HEADER, DATAGRAM, &odd], "line 3: unknown variant `left`, expected `up` or `down`"),
             (&[HEADER, "{}"], "line 2, column 2: missing field `type`"),
             (&[HEADER, &deep], "line 2, column"),
-            (&[HEADER, END], "line 2: 1 datagrams were written, and 0 are in the file"),
+            (&[HEADER, END], "line 2: its end is that of 1 datagram, and 0 came before"),
             (&[HEADER, DATAGRAM, END, DATAGRAM], "line 4: the file goes on after its end"),
             (&[HEADER, &long], "line 2 is longer than 4 MiB: that is no truth file"),
         ] {

@@ -1,18 +1,18 @@
-//! Notices of one of several targets: each with the name of its target.
+//! Notices about one of several targets: each with the name of its target.
 
 use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::output::{Notice, Tone};
+use super::notice::{Notice, Tone};
 
 /// A notice with the name of the target that it is about, if there are several.
 #[derive(Serialize)]
-pub(super) struct Named<'a, N> {
+pub(crate) struct Named<'a, N> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) name: Option<&'a str>,
+    pub(crate) name: Option<&'a str>,
     #[serde(flatten)]
-    pub(super) notice: &'a N,
+    pub(crate) notice: &'a N,
 }
 
 impl<N: Notice> Notice for Named<'_, N> {
@@ -49,8 +49,8 @@ impl<N: Notice> Notice for Named<'_, N> {
 mod tests {
     use serde_json::json;
 
+    use super::super::notice::Remark;
     use super::*;
-    use crate::output::Remark;
 
     #[test]
     fn lines_and_objects_of_one_of_several_targets_have_its_name() {
