@@ -50,7 +50,6 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let printer = SharedPrinter::queued(options::settings(args, listening.ports()), &interfaces)?;
     let missing = missing::of(&listening.sockets, &notices::consequences(args), args.common.verbose);
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
-    let fewer_peers = notices::fewer_peers(options.most_peers, args);
     let (target, seed, asked, changes) = (options.target, options.seed, Asked::of(&options), Changes::default());
     let (current, command) = (target::Current::new(target), command::again(args, seed));
     let (tap, over_http) = over_http::prepare(args, &options, &interfaces)?;
@@ -61,9 +60,9 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let sink = watch::sink(args, &printer, tap, truth.as_ref(), &changes).on(screen.as_ref());
     // Whatever the relay has to say, it says it after what is said here.
     let mut first = printer.lock();
+    notices::fewer_peers(options.most_peers, args).iter().for_each(|fewer| first.say(fewer));
     let relay = Arc::new(Relay::launch(listening.sockets, options, memberships, sink)?);
     missing.iter().for_each(|missing| first.say(missing));
-    fewer_peers.iter().for_each(|fewer| first.say(fewer));
     watch::begin(&relay, &Relaying::new(&places, target, seed, &plan), source, &printer, &mut first)?;
     let _following = target::follow(args, &relay, &current, &printer)?;
     let _serving = over_http.serve(&relay, &places, current, seed, &mut first)?;
