@@ -76,6 +76,9 @@ fn how(line: &str) -> How {
     if line.starts_with("curl ") {
         return How::Not("tests/relay_control.rs runs it beside a relay");
     }
+    if line.starts_with("udp check ") {
+        return How::Not("tests/exercises.rs judges programs beside their files");
+    }
     if line.starts_with("udp measure ") && !line.contains("--explain") {
         return How::Not("tests/measure_words.rs and tests/measure_truth.rs measure beside a reflector");
     }

@@ -86,6 +86,21 @@ fn judge(name: &str) {
 }
 
 #[test]
+fn the_page_of_check_has_each_point() {
+    let page = read("check.md");
+    for role in [&["server", "127.0.0.1"][..], &["client"], &["receiver"], &["sender"]] {
+        let part = page.split_once(&format!("`udp check {}", role[0])).expect("the page has each role").1;
+        let part = part.split("\n## ").next().unwrap_or_default();
+        let arguments = [&["check"], role, &["--only", "no-such-point", "--", "true"]].concat();
+        let told = Place::Here.run(&arguments).stderr;
+        let points: Vec<_> = told.split_once("the points are ").expect("it names them").1.trim().split(", ").collect();
+        assert!(points.len() > 10, "{told}");
+        let missing: Vec<_> = points.iter().filter(|point| !part.contains(&format!("\n| `{point}` |"))).collect();
+        assert!(missing.is_empty(), "{role:?}: {missing:?}");
+    }
+}
+
+#[test]
 fn the_server_has_the_faults_that_its_exercise_names_and_its_solutions_none() {
     judge("server");
 }
