@@ -3,16 +3,23 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use udpkit::{Figures, Reason, Report};
+use udpkit::{Figures, Quantiles, Reason, Report};
 
 use super::{Purpose, Served};
 
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The upper ends of the buckets, in microseconds: from a link to a satellite and a full queue.
+const BUCKETS_US: [u64; 19] = [
+    10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 5_000_000, 10_000_000,
+];
 
 /// A distribution as buckets.
 #[derive(Clone, Debug)]
@@ -21,6 +28,19 @@ pub(crate) struct Buckets {
     pub(crate) up_to: Vec<(f64, u64)>,
     pub(crate) count: u64,
     pub(crate) sum: f64,
+}
+
+impl Buckets {
+    /// A distribution of times, in seconds.
+    #[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
+    pub(crate) fn of(times: &Quantiles) -> Self {
+        let up_to = |microseconds: &u64| {
+            let time = Duration::from_micros(*microseconds);
+            (time.as_secs_f64(), times.count_at_most(time))
+        };
+        let count = times.count();
+        Self { up_to: BUCKETS_US.iter().map(up_to).collect(), count, sum: times.mean().as_secs_f64() * count as f64 }
+    }
 }
 
 /// Metrics of a verb, written one family after another.
@@ -52,16 +72,17 @@ impl Exposition {
         self
     }
 
-    /// Adds distributions with their labels, which are written without braces and with their escapes.
+    /// Adds distributions with their labels, which are written without braces and with their escapes; none is the empty text.
     pub(crate) fn histogram(mut self, name: &str, help: &str, samples: &[(String, Buckets)]) -> Self {
         let name = format!("udp_{}_{name}", self.verb);
         self.text += &format!("# HELP {name} {help}\n# TYPE {name} histogram\n");
         for (labels, Buckets { up_to, count, sum }) in samples {
+            let (comma, braces) = if labels.is_empty() { ("", String::new()) } else { (",", format!("{{{labels}}}")) };
             for (end, count) in up_to {
-                self.text += &format!("{name}_bucket{{{labels},le=\"{end}\"}} {count}\n");
+                self.text += &format!("{name}_bucket{{{labels}{comma}le=\"{end}\"}} {count}\n");
             }
-            self.text += &format!("{name}_bucket{{{labels},le=\"+Inf\"}} {count}\n");
-            self.text += &format!("{name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {count}\n");
+            self.text += &format!("{name}_bucket{{{labels}{comma}le=\"+Inf\"}} {count}\n");
+            self.text += &format!("{name}_sum{braces} {sum}\n{name}_count{braces} {count}\n");
         }
         self
     }
@@ -83,7 +104,7 @@ impl Exposition {
     }
 
     /// Adds how long it has been running, and what was built; then all that was added.
-    pub(crate) fn finish(self, elapsed: std::time::Duration) -> String {
+    pub(crate) fn finish(self, elapsed: Duration) -> String {
         let version = format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
         let whole = self.metric("uptime_seconds", "How long it has been running.", elapsed.as_secs_f64());
         whole.family("build_info", "Always 1; what was built is in the labels.", &[(version, 1)]).text

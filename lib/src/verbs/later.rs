@@ -17,6 +17,7 @@ const MOST_BYTES: usize = 16 << 20;
 pub(super) struct Pending {
     pub(super) via: SocketId,
     pub(super) transmit: Transmit,
+    pub(super) arrived: Instant,
     pub(super) meta: Meta,
     pub(super) request_len: usize,
     /// What was asked, kept only where it will be told.

@@ -21,6 +21,7 @@ use crate::report::{Figures, Report, add, debug_counters};
 use crate::rules::Reply;
 use crate::setters::setters;
 use crate::socket_id::SocketId;
+use crate::stats::Quantiles;
 use crate::template::Known;
 use crate::unreachable::Unreachable;
 
@@ -42,6 +43,9 @@ pub struct ServeOptions {
     pub limits: Limits,
     /// Whether to tell of each answer ([`Event::Answered`]).
     pub verbose: bool,
+    /// Whether to measure how long each answer takes ([`ServeFigures::answer_times`]); sockets whose datagrams have
+    /// [timestamps](crate::Options::timestamps) count what they waited for in the socket.
+    pub times_answers: bool,
     /// One moment on both clocks, for replies that tell the time where the system does not tell that of arrival.
     pub clock: Option<Moment>,
 }
@@ -54,6 +58,7 @@ setters! { ServeOptions {
     into destinations: Vec<Option<IpAddr>>,
     limits: Limits,
     verbose: bool,
+    times_answers: bool,
     into clock: Option<Moment>,
 }}
 
@@ -69,6 +74,7 @@ impl ServeOptions {
             destinations: Vec::new(),
             limits: Limits::default(),
             verbose: false,
+            times_answers: false,
             clock: None,
         }
     }
@@ -99,12 +105,16 @@ pub struct ServeFigures {
     pub reply_failed: u64,
     /// Of it: taken without answering, as asked (`--sink`).
     pub sunk: u64,
+    /// From when each was received to when its answer was handed over to be sent, whether it could be or not; nothing unless
+    /// it is [asked for](ServeOptions::times_answers).
+    pub answer_times: Quantiles,
 }
 
 debug_counters! { ServeFigures {
     answered,
     reply_failed,
     sunk,
+    answer_times,
 }}
 
 impl Figures for ServeFigures {
@@ -118,6 +128,7 @@ impl Figures for ServeFigures {
             (&mut self.reply_failed, other.reply_failed),
             (&mut self.sunk, other.sunk),
         ]);
+        self.answer_times.merge(&other.answer_times);
     }
 }
 
@@ -281,6 +292,14 @@ impl Serve {
         out.emit(Event::Ignored(IgnoredDatagrams { meta, reason, count }));
     }
 
+    /// Measures how long this many answers took, where that is asked for.
+    fn time_answers(&mut self, arrived: Instant, count: usize, out: &impl Outbox) {
+        if self.options.times_answers {
+            let took = out.clock().monotonic.saturating_duration_since(arrived);
+            (0..count).for_each(|_| self.report.own.answer_times.add(took));
+        }
+    }
+
     /// Takes one of the answers after which all workers end; this error where none is left.
     fn claim(&mut self, or: Reason) -> Result<(), Reason> {
         let Some(most) = self.options.limits.count else { return Ok(()) };
@@ -314,6 +333,7 @@ impl Serve {
         }
         self.report.own.answered += 1;
         self.report.sent.add(1, reply.len());
+        self.time_answers(now, 1, out);
         Ok(())
     }
 
@@ -333,7 +353,7 @@ impl Serve {
             return Err(Reason::Truncated);
         }
         let request = self.options.verbose.then(|| datagram.payload.to_vec());
-        let pending = Pending { via, transmit, meta: *meta, request_len: datagram.wire_len, request };
+        let pending = Pending { via, transmit, arrived: now, meta: *meta, request_len: datagram.wire_len, request };
         if let Answer::Ask { most } = self.options.answer {
             return self.ask(now, pending, datagram, most, out);
         }
@@ -428,6 +448,7 @@ impl Serve {
         }
         self.report.own.answered += 1;
         self.report.sent.add(1, reply.len());
+        self.time_answers(pending.arrived, 1, out);
         Ok(())
     }
 
@@ -506,6 +527,7 @@ impl Engine for Serve {
         out.send_train(via, &transmit, payload, segment);
         self.report.own.answered += allowed as u64;
         self.report.sent.add(allowed, payload.len());
+        self.time_answers(now, allowed, out);
     }
 
     fn tick(&mut self, now: Instant, out: &mut impl Outbox) {
@@ -588,7 +610,12 @@ mod tests {
             |report| report.own.reply_failed = 1,
             |report| report.own.sunk = 1,
         ]);
-        let figures = |unit: u64| ServeFigures { answered: unit, reply_failed: 2 * unit, sunk: 3 * unit };
+        let figures = |unit: u64| ServeFigures {
+            answered: unit,
+            reply_failed: 2 * unit,
+            sunk: 3 * unit,
+            ..ServeFigures::default()
+        };
         let mut both = figures(1);
         both.merge(&figures(2));
         assert_eq!(both, figures(3));

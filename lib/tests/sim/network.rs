@@ -80,11 +80,13 @@ pub(crate) struct Mail {
     pub(crate) said: Vec<Said>,
     /// How many datagrams each train had that was sent as one.
     pub(crate) trains: Vec<usize>,
+    /// What its clock shows; the time of this host where nobody says.
+    pub(crate) clock: Option<Moment>,
 }
 
 impl Outbox for Mail {
     fn clock(&self) -> Moment {
-        Moment::now()
+        self.clock.unwrap_or_else(Moment::now)
     }
 
     fn send(&mut self, _via: SocketId, transmit: &Transmit, payload: &[u8]) {

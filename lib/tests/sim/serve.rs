@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use udpkit::impairment::{GilbertElliott, Impairment, ImpairmentOptions, Jitter, Pattern};
 use udpkit::verbs::{Limits, Network as AddressNetwork, Serve, ServeFigures, ServeInput, ServeOptions};
 use udpkit::{
-    Answer, Conduct, Datagram, Delivery, Engine, InterfaceIndex, MAX_PAYLOAD_V4, Meta, Next, RateLimit, Reason, Report,
-    Rule, Rules, SendFailure, Template, Train, Transmit,
+    Answer, Conduct, Datagram, Delivery, Engine, InterfaceIndex, MAX_PAYLOAD_V4, Meta, Moment, Next, RateLimit, Reason,
+    Report, Rule, Rules, SendFailure, Template, Train, Transmit,
 };
 
 use crate::network::{Link, Mail, Network, Said};
@@ -107,6 +107,31 @@ fn unguarded(answer: impl Into<Answer>) -> ServeOptions {
 fn limited(answer: impl Into<Answer>, per_second: u32) -> ServeOptions {
     let conduct = Conduct::default().rate_limit(RateLimit::PerSecond(per_second));
     ServeOptions::new(answer, vec![address(SERVER)]).conduct(conduct)
+}
+
+#[test]
+fn answers_are_timed_from_when_the_request_arrived() {
+    let answer = rules([Rule::any().prefix("late").echo().delay(20 * MS..=20 * MS), Rule::any().echo()]);
+    let mut desk = Desk::with(ServeOptions::new(answer, vec![address(SERVER)]).times_answers(true));
+    desk.mail.clock = Some(Moment::new(desk.now + MS, SystemTime::UNIX_EPOCH));
+    desk.hear("late");
+    desk.hear("at once");
+    desk.mail.clock = Some(Moment::new(desk.now + 21 * MS, SystemTime::UNIX_EPOCH));
+    desk.wait(20 * MS);
+    let times = desk.report().own.answer_times;
+    let counts = [MS / 2, 2 * MS, 20 * MS, 22 * MS].map(|time| times.count_at_most(time));
+    assert_eq!((times.count(), counts), (2, [0, 1, 1, 2]));
+}
+
+#[test]
+fn answers_of_a_train_are_timed_only_where_it_is_asked_for() {
+    let meta = Meta::new(address(CLIENT));
+    for asked in [false, true] {
+        let mut desk = Desk::with(unguarded(Answer::Echo).times_answers(asked));
+        desk.mail.clock = Some(Moment::new(desk.now + MS, SystemTime::UNIX_EPOCH));
+        desk.serve.receive_train(desk.now, ONE, Train::new(&meta, b"aabbc", 2), &mut desk.mail);
+        assert_eq!(desk.report().own.answer_times.count(), if asked { 3 } else { 0 });
+    }
 }
 
 #[test]
@@ -575,7 +600,7 @@ fn replies_tell_the_interface_and_the_time_of_arrival_or_that_of_the_reply() {
     assert_eq!(desk.sent(), ["- -"]);
     let started = desk.now;
     let options = unguarded(Answer::Template(text("{interface} {time}")));
-    let mut desk = Desk::with(options.clock(udpkit::Moment::new(started, then)));
+    let mut desk = Desk::with(options.clock(Moment::new(started, then)));
     desk.serve.interfaces(&interfaces(&[("eth0", 2)]));
     desk.now = started + 5 * 1000 * MS;
     let mut meta = Meta::new(address(CLIENT));

@@ -9,12 +9,6 @@ use udpkit::{Bounds, Quantiles, Report};
 pub(crate) use crate::http::Served as Metrics;
 use crate::http::exposition::{self, Buckets, Exposition};
 
-/// The upper ends of the buckets, in microseconds: from a link to a satellite and a full queue.
-const BUCKETS_US: [u64; 19] = [
-    10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
-    2_500_000, 5_000_000, 10_000_000,
-];
-
 /// A target's name, and what it came to so far.
 pub(super) type Measured = (String, Report<MeasureFigures>);
 
@@ -95,7 +89,7 @@ fn text(targets: &[Measured]) -> String {
         metrics.family(name, help, &samples)
     });
     let metrics = TIMES.iter().fold(metrics, |metrics, (name, help, times)| {
-        let samples: Vec<_> = all().map(|(label, report)| (label.clone(), buckets(times(&report.own)))).collect();
+        let samples: Vec<_> = all().map(|(label, report)| (label.clone(), Buckets::of(times(&report.own)))).collect();
         metrics.histogram(name, help, &samples)
     });
     let reflectors: Vec<_> =
@@ -141,19 +135,6 @@ fn of_directions(label: &str, own: &MeasureFigures, count: fn(&OneWayCounts) -> 
         Some([sample("low", bounds.low.to_string()), sample("high", high)])
     });
     samples.flatten().collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
-fn buckets(times: &Quantiles) -> Buckets {
-    let up_to = |microseconds: &u64| {
-        let time = std::time::Duration::from_micros(*microseconds);
-        (time.as_secs_f64(), times.count_at_most(time))
-    };
-    Buckets {
-        up_to: BUCKETS_US.iter().map(up_to).collect(),
-        count: times.count(),
-        sum: times.mean().as_secs_f64() * times.count() as f64,
-    }
 }
 
 /// A label's value: users name their targets as they like.

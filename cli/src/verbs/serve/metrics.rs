@@ -7,7 +7,7 @@ use udpkit::Report;
 use udpkit::verbs::ServeFigures;
 
 pub(crate) use crate::http::Served as Metrics;
-use crate::http::exposition::{self, Exposition};
+use crate::http::exposition::{self, Buckets, Exposition};
 
 /// Serves metrics on all of these addresses until the returned value is dropped; `report` is asked at each scrape.
 /// Without an address it does nothing.
@@ -40,6 +40,11 @@ pub(crate) fn text(report: &Report<ServeFigures>) -> String {
         .dropped(report)
         .metric("sent_datagrams_total", "Datagrams sent.", report.sent.datagrams)
         .metric("sent_bytes_total", "Payload bytes sent.", report.sent.bytes)
+        .histogram(
+            "answer_seconds",
+            "From when a datagram was received to when its answer was handed over to be sent.",
+            &[(String::new(), Buckets::of(&own.answer_times))],
+        )
         .metric("unreachable_datagrams_total", "Datagrams of ours that were refused (ICMP).", report.unreachable)
         .finish(report.elapsed)
 }
@@ -163,6 +168,30 @@ udp_serve_sent_datagrams_total 4
 # HELP udp_serve_sent_bytes_total Payload bytes sent.
 # TYPE udp_serve_sent_bytes_total counter
 udp_serve_sent_bytes_total 400
+# HELP udp_serve_answer_seconds From when a datagram was received to when its answer was handed over to be sent.
+# TYPE udp_serve_answer_seconds histogram
+udp_serve_answer_seconds_bucket{le="0.00001"} 0
+udp_serve_answer_seconds_bucket{le="0.000025"} 0
+udp_serve_answer_seconds_bucket{le="0.00005"} 0
+udp_serve_answer_seconds_bucket{le="0.0001"} 0
+udp_serve_answer_seconds_bucket{le="0.00025"} 0
+udp_serve_answer_seconds_bucket{le="0.0005"} 0
+udp_serve_answer_seconds_bucket{le="0.001"} 0
+udp_serve_answer_seconds_bucket{le="0.0025"} 0
+udp_serve_answer_seconds_bucket{le="0.005"} 0
+udp_serve_answer_seconds_bucket{le="0.01"} 0
+udp_serve_answer_seconds_bucket{le="0.025"} 0
+udp_serve_answer_seconds_bucket{le="0.05"} 0
+udp_serve_answer_seconds_bucket{le="0.1"} 0
+udp_serve_answer_seconds_bucket{le="0.25"} 0
+udp_serve_answer_seconds_bucket{le="0.5"} 0
+udp_serve_answer_seconds_bucket{le="1"} 0
+udp_serve_answer_seconds_bucket{le="2.5"} 0
+udp_serve_answer_seconds_bucket{le="5"} 0
+udp_serve_answer_seconds_bucket{le="10"} 0
+udp_serve_answer_seconds_bucket{le="+Inf"} 0
+udp_serve_answer_seconds_sum 0
+udp_serve_answer_seconds_count 0
 # HELP udp_serve_unreachable_datagrams_total Datagrams of ours that were refused (ICMP).
 # TYPE udp_serve_unreachable_datagrams_total counter
 udp_serve_unreachable_datagrams_total 0
@@ -192,13 +221,24 @@ udp_serve_build_info{version="0.1.0"} 1
                 assert!(!seen.contains(&name), "{name} twice");
                 seen.push(name);
                 let kind = lines.next().unwrap().strip_prefix("# TYPE ").unwrap().strip_prefix(name).unwrap();
-                assert_eq!(kind, if name.ends_with("_total") { " counter" } else { " gauge" });
-                family = Some(name);
+                let expected = match name {
+                    _ if name.ends_with("_total") => " counter",
+                    _ if name.ends_with("_seconds") && !name.contains("uptime") => " histogram",
+                    _ => " gauge",
+                };
+                assert_eq!(kind, expected);
+                family = Some((name, kind));
                 continue;
             }
             let (series, value) = line.rsplit_once(' ').unwrap();
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-            assert_eq!(Some(name), family);
+            let (announced, kind) = family.unwrap();
+            let part = name.strip_prefix(announced).unwrap();
+            let is_histogram = kind == " histogram";
+            assert!(
+                if is_histogram { ["_bucket", "_sum", "_count"].contains(&part) } else { part.is_empty() },
+                "{line}"
+            );
             assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
             if !labels.is_empty() {
                 let (label, value) = labels.strip_suffix("\"}").unwrap().split_once("=\"").unwrap();

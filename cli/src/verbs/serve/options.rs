@@ -77,7 +77,7 @@ pub(super) fn socket_options(args: &ServeArgs, answer: &Answer) -> Options {
         .send_wait(REPLY_WAIT)
         // Trains cost a reply's price each, not a datagram's; with -v each is received by itself.
         .coalesce(!args.common.verbose)
-        .timestamps(args.common.verbose || answer.tells_time())
+        .timestamps(args.common.verbose || args.metrics.is_some() || answer.tells_time())
         .traffic_class(sending.traffic_class)
         .receive_buffer(sending.receive_buffer)
 }
@@ -95,6 +95,7 @@ pub(super) fn engine(args: &ServeArgs, answer: Answer, listening: &Listening) ->
         .destinations(listening.destinations.clone())
         .limits(args.common.limits())
         .verbose(args.common.verbose)
+        .times_answers(args.metrics.is_some())
 }
 
 /// How many workers there shall be for these sockets, of each of which every worker has one.
