@@ -153,6 +153,7 @@ pub(crate) struct CheckClientArgs {
 
 /// Check a broadcast receiver: datagrams of all kinds are sent to it, and what it prints is read
 #[derive(Debug, ArgGroup)]
+#[command(mut_arg("wait", |wait| wait.default_value("5s").help("How long the receiver may take to print a datagram")))]
 #[command(after_help = help::short(RECEIVER_EXAMPLES), after_long_help = help::long(RECEIVER_EXAMPLES, EXIT_STATUS))]
 pub(crate) struct CheckReceiverArgs {
     /// Where the receiver is [default: this host]

@@ -144,7 +144,7 @@ def client(fault, host, port, text="Hello World"):
     else:
         s.connect(to)
     if fault != "for-ever":
-        s.settimeout(0.5)
+        s.settimeout(2 if fault in ("deaf", "stranger") else 0.5)
     size = 512 if fault == "cuts" else 65536
     for _ in range(1 if fault == "once" else 2):
         s.sendto(text.encode(), to) if fault == "stranger" else s.send(text.encode())
@@ -152,11 +152,11 @@ def client(fault, host, port, text="Hello World"):
             s.send(b"\n")
         try:
             data = s.recv(size)
-        except TimeoutError:
+        except timeout:
             continue
         except ConnectionRefusedError:
             if fault == "deaf":
-                time.sleep(0.5)
+                time.sleep(2)
                 continue
             sys.exit("refused: nothing listens on port " + port)
         if fault == "empty":
@@ -257,17 +257,18 @@ def sender(fault, text="Halo Dunia!", port="10000", address=""):
         s = socket(AF_INET, SOCK_DGRAM)
         s.setsockopt(SOL_SOCKET, SO_BROADCAST, 1)
         s.bind((ours, 0))
-        opened.append(s)
+        opened.append((s, all_hosts))
         if fault == "connected":
             s.connect((all_hosts, port))
-        for _ in range({"floods": 2000, "twice": 2}.get(fault, 1)):
+    for _ in range({"floods": 2000, "twice": 2}.get(fault, 1)):
+        for s, all_hosts in opened:
             for part in parts:
-                s.sendto(part, (all_hosts, port))
+                s.send(part) if fault == "connected" else s.sendto(part, (all_hosts, port))
     if fault == "deaf":
         return
     end = time.monotonic() + 1
     while (left := end - time.monotonic()) > 0:
-        for s in select.select(opened, [], [], left)[0]:
+        for s in select.select([s for s, _ in opened], [], [], left)[0]:
             try:
                 data, source = s.recvfrom(65536)
             except ConnectionRefusedError:

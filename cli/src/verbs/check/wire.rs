@@ -84,6 +84,11 @@ impl Peer {
         self.socket.local_address()
     }
 
+    /// Datagrams to it that the system dropped, as far as it tells.
+    pub(super) fn dropped(&self) -> u64 {
+        self.socket.kernel_drops().unwrap_or(0)
+    }
+
     /// Sends a datagram, as soon as the check's rate permits.
     pub(super) fn send(&self, bench: &mut Bench, destination: SocketAddr, payload: &[u8]) -> Result<(), Cut> {
         self.transmit(bench, &Transmit::to(destination), payload)

@@ -56,6 +56,8 @@ pub(super) struct Trial {
     pub(super) printed: Vec<u8>,
     /// How it ended; it was still running where there is none.
     pub(super) status: Option<ExitStatus>,
+    /// From its start to its first datagram.
+    pub(super) begun: Option<Duration>,
     /// From its start to its end, or to the end of the watch.
     pub(super) elapsed: Duration,
     pub(super) is_on_terminal: bool,
@@ -87,11 +89,13 @@ pub(super) fn run(bench: &mut Bench, words: &[String], server: SocketAddr, scrip
     bench.log.note(format!("started {}", words.join(" ")));
     let mut requests: Vec<Came> = Vec::new();
     let mut end = started + START + script.patience;
+    let mut begun = None;
     let status = loop {
         let look = (now() + LOOK).min(end);
         for came in datagrams(peer.receive(bench, look)?) {
             if requests.is_empty() {
                 end = now() + script.patience;
+                begun = Some(came.at.saturating_duration_since(started));
                 answer(bench, &peer, &strangers, script.answers, came.source)?;
             }
             requests.push(came);
@@ -112,6 +116,7 @@ pub(super) fn run(bench: &mut Bench, words: &[String], server: SocketAddr, scrip
         requests,
         printed: program.printed(),
         status,
+        begun,
         elapsed: now().saturating_duration_since(started),
         is_on_terminal: program.is_on_terminal(),
     };
@@ -140,7 +145,8 @@ pub(super) fn run_refused(
     }
     let elapsed = now().saturating_duration_since(started);
     let is_on_terminal = program.is_on_terminal();
-    let trial = Trial { requests: Vec::new(), printed: program.printed(), status, elapsed, is_on_terminal };
+    let trial =
+        Trial { requests: Vec::new(), printed: program.printed(), status, begun: None, elapsed, is_on_terminal };
     bench.log.note(trial.fate());
     Ok(trial)
 }

@@ -1,22 +1,27 @@
 //! The verdict on each point of a receiver, each from a run of its own.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use udpkit::{Interfaces, Options, Transmit};
 
 use super::stage::{Fate, Path, Silent, Stage, Start, names};
 use crate::args::CheckReceiverArgs;
 use crate::verbs::check::bench::Bench;
-use crate::verbs::check::bounds::Cut;
+use crate::verbs::check::bounds::{Cut, now};
 use crate::verbs::check::evidence::{escaped, large, whole};
 use crate::verbs::check::marks::{find, lines_with, mark, shows};
 use crate::verbs::check::networks::{Network, heard, networks};
 use crate::verbs::check::point::{Judged, Point, Verdict};
 use crate::verbs::check::points::receiver as points;
-use crate::verbs::check::wire::Peer;
+use crate::verbs::check::wire::{Arrival, Peer};
 
+/// A refusal on this host takes less.
+const PAUSE: Duration = Duration::from_millis(50);
 /// Datagrams of a burst.
 const BURST: usize = 300;
+/// Why no broadcast is sent.
+const NO_NETWORK: &str = "this host has no network on which its broadcasts come back to it";
 /// Why what it prints is not seen.
 const NOT_STARTED: &str = "what the receiver prints was not seen: let the check start it, with -- COMMAND";
 
@@ -120,38 +125,40 @@ impl<'a> Judge<'a> {
 
     fn broadcast(&self, bench: &mut Bench, stage: &mut Stage, point: &Point) -> Result<Judged, Cut> {
         if self.networks.is_empty() {
-            return Ok(Judged::not_seen("this host has no network on which its broadcasts come back to it"));
+            return Ok(Judged::not_seen(NO_NETWORK));
         }
         if point.name == "networks" && self.networks.len() < 2 {
             return Ok(Judged::not_seen(format!("this host is on one network alone: {}", self.networks[0].words())));
         }
         let to = |network: &Network| SocketAddr::new(network.broadcast.into(), self.address.port());
-        let marks = self.broadcasts(bench, to)?;
-        let fate = stage.settle(bench)?;
-        let printed = stage.printed();
-        let (heard, missed): (Vec<_>, Vec<_>) =
-            self.networks.iter().zip(&marks).partition(|(_, mark)| shows(&printed, mark, mark.as_bytes()));
-        let list =
-            |all: &[(&Network, &String)]| all.iter().map(|(network, _)| network.words()).collect::<Vec<_>>().join(", ");
-        Ok(match (fate, heard.is_empty(), missed.is_empty()) {
-            (Fate::Died(words), ..) => Judged::failed(format!("a broadcast came: {words}")),
-            (_, false, true) => Judged::passed(format!("it printed those on {}", list(&heard))),
-            (_, false, _) if point.name == "broadcast" => {
-                Judged::passed(format!("it printed that on {}", list(&heard)))
+        let (fate, is_printed) = self.broadcasts(bench, stage, to)?;
+        let list = |wanted: bool| {
+            let chosen = self.networks.iter().zip(&is_printed).filter(|(_, is_printed)| **is_printed == wanted);
+            chosen.map(|(network, _)| network.words()).collect::<Vec<_>>().join(", ")
+        };
+        let (any, all) = (is_printed.contains(&true), !is_printed.contains(&false));
+        Ok(match fate {
+            Fate::Died(words) => Judged::failed(format!("a broadcast came: {words}")),
+            _ if all || any && point.name == "broadcast" => {
+                Judged::passed(format!("it printed that on {}", list(true)))
             }
-            (Fate::Alive, false, false) => {
-                Judged::failed(format!("it printed those on {}, and not those on {}", list(&heard), list(&missed)))
+            Fate::Alive if any => {
+                Judged::failed(format!("it printed that on {}, and not that on {}", list(true), list(false)))
             }
-            (Fate::Alive, true, _) if point.name == "broadcast" => Judged::failed(format!(
-                "it printed what was sent after the broadcasts on {}, and not the broadcasts",
-                list(&missed)
-            )),
-            (Fate::Alive | Fate::Mute, ..) => Judged::not_seen("it printed no broadcast at all"),
+            Fate::Alive if point.name == "broadcast" => {
+                Judged::failed(format!("it printed what was sent later, and not the broadcast on {}", list(false)))
+            }
+            Fate::Alive | Fate::Mute => Judged::not_seen("it printed no broadcast at all"),
         })
     }
 
-    /// Sends a mark to each network.
-    fn broadcasts(&self, bench: &mut Bench, to: impl Fn(&Network) -> SocketAddr) -> Result<Vec<String>, Cut> {
+    /// Sends a broadcast to each network; what became of the receiver, and which of them it printed.
+    fn broadcasts(
+        &self,
+        bench: &mut Bench,
+        stage: &mut Stage,
+        to: impl Fn(&Network) -> SocketAddr,
+    ) -> Result<(Fate, Vec<bool>), Cut> {
         let mut marks = Vec::new();
         for network in &self.networks {
             let sender = Peer::with((network.ours, 0).into(), &Options::default().broadcast(true))?;
@@ -159,22 +166,26 @@ impl<'a> Judge<'a> {
             sender.transmit(bench, &Transmit::to(to(network)).interface(network.index), mark.as_bytes())?;
             marks.push(mark);
         }
-        Ok(marks)
+        // A program may have a socket for each network, and read them in any order.
+        let wanted: Vec<_> = marks.iter().map(|mark| (mark.as_str(), mark.as_bytes())).collect();
+        let fate = match stage.wait_for(bench, &wanted)? {
+            Fate::Mute => stage.settle(bench)?,
+            fate => fate,
+        };
+        let printed = stage.printed();
+        Ok((fate, wanted.iter().map(|(mark, payload)| shows(&printed, mark, payload)).collect()))
     }
 
     fn limited(&self, bench: &mut Bench, stage: &mut Stage) -> Result<Judged, Cut> {
         if self.networks.is_empty() {
-            return Ok(Judged::not_seen("this host has no network on which its broadcasts come back to it"));
+            return Ok(Judged::not_seen(NO_NETWORK));
         }
         let to = SocketAddr::new(Ipv4Addr::BROADCAST.into(), self.address.port());
-        let marks = self.broadcasts(bench, |_| to)?;
-        let fate = stage.settle(bench)?;
-        let printed = stage.printed();
-        let is_heard = marks.iter().any(|mark| shows(&printed, mark, mark.as_bytes()));
+        let (fate, is_printed) = self.broadcasts(bench, stage, |_| to)?;
         Ok(match fate {
-            _ if is_heard => Judged::passed("it printed it"),
+            _ if is_printed.contains(&true) => Judged::passed("it printed it"),
             Fate::Died(words) => Judged::failed(format!("a broadcast came: {words}")),
-            Fate::Alive => Judged::failed("it printed what was sent after it, and not the broadcast"),
+            Fate::Alive => Judged::failed("it printed what was sent later, and not the broadcast"),
             Fate::Mute => Judged::not_seen("it printed nothing more"),
         })
     }
@@ -340,12 +351,21 @@ impl<'a> Judge<'a> {
         };
         let mark = mark();
         sender.send(bench, to, mark.as_bytes())?;
-        let fate = stage.settle(bench)?;
+        // It may have a socket for each family, and read them in any order; but a closed port answers at once.
+        bench.pause(PAUSE)?;
+        let arrivals = sender.receive(bench, now())?;
+        if arrivals.iter().any(|arrival| matches!(arrival, Arrival::Refused(_))) {
+            return Ok(Judged::failed(format!("nobody listens on {to}")));
+        }
+        let fate = match stage.wait_for(bench, &[(&mark, mark.as_bytes())])? {
+            Fate::Mute => stage.settle(bench)?,
+            fate => fate,
+        };
         let is_printed = shows(&stage.printed(), &mark, mark.as_bytes());
         Ok(match fate {
             _ if is_printed => Judged::passed(format!("it printed what was sent to {to}")),
             Fate::Died(words) => Judged::failed(words),
-            Fate::Alive => Judged::failed(format!("it printed what was sent after it, and not what was sent to {to}")),
+            Fate::Alive => Judged::failed(format!("it printed what was sent later, and not what was sent to {to}")),
             Fate::Mute => Judged::not_seen("it printed nothing more"),
         })
     }

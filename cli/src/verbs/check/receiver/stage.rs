@@ -17,6 +17,8 @@ use crate::words::units::human;
 const START: Duration = Duration::from_secs(15);
 /// Between one datagram and the next to a receiver that may not have begun yet.
 const AGAIN: Duration = Duration::from_millis(100);
+/// How often a receiver is asked for a sign of life before it is called mute.
+const TRIES: u32 = 3;
 /// How often the program is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -150,21 +152,22 @@ impl Stage {
 
     /// Sends something more, and waits until that is printed: whatever was sent before is printed then, or never will be.
     pub(super) fn settle(&mut self, bench: &mut Bench) -> Result<Fate, Cut> {
-        // Twice: datagrams from different sockets may change places on their way, by very little.
-        for _ in 0..2 {
+        let mut fate = Fate::Mute;
+        for _ in 0..TRIES {
             bench.pause(LOOK)?;
             let probe = format!("probe {}", mark());
             self.send(bench, 0, probe.as_bytes())?;
-            match self.wait_for(bench, &probe[6..], probe.as_bytes())? {
-                Fate::Alive => {}
-                fate => return Ok(fate),
+            fate = self.wait_for(bench, &[(&probe[6..], probe.as_bytes())])?;
+            // It may have been lost in a full buffer.
+            if fate != Fate::Mute || self.program.is_none() {
+                break;
             }
         }
-        Ok(Fate::Alive)
+        Ok(fate)
     }
 
-    /// Waits until the mark of a payload is printed.
-    fn wait_for(&mut self, bench: &mut Bench, mark: &str, payload: &[u8]) -> Result<Fate, Cut> {
+    /// Waits until the mark of each payload is printed.
+    pub(super) fn wait_for(&mut self, bench: &mut Bench, marks: &[(&str, &[u8])]) -> Result<Fate, Cut> {
         let end = now() + self.patience;
         loop {
             bench.pause(LOOK)?;
@@ -174,11 +177,12 @@ impl Stage {
                 return Ok(if self.is_refused { Fate::Died("its port is closed".to_owned()) } else { Fate::Mute });
             };
             let status = program.ended();
-            if shows(&program.printed(), mark, payload) {
+            let printed = program.printed();
+            if marks.iter().all(|(mark, payload)| shows(&printed, mark, payload)) {
                 return Ok(Fate::Alive);
             }
             if let Some(status) = status {
-                return Ok(Fate::Died(ending(status, &program.printed())));
+                return Ok(Fate::Died(ending(status, &printed)));
             }
             if now() >= end {
                 return Ok(Fate::Mute);

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::args::CheckSenderArgs;
+use crate::port_owner::owner;
 use crate::verbs::check::bench::Bench;
 use crate::verbs::check::bounds::{Cut, now};
 use crate::verbs::check::marks::mark;
@@ -18,8 +19,6 @@ const START: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(10);
 /// How long datagrams are waited for after the sender has ended.
 const REST: Duration = Duration::from_millis(200);
-/// How long a program may take to end whose socket was closed before.
-const CLOSING: Duration = Duration::from_secs(2);
 /// Datagrams that are looked at; the rest of a flood is counted.
 const MOST: usize = 2_000;
 
@@ -32,10 +31,12 @@ pub(super) struct Heard {
     pub(super) printed: Vec<u8>,
     /// How it ended; it was still running, or was not started by us, where there is none.
     pub(super) status: Option<ExitStatus>,
-    /// Our answer was refused while it ran.
-    pub(super) is_refused_alive: bool,
     /// Our answer was refused.
     pub(super) is_refused: bool,
+    /// Our answer was refused although the socket that it was for was there, as far as the system tells.
+    pub(super) is_connected: bool,
+    /// Datagrams that the system dropped before they were looked at.
+    pub(super) dropped: u64,
     elapsed: Duration,
 }
 
@@ -56,15 +57,16 @@ impl Heard {
             mark: mark(),
             printed: Vec::new(),
             status: None,
-            is_refused_alive: false,
             is_refused: false,
+            is_connected: false,
+            dropped: 0,
             elapsed: Duration::ZERO,
         };
         // The check as a whole ends before this, where nobody is started.
         let mut end = begun + if program.is_some() { START } else { args.judge.duration };
         loop {
             let is_first = heard.datagrams.is_empty();
-            heard.take(bench, listener, (now() + LOOK).min(end), program.as_mut())?;
+            heard.take(bench, listener, (now() + LOOK).min(end))?;
             if is_first && !heard.datagrams.is_empty() {
                 end = now() + args.judge.wait;
             }
@@ -87,17 +89,13 @@ impl Heard {
     }
 
     /// Takes what has come, and answers each source once.
-    fn take(
-        &mut self,
-        bench: &mut Bench,
-        listener: &Peer,
-        until: std::time::Instant,
-        program: Option<&mut Program>,
-    ) -> Result<(), Cut> {
-        let mut is_refused = false;
+    fn take(&mut self, bench: &mut Bench, listener: &Peer, until: Instant) -> Result<(), Cut> {
         for arrival in listener.receive(bench, until)? {
             match arrival {
-                Arrival::Refused(_) => is_refused = true,
+                Arrival::Refused(refused) => {
+                    self.is_refused = true;
+                    self.is_connected |= owner(refused.destination).is_some();
+                }
                 Arrival::Datagram(came) => {
                     // Where it sends to itself, too, we would answer ourselves.
                     let is_known = self.datagrams.iter().any(|other| other.source == came.source);
@@ -110,13 +108,7 @@ impl Heard {
                 }
             }
         }
-        if is_refused && !self.is_refused {
-            self.is_refused = true;
-            self.is_refused_alive = match program {
-                Some(program) => lives_on(bench, program)?,
-                None => false,
-            };
-        }
+        self.dropped = listener.dropped();
         Ok(())
     }
 
@@ -136,16 +128,4 @@ impl Heard {
             None => still_running(&elapsed, &self.printed),
         }
     }
-}
-
-/// Whether a program whose port was closed just now goes on: one that is about to end closes its sockets, too.
-fn lives_on(bench: &mut Bench, program: &mut Program) -> Result<bool, Cut> {
-    let end = now() + CLOSING;
-    while now() < end {
-        if program.ended().is_some() {
-            return Ok(false);
-        }
-        bench.pause(LOOK)?;
-    }
-    Ok(true)
 }

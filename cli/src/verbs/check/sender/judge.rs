@@ -124,6 +124,9 @@ impl Judge<'_> {
         if missed.is_empty() {
             return Judged::passed(format!("it reached {}", list(&reached)));
         }
+        if self.heard.dropped > 0 {
+            return Judged::not_seen(format!("the system dropped {} of them", self.heard.dropped));
+        }
         Judged::failed(format!("it reached {}, and not {}", list(&reached), list(&missed)))
     }
 
@@ -139,6 +142,7 @@ impl Judge<'_> {
             None if self.reached().len() == self.networks.len() => {
                 Judged::passed("it sent to 255.255.255.255 on each network")
             }
+            None if self.heard.dropped > 0 => Judged::not_seen("the system dropped some of them"),
             None => Judged::failed("it sent to 255.255.255.255 alone, which left by one interface"),
         }
     }
@@ -196,13 +200,9 @@ impl Judge<'_> {
         let Heard { mark, printed, .. } = &self.heard;
         match () {
             () if shows(printed, mark, format!("answer {mark}").as_bytes()) => Judged::passed("it printed an answer"),
-            () if self.heard.is_refused_alive => Judged::failed(
-                "the system refused an answer to its port, although it was still running: its socket is connected, or closed",
+            () if self.heard.is_connected => Judged::failed(
+                "the system refused an answer to its port, although its socket was there: it is connected",
             ),
-            () if self.heard.is_refused => Judged::not_seen("it had closed its socket before an answer came"),
-            () if self.args.judge.command.is_empty() => {
-                Judged::not_seen("what it prints was not seen: let the check start it, with -- COMMAND")
-            }
             () => Judged::not_seen("answers reached its socket, and it printed none of them"),
         }
     }
