@@ -6,7 +6,7 @@
 mod common;
 
 use common::netns::require;
-use common::{Place, Process, TWO_AND_THREE, hosts, ignored, number, reply_of_a_hundred, serve_at};
+use common::{Place, Process, Scratch, TWO_AND_THREE, hosts, ignored, number, reply_of_a_hundred, serve_at};
 use serde_json::Value;
 
 /// Asks for a page. Argument: its address.
@@ -113,4 +113,42 @@ fn a_start_that_fails_under_load_ends_with_its_error() {
         outcome.assert_told(&["udp: cannot serve metrics on 127.0.0.1:9100: address already in use"]);
         assert!(!outcome.stderr.contains("serving on"), "{outcome:?}");
     }
+}
+
+/// Where a program of one of these verbs serves metrics; it ends with what is returned.
+fn metrics_of(arguments: &[&str]) -> (Process, String) {
+    let mut process = Place::Here.udp(&[arguments, &["--metrics", "127.0.0.1:0"]].concat());
+    let line = process.until_told("metrics at ");
+    let address = line.split_once("metrics at ").expect("it was told").1.trim().to_owned();
+    (process, Place::Here.python_says(FETCH, &[&address]))
+}
+
+#[test]
+fn alerts_are_of_metrics_that_there_are_and_fire_when_they_should() {
+    if !require("python3") || !require("promtool") {
+        return;
+    }
+    let (_reflector, addresses) = Place::Here.waiting(&["reflect", "127.0.0.1:0"]);
+    let (scratch, target) = (Scratch::new(), addresses[0].to_string());
+    let file = scratch.path().join("x.pcapng");
+    let all: [&[&str]; 5] = [
+        &["serve", "127.0.0.1:0"],
+        &["listen", "127.0.0.1:0", "--write", file.to_str().expect("it is text")],
+        &["reflect", "127.0.0.1:0"],
+        &["relay", "127.0.0.1:0", &target],
+        &["measure", &target, "--forever"],
+    ];
+    let pages: String = all.into_iter().map(|arguments| metrics_of(arguments).1).collect();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/prometheus");
+    let rules = std::fs::read_to_string(folder.join("udp.rules.yml")).expect("there are rules");
+    let is_of_a_name = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+    let names = rules.split("udp_").skip(1).map(|rest| rest.split(|it| !is_of_a_name(it)).next().unwrap_or_default());
+    for name in names {
+        let series = format!("\nudp_{name}");
+        let has_it = pages.match_indices(&series).any(|(at, _)| pages[at + series.len()..].starts_with([' ', '{']));
+        assert!(has_it, "no udp_{name} in {pages}");
+    }
+    let mut promtool = std::process::Command::new("promtool");
+    promtool.current_dir(folder).args(["test", "rules", "udp.test.yml"]);
+    Process::start(promtool).finish().assert_status(0);
 }
