@@ -9,8 +9,16 @@ mod common;
 use browser::Browser;
 use common::pages::{path, read};
 use regex::Regex;
+use serde_json::json;
 
 const DECKS: [&str; 2] = ["slides.html", "salindia.html"];
+
+/// The slides that a page of paper does not hold.
+const CUT: &str = "[...document.querySelectorAll('section')].filter((slide) => {
+    const page = slide.getBoundingClientRect();
+    const parts = [...slide.children].map((part) => part.getBoundingClientRect());
+    return parts.some((part) => part.top < page.top + 8 || part.bottom > page.bottom - 8);
+}).map((slide) => slide.id)";
 
 /// What a deck consists of: slides, pictures (without their language), programs, items.
 fn structure(deck: &str) -> Vec<String> {
@@ -44,9 +52,14 @@ fn keys_turn_the_slides_and_none_is_wider_than_a_phone() {
         browser.resize(360, 640);
         let width = browser.value("document.documentElement.scrollWidth");
         assert_eq!(width, 360, "{deck}");
+        // A printed slide is a page.
+        browser.resize(1122, 631);
+        browser.ask("Emulation.setEmulatedMedia", json!({"media": "print"}));
+        assert_eq!(browser.value(CUT), json!([]), "{deck}");
+        browser.ask("Emulation.setEmulatedMedia", json!({"media": ""}));
         let broken =
             browser.value("[...document.images].filter((image) => !image.naturalWidth).map((image) => image.src)");
-        assert_eq!(broken, serde_json::json!([]), "{deck}");
+        assert_eq!(broken, json!([]), "{deck}");
     }
     browser.assert_clean("file://");
 }
