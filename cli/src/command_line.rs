@@ -45,8 +45,8 @@ fn help_as_option(mut arguments: Vec<OsString>) -> Vec<OsString> {
 /// The error with its hint, if the table or the spelling has one.
 fn explain(error: &clap::Error, typed: &[String]) -> Option<anyhow::Error> {
     let command = Args::command();
-    let verb = typed.iter().find_map(|word| command.find_subcommand(word));
-    let line = Line { verb: verb.unwrap_or(&command), typed };
+    let (name, verb) = verb_of(&command, typed);
+    let line = Line { verb, name, typed };
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
@@ -66,16 +66,29 @@ fn explain(error: &clap::Error, typed: &[String]) -> Option<anyhow::Error> {
     }
 }
 
+/// The verb of a command line, or the part of one, such as `check server`, and its name; the command itself where there is none.
+fn verb_of<'a>(command: &'a Command, typed: &[String]) -> (String, &'a Command) {
+    let (mut name, mut verb) = (String::new(), command);
+    for word in typed {
+        if let Some(part) = verb.find_subcommand(word) {
+            name = [name.as_str(), part.get_name()].join(" ").trim_start().to_owned();
+            verb = part;
+        }
+    }
+    (if name.is_empty() { command.get_name().to_owned() } else { name }, verb)
+}
+
 /// A command line that was not understood.
 struct Line<'a> {
     /// The verb; the command itself where there is none.
     verb: &'a Command,
+    name: String,
     typed: &'a [String],
 }
 
 impl Line<'_> {
     fn name(&self) -> &str {
-        self.verb.get_name()
+        &self.name
     }
 
     /// Whether the verb sends a text that is an argument.
@@ -216,8 +229,14 @@ impl Line<'_> {
     fn unknown_verb(&self, word: &str) -> anyhow::Error {
         let place = self.typed.iter().position(|typed| typed == word).unwrap_or(0);
         let next = self.typed.get(place + 1).map(String::as_str).unwrap_or_default();
-        let command = Args::command();
-        let verbs: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
+        let verbs: Vec<_> = self.verb.get_subcommands().map(Command::get_name).collect();
+        if self.name() != "udp" {
+            let hint = match nearest(&word.to_ascii_lowercase(), verbs.iter().copied()) {
+                Some(part) => format!("did you mean {part}?"),
+                None => format!("the roles are {}", verbs.join(", ")),
+            };
+            return Hint::on(format!("{} has no role '{word}'", self.name()), hint);
+        }
         let hint = match habits::hint_for_verb(word) {
             Some(hint) => hint.to_owned(),
             None if is_port(word) => format!("udp listen {word}"),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::netns::{self, Lan};
-use common::{Place, Process, Scratch, VERBS};
+use common::{Place, Process, Scratch, VERBS, asking_for_help, verbs_and_parts};
 
 /// Starts a shell on a terminal, waits for its prompt, types, and leaves with the key that writes the line to a file.
 /// Arguments: what to type, the shell and its arguments.
@@ -173,16 +173,21 @@ fn every_shell_is_answered_with_every_verb() {
     outcome.assert_told(&["[possible values: bash, elvish, fish, powershell, zsh]"]);
 }
 
+/// The file of a man page.
+fn name_of_page(verb: &str) -> String {
+    let words: Vec<_> = ["udp"].into_iter().chain(verb.split_whitespace()).collect();
+    format!("{}.1", words.join("-"))
+}
+
 /// Every man page by its verb, in a directory that was not there.
 fn man_pages() -> (Scratch, Vec<(&'static str, String)>) {
     let scratch = Scratch::new();
     let directory = scratch.path().join("share/man/man1");
     Place::Here.run(&["man", directory.to_str().expect("it is text")]).assert_status(0);
     let read = |verb: &'static str| {
-        let name = if verb.is_empty() { "udp.1".to_owned() } else { format!("udp-{verb}.1") };
-        (verb, std::fs::read_to_string(directory.join(name)).expect("it was written"))
+        (verb, std::fs::read_to_string(directory.join(name_of_page(verb))).expect("it was written"))
     };
-    let pages = [""].into_iter().chain(VERBS).map(read).collect();
+    let pages = [""].into_iter().chain(verbs_and_parts()).map(read).collect();
     (scratch, pages)
 }
 
@@ -193,7 +198,8 @@ fn every_verb_has_a_man_page_with_all_that_its_help_says() {
         for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "EXAMPLES", "SEE ALSO"] {
             assert!(page.contains(&format!("\n.SH {section}\n")), "{verb}: no {section}");
         }
-        let help = Place::Here.run(&[verb, "--help"][usize::from(verb.is_empty())..]).text();
+        let arguments = asking_for_help(verb, "--help");
+        let help = Place::Here.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).text();
         let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let text = plain(&page.replace("\\-", "-").replace("\\(aq", "'").replace("\\(ti", "~").replace("\\e", "\\"));
         // Help of options is indented by ten: what -h hides, too.
@@ -221,7 +227,7 @@ fn a_checker_of_man_pages_finds_nothing() {
     }
     let (scratch, pages) = man_pages();
     for (verb, _) in pages {
-        let name = if verb.is_empty() { "udp.1".to_owned() } else { format!("udp-{verb}.1") };
+        let name = name_of_page(verb);
         let mut command = Place::Here.command("mandoc");
         command.arg("-Tlint").arg(name).current_dir(scratch.path().join("share/man/man1"));
         let outcome = Process::start(command).finish();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::netns::{self, Lan};
-use common::{Place, Process, Scratch, VERBS};
+use common::{Place, Process, Scratch, asking_for_help, verbs_and_parts};
 
 /// Two hosts on a cable with all addresses of the examples; `host` is the second one.
 const NETWORK: &str = "
@@ -82,6 +82,9 @@ fn how(line: &str) -> How {
     if line.starts_with("udp measure ") && !line.contains("--explain") {
         return How::Not("tests/measure_words.rs and tests/measure_truth.rs measure beside a reflector");
     }
+    if line.starts_with("udp check ") {
+        return How::Not("tests/check.rs checks programs of which the verdicts are known");
+    }
     match line.split(' ').nth(1) {
         Some("serve" | "listen" | "reflect" | "relay") => How::UntilStopped,
         Some("send" | "broadcast" | "measure" | "replay" | "interfaces" | "man" | "completions") => How::ToItsEnd,
@@ -90,9 +93,15 @@ fn how(line: &str) -> How {
     }
 }
 
+/// The help of a verb, or of a part of one.
+fn help_of(verb: &str) -> String {
+    let arguments = asking_for_help(verb, "--help");
+    Place::Here.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).text()
+}
+
 /// The command lines among the examples of a help text.
 fn of_help(verb: &str) -> Vec<String> {
-    let help = Place::Here.run(&[verb, "--help"][usize::from(verb.is_empty())..]).text();
+    let help = help_of(verb);
     let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_else(|| panic!("no examples: {help}"));
     let (examples, _) = examples.split_once("\nExit status:\n").unwrap_or((examples, ""));
     // What explains a line comes after two spaces, or is indented by six.
@@ -303,7 +312,7 @@ fn what_a_shell_would_take_for_a_pattern_is_quoted() {
     let elsewhere = RUN_ELSEWHERE.into_iter().map(|name| docs.join(name)).chain(course);
     let elsewhere = elsewhere.map(|path| std::fs::read_to_string(path).expect("it is text"));
     let pages = pages().into_iter().map(|(_, text)| text).chain(elsewhere);
-    let lines = pages.flat_map(|text| of_page(&text)).chain(VERBS.into_iter().chain([""]).flat_map(of_help));
+    let lines = pages.flat_map(|text| of_page(&text)).chain(verbs_and_parts().chain([""]).flat_map(of_help));
     for line in lines.filter(|line| line.starts_with("udp ")) {
         // Every other part is between quotes: zsh refuses a command whose pattern matches no file.
         let bare: String = line.replace('"', "'").split('\'').step_by(2).collect();
@@ -349,8 +358,8 @@ fn examples_of_replay_can_be_run() {
 #[test]
 fn all_other_examples_can_be_run() {
     const OWN: [&str; 7] = ["serve", "send", "listen", "broadcast", "reflect", "relay", "replay"];
-    let verbs = VERBS.iter().filter(|verb| !OWN.contains(verb));
-    run_all(&verbs.chain([&""]).flat_map(|verb| of_help(verb)).collect::<Vec<_>>());
+    let verbs = verbs_and_parts().filter(|verb| !OWN.contains(verb));
+    run_all(&verbs.chain([""]).flat_map(of_help).collect::<Vec<_>>());
 }
 
 #[test]
@@ -366,8 +375,9 @@ fn the_pages_name_no_option_that_a_verb_does_not_have() {
     let mut seen = 0;
     for (name, page) in pages() {
         for code in page.split('`').skip(1).step_by(2).filter(|code| code.starts_with("udp ")) {
-            let Some(verb) = code.split_whitespace().nth(1).filter(|verb| VERBS.contains(verb)) else { continue };
-            let help = Place::Here.run(&[verb, "--help"]).text();
+            let is_of = |verb: &&str| code.strip_prefix("udp ").is_some_and(|rest| rest.starts_with(verb));
+            let Some(verb) = verbs_and_parts().filter(is_of).max_by_key(|verb| verb.len()) else { continue };
+            let help = help_of(verb);
             for option in code.split_whitespace().filter(|word| word.starts_with("--") && *word != "--help") {
                 seen += 1;
                 let is_there = help.split_whitespace().any(|word| word == option);

@@ -8,7 +8,7 @@ mod common;
 use std::path::Path;
 
 use common::netns::Lan;
-use common::{Place, Process, Scratch, VERBS, examples};
+use common::{Outcome, Place, Process, Scratch, asking_for_help, examples, verbs_and_parts};
 use serde_json::json;
 use snapbox::{Data, assert_data_eq};
 
@@ -52,6 +52,12 @@ const ABOUT_HTTP: [(&str, &str); 7] = [
     ("  curl ", "\nExit status:\n"),
 ];
 
+/// The help of a verb, or of a part of one.
+fn help_of(verb: &str) -> Outcome {
+    let arguments = asking_for_help(verb, "--help");
+    Place::Here.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
 fn snapshot(name: &str) -> Data {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
     Data::read_from(&path, None).raw()
@@ -74,10 +80,10 @@ fn help_is_what_it_was() {
     let help = Place::Here.run(&["--help"]);
     help.assert_status(0);
     assert_data_eq!(help.text(), snapshot("help.txt"));
-    for verb in VERBS {
-        let help = Place::Here.run(&[verb, "--help"]);
+    for verb in verbs_and_parts() {
+        let help = help_of(verb);
         help.assert_status(0);
-        let mut expected = snapshot(&format!("help-{verb}.txt"));
+        let mut expected = snapshot(&format!("help-{}.txt", verb.replace(' ', "-")));
         if !cfg!(feature = "http") {
             expected = Data::text(without_http(expected.to_string())).raw();
         }
@@ -87,16 +93,16 @@ fn help_is_what_it_was() {
 
 #[test]
 fn the_short_help_fits_a_small_terminal_and_has_three_examples() {
-    for verb in [""].into_iter().chain(VERBS) {
+    for verb in [""].into_iter().chain(verbs_and_parts()) {
         let mut command = Place::Here.udp_command(&[]);
-        command.args((!verb.is_empty()).then_some(verb)).arg("-h").env("COLUMNS", "80");
+        command.args(asking_for_help(verb, "-h")).env("COLUMNS", "80");
         let help = Process::start(command).finish();
         help.assert_status(0);
         let lines = help.lines();
         assert!(lines.len() <= 24, "{verb}: {} lines\n{}", lines.len(), help.text());
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{}", help.text());
         let few = examples(&help.text());
-        let all = examples(&Place::Here.run(&[verb, "--help"][usize::from(verb.is_empty())..]).text());
+        let all = examples(&help_of(verb).text());
         assert_eq!(few, all[..all.len().min(3)], "{verb}");
     }
 }
@@ -104,10 +110,8 @@ fn the_short_help_fits_a_small_terminal_and_has_three_examples() {
 #[test]
 fn every_example_is_understood() {
     let mut seen = 0;
-    for verb in [""].into_iter().chain(VERBS) {
-        let mut arguments = vec![verb, "--help"];
-        arguments.retain(|argument| !argument.is_empty());
-        for example in examples(&Place::Here.run(&arguments).text()) {
+    for verb in [""].into_iter().chain(verbs_and_parts()) {
+        for example in examples(&help_of(verb).text()) {
             seen += 1;
             // All flags are looked at before --help is done.
             let mut shell = Place::Here.command("sh");

@@ -12,9 +12,22 @@ use crate::words::units;
 /// The examples of the help; `-h` shows the first three.
 pub(super) const EXAMPLES: &[Example] = &[
     ("udp check server 127.0.0.1", "a server that runs on port 10000"),
-    ("udp check server 127.0.0.1 -- python3 server.py", "start it, and again whenever it ends"),
-    ("udp check server 127.0.0.1:7 --json", "for graders: an object for each point"),
-    ("udp check server 127.0.0.1 --only empty --only refusal", "these points alone"),
+    ("udp check server 127.0.0.1 -- python3 server.py", "one that the check starts"),
+    ("udp check client -- python3 client.py", "a client that asks 127.0.0.1:10000"),
+    ("udp check receiver -- python3 receiver.py", "a receiver on port 10000"),
+    ("udp check sender -- python3 sender.py", "a sender that broadcasts to port 10000"),
+];
+
+/// What the help of each role shows first, and all that `-h` shows, as far as the role has it.
+const MOST_USED: &[&str] = &["port", "expect", "request", "request_hex", "only", "json", "verbose"];
+
+/// The examples of `udp check server`.
+pub(super) const SERVER_EXAMPLES: &[Example] = &[
+    ("udp check server 127.0.0.1", "a server that runs on port 10000"),
+    ("udp check server :7 -- ./server", "start it, and again whenever it ends"),
+    ("udp check server :10000 --json", "for graders: an object for each point"),
+    ("udp check server :10000 --only empty --only refusal", "these points alone"),
+    ("udp check server :9000 --request 'PING {label}'", "a server of a protocol: it answers this"),
     (
         "udp check server 192.168.0.1:53 --request-hex '?? ?? 01 00 00 01 00 00 00 00 00 00 00 00 02 00 01'",
         "a name server: it answers this",
@@ -22,21 +35,21 @@ pub(super) const EXAMPLES: &[Example] = &[
 ];
 
 /// The examples of `udp check client`.
-const CLIENT_EXAMPLES: &[Example] = &[
+pub(super) const CLIENT_EXAMPLES: &[Example] = &[
     ("udp check client -- python3 client.py", "a client that asks 127.0.0.1:10000"),
     ("udp check client --expect hi -- python3 client.py {host} {port} hi", "all points"),
     ("udp check client", "started by hand: what it sends"),
 ];
 
 /// The examples of `udp check receiver`.
-const RECEIVER_EXAMPLES: &[Example] = &[
+pub(super) const RECEIVER_EXAMPLES: &[Example] = &[
     ("udp check receiver -- python3 receiver.py", "a receiver that listens on port 10000"),
     ("udp check receiver -p 5000 -- python3 receiver.py 5000", "on another port"),
     ("udp check receiver 192.168.1.5", "one that runs: does it survive?"),
 ];
 
 /// The examples of `udp check sender`.
-const SENDER_EXAMPLES: &[Example] = &[
+pub(super) const SENDER_EXAMPLES: &[Example] = &[
     ("udp check sender -- python3 sender.py", "a sender that broadcasts to port 10000"),
     ("udp check sender --expect 'Halo Dunia!' -- python3 sender.py", "all points"),
     ("udp check sender", "started by hand"),
@@ -50,12 +63,13 @@ pub(super) const EXIT_STATUS: &[Status] = &[
     (130, "Interrupted"),
 ];
 
-/// Play the other side against any program, and report what it gets wrong
+/// Play the other side against a program, and report its faults
 ///
 /// Each point is passed, failed, or not seen. A point fails only if what was sent and what came prove it, more than once wherever
 /// that is possible; lost datagrams, a busy machine and a slow program are never a failure. docs/check.md explains each point.
 #[derive(Debug, ArgGroup)]
 #[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
 pub(crate) struct CheckArgs {
     #[command(subcommand)]
     pub(crate) role: CheckRole,
@@ -105,8 +119,12 @@ pub(crate) struct JudgeArgs {
 }
 
 /// Check a server: it should answer whoever sends to it
+///
+/// Peers ask it one by one and all at once, send what may break it, and look whether it is still there. It is checked with any answer:
+/// if answers repeat the request, or its label, more can be seen.
 #[derive(Debug, ArgGroup)]
-#[command(after_help = help::short(EXAMPLES), after_long_help = help::long(EXAMPLES, EXIT_STATUS))]
+#[command(after_help = help::short(SERVER_EXAMPLES), after_long_help = help::long(SERVER_EXAMPLES, EXIT_STATUS))]
+#[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct CheckServerArgs {
     /// The server: HOST, HOST:PORT or [V6]:PORT
     pub(crate) address: Address,
@@ -138,6 +156,7 @@ pub(crate) struct CheckServerArgs {
 #[derive(Debug, ArgGroup)]
 #[command(mut_arg("wait", |wait| wait.default_value("10s").help("How long the client may wait for an answer")))]
 #[command(after_help = help::short(CLIENT_EXAMPLES), after_long_help = help::long(CLIENT_EXAMPLES, EXIT_STATUS))]
+#[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct CheckClientArgs {
     /// Where the server is to be: an address of this host [default: 127.0.0.1]
     pub(crate) address: Option<Address>,
@@ -155,6 +174,7 @@ pub(crate) struct CheckClientArgs {
 #[derive(Debug, ArgGroup)]
 #[command(mut_arg("wait", |wait| wait.default_value("5s").help("How long the receiver may take to print a datagram")))]
 #[command(after_help = help::short(RECEIVER_EXAMPLES), after_long_help = help::long(RECEIVER_EXAMPLES, EXIT_STATUS))]
+#[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct CheckReceiverArgs {
     /// Where the receiver is [default: this host]
     pub(crate) address: Option<Address>,
@@ -168,6 +188,7 @@ pub(crate) struct CheckReceiverArgs {
 /// Check a broadcast sender: what it sends is heard on each network of this host
 #[derive(Debug, ArgGroup)]
 #[command(after_help = help::short(SENDER_EXAMPLES), after_long_help = help::long(SENDER_EXAMPLES, EXIT_STATUS))]
+#[command(mut_args(help::most_used(MOST_USED)))]
 pub(crate) struct CheckSenderArgs {
     /// Port that it sends to [default: 10000]
     #[arg(short, long, value_name = "PORT", value_parser = port)]

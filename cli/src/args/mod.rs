@@ -59,7 +59,8 @@ const EXIT_STATUS: &[Status] = &[
     (130, "Interrupted before there was a result"),
 ];
 
-/// What the documents of a verb have beside its options; of the command itself for any other name.
+/// What the documents of a verb have beside its options, or of a part of one, such as `check-server`; of the command itself for any
+/// other name.
 pub(crate) fn page(verb: &str) -> Page {
     let (examples, statuses) = match verb {
         "serve" => (serve::EXAMPLES, serve::EXIT_STATUS),
@@ -71,6 +72,10 @@ pub(crate) fn page(verb: &str) -> Page {
         "relay" => (relay::EXAMPLES, relay::EXIT_STATUS),
         "replay" => (replay::EXAMPLES, replay::EXIT_STATUS),
         "check" => (check::EXAMPLES, check::EXIT_STATUS),
+        "check-server" => (check::SERVER_EXAMPLES, check::EXIT_STATUS),
+        "check-client" => (check::CLIENT_EXAMPLES, check::EXIT_STATUS),
+        "check-receiver" => (check::RECEIVER_EXAMPLES, check::EXIT_STATUS),
+        "check-sender" => (check::SENDER_EXAMPLES, check::EXIT_STATUS),
         "interfaces" => (others::INTERFACES, help::DONE_OR_FAILED),
         "completions" => (others::COMPLETIONS, help::DONE_OR_FAILED),
         "man" => (others::MAN, help::DONE_OR_FAILED),

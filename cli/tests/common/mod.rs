@@ -549,7 +549,7 @@ pub(crate) fn reply_of_a_hundred() -> String {
 }
 
 /// The verbs of the command.
-pub(crate) const VERBS: [&str; 11] = [
+pub(crate) const VERBS: [&str; 12] = [
     "serve",
     "send",
     "listen",
@@ -558,10 +558,24 @@ pub(crate) const VERBS: [&str; 11] = [
     "reflect",
     "relay",
     "replay",
+    "check",
     "interfaces",
     "completions",
     "man",
 ];
+
+/// What verbs are made of that have a help of their own.
+pub(crate) const PARTS: [&str; 4] = ["check server", "check client", "check receiver", "check sender"];
+
+/// The verbs and their parts.
+pub(crate) fn verbs_and_parts() -> impl Iterator<Item = &'static str> {
+    VERBS.into_iter().chain(PARTS)
+}
+
+/// The arguments that print the help of a verb, of a part of one, or of the command itself where the name is empty.
+pub(crate) fn asking_for_help(verb: &str, option: &'static str) -> Vec<String> {
+    verb.split_whitespace().chain([option]).map(str::to_owned).collect()
+}
 
 /// The commands among the examples of a help text, without the word `udp` and what is done with their output.
 pub(crate) fn examples(help: &str) -> Vec<String> {

@@ -16,32 +16,35 @@ const WIDTH: usize = 79;
 
 /// Every page, as the name of its file and its text. The command must have been built ([`Command::build`]).
 pub(super) fn pages(command: &Command) -> Vec<(String, String)> {
-    let verbs: Vec<_> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).collect();
-    let names: Vec<_> = verbs.iter().map(|verb| format!("udp-{}", verb.get_name())).collect();
-    let mut pages = vec![("udp.1".to_owned(), whole(command, &verbs))];
-    for (verb, name) in verbs.iter().zip(&names) {
-        let others = std::iter::once("udp").chain(names.iter().filter(|other| *other != name).map(String::as_str));
-        let mut page = Roff::new(name, &about(verb), verb);
-        page.options(verb);
-        page.rest(verb, &others.collect::<Vec<_>>());
-        pages.push((format!("{name}.1"), page.0));
-    }
-    pages
+    let mut commands = Vec::new();
+    add_with_parts(command, "udp", &mut commands);
+    let names: Vec<_> = commands.iter().map(|(name, _)| name.as_str()).collect();
+    let page = |(name, command): &(String, &Command)| {
+        let mut page = Roff::new(name, &about(command), command);
+        page.parts(name, command);
+        page.options(command);
+        let others: Vec<_> = names.iter().copied().filter(|other| other != name).collect();
+        page.rest(name, &others);
+        (format!("{name}.1"), page.0)
+    };
+    commands.iter().map(page).collect()
 }
 
-/// The page of the command itself.
-fn whole(command: &Command, verbs: &[&Command]) -> String {
-    let mut page = Roff::new("udp", &about(command), command);
-    page.section("COMMANDS");
-    for verb in verbs {
-        page.line(".TP");
-        page.reference(&format!("udp-{}", verb.get_name()), "");
-        page.text(&escape(&about(verb)));
+/// Adds a command under the name of its page, and after it the commands that are parts of it.
+fn add_with_parts<'a>(command: &'a Command, name: &str, commands: &mut Vec<(String, &'a Command)>) {
+    commands.push((name.to_owned(), command));
+    for part in parts(command) {
+        add_with_parts(part, &name_of_part(name, part), commands);
     }
-    page.options(command);
-    let names: Vec<_> = verbs.iter().map(|verb| format!("udp-{}", verb.get_name())).collect();
-    page.rest(command, &names.iter().map(String::as_str).collect::<Vec<_>>());
-    page.0
+}
+
+/// The commands that are parts of one: verbs, and what some of them are about.
+fn parts(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|part| !part.is_hide_set())
+}
+
+fn name_of_part(name: &str, part: &Command) -> String {
+    format!("{name}-{}", part.get_name())
 }
 
 fn about(command: &Command) -> String {
@@ -109,6 +112,18 @@ impl Roff {
         }
     }
 
+    /// The commands that are parts of this one, if any.
+    fn parts(&mut self, name: &str, command: &Command) {
+        if command.has_subcommands() {
+            self.section("COMMANDS");
+        }
+        for part in parts(command) {
+            self.line(".TP");
+            self.reference(&name_of_part(name, part), "");
+            self.text(&escape(&about(part)));
+        }
+    }
+
     /// Arguments, then options under their headings.
     fn options(&mut self, command: &Command) {
         self.section("OPTIONS");
@@ -155,8 +170,8 @@ impl Roff {
     }
 
     /// Exit statuses, examples, and the other pages.
-    fn rest(&mut self, command: &Command, others: &[&str]) {
-        let page = page(command.get_name());
+    fn rest(&mut self, name: &str, others: &[&str]) {
+        let page = page(name.trim_start_matches("udp-"));
         self.section("EXIT STATUS");
         for (status, meaning) in page.statuses {
             self.line(".TP");

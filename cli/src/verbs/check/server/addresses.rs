@@ -17,17 +17,17 @@ use crate::words::endpoint::{self, Endpoint};
 const TRIES: usize = 3;
 
 /// Whether answers come from the port that was asked.
-pub(super) fn own_port(subject: &mut Subject, learned: &Learned) -> Result<Judged, Cut> {
+pub(super) fn own_port(subject: &Subject, learned: &Learned) -> Judged {
     let port = subject.target.port();
     let others: Vec<_> = learned.answers().iter().filter(|came| came.source.port() != port).collect();
     match others.as_slice() {
-        [] => Ok(Judged::passed(format!("{} answers, all from port {port}", learned.answers().len()))),
-        [_] => Ok(Judged::not_seen("a single answer came from another port")),
-        [first, ..] => Ok(Judged::failed(format!(
+        [] => Judged::passed(format!("{} answers, all from port {port}", learned.answers().len())),
+        [_] => Judged::not_seen("a single answer came from another port"),
+        [first, ..] => Judged::failed(format!(
             "port {port} was asked, and {} answers came from elsewhere, such as {}",
             others.len(),
             Endpoint(first.source)
-        ))),
+        )),
     }
 }
 
@@ -57,7 +57,7 @@ pub(super) fn own_address(subject: &mut Subject) -> Result<Judged, Cut> {
         match ask(subject, other)? {
             Asked::Itself => right.push(other),
             Asked::Other(source) => {
-                subject.listens_everywhere = true;
+                subject.listens_everywhere = Some(true);
                 return Ok(Judged::failed(format!(
                     "{} was asked, and the answer came from {source}; {TRIES} times of {TRIES}",
                     Endpoint(other)
@@ -67,7 +67,7 @@ pub(super) fn own_address(subject: &mut Subject) -> Result<Judged, Cut> {
             Asked::Unknown => {}
         }
     }
-    subject.listens_everywhere = !right.is_empty();
+    subject.listens_everywhere = Some(!right.is_empty());
     match (right.as_slice(), refused.as_slice()) {
         ([], []) => Ok(Judged::not_seen("no other address of its host answered")),
         ([], refused) => Ok(Judged::passed(format!(
@@ -148,6 +148,9 @@ pub(super) fn families(subject: &mut Subject) -> Result<Judged, Cut> {
     if subject.is_locked {
         return Ok(Judged::not_seen("the server answers its first peer alone"));
     }
+    if subject.listens_everywhere.is_none() {
+        own_address(subject)?;
+    }
     let target = subject.target;
     let mut others: Vec<_> = subject.also.iter().copied().filter(|also| also.is_ipv4() != target.is_ipv4()).collect();
     let are_named = !others.is_empty();
@@ -173,7 +176,7 @@ pub(super) fn families(subject: &mut Subject) -> Result<Judged, Cut> {
             "no {there} address of its host is known that could be asked; --also ADDRESS names one"
         ))),
         // One address alone was meant: that it is of one family says nothing.
-        refused if !subject.listens_everywhere && !are_named => Ok(Judged::not_seen(format!(
+        refused if subject.listens_everywhere != Some(true) && !are_named => Ok(Judged::not_seen(format!(
             "it listens at one address alone, as it seems; {} refused",
             endpoint::list(refused)
         ))),

@@ -18,7 +18,7 @@ use udpkit::Interfaces;
 
 use super::bench::Bench;
 use super::bounds::{Cut, check_address};
-use super::point::{Judged, Point};
+use super::point::{Judged, Point, Verdict};
 use super::points::server as points;
 use super::wire::Peer;
 use crate::args::CheckServerArgs;
@@ -34,17 +34,21 @@ const ROLE: &str = "server";
 /// How a point is judged.
 type Judge = fn(&mut Subject, &Learned) -> Result<Judged, Cut>;
 
-/// What follows the first answer, in this order: what may end the server comes last.
-const JUDGES: &[(&Point, Judge)] = &[
+/// Points that should not end any server: whether it is there is looked at after each.
+const GENTLE: &[(&Point, Judge)] = &[
     (&points::AGAIN, answers::again),
     (&points::EVERY_PEER, |subject, _| peers::every_peer(subject)),
     (&points::OWN_ANSWER, peers::own_answer),
-    (&points::OWN_PORT, addresses::own_port),
+    (&points::OWN_PORT, |subject, learned| Ok(addresses::own_port(subject, learned))),
     (&points::OWN_ADDRESS, |subject, _| addresses::own_address(subject)),
     (&points::FAMILIES, |subject, _| addresses::families(subject)),
     (&points::APART, |subject, _| boundaries::apart(subject)),
     (&points::WHOLE, |subject, _| boundaries::whole(subject)),
     (&points::LOOP, |subject, _| conduct::no_loop(subject)),
+];
+
+/// Points that look themselves, since they may end it, and what comes after those.
+const ROUGH: &[(&Point, Judge)] = &[
     (&points::BURST, |subject, _| survival::burst(subject)),
     (&points::LARGE, |subject, _| survival::large(subject)),
     (&points::REFUSAL, |subject, _| survival::refusal(subject)),
@@ -55,6 +59,9 @@ const JUDGES: &[(&Point, Judge)] = &[
     (&points::ALIVE, |subject, _| survival::alive(subject)),
 ];
 
+/// Others build on what these find out, so they are judged in any case.
+const LEARNING: [&str; 2] = [points::AGAIN.name, points::EVERY_PEER.name];
+
 /// Checks a server.
 pub(crate) fn check(args: &CheckServerArgs) -> Result<Exit> {
     let mut subject = subject(args)?;
@@ -63,28 +70,44 @@ pub(crate) fn check(args: &CheckServerArgs) -> Result<Exit> {
     if subject.bench.wants(&points::ANSWERS) {
         subject.bench.judge(&points::ANSWERS, judged);
     }
-    for (number, (point, judge)) in JUDGES.iter().enumerate() {
-        subject.bench.begin();
-        if number == 1 && subject.gone.is_none() {
-            let _ = learned.linger(&mut subject);
-        }
-        // What later points build on is found out in any case.
-        if number > LEARNING && !subject.bench.wants(point) {
+    let steps = GENTLE.iter().map(|step| (step, true)).chain(ROUGH.iter().map(|step| (step, false)));
+    for ((point, judge), is_gentle) in steps {
+        let is_wanted = subject.bench.wants(point);
+        if !is_wanted && !LEARNING.contains(&point.name) {
             continue;
         }
-        let judged = match &subject.gone {
-            Some(why) => Ok(Judged::not_seen(why.clone())),
-            None => judge(&mut subject, &learned),
-        };
-        if subject.bench.wants(point) {
+        subject.bench.begin();
+        let judged = judge_point(&mut subject, &mut learned, point, *judge, is_gentle);
+        if is_wanted {
             subject.bench.judge(point, judged);
         }
     }
     subject.bench.finish()
 }
 
-/// The last of the points on which others build.
-const LEARNING: usize = 1;
+/// Judges a point; once more if the server has ended meanwhile, and should not have.
+fn judge_point(
+    subject: &mut Subject,
+    learned: &mut Learned,
+    point: &Point,
+    judge: Judge,
+    is_gentle: bool,
+) -> Result<Judged, Cut> {
+    if point.name == points::EVERY_PEER.name && subject.gone.is_none() {
+        learned.linger(subject)?;
+    }
+    for _ in 0..2 {
+        if subject.gone.is_some() {
+            break;
+        }
+        let judged = judge(subject, learned)?;
+        if !is_gentle || judged.verdict == Verdict::Failed || subject.is_well_after(point.name)? {
+            return Ok(judged);
+        }
+    }
+    let why = subject.gone.as_ref().or(subject.ended.as_ref());
+    Ok(Judged::not_seen(why.cloned().unwrap_or_default()))
+}
 
 /// The server, of which nothing is known yet.
 fn subject(args: &CheckServerArgs) -> Result<Subject> {
@@ -105,7 +128,8 @@ fn subject(args: &CheckServerArgs) -> Result<Subject> {
     }
     let request = Request::new(args.request.as_deref(), args.request_hex.as_deref())?;
     let first = Peer::towards(target).map_err(|cut| anyhow::anyhow!(cut.words()))?;
-    let all: Vec<_> = std::iter::once(&points::ANSWERS).chain(JUDGES.iter().map(|(point, _)| *point)).collect();
+    let all: Vec<_> =
+        std::iter::once(&points::ANSWERS).chain(GENTLE.iter().chain(ROUGH).map(|(point, _)| *point)).collect();
     Ok(Subject {
         bench: Bench::new(ROLE, &all, &args.judge)?,
         target,
@@ -121,10 +145,11 @@ fn subject(args: &CheckServerArgs) -> Result<Subject> {
         slowest: Duration::ZERO,
         share: 1.0,
         is_locked: false,
-        listens_everywhere: false,
+        listens_everywhere: None,
         takes_empty: false,
         strays: None,
         kept: VecDeque::new(),
+        ended: None,
         gone: None,
     })
 }

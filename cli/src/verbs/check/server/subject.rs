@@ -27,6 +27,8 @@ const UNANSWERED: usize = 10;
 /// Refusals in a row that show a closed port, and from the first to the last.
 const REFUSALS: u32 = 6;
 const REFUSED: Duration = Duration::from_millis(1_500);
+/// How long answers may be under way.
+const SETTLE: Duration = Duration::from_millis(20);
 /// How long to wait after a refusal.
 const PAUSE: Duration = Duration::from_millis(250);
 /// The shortest time to wait for an answer: a busy machine may need that.
@@ -71,14 +73,16 @@ pub(super) struct Subject {
     pub(super) share: f64,
     /// Whether it answers its first peer alone.
     pub(super) is_locked: bool,
-    /// Whether it answered at an address that it was not asked to be at.
-    pub(super) listens_everywhere: bool,
+    /// Whether it answered at another address than that it was asked at first, once that was tried.
+    pub(super) listens_everywhere: Option<bool>,
     /// Whether it survived an empty datagram.
     pub(super) takes_empty: bool,
     /// How answers to others went to the first peer, if they did.
     pub(super) strays: Option<String>,
     /// Peers that have asked, the last ones.
     pub(super) kept: VecDeque<Rc<Peer>>,
+    /// How it ended at a point that should not end it, if it did.
+    pub(super) ended: Option<String>,
     /// Why nothing can be judged any more.
     pub(super) gone: Option<String>,
 }
@@ -240,7 +244,10 @@ impl Subject {
 
     /// Whether it answers, once what it has to do may be done.
     pub(super) fn life(&mut self, busy: Duration) -> Result<Life, Cut> {
+        // Answers to what was asked before, where they do not show it.
+        self.bench.pause(SETTLE.max(self.slowest * 2))?;
         self.first.receive(&mut self.bench, now())?;
+        let mut labels = Vec::new();
         let begun = now();
         let silence = SILENCE.max(self.patience() * 2) + busy;
         let least = if self.share >= 1.0 { UNANSWERED } else { often(NO_ERRORS, self.share / 2.0) };
@@ -250,7 +257,8 @@ impl Subject {
             if let Some(fate) = self.program.as_mut().and_then(Program::fate) {
                 return Ok(Life::Ended(fate));
             }
-            let (_, request) = self.fresh();
+            let (label, request) = self.fresh();
+            labels.push(label);
             let heard = match unanswered % 2 == 0 && !self.is_locked {
                 true => {
                     let peer = self.peer()?;
@@ -258,7 +266,9 @@ impl Subject {
                 }
                 false => self.ask_as_first(&request, patience)?,
             };
-            if !heard.answers.is_empty() {
+            let is_fixed = self.manner == Manner::Fixed;
+            let is_to_us = |answer: &Came| is_fixed || !self.labels_in(&answer.payload, &labels).is_empty();
+            if heard.answers.iter().any(is_to_us) || !is_fixed && self.heard_elsewhere(&labels)? {
                 return Ok(Life::Answers);
             }
             let elapsed = now().saturating_duration_since(begun);
@@ -278,6 +288,30 @@ impl Subject {
             }
         }
         unreachable!("the loop has no end of its own")
+    }
+
+    /// Whether the answer to a request with one of these labels went to a wrong peer.
+    fn heard_elsewhere(&mut self, labels: &[Label]) -> Result<bool, Cut> {
+        for at in 0..self.kept.len() {
+            let peer = Rc::clone(&self.kept[at]);
+            let came = datagrams(peer.receive(&mut self.bench, now())?);
+            if came.iter().any(|answer| !self.labels_in(&answer.payload, labels).is_empty()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Looks whether it still answers after a point that should not end it. If it does not, it is started again, or waited for: `false`
+    /// then, and what was seen of that point is worth nothing.
+    pub(super) fn is_well_after(&mut self, point: &str) -> Result<bool, Cut> {
+        let Life::Ended(how) = self.life(Duration::ZERO)? else { return Ok(true) };
+        let words = format!("once, during '{point}', {how}");
+        if !self.revive()? {
+            self.gone = Some(format!("the server ended before: {words}"));
+        }
+        self.ended = Some(words);
+        Ok(false)
     }
 
     /// Does something that a server survives, and looks whether it did; once more if it did not.

@@ -21,6 +21,10 @@ const EACH: usize = 4;
 /// How long the news that a peer is gone may take to the server and back.
 const NEWS: Duration = Duration::from_millis(100);
 
+/// Addresses of loopback: one that we have, and one where nobody is.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 78);
+const NOBODY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 77);
+
 /// Bytes that are no text, or none that is meant to be shown.
 const BINARY: &[&[u8]] =
     &[b"\xff\xfe\xfd", b"\xc3\x28", b"\xed\xa0\x80", b"\x80", b"\0", b"a\0b", b"\x1b[31m\x07", b"%s%n{0}{}\\\"'\r\n"];
@@ -78,40 +82,37 @@ pub(super) fn refusal(subject: &mut Subject) -> Result<Judged, Cut> {
                 subject.send(Some(&peer), &request)?;
             }
         }
-        ask_for_nobody(subject)?;
+        ask_in_the_name_of(NOBODY, 0, subject)?;
         subject.bench.pause(NEWS.max(subject.slowest))
     })
 }
 
 /// The first peer asks, goes away, and comes back to its port.
 fn first_goes_away(subject: &mut Subject) -> Result<(), Cut> {
+    let address = subject.first.address();
     for _ in 0..EACH {
         let (_, request) = subject.fresh();
         subject.send(None, &request)?;
     }
-    let address = subject.first.address();
     // Another socket takes its place, so that its port is closed.
     subject.first = Peer::towards(subject.target)?;
+    ask_in_the_name_of(Ipv4Addr::LOCALHOST, address.port(), subject)?;
     subject.bench.pause(NEWS.max(subject.slowest))?;
     subject.first = Peer::at(address)?;
     Ok(())
 }
 
-/// Asks in the name of another address of this host, where nobody has that port: the answer is refused for certain.
-fn ask_for_nobody(subject: &mut Subject) -> Result<(), Cut> {
+/// Asks in the name of an address of loopback where nobody has this port, or any if it is 0: the answer is refused for certain, however
+/// fast it is. Elsewhere, and on a system that cannot do this, it is left to the peers that went away.
+fn ask_in_the_name_of(nobody: Ipv4Addr, port: u16, subject: &mut Subject) -> Result<(), Cut> {
     let target = subject.target;
     if !target.ip().is_loopback() || !target.is_ipv4() {
         return Ok(());
     }
-    let mut here = target;
-    here.set_port(0);
-    let peer = Peer::at(here)?;
-    let nobody = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 77).into(), 0).ip();
+    let Ok(peer) = Peer::at(SocketAddr::new(ELSEWHERE.into(), port)) else { return Ok(()) };
     for _ in 0..EACH {
         let (_, request) = subject.fresh();
-        let sent = subject.transmit(Some(&peer), &Transmit::to(target).local(nobody), &request);
-        match sent {
-            // A system that cannot do this leaves it to the peers that went away.
+        match subject.transmit(Some(&peer), &Transmit::to(target).local(Some(nobody.into())), &request) {
             Err(Cut::System(_)) => return Ok(()),
             sent => sent?,
         }
@@ -145,8 +146,9 @@ pub(super) fn empty(subject: &mut Subject) -> Result<Judged, Cut> {
 
 /// Whether it is there at the end.
 pub(super) fn alive(subject: &mut Subject) -> Result<Judged, Cut> {
-    Ok(match subject.life(Duration::ZERO)? {
-        Life::Answers => Judged::passed("it answered after all of this"),
-        Life::Ended(how) => Judged::failed(format!("at the end, {how}")),
+    Ok(match (subject.life(Duration::ZERO)?, &subject.ended) {
+        (Life::Ended(how), _) => Judged::failed(format!("at the end, {how}")),
+        (Life::Answers, None) => Judged::passed("it answered after all of this"),
+        (Life::Answers, Some(how)) => Judged::not_seen(format!("it answered, but {how}")),
     })
 }
