@@ -122,11 +122,8 @@ fn check(lan: &Lan, row: &Row, port: u16, differences: &Mutex<String>) {
     let mut command = Place::On(lan, "h").command(env!("CARGO_BIN_EXE_udp"));
     let output = command.args(arguments).output().expect("udp can be run");
     let text = String::from_utf8(output.stdout).expect("JSON is text");
-    let points: Vec<Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON Lines"))
-        .filter(|object: &Value| object["type"] == "point")
-        .collect();
+    let points: Vec<Value> =
+        text.lines().map(common::schema::checked).filter(|object: &Value| object["type"] == "point").collect();
     let mut wrong = String::new();
     let mut any_failed = false;
     let mut unknown: Vec<_> = row.others.keys().copied().collect();

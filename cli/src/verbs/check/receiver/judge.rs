@@ -29,6 +29,8 @@ const NOT_STARTED: &str = "what the receiver prints was not seen: let the check 
 pub(super) struct Judge<'a> {
     args: &'a CheckReceiverArgs,
     address: SocketAddr,
+    /// Whether that is an address of this host.
+    is_here: bool,
     /// The networks to which we can broadcast, and hear it.
     networks: Vec<Network>,
     /// The way by which it was reached first, once that is known.
@@ -40,7 +42,8 @@ pub(super) struct Judge<'a> {
 impl<'a> Judge<'a> {
     pub(super) fn new(args: &'a CheckReceiverArgs, address: SocketAddr, interfaces: &Interfaces) -> Self {
         let networks = networks(interfaces, args.judge.i_may);
-        Self { args, address, networks, path: None, silent: None }
+        let is_here = address.ip().is_loopback() || interfaces.is_ours(address.ip());
+        Self { args, address, is_here, networks, path: None, silent: None }
     }
 
     /// Starts it for the first time, to see how it can be reached.
@@ -85,11 +88,10 @@ impl<'a> Judge<'a> {
             Ok(stage) => stage,
             Err(silent) => return Ok(Judged::not_seen(format!("it did not begin again: {}", silent.words))),
         };
-        let survives = |what, stage: &mut Stage, bench: &mut Bench| survives(bench, stage, what);
         match point.name {
             "empty" => {
                 stage.send(bench, 0, b"")?;
-                survives("an empty datagram", &mut stage, bench)
+                self.survives(bench, &mut stage, "an empty datagram")
             }
             "text" => self.text(bench, &mut stage),
             "escapes" => self.escapes(bench, &mut stage),
@@ -269,7 +271,7 @@ impl<'a> Judge<'a> {
 
     fn text(&self, bench: &mut Bench, stage: &mut Stage) -> Result<Judged, Cut> {
         stage.send(bench, 0, b"\xff\xfe\xc0 no text")?;
-        survives(bench, stage, "bytes that are no UTF-8")
+        self.survives(bench, stage, "bytes that are no UTF-8")
     }
 
     fn escapes(&self, bench: &mut Bench, stage: &mut Stage) -> Result<Judged, Cut> {
@@ -292,7 +294,7 @@ impl<'a> Judge<'a> {
             Err(Cut::System(error)) => return Ok(Judged::not_seen(error.to_string())),
             sent => sent?,
         }
-        let survives = survives(bench, stage, "a datagram of 65,507 bytes")?;
+        let survives = self.survives(bench, stage, "a datagram of 65,507 bytes")?;
         if self.args.judge.command.is_empty() {
             return Ok(survives);
         }
@@ -309,7 +311,7 @@ impl<'a> Judge<'a> {
         for number in 0..BURST {
             stage.send(bench, number % 2, format!("{mark} {number}").as_bytes())?;
         }
-        let judged = survives(bench, stage, "a burst")?;
+        let judged = self.survives(bench, stage, "a burst")?;
         let lines = lines_with(&stage.printed(), &mark).len();
         Ok(match judged {
             Judged { verdict: Verdict::Passed, .. } if lines > 0 => {
@@ -369,15 +371,17 @@ impl<'a> Judge<'a> {
             Fate::Mute => Judged::not_seen("it printed nothing more"),
         })
     }
-}
 
-/// Whether it goes on after what it was sent.
-fn survives(bench: &mut Bench, stage: &mut Stage, what: &str) -> Result<Judged, Cut> {
-    let is_seen = stage.is_seen();
-    Ok(match stage.settle(bench)? {
-        Fate::Alive => Judged::passed(format!("it went on after {what}")),
-        Fate::Died(words) => Judged::failed(format!("it was sent {what}: {words}")),
-        Fate::Mute if is_seen => Judged::failed(format!("it printed nothing any more after {what}")),
-        Fate::Mute => Judged::not_seen(NOT_STARTED),
-    })
+    /// Whether it goes on after what it was sent.
+    fn survives(&self, bench: &mut Bench, stage: &mut Stage, what: &str) -> Result<Judged, Cut> {
+        let fate = stage.settle(bench)?;
+        Ok(match fate {
+            Fate::Alive => Judged::passed(format!("it went on after {what}")),
+            Fate::Died(words) => Judged::failed(format!("it was sent {what}: {words}")),
+            Fate::Mute if stage.is_seen() => Judged::failed(format!("it printed nothing any more after {what}")),
+            // A host refuses at once what comes to a port of its own that is closed.
+            Fate::Mute if self.is_here => Judged::passed(format!("its port was still open after {what}")),
+            Fate::Mute => Judged::not_seen(NOT_STARTED),
+        })
+    }
 }

@@ -17,6 +17,8 @@ use crate::words::units::human;
 const START: Duration = Duration::from_secs(15);
 /// Between one datagram and the next to a receiver that may not have begun yet.
 const AGAIN: Duration = Duration::from_millis(100);
+/// How long a refusal by this host may take, on the busiest machine.
+const REFUSAL: Duration = Duration::from_millis(200);
 /// How often a receiver is asked for a sign of life before it is called mute.
 const TRIES: u32 = 3;
 /// How often the program is looked at.
@@ -110,10 +112,14 @@ impl Stage {
             tries.push((path, [path.sender(0)?, path.sender(1)?], format!("probe {}", mark())));
         }
         let Some(mut program) = program else {
-            let Some((path, senders, _)) = tries.into_iter().next() else { return Ok(Err(Silent::nowhere())) };
-            let stage =
+            let Some((path, senders, probe)) = tries.into_iter().next() else { return Ok(Err(Silent::refused())) };
+            let mut stage =
                 Self { program: None, path: path.clone(), senders, is_refused: false, patience: start.patience };
-            return Ok(Ok(stage));
+            stage.send(bench, 0, probe.as_bytes())?;
+            return Ok(match stage.settle(bench)? {
+                Fate::Died(_) => Err(Silent::refused()),
+                Fate::Alive | Fate::Mute => Ok(stage),
+            });
         };
         let end = now() + START;
         let mut is_refused;
@@ -173,7 +179,9 @@ impl Stage {
             bench.pause(LOOK)?;
             self.is_refused |= refused(bench, &self.senders[0])?;
             let Some(program) = &mut self.program else {
-                // What it prints is not seen; a refusal takes no time to come.
+                // What it prints is not seen. Whether its port is closed is.
+                bench.pause(REFUSAL)?;
+                self.is_refused |= refused(bench, &self.senders[0])?;
                 return Ok(if self.is_refused { Fate::Died("its port is closed".to_owned()) } else { Fate::Mute });
             };
             let status = program.ended();
@@ -215,8 +223,8 @@ impl Silent {
         }
     }
 
-    fn nowhere() -> Self {
-        Self { words: "there is no way to it".to_owned(), has_ended: false, is_refused: false }
+    fn refused() -> Self {
+        Self { words: "its port is closed".to_owned(), has_ended: false, is_refused: true }
     }
 }
 
