@@ -32,6 +32,21 @@ fn measure(folder: &Scratch, language: &str) -> (Output, String) {
     (measured, page)
 }
 
+/// The same beside a load, through a link with a queue before it.
+fn measure_under_load(folder: &Scratch, language: &str) -> (Output, String) {
+    let (_reflector, reflecting) = Place::Here.waiting(&["reflect", "127.0.0.1:0"]);
+    let target = reflecting[0].to_string();
+    let options = ["--up-rate", "5Mbit/s", "--up-queue", "60KiB", "--delay", "2ms"];
+    let mut relay = Place::Here.udp(&[&["relay", "127.0.0.1:0", target.as_str()][..], &options[..]].concat());
+    let told = relay.until_told("relaying from ");
+    let to = told.split_whitespace().nth(2).expect("where it listens");
+    let page = folder.path().join(format!("load-{language}.html")).to_string_lossy().into_owned();
+    let arguments = ["measure", to, "--load", "12Mbit/s", "--for", "2s", "--wait", "1s", "--report", &page];
+    let measured = udp(&[&arguments[..], &["--language", language, "--json"]].concat());
+    assert!(measured.status.success(), "{measured:?}");
+    (measured, page)
+}
+
 /// What a run of `udp` says.
 fn udp(arguments: &[&str]) -> Output {
     Place::Here.udp_command(arguments).output().expect("it is run")
@@ -128,9 +143,46 @@ fn the_page_has_the_figures_of_the_summary_and_loads_nothing() {
         "range forward",
         "line reverse",
         "line lateness",
+        "bars rtt",
     ] {
         assert!(html.contains(&format!("<path class=\"{class}\" d=\"M")), "{class}");
     }
+}
+
+#[test]
+fn the_page_of_a_load_has_both_halves_and_its_verdict_is_in_its_language() {
+    let folder = Scratch::new();
+    let (measured, page) = measure_under_load(&folder, "id");
+    let summary = summary_of(&measured);
+    let html = std::fs::read_to_string(&page).expect("it was written");
+    assert_well_formed(&html);
+    for class in ["band under-load", "line idle", "line loaded", "bars idle"] {
+        assert!(html.contains(&format!("<path class=\"{class}\" d=\"M")), "{class}");
+    }
+    let values = values(&html);
+    for name in ["added-delay.p50", "forward.added-delay.p99", "load-arrived"] {
+        assert!(values.iter().any(|(id, _)| id == name), "no {name}: {values:?}");
+    }
+    let grade = summary["load"]["grade"].as_str().expect("a grade");
+    assert!(html.contains(&format!(" · {grade}</dd>")), "{grade}");
+    // The summary is for programs, and stays in English.
+    let verdict = summary["verdict"].as_array().expect("a list");
+    assert!(
+        verdict
+            .iter()
+            .any(|line| line.as_str().is_some_and(|line| line.starts_with("under load the round trip grows by "))),
+        "{verdict:?}"
+    );
+    let said = html
+        .split_once("<section id=\"verdict\">")
+        .and_then(|(_, rest)| rest.split_once("</section>"))
+        .expect("it is there")
+        .0;
+    assert!(
+        said.contains("<li>di bawah beban waktu pulang-pergi bertambah ") && !said.contains("the round trip"),
+        "{said}"
+    );
+    assert_eq!(said.matches("<li>").count(), verdict.len(), "{said}");
 }
 
 /// Looks at a page as it is now: nothing is wider than the window, and what is written lies on nothing else.
@@ -157,8 +209,9 @@ fn write(path: &Path, made: &Value) -> Vec<u8> {
 fn the_page_is_as_wide_as_any_window_in_both_languages_and_themes_and_prints() {
     let Some(mut browser) = Browser::start() else { return };
     let folder = Scratch::new();
-    for language in ["en", "id"] {
-        let (_, page) = measure(&folder, language);
+    for (kind, language) in [("", "en"), ("", "id"), ("load-", "en"), ("load-", "id")] {
+        let (_, page) =
+            if kind.is_empty() { measure(&folder, language) } else { measure_under_load(&folder, language) };
         let address = format!("file://{page}");
         for width in [360, 1440] {
             browser.resize(width, 900);
@@ -168,13 +221,13 @@ fn the_page_is_as_wide_as_any_window_in_both_languages_and_themes_and_prints() {
                 assert_eq!(browser.value("document.documentElement.lang"), json!(language));
                 let ground = browser.value("getComputedStyle(document.body).backgroundColor");
                 assert_eq!(ground, if theme == "light" { "rgb(243, 245, 246)" } else { "rgb(16, 20, 23)" });
-                look(&mut browser, &format!("{language}-{width}-{theme}"));
+                look(&mut browser, &format!("{kind}{language}-{width}-{theme}"));
             }
         }
         let printed = browser.ask("Page.printToPDF", json!({"preferCSSPageSize": true, "printBackground": false}));
         let pdf = write(&folder.path().join("page.pdf"), &printed);
         if let Some(pictures) = std::env::var_os("UDP_PICTURES") {
-            write(&Path::new(&pictures).join(format!("{language}.pdf")), &printed);
+            write(&Path::new(&pictures).join(format!("{kind}{language}.pdf")), &printed);
         }
         let pages = pdf.windows(12).filter(|it| *it == b"/Type /Page\n" || it.starts_with(b"/Type /Page/")).count();
         assert!((1..=6).contains(&pages), "{pages} pages");

@@ -17,6 +17,7 @@ use crate::words::units;
 /// Headings in the help.
 const PROBES: &str = "Probes";
 const STAMP: &str = "STAMP";
+const LOAD: &str = "Load";
 const RESULT: &str = "Result";
 
 /// What the help shows first, and all that `-h` shows.
@@ -39,6 +40,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp measure host --forever --metrics :9100", "metrics for Prometheus at http://127.0.0.1:9100/metrics"),
     ("udp measure host --json > before.json", "keep what a run came to"),
     ("udp measure host --compare before.json", "what differs now, and whether by more than chance"),
+    ("udp measure host --load 20Mbit/s", "what delay a full link adds, with a grade"),
     ("udp measure --targets offices.toml", "several reflectors at the same time"),
     ("udp measure host --report page.html", "a page with plots, to keep or to send"),
 ];
@@ -111,6 +113,8 @@ pub(crate) struct MeasureArgs {
     pub(crate) explain_figure: Option<Option<Topic>>,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
     /// Send until a signal ends it, such as that of Ctrl-C
     ///
     /// The first signal ends the sending, and the summary has all probes of the run; it waits for answers for --wait at most. The second ends
@@ -193,6 +197,22 @@ pub(crate) struct ProbeArgs {
     /// 10ms at most. Longer is more exact, and takes more processor time.
     #[arg(long, value_name = "DURATION", default_value = "100us", value_parser = busy_wait)]
     pub(crate) busy_wait: Duration,
+}
+
+/// The load beside the probes.
+#[derive(Clone, Debug, ArgGroup)]
+#[command(next_help_heading = LOAD)]
+pub(crate) struct LoadArgs {
+    /// In the second half, load the way there with this: 20Mbit/s or 2000/s
+    ///
+    /// The first half is without it. What the load adds to the delay of the probes, in each direction, is reported with a grade, and
+    /// how much of it arrived. Bits are those of the payload. It leaves from a port of its own, with DSCP 0. It needs udp reflect,
+    /// which counts the load and does not answer it; other reflectors would send it back, so they get none.
+    #[arg(long, value_name = "RATE", value_parser = units::rate, conflicts_with_all = ["forever", "targets"], hide_short_help = true)]
+    pub(crate) load: Option<units::Rate>,
+    /// Bytes of payload of each datagram of the load [default: 1200]
+    #[arg(long, value_name = "BYTES", requires = "load", hide_short_help = true, value_parser = clap::value_parser!(u16).range(128..=65_507))]
+    pub(crate) load_size: Option<u16>,
 }
 
 /// What of the protocol can be chosen.
@@ -282,6 +302,11 @@ mod tests {
             ("host --busy-wait 1s", "10ms at most"),
             ("host --forever --for 1s", "cannot be used with"),
             ("host --forever --count 3", "cannot be used with"),
+            ("host --load 20Mbit/s --forever", "cannot be used with"),
+            ("--targets a.toml --load 20Mbit/s", "cannot be used with"),
+            ("host --load 20", "'20' is not a rate"),
+            ("host --load-size 1400", "--load <RATE>"),
+            ("host --load 1Mbit/s --load-size 80", "80 is not in 128..=65507"),
             ("--explain throughput", "there is no figure 'throughput'"),
         ] {
             let error = parse(line).unwrap_err();

@@ -33,7 +33,7 @@ pub(crate) use completion::VARIABLE as COMPLETION_VARIABLE;
 #[cfg(feature = "http")]
 pub(crate) use control::{ControlArgs, TOKEN_VARIABLE};
 pub(crate) use listen::{CaptureArgs, ListenArgs};
-pub(crate) use measure::{MeasureArgs, interval};
+pub(crate) use measure::{LoadArgs, MeasureArgs, interval};
 pub(crate) use others::{CompletionsArgs, InterfacesArgs, ManArgs};
 pub(crate) use reflect::ReflectArgs;
 pub(crate) use relay::RelayArgs;

@@ -165,6 +165,18 @@ pub(crate) fn human(duration: Duration) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// Bits a second for people: three digits and the unit that fits.
+pub(crate) fn bits(bits_per_second: f64) -> String {
+    let (value, unit) = match bits_per_second {
+        bits if bits >= 999.5e6 => (bits / 1e9, "Gbit/s"),
+        bits if bits >= 999.5e3 => (bits / 1e6, "Mbit/s"),
+        bits if bits >= 999.5 => (bits / 1e3, "kbit/s"),
+        bits => (bits, "bit/s"),
+    };
+    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+    format!("{value:.digits$} {unit}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -399,8 +399,8 @@ impl Outcome {
     pub(crate) fn summary(&self) -> Value {
         let summary = self.objects().pop().unwrap_or_else(|| panic!("no summary: {self:?}"));
         assert_eq!(summary["type"], "summary", "{self:?}");
-        // Those of `serve` and `relay` are in their summaries alone.
-        let of_serve = ["answered", "reply_failed", "taken"].into_iter().filter_map(|key| summary.get(key));
+        // Those of `serve`, `reflect` and `relay` are in their summaries alone.
+        let of_serve = ["answered", "reply_failed", "taken", "load"].into_iter().filter_map(|key| summary.get(key));
         let of_relay = ["up", "down"].into_iter().filter_map(|way| summary.get(way)?.get("received"));
         let used = of_serve.chain(of_relay).chain([&summary["delivered"]]).map(number);
         let ignored = summary["ignored"].as_object().expect("by reason").values().map(number);

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::delays::Delays;
 use super::proportion::Proportion;
 use crate::bounds::Bounds;
 use crate::setters::setters;
@@ -132,12 +133,28 @@ impl TimeSample {
         Self::of_cells(times.count(), times.cells())
     }
 
+    /// All one-way delays.
+    #[must_use]
+    pub fn of_delays(delays: &Delays) -> Self {
+        let mut cells: Vec<_> = delays.cells().collect();
+        cells.sort_unstable_by_key(|(time, _)| *time);
+        Self::of_cells(delays.count(), cells.into_iter())
+    }
+
+    /// Says that they tell as much as so many that are independent of each other.
+    #[must_use]
+    pub fn independent(self, count: u64) -> Self {
+        Self { count, ..self }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
     fn of_cells(count: u64, cells: impl Iterator<Item = (SignedNanoseconds, u64)>) -> Self {
         let mut below = 0;
-        let points = cells.map(|(time, times)| {
+        let points = cells.flat_map(|(time, times)| {
+            // The first of a cell, and its last, in the order of all.
+            let ranks = [below + 1, below + times];
             below += times;
-            (below as f64 / count as f64, time)
+            ranks.map(|rank| (rank as f64 / count as f64, time))
         });
         Self { count, points: points.collect() }
     }

@@ -24,7 +24,8 @@ pub use broadcast::{Broadcast, BroadcastFigures, BroadcastOptions, BroadcastTarg
 pub use common::Limits;
 pub use listen::{Listen, ListenOptions};
 pub use measure::{
-    Measure, MeasureFigures, MeasureInput, MeasureOptions, OneWay, OneWayCounts, ReflectorKind, TrafficClassSeen,
+    AddedDelay, LoadFigures, LoadGrade, LoadOptions, LoadOutcome, LoadPhase, Measure, MeasureFigures, MeasureInput,
+    MeasureOptions, OneWay, OneWayCounts, ReflectorKind, TrafficClassSeen,
 };
 pub use plan::{Keeps, Plan, PlannedDatagram, Preview, ReplayFigures, ReplayOptions};
 pub use recording::{Reading, Recording, ReplayDatagram};

@@ -91,8 +91,9 @@ fn is_summary(value: &Value) -> bool {
 
 /// What was asked for otherwise, so that figures may differ for that.
 fn other_options(before: &Value, now: &Value) -> Vec<String> {
-    let keys = ["target", "reflector", "wait_ns"].into_iter();
-    keys.filter(|key| before.get(key) != now.get(key)).map(str::to_owned).collect()
+    let places = ["/target", "/reflector", "/wait_ns", "/load/bitrate", "/load/size_bytes"].into_iter();
+    let differ = places.filter(|place| before.pointer(place) != now.pointer(place));
+    differ.map(|place| place.trim_start_matches('/').replace('/', ".")).collect()
 }
 
 /// The figures that are compared.
@@ -108,7 +109,8 @@ fn compared() -> impl Iterator<Item = Figure> {
     let times = times.flat_map(move |quantity| {
         [Statistic::P50, Statistic::P99].into_iter().flat_map(move |statistic| one(quantity, Some(statistic)))
     });
-    shares.chain(times)
+    let added = one(Quantity::AddedDelay, Some(Statistic::P50));
+    shares.chain(times).chain(added)
 }
 
 /// What differs from an older run.
@@ -139,6 +141,7 @@ impl Difference {
         let alpha = ALPHA / figures;
         let change = match figure.statistic {
             None => ratio_change(figure, before, now, alpha),
+            Some(_) if figure.quantity == Quantity::AddedDelay => added_change(figure, before, now),
             Some(_) => time_change(figure, before, now, alpha),
         };
         let unit = figure.quantity.unit();
@@ -189,6 +192,16 @@ fn time_change(figure: Figure, before: &Readings, now: &Readings, alpha: f64) ->
             Change::new(difference.is_more_than_chance, Some(lowest) > difference.one[1])
         }
         _ if difference.is_more_than_chance => Change::new(true, difference.other[0] > difference.one[1]),
+        _ => Change::Unknown,
+    }
+}
+
+/// Of what a load added, summaries have the interval: where those of two runs are apart, they differ.
+fn added_change(figure: Figure, before: &Readings, now: &Readings) -> Change {
+    match before.added_range(figure).zip(now.added_range(figure)) {
+        Some(([_, Some(high)], [Some(low), _])) if low > high => Change::More,
+        Some(([Some(low), _], [_, Some(high)])) if high < low => Change::Less,
+        Some(([Some(_), Some(_)], [Some(_), Some(_)])) => Change::Chance,
         _ => Change::Unknown,
     }
 }
@@ -334,6 +347,38 @@ mod tests {
         let changes: Vec<_> = changes(before, &lossier).into_iter().filter(|(_, change)| *change != "chance").collect();
         let expected = [("loss", "more"), ("forward.loss", "more"), ("rtt.p50", "less"), ("residence.p99", "unknown")];
         assert_eq!(changes, expected.map(|(figure, change)| (figure.to_owned(), change)));
+    }
+
+    #[test]
+    fn delays_within_a_tenth_of_a_second_count_as_one() {
+        let p50 = |elapsed_ns: u64| {
+            let of = |step| {
+                let mut summary = with_percentiles(exact(), step);
+                summary["elapsed_ns"] = json!(elapsed_ns);
+                with(summary, "/round_trip/rtt/p50_ns", json!(1_000_000 + 50 * step))
+            };
+            let changes = changes(of(20_000), &of(10_000));
+            changes.into_iter().find(|(figure, _)| figure == "rtt.p50").unwrap().1
+        };
+        // Of 90 seconds, all 900 round trips say something; of 1 second, 10.
+        assert_eq!([90_000_000_000, 1_000_000_000].map(p50), ["less", "chance"]);
+    }
+
+    #[test]
+    fn what_a_load_adds_differs_where_the_intervals_of_both_runs_are_apart() {
+        let of_added = |before: Value, now: &Value| {
+            let all = changes(before, now).into_iter();
+            all.filter(|(figure, _)| figure.ends_with("added-delay.p50")).map(|(_, change)| change).collect::<Vec<_>>()
+        };
+        let range = |low: Value, high: Value| with(exact(), "/load/added/rtt/p50_range_ns", json!([low, high]));
+        assert_eq!(of_added(exact(), &exact()), ["chance", "chance"]);
+        assert_eq!(of_added(exact(), &range(json!(81_000_001), json!(90_000_000))), ["more", "chance"]);
+        assert_eq!(of_added(exact(), &range(json!(81_000_000), json!(90_000_000))), ["chance", "chance"]);
+        assert_eq!(of_added(exact(), &range(json!(81_000_001), json!(null))), ["more", "chance"]);
+        assert_eq!(of_added(exact(), &range(json!(null), json!(77_999_999))), ["less", "chance"]);
+        assert_eq!(of_added(exact(), &range(json!(null), json!(90_000_000))), ["unknown", "chance"]);
+        let other = with(exact(), "/load/bitrate", json!(1e6));
+        assert_eq!(older(exact()).compare(&other).other, ["load.bitrate"]);
     }
 
     #[test]

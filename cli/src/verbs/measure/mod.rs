@@ -4,6 +4,7 @@ mod compare;
 mod explain;
 mod fail_if;
 mod judging;
+mod load;
 #[cfg_attr(not(feature = "http"), path = "no_metrics.rs")]
 mod metrics;
 mod notices;

@@ -9,6 +9,7 @@ use udpkit::event::{ProbeFate, Probed};
 use udpkit::verbs::MeasureFigures;
 use udpkit::{Capability, Report};
 
+use super::load;
 use super::options::Prepared;
 use super::summary::nanoseconds;
 use crate::args::MeasureArgs;
@@ -50,6 +51,7 @@ impl Measuring {
         if let Some(profile) = args.probes.profile {
             words.push(format!("  profile {}: {} ({})", profile.name, profile.options(), profile.source));
         }
+        words.extend(load::announced(options));
         Self { target, rate_per_second: rate, wait_ns: nanoseconds(options.wait), probe_bytes: sizes, words }
     }
 }

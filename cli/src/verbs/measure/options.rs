@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use udpkit::stamp::{AUTHENTICATED_LEN, TimestampFormat};
 use udpkit::verbs::{MeasureOptions, Pace};
-use udpkit::{Interfaces, Socket};
+use udpkit::{Interfaces, Options, Socket};
 
+use super::load;
 use crate::args::MeasureArgs;
 use crate::hint::{self, Hint};
 use crate::output::Settings;
@@ -58,11 +59,10 @@ fn check(args: &MeasureArgs, target: SocketAddr, interfaces: &Interfaces) -> Res
         bail!("a network cannot be measured: {} is the address of all its hosts", target.ip());
     }
     check_port(target.port())?;
-    if args.probes.flows > 1 && args.local.as_ref().is_some_and(|local| local.port.is_some_and(|port| port > 0)) {
-        return Err(Hint::on(
-            "--local names one port, and each of --flows has its own",
-            "leave the port of --local out",
-        ));
+    let has_port = args.local.as_ref().is_some_and(|local| local.port.is_some_and(|port| port > 0));
+    let others = [(args.probes.flows > 1, "each of --flows has"), (args.load.load.is_some(), "--load has")];
+    if let Some((_, who)) = others.iter().find(|(is_asked, _)| *is_asked && has_port) {
+        return Err(Hint::on(format!("--local names one port, and {who} its own"), "leave the port of --local out"));
     }
     let shortest = args.probes.sizes.as_ref().and_then(|sizes| sizes.each().iter().min().copied());
     if let Some(shortest) = shortest.filter(|size| args.stamp.key_file.is_some() && *size < AUTHENTICATED_LEN) {
@@ -99,6 +99,8 @@ fn engine(args: &MeasureArgs, target: SocketAddr) -> Result<MeasureOptions> {
         .busy_wait(args.probes.busy_wait)
         .report_probes(args.common.verbose || args.report.report.is_some())
         .seed(fastrand::u64(..));
+    let load = load::options(&args.load, &options)?;
+    let options = options.load(load);
     let send_times = options.rate() <= MOST_SEND_TIMES;
     Ok(options.send_timestamps(send_times))
 }
@@ -129,12 +131,15 @@ fn sockets(args: &MeasureArgs, options: &MeasureOptions, interfaces: &Interfaces
         .reuse_address(args.local.is_some())
         .device(args.common.interfaces.first().cloned());
     let local = local_address(args.local.as_ref(), udpkit::any_address(options.target.ip()), interfaces)?;
-    descriptors::reserve(u64::from(args.probes.flows));
-    let bind = |_| {
-        Socket::bind(local, &socket_options)
+    descriptors::reserve(u64::from(args.probes.flows) + 1);
+    let bind = |socket_options: &Options| {
+        Socket::bind(local, socket_options)
             .map_err(|error| Hint::on(endpoint::of_error(&error), hint::in_use(&error, "--local")))
     };
-    (0..args.probes.flows).map(bind).collect()
+    // When each datagram of a load left is of no interest.
+    let of_load = socket_options.clone().send_timestamps(false);
+    let of_load = options.load.map(|_| &of_load);
+    (0..args.probes.flows).map(|_| &socket_options).chain(of_load).map(bind).collect()
 }
 
 /// What the printer must know.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::words::figures::{Figure, Known, Quantity, Scope};
+use crate::words::figures::{Figure, Known, Quantity, Scope, Statistic};
 
 /// A summary of `udp measure`, as its last line in JSON.
 #[derive(Clone, Debug)]
@@ -38,10 +38,44 @@ impl Readings {
                 // Of probes of which none came back, each is infinitely late (RFC 2681 section 2.4).
                 time.or_else(|| self.nothing_came_back().then(|| Known::exact(f64::INFINITY)))
             }
+            Quantity::AddedDelay => self.added(scope, statistic?),
+            Quantity::LoadedLoss => {
+                let [lost, answered] = ["lost", "answered"].map(|key| self.number(&format!("/load/loaded/{key}")));
+                let (lost, answered) = (lost?.low, answered?.low);
+                (lost + answered > 0.0).then(|| Known::exact(lost / (lost + answered)))
+            }
+            Quantity::LoadArrived => {
+                let (arrived, sent) = (self.number("/load/arrived")?.low, self.number("/load/sent")?.low);
+                (sent > 0.0).then(|| Known::exact(arrived / sent))
+            }
             Quantity::Delay | Quantity::Variation | Quantity::Ipdv => {
                 self.number(&format!("{}/{}/{}_ns", place(scope), quantity.word(), statistic?.word()))
             }
         }
+    }
+
+    /// A number of the distribution beside a load, less the same before it; `None` where the two cannot be compared.
+    fn added(&self, scope: Scope, statistic: Statistic) -> Option<Known> {
+        let key = match scope {
+            Scope::Whole => "rtt",
+            Scope::Forward => "forward",
+            Scope::Reverse => "reverse",
+        };
+        self.0.pointer(&format!("/load/added/{key}"))?.as_object()?;
+        let [idle, loaded] =
+            ["idle", "loaded"].map(|half| self.number(&format!("/load/{half}/{key}/{}_ns", statistic.word())));
+        Some(Known::exact(loaded?.low - idle?.low))
+    }
+
+    /// The interval in which what a load added is, in 95 of 100 cases; without an end where too few probes say that.
+    pub(super) fn added_range(&self, figure: Figure) -> Option<[Option<f64>; 2]> {
+        let key = match figure.scope {
+            Scope::Whole => "rtt",
+            Scope::Forward => "forward",
+            Scope::Reverse => "reverse",
+        };
+        let range = self.0.pointer(&format!("/load/added/{key}/{}_range_ns", figure.statistic?.word()))?;
+        Some([range.get(0)?.as_f64(), range.get(1)?.as_f64()])
     }
 
     /// How many values a distribution has.
@@ -79,7 +113,7 @@ impl Readings {
 
     /// How long the run took, in nanoseconds.
     pub(super) fn duration_ns(&self) -> Option<f64> {
-        self.0.pointer("/duration_ns")?.as_f64()
+        self.0.pointer("/elapsed_ns")?.as_f64()
     }
 
     /// A number at a place in the summary.
@@ -185,7 +219,13 @@ pub(super) mod tests {
                 "mean_ns": 2_100_000}},
             "forward": {"lost": 50, "duplicates": 19, "reordered": 38, "delay": {"count": 950, "min_ns": -500_000}},
             "reverse": {"lost": 50, "sent": 952, "duplicates": 9, "reordered": 0, "delay": null},
-            "residence": {"count": 900, "p99_ns": 20_000}, "clock": {"offset_ns": -500, "drift_ppm": 1.5}})
+            "residence": {"count": 900, "p99_ns": 20_000}, "clock": {"offset_ns": -500, "drift_ppm": 1.5}, "load": {"bitrate": 2e7, "sent": 1000, "arrived": 500,
+                "idle": {"answered": 100, "lost": 0, "rtt": {"p50_ns": 20_000_000, "max_ns": 30_000_000},
+                    "forward": {"p50_ns": -9_000_000}, "reverse": {"p50_ns": 1}},
+                "loaded": {"answered": 95, "lost": 5, "rtt": {"p50_ns": 100_000_000, "max_ns": 120_000_000},
+                    "forward": {"p50_ns": 70_000_000}, "reverse": {"p50_ns": 2}},
+                "added": {"rtt": {"p50_ns": 80_000_000, "p50_range_ns": [78_000_000, 81_000_000]},
+                    "forward": {"p50_ns": 79_000_000, "p50_range_ns": [78_000_000, 80_000_000]}, "reverse": null}}})
     }
 
     /// The summary of a run against a reflector of which not everything is known.
@@ -217,6 +257,11 @@ pub(super) mod tests {
             ("residence.p99", 2e4),
             ("clock.offset", -500.0),
             ("clock.drift", 1.5),
+            ("added-delay.p50", 80e6),
+            ("added-delay.max", 90e6),
+            ("forward.added-delay.p50", 79e6),
+            ("loaded-loss", 0.05),
+            ("load-arrived", 0.5),
         ] {
             assert_eq!(known(exact(), figure), Some((expected, expected)), "{figure}");
         }
@@ -224,7 +269,9 @@ pub(super) mod tests {
 
     #[test]
     fn what_a_summary_does_not_say_is_unknown() {
-        for figure in ["reverse.delay.p50", "lateness.p50", "forward.ipdv.p99", "clock.bound"] {
+        for figure in
+            ["reverse.delay.p50", "lateness.p50", "forward.ipdv.p99", "clock.bound", "reverse.added-delay.p50"]
+        {
             assert_eq!(known(exact(), figure), None, "{figure}");
         }
         assert_eq!(known(json!({"sent": 0, "round_trip": {"lost": 0, "answered": 0}}), "loss"), None);

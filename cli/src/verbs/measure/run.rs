@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use parking_lot::Mutex;
-use udpkit::verbs::{Measure, MeasureFigures, MeasureInput, MeasureOptions};
+use udpkit::verbs::{LoadOutcome, Measure, MeasureFigures, MeasureInput, MeasureOptions};
 use udpkit::{Drive, End, Event, Interfaces, Remote, Report, Sink, drive};
 
 use super::metrics::{self, Measured, Metrics};
@@ -127,7 +127,9 @@ pub(super) fn exit(report: &Report<MeasureFigures>, end: End, is_interrupted: bo
         _ if own.sent == 0 && (report.send_failed > 0 || own.omitted > 0) => Exit::Failed,
         _ if own.answered == 0 && (end == End::Stopped || is_interrupted) => Exit::Interrupted,
         _ if own.answered == 0 && report.unreachable > 0 => Exit::Failed,
-        _ if own.answered == 0 || has_failed => Exit::No,
+        _ if own.answered == 0 => Exit::No,
+        _ if own.load.as_ref().is_some_and(|load| load.outcome == LoadOutcome::Refused) => Exit::Failed,
+        _ if has_failed => Exit::No,
         _ => Exit::Done,
     }
 }

@@ -10,7 +10,7 @@ use udpkit::{Bounds, Quantiles, Report};
 use crate::words::endpoint::Endpoint;
 
 /// The parts of distributions that are given, and their keys.
-const PARTS: [(&str, f64); 4] = [("p50_ns", 0.5), ("p90_ns", 0.9), ("p99_ns", 0.99), ("p999_ns", 0.999)];
+pub(super) const PARTS: [(&str, f64); 4] = [("p50_ns", 0.5), ("p90_ns", 0.9), ("p99_ns", 0.99), ("p999_ns", 0.999)];
 
 /// All figures of a run, by their keys in JSON.
 pub(super) fn summary(name: &str, options: &MeasureOptions, report: &Report<MeasureFigures>) -> Map<String, Value> {
@@ -20,7 +20,7 @@ pub(super) fn summary(name: &str, options: &MeasureOptions, report: &Report<Meas
         "name": name,
         "target": Endpoint(options.target).to_string(),
         "reflector": own.reflector.key(),
-        "flows": options.own.len(),
+        "flows": options.flows(),
         "elapsed_ns": nanoseconds(report.elapsed),
         "wait_ns": nanoseconds(options.wait),
         "sent": own.sent,
@@ -159,7 +159,7 @@ fn with_lost(times: &Quantiles, own: &MeasureFigures) -> Value {
     value
 }
 
-fn delays(times: &Delays) -> Value {
+pub(super) fn delays(times: &Delays) -> Value {
     let (Some(smallest), Some(largest)) = (times.smallest(), times.largest()) else { return Value::Null };
     let mut value = json!({ "count": times.count(), "min_ns": smallest.0, "max_ns": largest.0 });
     value["mean_ns"] = json!(times.mean().map(|mean| mean.0));

@@ -10,8 +10,13 @@ use crate::output::summary::ignored;
 use crate::words::endpoint::Endpoint;
 use crate::words::units;
 
-/// The lines of the table.
-pub(super) fn table(options: &MeasureOptions, report: &Report<MeasureFigures>, verdict: &[String]) -> Vec<String> {
+/// The lines of the table, with those of a load.
+pub(super) fn table(
+    options: &MeasureOptions,
+    report: &Report<MeasureFigures>,
+    of_load: &[String],
+    verdict: &[String],
+) -> Vec<String> {
     let own = &report.own;
     let mut lines = vec![heading(options, report)];
     lines.push(String::new());
@@ -35,6 +40,10 @@ pub(super) fn table(options: &MeasureOptions, report: &Report<MeasureFigures>, v
     lines.extend(times("reverse pdv", &own.reverse.variation.pdv(), None));
     lines.extend(times("sent late", &own.lateness, None));
     lines.extend(one_way(own));
+    if !of_load.is_empty() {
+        lines.push(String::new());
+        lines.extend(of_load.iter().cloned());
+    }
     lines.push(String::new());
     lines.extend(verdict.iter().cloned());
     lines
@@ -60,7 +69,7 @@ fn class_of_service(options: &MeasureOptions) -> Option<String> {
 }
 
 /// A row: its name, then its cells, right-aligned.
-fn row(name: &str, cells: &[&str]) -> String {
+pub(super) fn row(name: &str, cells: &[&str]) -> String {
     let cells: String = cells.iter().map(|cell| format!(" {cell:>12}")).collect();
     format!("{name:<13}{cells}").trim_end().to_owned()
 }
@@ -148,7 +157,7 @@ fn one_way(own: &MeasureFigures) -> Option<String> {
     ))
 }
 
-fn signed(value: SignedNanoseconds) -> String {
+pub(super) fn signed(value: SignedNanoseconds) -> String {
     let sign = if value.0 < 0 { "-" } else { "" };
     format!("{sign}{}", time(value.size()))
 }

@@ -194,7 +194,7 @@ impl Done {
             (_, Some((_, 0))) => None,
             (_, Some((count, all))) => Some(format!("{} ({count} of {all})", percent(count, all))),
             (Name::Blackout, _) => Some(lost(LostBy::Blackout)),
-            (Name::Rate | Name::Trace, _) => self.carried.bitrate().map(bitrate),
+            (Name::Rate | Name::Trace, _) => self.carried.bitrate().map(units::bits),
             (Name::Mtu, _) => Some(lost(LostBy::Mtu)),
             (Name::Queue, _) => Some(lost(LostBy::Queue)),
             (Name::Codel, _) => Some(format!("{}, {} marked", lost(LostBy::CoDel), self.marked)),
@@ -285,18 +285,6 @@ impl LinkSummary {
             }
         }
     }
-}
-
-/// A rate with three digits.
-fn bitrate(bits_per_second: f64) -> String {
-    let (value, unit) = match bits_per_second {
-        bits if bits >= 999.5e6 => (bits / 1e9, "Gbit/s"),
-        bits if bits >= 999.5e3 => (bits / 1e6, "Mbit/s"),
-        bits if bits >= 999.5 => (bits / 1e3, "kbit/s"),
-        bits => (bits, "bit/s"),
-    };
-    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
-    format!("{value:.digits$} {unit}")
 }
 
 /// A share with a digit after the point, or with two where it is below 1 %.

@@ -30,6 +30,9 @@ pub(crate) enum Quantity {
     ClockOffset,
     ClockBound,
     ClockDrift,
+    AddedDelay,
+    LoadedLoss,
+    LoadArrived,
 }
 
 /// What a number of a quantity is.
@@ -51,7 +54,7 @@ pub(crate) enum Unit {
 
 impl Quantity {
     /// All of them.
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Sent,
         Self::Answered,
         Self::Lost,
@@ -74,6 +77,9 @@ impl Quantity {
         Self::ClockOffset,
         Self::ClockBound,
         Self::ClockDrift,
+        Self::AddedDelay,
+        Self::LoadedLoss,
+        Self::LoadArrived,
     ];
 
     /// How it is written.
@@ -101,6 +107,9 @@ impl Quantity {
             Self::ClockOffset => "clock.offset",
             Self::ClockBound => "clock.bound",
             Self::ClockDrift => "clock.drift",
+            Self::AddedDelay => "added-delay",
+            Self::LoadedLoss => "loaded-loss",
+            Self::LoadArrived => "load-arrived",
         }
     }
 
@@ -113,32 +122,40 @@ impl Quantity {
     pub(crate) fn unit(self) -> Unit {
         match self {
             Self::Sent | Self::Answered | Self::Lost | Self::Late | Self::Duplicates | Self::Reordered => Unit::Count,
-            Self::Loss | Self::Duplication | Self::Reordering => Unit::Share,
+            Self::Loss | Self::Duplication | Self::Reordering | Self::LoadedLoss | Self::LoadArrived => Unit::Share,
             Self::Rtt | Self::Response | Self::Residence | Self::Lateness | Self::Variation => Unit::Time,
             Self::Ipdv | Self::RtpJitter | Self::ClockBound => Unit::Time,
-            Self::Delay | Self::ClockOffset => Unit::SignedTime,
+            Self::Delay | Self::ClockOffset | Self::AddedDelay => Unit::SignedTime,
             Self::Mos | Self::RFactor => Unit::Score,
             Self::ClockDrift => Unit::PartsPerMillion,
         }
     }
 
-    /// Whether it is a number for each probe, of which summaries have some statistics.
+    /// Whether it is a number for each probe, or a difference of two of them, of which summaries have some statistics.
     pub(crate) fn is_distribution(self) -> bool {
         matches!(
             self,
-            Self::Rtt | Self::Response | Self::Residence | Self::Lateness | Self::Delay | Self::Variation | Self::Ipdv
+            Self::Rtt
+                | Self::Response
+                | Self::Residence
+                | Self::Lateness
+                | Self::Delay
+                | Self::Variation
+                | Self::Ipdv
+                | Self::AddedDelay
         )
     }
 
     /// Whether there is such a figure of the whole, or of one direction.
     pub(crate) fn has(self, scope: Scope) -> bool {
         match self {
-            Self::Lost | Self::Loss | Self::Duplicates | Self::Duplication => true,
+            Self::Lost | Self::Loss | Self::Duplicates | Self::Duplication | Self::AddedDelay => true,
             Self::Reordered | Self::Reordering | Self::Delay | Self::Variation | Self::Ipdv => scope != Scope::Whole,
             Self::RtpJitter | Self::Mos | Self::RFactor => scope != Scope::Whole,
             Self::Sent | Self::Answered | Self::Late | Self::Rtt | Self::Response | Self::Residence => {
                 scope == Scope::Whole
             }
+            Self::LoadedLoss | Self::LoadArrived => scope == Scope::Whole,
             Self::Lateness | Self::ClockOffset | Self::ClockBound | Self::ClockDrift => scope == Scope::Whole,
         }
     }

@@ -259,6 +259,51 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
     },
     Entry {
+        name: "added-delay",
+        summary: "what a load adds to the delay: beside it less before it",
+        source: "RFC 2681, RFC 7679",
+        lines: &[
+            "With --load: a percentile of the probes beside the load less the same of those",
+            "before it: of rtt, or of the delay of one direction, in which the offset of the",
+            "clocks drops out. The range beside it holds the true value in 95 of 100 cases:",
+            "a tenth of a second of probes counts as one value, since they meet the same",
+            "queue, and clocks may run apart by 100 ppm. A load that the path carries without",
+            "a queue adds nothing: see load-arrived before you call it a good path.",
+        ],
+    },
+    Entry {
+        name: "loaded-loss",
+        summary: "the part of the probes beside the load that was lost",
+        source: "RFC 6673",
+        lines: &[
+            "With --load: of the probes that were due beside the load, those without an",
+            "answer within --wait. They share queues with the load, unless the network keeps",
+            "flows apart or prefers the DSCP of the probes; the load has DSCP 0.",
+        ],
+    },
+    Entry {
+        name: "load-arrived",
+        summary: "the part of the load that arrived at the reflector",
+        source: "RFC 8972 section 4",
+        lines: &[
+            "With --load: datagrams of the load that udp reflect counted, copies included, in",
+            "relation to those that were sent. Below 100 % the path was full: what it carried",
+            "is arrived_bitrate, in the table and in JSON. At 100 % the load did not fill it,",
+            "and what a larger one would add is not known.",
+        ],
+    },
+    Entry {
+        name: "grade",
+        summary: "how much a load adds to the median round trip: A+ to F",
+        source: "dslreports.com/faq/17930 (Bufferbloat Grades)",
+        lines: &[
+            "A+: less than 5 ms, A: less than 30 ms, B: less than 60 ms, C: less than 200 ms,",
+            "D: less than 400 ms, F: 400 ms and more; there is no E. The scale of the speed",
+            "test of DSLReports, which others have taken over. There it is the mean of both",
+            "directions at full load; here it is of the load that was asked for, forward.",
+        ],
+    },
+    Entry {
         name: "forward",
         summary: "from us to the reflector; reverse is the way back",
         source: "RFC 8762",

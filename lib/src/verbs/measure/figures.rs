@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use super::load_figures::LoadFigures;
 use crate::bounds::Bounds;
 use crate::path::{ClockOffset, DelayVariation, Delays, LossRuns, Reordering};
 use crate::report::{Figures, add, debug_counters};
@@ -66,6 +67,8 @@ pub struct MeasureFigures {
     pub forward: OneWay,
     /// From the reflector to us.
     pub reverse: OneWay,
+    /// What a load did to them, where there was one.
+    pub load: Option<Box<LoadFigures>>,
 }
 
 debug_counters! { MeasureFigures {
@@ -93,6 +96,7 @@ debug_counters! { MeasureFigures {
     clock,
     forward,
     reverse,
+    load,
 }}
 
 impl Default for MeasureFigures {
@@ -123,6 +127,7 @@ impl Default for MeasureFigures {
             clock: ClockOffset::default(),
             forward: OneWay::default(),
             reverse: OneWay::default(),
+            load: None,
         }
     }
 }
@@ -164,6 +169,10 @@ impl Figures for MeasureFigures {
         self.reflector = self.reflector.and(other.reflector);
         self.forward.merge(&other.forward);
         self.reverse.merge(&other.reverse);
+        match (&mut self.load, &other.load) {
+            (Some(ours), Some(theirs)) => ours.merge(theirs),
+            (ours, theirs) => *ours = ours.take().or_else(|| theirs.clone()),
+        }
     }
 }
 

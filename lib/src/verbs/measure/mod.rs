@@ -3,6 +3,9 @@
 mod figures;
 mod flow;
 mod known;
+mod load;
+mod load_figures;
+mod load_options;
 mod meanwhile;
 mod options;
 mod order;
@@ -14,6 +17,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 pub use figures::{MeasureFigures, OneWay, OneWayCounts, ReflectorKind, TrafficClassSeen};
 use flow::{Flow, Heard, Incoming, lost_at, low};
+use load::Load;
+pub use load_figures::{AddedDelay, LoadFigures, LoadGrade, LoadOutcome, LoadPhase};
+pub use load_options::LoadOptions;
 pub use options::MeasureOptions;
 use probe::{Answer, Probe, State, Writer};
 use schedule::Schedule;
@@ -29,7 +35,7 @@ use crate::report::Report;
 use crate::socket_id::SocketId;
 use crate::stamp::{self, CLASS_OF_SERVICE, COUNTERS, ClassOfService, Counters, Purpose, Timestamp, WrongPacket};
 use crate::stats::SignedNanoseconds;
-use crate::unreachable::Unreachable;
+use crate::unreachable::{Cause, Unreachable};
 
 /// Probes sent by one call of `tick` at most, so that replies are taken between them.
 const BURST: usize = 64;
@@ -75,6 +81,7 @@ pub struct Measure {
     schedule: Schedule,
     writer: Writer,
     flows: Vec<Flow>,
+    load: Option<Load>,
     /// Probes that were handed out.
     made: u64,
     start: Option<Moment>,
@@ -113,13 +120,15 @@ impl Measure {
     /// Those of [`MeasureOptions::check`].
     pub fn new(options: MeasureOptions) -> Result<Self> {
         options.check()?;
-        let window = Flow::window(options.most_waiting(), options.own.len());
+        let window = Flow::window(options.most_waiting(), options.flows());
+        let mut report = Report::<MeasureFigures>::default();
+        let load = options.load.as_ref().zip(options.load_from());
+        report.own.load = load.map(|(load, from)| Box::new(LoadFigures::new(load, from)));
         Ok(Self {
             schedule: Schedule::new(&options),
             writer: Writer::new(&options),
-            flows: (0..options.own.len())
-                .map(|place| Flow::new(SocketId::first(place), window, options.wait))
-                .collect(),
+            load: Load::new(&options),
+            flows: (0..options.flows()).map(|place| Flow::new(SocketId::first(place), window, options.wait)).collect(),
             made: 0,
             start: None,
             last_sent: None,
@@ -128,7 +137,7 @@ impl Measure {
             heard: None,
             phase: Phase::Sending,
             is_ended: false,
-            report: Report::default(),
+            report,
             options,
         })
     }
@@ -149,8 +158,41 @@ impl Measure {
             self.send(due, size, out);
         }
         if self.schedule.due().is_none() {
+            self.stop_sending();
+        }
+    }
+
+    /// No probe follows, and nothing of a load.
+    fn stop_sending(&mut self) {
+        self.schedule.end();
+        self.load.iter_mut().for_each(Load::end);
+        if self.phase == Phase::Sending {
             self.phase = Phase::Waiting;
         }
+    }
+
+    /// Asks for a load before it, and begins when it is time. Without a reflector that takes it, the measurement ends there.
+    fn prepare_load(&mut self, now: Instant, out: &mut impl Outbox) {
+        let elapsed = self.elapsed(now);
+        let Self { load: Some(load), options, writer, .. } = self else { return };
+        if load.prepare(elapsed, options, writer, out) {
+            self.stop_sending();
+        }
+    }
+
+    /// Sends the load that is due.
+    fn send_load(&mut self, now: Instant, out: &mut impl Outbox) {
+        let elapsed = self.elapsed(now);
+        let Self { load: Some(load), options, writer, .. } = self else { return };
+        load.send_due(elapsed, options, writer, out);
+        let handed = load.take_handed();
+        self.report.sent.datagrams += handed.datagrams;
+        self.report.sent.bytes += handed.bytes;
+    }
+
+    /// All that ask the reflector what it counted: each flow, and the load.
+    fn asking(&self) -> impl Iterator<Item = &Flow> {
+        self.flows.iter().chain(self.load.iter().filter(|load| load.is_asking()).map(|load| &load.after))
     }
 
     fn send(&mut self, due: Duration, size: usize, out: &mut impl Outbox) {
@@ -160,7 +202,8 @@ impl Measure {
         self.look_at_clock(clock);
         let flow = &self.flows[place];
         let time = Timestamp::from_utc(clock.utc, self.options.format);
-        let packet = self.writer.write(&self.options, low(flow.next), time, Purpose::Probe, size);
+        let asked = Counters::request(Purpose::Probe);
+        let packet = self.writer.write(&self.options, low(flow.next), time, &asked, size);
         let probe = Probe {
             place: flow.pushed,
             due,
@@ -200,7 +243,7 @@ impl Measure {
         let (is_ended, questions) = (self.is_ended, if self.is_ended { QUESTIONS_AT_ONCE } else { QUESTIONS });
         // Who waits for the end does not wait for what never answered.
         let is_open = |flow: &Flow| !flow.closing.is_answered() && (!is_ended || flow.evidence.has_answered);
-        let is_given_up = self.flows.iter().all(|flow| !is_open(flow) || flow.closing.asked.len() > questions);
+        let is_given_up = self.asking().all(|flow| !is_open(flow) || flow.closing.asked.len() > questions);
         if self.made == 0 || is_given_up || self.flows.iter().all(|flow| flow.evidence.is_echo) {
             self.phase = Phase::Done;
             return;
@@ -209,7 +252,10 @@ impl Measure {
         let mut next = later(now, (self.options.wait / BETWEEN_QUESTIONS).clamp(shortest, longest));
         let longest_answer = self.longest_answer();
         let (options, size) = (&self.options, self.options.full_size());
-        for flow in self.flows.iter_mut().filter(|flow| is_open(flow)) {
+        let of_flows = self.flows.iter_mut().map(|flow| (flow, Counters::request(Purpose::Closing), size));
+        let load = self.load.iter_mut().filter(|load| load.is_asking());
+        let of_load = load.map(|load| (&mut load.after, Load::question(), Load::question_size(options)));
+        for (flow, asked, size) in of_flows.chain(of_load).filter(|(flow, ..)| is_open(flow)) {
             let number = flow.closing_number();
             let time = Timestamp::from_utc(out.clock().utc, options.format);
             flow.closing.asked.push(time);
@@ -218,7 +264,7 @@ impl Measure {
                 next = next.max(later(now, longest_answer));
                 continue;
             }
-            let packet = self.writer.write(options, low(number), time, Purpose::Closing, size);
+            let packet = self.writer.write(options, low(number), time, &asked, size);
             out.send(flow.via, &options.transmit(), packet);
             flow.pushed += 1;
             self.report.sent.add(1, packet.len());
@@ -278,6 +324,9 @@ impl Measure {
             at: self.elapsed(now),
         };
         let wait = self.options.wait;
+        if let Some(load) = self.load.as_mut().filter(|load| load.via == via) {
+            return load.hear(&incoming);
+        }
         let Some(flow) = self.flow(via) else { return Heard::Nothing };
         flow.hear(&incoming, |probe| now.saturating_duration_since(probe.sent) <= wait)
     }
@@ -360,7 +409,11 @@ impl Engine for Measure {
         let until = self.heard.map_or(now, |heard| heard.min(now));
         self.retire(until, out);
         if self.phase == Phase::Sending {
+            self.prepare_load(now, out);
+        }
+        if self.phase == Phase::Sending {
             self.send_due(now, out);
+            self.send_load(now, out);
         }
         if self.phase == Phase::Waiting {
             let end = later(self.last_sent.unwrap_or(start), self.options.wait);
@@ -369,7 +422,7 @@ impl Engine for Measure {
             }
         }
         if let Phase::Closing { next } = self.phase
-            && (next <= now || self.flows.iter().all(|flow| flow.closing.is_answered()))
+            && (next <= now || self.asking().all(|flow| flow.closing.is_answered()))
         {
             self.close(now, out);
         }
@@ -388,7 +441,8 @@ impl Engine for Measure {
                 Next::At(later(self.last_sent.unwrap_or(start.monotonic), self.options.wait) + Duration::from_nanos(1))
             }
             Phase::Sending => {
-                let due = later(start.monotonic, self.schedule.due().unwrap_or_default());
+                let load = self.load.as_ref().and_then(Load::due).unwrap_or(Duration::MAX);
+                let due = later(start.monotonic, self.schedule.due().unwrap_or_default().min(load));
                 // A loss is reported when it is known, not with the next probe.
                 let losses = self.flows.iter().filter_map(|flow| flow.waiting.front());
                 let loss = losses.map(|probe| lost_at(probe, self.options.wait) + Duration::from_nanos(1)).min();
@@ -403,6 +457,9 @@ impl Engine for Measure {
 
     fn unreachable(&mut self, _now: Instant, _via: SocketId, unreachable: &Unreachable, out: &mut impl Outbox) {
         self.report.unreachable += 1;
+        if matches!(unreachable.cause, Cause::Port | Cause::Host | Cause::Network | Cause::Prohibited) {
+            self.load.iter_mut().for_each(Load::stop);
+        }
         out.emit(Event::Unreachable(Refusal::new(unreachable, None, false)));
     }
 
@@ -417,9 +474,13 @@ impl Engine for Measure {
     }
 
     fn failed(&mut self, _now: Instant, via: SocketId, failure: &SendFailure, out: &mut impl Outbox) {
-        self.report.send_failed += failure.count as u64;
         self.report.sent.datagrams -= failure.count as u64;
         self.report.sent.bytes -= failure.bytes as u64;
+        if let Some(load) = self.load.as_mut().filter(|load| load.via == via) {
+            // A load that is more than our own queue takes is expected; it is counted, and no news.
+            return load.take_failures(failure.place, failure.count);
+        }
+        self.report.send_failed += failure.count as u64;
         if let Some(flow) = self.flow(via) {
             for place in failure.place..failure.place.saturating_add(failure.count as u64) {
                 let Some(probe) = flow.at_place(place) else { continue };
@@ -438,10 +499,7 @@ impl Engine for Measure {
         match input {
             MeasureInput::Finish => {
                 self.is_ended = true;
-                self.schedule.end();
-                if self.phase == Phase::Sending {
-                    self.phase = Phase::Waiting;
-                }
+                self.stop_sending();
             }
         }
     }
@@ -455,6 +513,10 @@ impl Engine for Measure {
         let mut report = self.report.clone();
         let figures = &mut report.own;
         figures.omitted = self.schedule.omitted;
+        if let Some((load, of_load)) = self.load.as_ref().zip(figures.load.as_mut()) {
+            load.report(of_load);
+            of_load.are_clocks_steady = figures.clock.step_count() == 0;
+        }
         for flow in &self.flows {
             figures.reflector = figures.reflector.and(flow.reflector());
             figures.sent += flow.sent;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::requests::Pace;
+use super::load_options::LoadOptions;
 use crate::datagram::{Transmit, max_payload};
 use crate::error::{Attempt, Error, Result};
 use crate::options::Options;
@@ -14,6 +15,8 @@ use crate::stamp::{AUTHENTICATED_LEN, BASE_LEN, Key, TimestampFormat};
 pub(super) const HEADER: usize = 4;
 /// What the counters take.
 pub(super) const COUNTERS_LEN: usize = HEADER + 72;
+/// What they take more where they have the load.
+pub(super) const LOAD_LEN: usize = 8;
 /// What the class of service takes.
 pub(super) const CLASS_LEN: usize = HEADER + 4;
 /// What the digest of the extensions takes.
@@ -25,7 +28,8 @@ pub(super) const DIGEST_LEN: usize = HEADER + 16;
 pub struct MeasureOptions {
     /// The reflector.
     pub target: SocketAddr,
-    /// The addresses of the sockets that it is driven with: a flow each, with a session of its own at the reflector.
+    /// The addresses of the sockets that it is driven with: a flow each, with a session of its own at the reflector. With a
+    /// [load](field@Self::load), one more, the last, is that of the load.
     pub own: Vec<SocketAddr>,
     /// How fast probes follow one another, all flows together; the rate is [`MOST_RATE`](Self::MOST_RATE) at most.
     pub pace: Pace,
@@ -65,6 +69,8 @@ pub struct MeasureOptions {
     pub report_probes: bool,
     /// What the random times are made of.
     pub seed: u64,
+    /// A load beside the probes of the second half. Its socket is the last of `own`.
+    pub load: Option<LoadOptions>,
 }
 
 setters! { MeasureOptions {
@@ -87,6 +93,7 @@ setters! { MeasureOptions {
     send_timestamps: bool,
     report_probes: bool,
     seed: u64,
+    into load: Option<LoadOptions>,
 }}
 
 impl MeasureOptions {
@@ -120,6 +127,7 @@ impl MeasureOptions {
             send_timestamps: false,
             report_probes: false,
             seed: 1,
+            load: None,
         }
     }
 
@@ -185,6 +193,40 @@ impl MeasureOptions {
         (self.rate() * self.wait.as_secs_f64()).ceil() as u64 + u64::from(self.burst)
     }
 
+    /// How long after the start the load begins: after half of the time that its probes take; `None` without a load, or where nothing
+    /// says when the measurement ends.
+    #[must_use]
+    pub fn load_from(&self) -> Option<Duration> {
+        #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 probes")]
+        let by_count = self.count.and_then(|count| Duration::try_from_secs_f64(count as f64 / self.rate()).ok());
+        let length = match (by_count, self.duration) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self.load.and(length).map(|length| length / 2)
+    }
+
+    /// How many flows of probes there are: sockets, without that of the load.
+    #[must_use]
+    pub fn flows(&self) -> usize {
+        self.own.len().saturating_sub(usize::from(self.load.is_some()))
+    }
+
+    /// What is wrong with the load that is asked for.
+    pub(super) fn wrong_load(&self) -> Option<&'static str> {
+        let load = self.load?;
+        let rate = load.rate();
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let most = Self::MOST_RATE as f64;
+        match () {
+            () if !(rate > 0.0 && rate <= most) => Some("a load is sent at up to 10,000,000 datagrams a second"),
+            () if load.size < self.full_size() => Some("datagrams of a load are at least as long as a full probe"),
+            () if load.size > max_payload(self.target.ip()) => Some("datagrams of a load are longer than any payload"),
+            () if self.load_from().is_none() => Some("a load needs a measurement that ends by itself"),
+            () => None,
+        }
+    }
+
     pub(super) fn transmit(&self) -> Transmit {
         Transmit::to(self.target).hop_limit(self.hop_limit).traffic_class(self.traffic_class)
     }
@@ -193,12 +235,13 @@ impl MeasureOptions {
     ///
     /// # Errors
     ///
-    /// No flow, or too many; a pace of nothing, or of more than can be; no wait, or one in which more probes are sent than can wait.
+    /// No flow, or too many; a pace of nothing, or of more than can be; no wait, or one in which more probes are sent than can wait; a
+    /// load of nothing, of more than can be, or without an end.
     pub fn check(&self) -> Result<()> {
         let wrong = |what: &str| {
             Err(Error::new(Attempt::Other("measure"), self.target, std::io::Error::other(what.to_owned())))
         };
-        if self.own.is_empty() || self.own.len() > Self::MOST_FLOWS {
+        if self.flows() == 0 || self.flows() > Self::MOST_FLOWS {
             return wrong("there are 1 to 1,024 flows");
         }
         let rate = self.rate();
@@ -210,7 +253,7 @@ impl MeasureOptions {
         if self.wait.is_zero() || rate * self.wait.as_secs_f64() > most_waiting {
             return wrong("at most 4,194,304 probes can wait for their replies at a time");
         }
-        Ok(())
+        self.wrong_load().map_or(Ok(()), wrong)
     }
 
     /// Probes a second; infinite or no number where the pace makes no sense.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::options::{DIGEST_LEN, HEADER, MeasureOptions};
 use crate::stamp::{
-    CLASS_OF_SERVICE, COUNTERS, ClassOfService, Counters, ErrorEstimate, Purpose, Request, Timestamp, TlvWriter,
+    CLASS_OF_SERVICE, COUNTERS, ClassOfService, Counters, ErrorEstimate, Request, Timestamp, TlvWriter,
 };
 use crate::stats::SignedNanoseconds;
 
@@ -25,13 +25,14 @@ impl Writer {
         Self { packet: Vec::new(), value: Vec::new(), error }
     }
 
-    /// A packet of this number, sent now, with as many of its extensions as there is room for in `size` bytes.
+    /// A packet of this number, sent now, with these counters to be filled in, and as many of its extensions as there is room for
+    /// in `size` bytes.
     pub(super) fn write(
         &mut self,
         options: &MeasureOptions,
         sequence: u32,
         sent: Timestamp,
-        purpose: Purpose,
+        asked: &Counters,
         size: usize,
     ) -> &[u8] {
         let Self { packet, value, error } = self;
@@ -47,7 +48,7 @@ impl Writer {
             tlvs.push(CLASS_OF_SERVICE, &class.bytes());
         }
         if has_counters {
-            tlvs.push(COUNTERS, Counters::request(purpose).write(value));
+            tlvs.push(COUNTERS, asked.write(value));
         }
         if let Some(key) = options.key.as_ref().filter(|_| has_class || has_counters || has_padding) {
             tlvs.seal(key);
@@ -103,7 +104,7 @@ pub(super) struct Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stamp::Key;
+    use crate::stamp::{Key, Purpose};
 
     #[test]
     fn a_probe_is_as_long_as_asked_for_and_has_the_extensions_that_fit() {
@@ -113,7 +114,8 @@ mod tests {
             let smallest = options.smallest_size();
             let mut writer = Writer::new(&options);
             for size in smallest..smallest + 200 {
-                let packet = writer.write(&options, 7, Timestamp::default(), Purpose::Probe, size);
+                let asked = Counters::request(Purpose::Probe);
+                let packet = writer.write(&options, 7, Timestamp::default(), &asked, size);
                 assert_eq!(packet.len(), size);
                 let (request, tlvs) = Request::read(packet, key.as_ref()).unwrap();
                 assert_eq!((request.sequence, tlvs.has_failed_integrity()), (7, false), "{size}");

@@ -108,6 +108,7 @@ fn settle(
         State::Waiting => {
             figures.lost += 1;
             loss_runs.add(true);
+            figures.load.iter_mut().for_each(|load| load.add(probe.due, &probe.state, None));
             ProbeFate::Lost
         }
         State::Answered(answer) => {
@@ -144,5 +145,6 @@ fn answered(
         }
         None => figures.impossible_times += 1,
     }
+    figures.load.iter_mut().for_each(|load| load.add(probe.due, &probe.state, rtt));
     ProbeFate::Answered { rtt, response, residence: answer.residence.filter(|_| rtt.is_some()), delays: answer.delays }
 }

@@ -2,6 +2,7 @@
 
 mod combinations;
 mod foreign;
+mod load;
 mod run;
 mod tap;
 

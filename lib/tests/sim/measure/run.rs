@@ -108,9 +108,10 @@ impl Scenario {
         }
     }
 
-    /// The addresses of our sockets.
+    /// The addresses of our sockets: that of a load is the last.
     pub(super) fn own(&self) -> Vec<SocketAddr> {
-        (0..self.flows).map(|flow| SocketAddr::from((US, 40_000 + flow))).collect()
+        let of_load = u16::from(self.options.load.is_some());
+        (0..self.flows + of_load).map(|flow| SocketAddr::from((US, 40_000 + flow))).collect()
     }
 
     fn reflect(key: Option<Key>, limit: Option<u32>) -> Reflect {
@@ -208,14 +209,14 @@ fn sent(said: &[Said], failed: &[bool]) -> Vec<Said> {
 /// A measurement that is over.
 #[derive(Debug)]
 pub(super) struct Ran {
-    own: Vec<SocketAddr>,
-    start: Instant,
-    log: Vec<Crossing>,
+    pub(super) own: Vec<SocketAddr>,
+    pub(super) start: Instant,
+    pub(super) log: Vec<Crossing>,
     /// What we heard, and said to the network.
     heard: Vec<Heard>,
-    said: Vec<Said>,
+    pub(super) said: Vec<Said>,
     /// The same of the reflector.
-    far_heard: Vec<Heard>,
+    pub(super) far_heard: Vec<Heard>,
     far_said: Vec<Said>,
     pub(super) report: Report<MeasureFigures>,
 }

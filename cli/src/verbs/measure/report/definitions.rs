@@ -4,7 +4,7 @@ use crate::words::figures::Topic;
 use crate::words::language::Language;
 
 /// The sentences in Indonesian.
-const INDONESIAN: [(&str, &str); 22] = [
+const INDONESIAN: [(&str, &str); 25] = [
     ("sent", "probe yang diserahkan ke jaringan"),
     ("answered", "probe yang jawabannya datang pada waktunya"),
     ("lost", "probe yang hilang: jumlahnya"),
@@ -27,6 +27,9 @@ const INDONESIAN: [(&str, &str); 22] = [
     ("clock.offset", "seberapa jauh jam reflektor mendahului jam kita"),
     ("clock.bound", "kesalahan terbesar yang mungkin pada clock.offset"),
     ("clock.drift", "seberapa lebih cepat jam reflektor berjalan daripada jam kita, dalam ppm"),
+    ("added-delay", "tundaan yang ditambahkan beban: selama beban dikurangi sebelumnya"),
+    ("loaded-loss", "bagian dari probe selama beban yang hilang"),
+    ("load-arrived", "bagian dari beban yang tiba di reflektor"),
 ];
 
 /// English words in the names of sources, and the same in Indonesian.

@@ -6,9 +6,19 @@ use super::over_time::{X_TICKS, Y_TICKS};
 use super::page::{Legend, Page, escaped, figure};
 use super::plot::Plot;
 use super::scale::{Scale, time};
+use crate::words::language::Language;
 
 /// Points of a curve.
 const POINTS: u32 = 200;
+
+/// Times that are drawn, and of how many probes they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Curve<'a> {
+    pub(super) class: &'static str,
+    pub(super) times: &'a Quantiles,
+    /// Probes that were answered or lost.
+    pub(super) of: u64,
+}
 
 /// The plot of both.
 pub(super) fn plot(page: &Page<'_>) -> String {
@@ -18,31 +28,40 @@ pub(super) fn plot(page: &Page<'_>) -> String {
         "The part of all probes that was answered within a time. Lost ones never are: where some are lost, the curves end below 100 %.",
         "Bagian dari semua probe yang terjawab dalam suatu waktu. Yang hilang tidak pernah: bila ada yang hilang, kurvanya berakhir di bawah 100 %.",
     );
-    let curves = [("rtt", &own.rtt), ("response", &own.response)];
+    let of = own.answered + own.lost;
+    let all = [Curve { class: "rtt", times: &own.rtt, of }, Curve { class: "response", times: &own.response, of }];
     let legend = [
         Legend("rtt", say.pick("round trip", "pulang-pergi")),
         Legend("response", say.pick("response", "waktu tanggap")),
     ];
-    let scale = scale(curves.map(|(_, times)| times));
+    let note = format!("{note}{}", logarithmic(say, scale_of(&all)));
+    figure("distribution", title, &note, &legend, &curves(page, title, &all))
+}
+
+/// The curves of a plot with this title.
+pub(super) fn curves(page: &Page<'_>, title: &str, curves: &[Curve<'_>]) -> String {
+    let (say, scale) = (page.language, scale_of(curves));
     let mut plot = Plot::new(scale, Scale::up_to(1.0));
-    let decided = own.answered + own.lost;
-    for (class, times) in curves {
-        plot.line(&format!("line {class}"), curve(times, decided));
+    for each in curves {
+        plot.line(&format!("line {}", each.class), curve(each));
     }
     let x: Vec<_> = scale.ticks(X_TICKS).into_iter().map(|at| (at, say.number(&time(at)))).collect();
     let y: Vec<_> =
         Scale::up_to(1.0).ticks(Y_TICKS).into_iter().map(|at| (at, format!("{:.0} %", at * 100.0))).collect();
-    let logarithmic = if scale.is_logarithmic() {
-        say.pick(" The scale of times is logarithmic.", " Skala waktunya logaritmis.")
-    } else {
-        ""
-    };
-    figure("distribution", title, &format!("{note}{logarithmic}"), &legend, &plot.html(&escaped(title), &x, &y))
+    plot.html(&escaped(title), &x, &y)
+}
+
+/// What is said where the scale of times is logarithmic.
+pub(super) fn logarithmic(say: Language, scale: Scale) -> &'static str {
+    if !scale.is_logarithmic() {
+        return "";
+    }
+    say.pick(" The scale of times is logarithmic.", " Skala waktunya logaritmis.")
 }
 
 /// A scale from the smallest to the largest, both in nanoseconds.
-fn scale(of: [&Quantiles; 2]) -> Scale {
-    let of = of.into_iter().filter(|times| times.count() > 0);
+pub(super) fn scale_of(curves: &[Curve<'_>]) -> Scale {
+    let of = curves.iter().map(|curve| curve.times).filter(|times| times.count() > 0);
     let nanoseconds = |time: std::time::Duration| time.as_secs_f64() * 1e9;
     let ends = of.map(|times| [times.smallest(), times.at(0.5), times.largest()].map(nanoseconds));
     let [least, typical, most] =
@@ -52,8 +71,9 @@ fn scale(of: [&Quantiles; 2]) -> Scale {
 
 /// Points of a curve: a time, and the part of all probes that was answered within it.
 #[expect(clippy::cast_precision_loss, reason = "counts below 2^53 are exact")]
-fn curve(times: &Quantiles, decided: u64) -> impl Iterator<Item = Option<(f64, f64)>> {
-    let of_all = times.count() as f64 / decided.max(1) as f64;
+fn curve(curve: &Curve<'_>) -> impl Iterator<Item = Option<(f64, f64)>> {
+    let times = curve.times;
+    let of_all = times.count() as f64 / curve.of.max(1) as f64;
     let parts = (1..=POINTS).map(|point| f64::from(point) / f64::from(POINTS)).chain([0.999]);
     let mut parts: Vec<_> = parts.filter(|_| times.count() > 0).collect();
     parts.sort_by(f64::total_cmp);

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use udpkit::verbs::LoadFigures;
+
 use super::page::{Page, escaped, escaped_text};
-use super::{directions, distribution, over_time, tables};
+use super::{directions, distribution, histogram, load, over_time, tables};
 use crate::words::endpoint::Endpoint;
 use crate::words::figures::Unit;
 use crate::words::language::Language;
@@ -37,6 +39,8 @@ pub(super) fn document(page: &Page<'_>) -> String {
     html.push_str("<div class=\"plots\">\n");
     html.push_str(&over_time::plots(page));
     html.push_str(&distribution::plot(page));
+    html.push_str(&load::plot(page));
+    html.push_str(&histogram::plot(page));
     html.push_str(&directions::bars(page));
     html.push_str("</div>\n");
     html.push_str(&tables::tables(page));
@@ -60,8 +64,7 @@ fn when(page: &Page<'_>) -> String {
 fn verdict(page: &Page<'_>) -> String {
     let heading = page.language.pick("Verdict", "Kesimpulan");
     let lines: String = page.verdict.iter().map(|line| format!("<li>{}</li>", escaped(line))).collect();
-    let note = page.language.pick("", " <span class=\"note\">(dalam bahasa Inggris)</span>");
-    format!("<section id=\"verdict\"><h2>{heading}{note}</h2><ul lang=\"en\">{lines}</ul></section>\n")
+    format!("<section id=\"verdict\"><h2>{heading}</h2><ul>{lines}</ul></section>\n")
 }
 
 /// What is asked for first.
@@ -78,6 +81,10 @@ fn tiles(page: &Page<'_>) -> String {
     for (words, figure, unit) in tiles {
         let value = page.known(figure).map_or_else(|| "–".to_owned(), |known| page.show(known, unit));
         let _ = write!(html, "<div><dt>{words}</dt><dd>{value}</dd></div>");
+    }
+    if let Some((added, grade)) = page.known("added-delay.p50").zip(load::of(page).and_then(LoadFigures::grade)) {
+        let (words, value) = (say.pick("added by the load", "ditambahkan beban"), page.show(added, Unit::SignedTime));
+        let _ = write!(html, "<div><dt>{words}</dt><dd>{value} · {grade}</dd></div>");
     }
     html.push_str("</dl>\n");
     html

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::super::readings::Readings;
 use super::super::run::Ran;
+use super::super::verdict;
 use super::document;
 use super::history::History;
 use super::page::Page;
@@ -51,14 +52,15 @@ impl ReportFile {
     /// # Errors
     ///
     /// What the system says of the file.
-    pub(crate) fn write(mut self, ran: &Ran, figures: &Map<String, Value>, verdict: &[String]) -> Result<()> {
+    pub(crate) fn write(mut self, ran: &Ran, figures: &Map<String, Value>) -> Result<()> {
         let words: Vec<_> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
         let command = shell_line(std::iter::once(&"udp".to_owned()).chain(&words));
+        let verdict = verdict::verdict(&ran.options, &ran.report, self.language);
         let (nothing, host) = (History::new(0), host());
         let page = Page {
             language: self.language,
             name: &ran.name,
-            verdict,
+            verdict: &verdict,
             figures,
             readings: Readings::new(Value::Object(figures.clone())),
             options: &ran.options,

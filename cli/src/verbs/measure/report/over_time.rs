@@ -1,6 +1,7 @@
 //! Plots over the time of the run: the round trip with what was lost, what a user waited, each direction, and our own lateness.
 
 use super::history::{Bin, History, Kind};
+use super::load;
 use super::page::{Legend, Page, escaped, figure};
 use super::plot::{Plot, Tick};
 use super::scale::{Scale, clock, time};
@@ -25,6 +26,7 @@ fn round_trip(page: &Page<'_>) -> String {
     let scale = scale(history, &[Kind::Rtt]);
     let mut plot = Plot::new(run(history), scale);
     lanes(page, &mut plot);
+    band(page, &mut plot);
     plot.uprights("range rtt", ranges(history, Kind::Rtt, 0.0));
     plot.line("line rtt", line(history, median(Kind::Rtt, 0.0)));
     let title = say.pick("Round trip over time", "Waktu pulang-pergi sepanjang pengukuran");
@@ -35,11 +37,12 @@ fn round_trip(page: &Page<'_>) -> String {
         )
         .to_owned();
     note.push_str(&each_bin(page));
-    let legend = [
+    let mut legend = vec![
         Legend("rtt", say.pick("round trip", "pulang-pergi")),
         Legend("lost", say.pick("lost", "hilang")),
         Legend("reordered", say.pick("answered after a later one", "dijawab setelah yang lebih kemudian")),
     ];
+    legend.extend(load::of(page).map(|_| Legend("under-load", say.pick("under load", "selama beban"))));
     figure("over-time", title, &(note + &logarithmic(page, scale)), &legend, &draw(page, &plot, title, scale))
 }
 
@@ -48,6 +51,7 @@ fn response(page: &Page<'_>) -> String {
     let kinds = [Kind::Response, Kind::Rtt, Kind::Residence];
     let scale = scale(history, &kinds);
     let mut plot = Plot::new(run(history), scale);
+    band(page, &mut plot);
     let classes = ["response", "rtt", "residence"];
     for (kind, class) in kinds.into_iter().zip(classes) {
         plot.line(&format!("line {class}"), line(history, largest(kind)));
@@ -88,6 +92,7 @@ fn variation(page: &Page<'_>) -> String {
     let most = directions.iter().zip(floors).filter_map(|((kind, _), floor)| Some(range(history, *kind)?[1] - floor));
     let scale = Scale::times(1.0, typical(above), most.fold(0.0, f64::max));
     let mut plot = Plot::new(run(history), scale);
+    band(page, &mut plot);
     for ((kind, class), floor) in directions.into_iter().zip(floors) {
         plot.uprights(&format!("range {class}"), ranges(history, kind, floor));
     }
@@ -123,6 +128,14 @@ fn lateness(page: &Page<'_>) -> String {
     );
     let legend = [Legend("lateness", say.pick("lateness", "keterlambatan"))];
     figure("lateness", title, &(note.to_owned() + &logarithmic(page, scale)), &legend, &draw(page, &plot, title, scale))
+}
+
+/// The time of the load, behind all else.
+fn band(page: &Page<'_>, plot: &mut Plot) {
+    if let Some(load) = load::of(page) {
+        let from = load.from.as_secs_f64() * 1e9;
+        plot.band("band under-load", from, from + load.lasted.as_secs_f64() * 1e9);
+    }
 }
 
 /// The lanes of what was lost, reordered and not sent.

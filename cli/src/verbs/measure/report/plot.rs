@@ -55,6 +55,40 @@ impl Plot {
         push_path(&mut self.shapes, class, &path);
     }
 
+    /// Fills the area from one place to another, over all of its height.
+    pub(super) fn band(&mut self, class: &str, from: f64, to: f64) {
+        let [from, to] = [from, to].map(|at| (self.x.place(at) * WIDTH).round());
+        push_path(&mut self.shapes, class, &format!("M{from} 0H{to}V{HEIGHT}H{from}Z"));
+    }
+
+    /// Draws a bar for each, from one place to another, up to a value.
+    pub(super) fn bars(&mut self, class: &str, bars: impl IntoIterator<Item = ([f64; 2], f64)>) {
+        let mut path = String::new();
+        for ([from, to], value) in bars {
+            let ((from, top), (to, _)) = (self.point((from, value)), self.point((to, value)));
+            let _ = write!(path, "M{from} {HEIGHT}V{top}H{to}V{HEIGHT}Z");
+        }
+        push_path(&mut self.shapes, class, &path);
+    }
+
+    /// Draws the outline of bars, as a line that goes down to the ground between those that do not touch.
+    pub(super) fn steps(&mut self, class: &str, bars: impl IntoIterator<Item = ([f64; 2], f64)>) {
+        let (mut path, mut end) = (String::new(), None);
+        for ([from, to], value) in bars {
+            let ((from, top), (to, _)) = (self.point((from, value)), self.point((to, value)));
+            if end != Some(from) {
+                let down = end.map_or_else(String::new, |_| format!("V{HEIGHT}"));
+                let _ = write!(path, "{down}M{from} {HEIGHT}");
+            }
+            let _ = write!(path, "V{top}H{to}");
+            end = Some(to);
+        }
+        if end.is_some() {
+            let _ = write!(path, "V{HEIGHT}");
+        }
+        push_path(&mut self.shapes, class, &path);
+    }
+
     /// Adds a lane above the area: a mark for each, where it is and how high, 0 to 1.
     pub(super) fn lane(&mut self, class: &str, name: &str, marks: impl IntoIterator<Item = (f64, f64)>) {
         let mut path = String::new();
@@ -118,6 +152,10 @@ mod tests {
         plot.line("a", [Some((0.0, 0.0)), Some((5.0, 1.0)), None, Some((10.0, 8.0))]);
         plot.uprights("b", [(5.0, 1.0, 2.0), (10.0, 3.0, 3.0)]);
         plot.lane("c", "lost", [(2.5, 0.3), (5.0, 7.0)]);
+        plot.band("d", 5.0, 20.0);
+        let bars = [([0.0, 1.0], 2.0), ([1.0, 2.0], 1.0)];
+        plot.bars("e", bars);
+        plot.steps("f", bars.into_iter().chain([([4.0, 5.0], 4.0)]));
         let html = plot.html("what", &[(0.0, "0".to_owned()), (10.0, "10 s".to_owned())], &[(2.0, "2 ms".to_owned())]);
         for part in [
             "<path class=\"a\" d=\"M0 1000h0L5000 750M10000 0h0\"/>",
@@ -127,6 +165,9 @@ mod tests {
             "<span class=\"y\" style=\"bottom:50.00%\">2 ms</span>",
             "<span class=\"x\" style=\"left:100.00%\">10 s</span>",
             "role=\"img\" aria-label=\"what\"",
+            "<path class=\"d\" d=\"M5000 0H10000V1000H5000Z\"/>",
+            "<path class=\"e\" d=\"M0 1000V500H1000V1000ZM1000 1000V750H2000V1000Z\"/>",
+            "<path class=\"f\" d=\"M0 1000V500H1000V750H2000V1000M4000 1000V0H5000V1000\"/>",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

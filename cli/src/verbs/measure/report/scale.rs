@@ -78,6 +78,14 @@ impl Scale {
         if place.is_nan() { 0.0 } else { place.clamp(0.0, 1.0) }
     }
 
+    /// The value at a place.
+    pub(super) fn value(&self, place: f64) -> f64 {
+        match self {
+            Self::Linear { low, high } => low + place * (high - low),
+            Self::Logarithmic { low, high } => low * (high / low).powf(place),
+        }
+    }
+
     /// Round values in ascending order, as many as can be written at it: at least one.
     pub(super) fn ticks(&self, most: usize) -> Vec<f64> {
         match *self {
@@ -192,6 +200,8 @@ mod tests {
             for value in [f64::NEG_INFINITY, -1.0, 0.0, 0.5, 1.0, 1e9, 1e300, f64::INFINITY, f64::NAN] {
                 assert!((0.0..=1.0).contains(&scale.place(value)), "{scale:?} {value}");
             }
+            let middle = scale.place(scale.value(0.5));
+            assert!((middle - 0.5).abs() < 1e-6, "{scale:?} {middle}");
             let ticks = scale.ticks(7);
             assert!(
                 (1..=7).contains(&ticks.len()) && ticks.windows(2).all(|pair| pair[0] < pair[1]),

@@ -10,7 +10,7 @@ use super::page::{Page, escaped};
 use crate::words::figures::{Figure, Quantity, Scope, Statistic, Unit};
 
 /// What is counted, and what is one number, in the order in which it is listed.
-const NUMBERS: [Quantity; 12] = [
+const NUMBERS: [Quantity; 14] = [
     Quantity::Sent,
     Quantity::Answered,
     Quantity::Lost,
@@ -23,8 +23,10 @@ const NUMBERS: [Quantity; 12] = [
     Quantity::RtpJitter,
     Quantity::Mos,
     Quantity::RFactor,
+    Quantity::LoadedLoss,
+    Quantity::LoadArrived,
 ];
-const TIMES: [Quantity; 7] = [
+const TIMES: [Quantity; 8] = [
     Quantity::Rtt,
     Quantity::Response,
     Quantity::Residence,
@@ -32,6 +34,7 @@ const TIMES: [Quantity; 7] = [
     Quantity::Delay,
     Quantity::Variation,
     Quantity::Ipdv,
+    Quantity::AddedDelay,
 ];
 const CLOCK: [Quantity; 3] = [Quantity::ClockOffset, Quantity::ClockBound, Quantity::ClockDrift];
 const SCOPES: [Scope; 3] = [Scope::Whole, Scope::Forward, Scope::Reverse];
@@ -83,7 +86,8 @@ fn times(page: &Page<'_>) -> String {
             {
                 continue;
             }
-            let definition = (scope != Scope::Reverse).then_some(quantity);
+            let is_first = SCOPES.into_iter().find(|scope| quantity.has(*scope)) == Some(scope);
+            let definition = is_first.then_some(quantity);
             row(&mut html, page, &name(page, quantity, scope), definition, &cells);
             of_sent(&mut html, page, quantity);
         }
