@@ -82,7 +82,7 @@ fn tiles(page: &Page<'_>) -> String {
         let value = page.known(figure).map_or_else(|| "–".to_owned(), |known| page.show(known, unit));
         let _ = write!(html, "<div><dt>{words}</dt><dd>{value}</dd></div>");
     }
-    if let Some((added, grade)) = page.known("added-delay.p50").zip(load::of(page).and_then(LoadFigures::grade)) {
+    if let Some((added, grade)) = page.known("added-delay.p50").zip(page.load().and_then(LoadFigures::grade)) {
         let (words, value) = (say.pick("added by the load", "ditambahkan beban"), page.show(added, Unit::SignedTime));
         let _ = write!(html, "<div><dt>{words}</dt><dd>{value} · {grade}</dd></div>");
     }

@@ -22,7 +22,7 @@ pub(super) fn plot(page: &Page<'_>) -> String {
         "Bagian dari probe yang waktu pulang-perginya ada di dalam batang itu. Beberapa bukit berarti beberapa jalur, atau antrean yang kadang penuh.",
     );
     let all = [Curve { class: "rtt", times: &own.rtt, of: own.answered + own.lost }];
-    let halves = super::load::of(page).map(|load| {
+    let halves = page.load().map(|load| {
         [("idle", &load.idle), ("loaded", &load.loaded)].map(|(class, phase)| Curve {
             class,
             times: &phase.rtt,

@@ -12,14 +12,9 @@ use super::page::{Legend, Page, figure};
 use crate::words::language::Language;
 use crate::words::units;
 
-/// The load of a page, if some of it was sent.
-pub(super) fn of<'a>(page: &Page<'a>) -> Option<&'a LoadFigures> {
-    page.report.own.load.as_deref().filter(|load| load.sent + load.failed > 0)
-}
-
 /// The plot of both halves, with the table of what was added.
 pub(super) fn plot(page: &Page<'_>) -> String {
-    let (say, Some(load)) = (page.language, of(page)) else { return String::new() };
+    let (say, Some(load)) = (page.language, page.load()) else { return String::new() };
     let title = say.pick("Before the load, and beside it", "Sebelum beban, dan selama beban");
     let note = say.pick(
         "The part of the probes of each half whose round trip took no longer than a time. How far the second curve is to the right is the time in the queues that the load fills.",

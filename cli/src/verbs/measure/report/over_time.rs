@@ -1,7 +1,6 @@
 //! Plots over the time of the run: the round trip with what was lost, what a user waited, each direction, and our own lateness.
 
 use super::history::{Bin, History, Kind};
-use super::load;
 use super::page::{Legend, Page, escaped, figure};
 use super::plot::{Plot, Tick};
 use super::scale::{Scale, clock, time};
@@ -42,7 +41,7 @@ fn round_trip(page: &Page<'_>) -> String {
         Legend("lost", say.pick("lost", "hilang")),
         Legend("reordered", say.pick("answered after a later one", "dijawab setelah yang lebih kemudian")),
     ];
-    legend.extend(load::of(page).map(|_| Legend("under-load", say.pick("under load", "selama beban"))));
+    legend.extend(page.load().map(|_| Legend("under-load", say.pick("under load", "selama beban"))));
     figure("over-time", title, &(note + &logarithmic(page, scale)), &legend, &draw(page, &plot, title, scale))
 }
 
@@ -132,7 +131,7 @@ fn lateness(page: &Page<'_>) -> String {
 
 /// The time of the load, behind all else.
 fn band(page: &Page<'_>, plot: &mut Plot) {
-    if let Some(load) = load::of(page) {
+    if let Some(load) = page.load() {
         let from = load.from.as_secs_f64() * 1e9;
         plot.band("band under-load", from, from + load.lasted.as_secs_f64() * 1e9);
     }

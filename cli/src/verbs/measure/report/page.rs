@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 use udpkit::Report;
-use udpkit::verbs::{MeasureFigures, MeasureOptions};
+use udpkit::verbs::{LoadFigures, MeasureFigures, MeasureOptions};
 
 use super::super::readings::Readings;
 use super::history::History;
@@ -34,6 +34,11 @@ pub(super) struct Page<'a> {
 }
 
 impl Page<'_> {
+    /// The load beside the probes, if some of it was sent.
+    pub(super) fn load(&self) -> Option<&LoadFigures> {
+        self.report.own.load.as_deref().filter(|load| load.sent + load.failed > 0)
+    }
+
     /// What is known of a figure by its name.
     pub(super) fn known(&self, name: &str) -> Option<Known> {
         self.readings.known(name.parse().ok()?)
