@@ -76,14 +76,11 @@ fn how(line: &str) -> How {
     if line.starts_with("curl ") {
         return How::Not("tests/relay_control.rs runs it beside a relay");
     }
-    if line.starts_with("udp check ") {
-        return How::Not("tests/exercises.rs judges programs beside their files");
-    }
     if line.starts_with("udp measure ") && !line.contains("--explain") {
         return How::Not("tests/measure_words.rs and tests/measure_truth.rs measure beside a reflector");
     }
     if line.starts_with("udp check ") {
-        return How::Not("tests/check.rs checks programs of which the verdicts are known");
+        return How::Not("tests/check_table.rs and tests/exercises.rs check programs of which the verdicts are known");
     }
     match line.split(' ').nth(1) {
         Some("serve" | "listen" | "reflect" | "relay") => How::UntilStopped,
