@@ -37,7 +37,7 @@ pub(super) const SERVER_EXAMPLES: &[Example] = &[
 /// The examples of `udp check client`.
 pub(super) const CLIENT_EXAMPLES: &[Example] = &[
     ("udp check client -- python3 client.py", "a client that asks 127.0.0.1:10000"),
-    ("udp check client --expect hi -- python3 client.py {host} {port} hi", "all points"),
+    ("udp check client --expect hi -- python3 client.py '{host}' '{port}' hi", "all points"),
     ("udp check client", "started by hand: what it sends"),
 ];
 
