@@ -18,6 +18,8 @@ pub enum Capability {
     HopLimits,
     /// [`Capabilities::traffic_classes`]
     TrafficClasses,
+    /// [`Capabilities::fragment_sizes`]
+    FragmentSizes,
     /// [`Capabilities::transmit_traffic_class`]
     TransmitTrafficClass,
     /// [`Capabilities::dont_fragment`]
@@ -50,6 +52,7 @@ impl Capability {
         Self::Timestamps,
         Self::HopLimits,
         Self::TrafficClasses,
+        Self::FragmentSizes,
         Self::TransmitTrafficClass,
         Self::DontFragment,
         Self::Coalesce,
@@ -87,6 +90,7 @@ impl Capability {
             Self::Timestamps => ["timestamps", "the kernel's time of each datagram", "SO_TIMESTAMPNS"],
             Self::HopLimits => ["hop_limits", "hop limits (TTL)", "IP_RECVTTL"],
             Self::TrafficClasses => ["traffic_classes", "traffic classes (DSCP)", "IP_RECVTOS"],
+            Self::FragmentSizes => ["fragment_sizes", "in which fragments a datagram came", "IP_RECVFRAGSIZE"],
             Self::TransmitTrafficClass => ["transmit_traffic_class", "a traffic class for one datagram", "IP_TOS"],
             Self::DontFragment => ["dont_fragment", "datagrams that are never fragmented", "IP_MTU_DISCOVER"],
             Self::Coalesce => ["coalesce", "trains received (GRO)", "UDP_GRO"],
@@ -122,6 +126,7 @@ impl Capabilities {
             Capability::Timestamps => self.timestamps,
             Capability::HopLimits => self.hop_limits,
             Capability::TrafficClasses => self.traffic_classes,
+            Capability::FragmentSizes => self.fragment_sizes,
             Capability::TransmitTrafficClass => self.transmit_traffic_class,
             Capability::DontFragment => self.dont_fragment,
             Capability::Coalesce => self.coalesce,
@@ -150,6 +155,7 @@ impl Options {
             Capability::Timestamps => self.timestamps,
             Capability::HopLimits => self.hop_limits,
             Capability::TrafficClasses => self.traffic_classes,
+            Capability::FragmentSizes => self.fragment_sizes,
             Capability::DontFragment => self.dont_fragment != DontFragment::No,
             Capability::Coalesce => self.coalesce,
             Capability::Drops => self.drops,

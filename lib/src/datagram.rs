@@ -91,6 +91,8 @@ pub struct Meta {
     pub hop_limit: Option<u8>,
     /// Type of service (IPv4) or traffic class (IPv6): DSCP in the upper six bits, ECN in the lower two.
     pub traffic_class: Option<u8>,
+    /// Bytes of the longest fragment that it came in, with its IP header; `None` of one that came whole.
+    pub fragment_len: Option<u32>,
     /// The socket's total of dropped datagrams when this one was queued, modulo 2^32; `None` until the first drop.
     pub dropped_before: Option<u32>,
     /// Whether the kernel had more to tell than our buffer took. Never seen; it would be a defect here.
@@ -106,6 +108,7 @@ setters! { Meta {
     into received: Option<SystemTime>,
     into hop_limit: Option<u8>,
     into traffic_class: Option<u8>,
+    into fragment_len: Option<u32>,
     into dropped_before: Option<u32>,
     meta_truncated: bool,
 }}
@@ -123,6 +126,7 @@ impl Meta {
             received: None,
             hop_limit: None,
             traffic_class: None,
+            fragment_len: None,
             dropped_before: None,
             meta_truncated: false,
         }

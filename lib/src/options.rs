@@ -46,6 +46,8 @@ pub struct Options {
     pub hop_limits: bool,
     /// Tell the traffic class of each datagram (`IP_RECVTOS`).
     pub traffic_classes: bool,
+    /// Tell of each datagram that came in fragments how long the longest one was (`IP_RECVFRAGSIZE`). Linux only.
+    pub fragment_sizes: bool,
     /// Tell with a datagram how many were dropped before it (`SO_RXQ_OVFL`).
     pub drops: bool,
     /// Tell of datagrams that were refused: the error queue (`IP_RECVERR`).
@@ -88,6 +90,7 @@ setters! { Options {
     timestamps: bool,
     hop_limits: bool,
     traffic_classes: bool,
+    fragment_sizes: bool,
     drops: bool,
     errors: bool,
     send_timestamps: bool,
@@ -138,6 +141,8 @@ pub struct Capabilities {
     pub hop_limits: bool,
     /// Traffic classes of received datagrams.
     pub traffic_classes: bool,
+    /// How long the fragments were that a datagram came in.
+    pub fragment_sizes: bool,
     /// A traffic class for each datagram sent ([`Transmit::traffic_class`](crate::Transmit::traffic_class)); without it, such a
     /// datagram is a failure.
     pub transmit_traffic_class: bool,
@@ -172,6 +177,7 @@ impl Capabilities {
             timestamps: self.timestamps && other.timestamps,
             hop_limits: self.hop_limits && other.hop_limits,
             traffic_classes: self.traffic_classes && other.traffic_classes,
+            fragment_sizes: self.fragment_sizes && other.fragment_sizes,
             transmit_traffic_class: self.transmit_traffic_class && other.transmit_traffic_class,
             dont_fragment: self.dont_fragment && other.dont_fragment,
             coalesce: self.coalesce && other.coalesce,

@@ -173,6 +173,26 @@ fn a_probe_is_as_long_as_its_link_takes_whatever_is_known_of_the_path() {
 }
 
 #[test]
+fn a_datagram_that_came_in_fragments_has_the_length_of_the_longest() {
+    const TEST: &str = "a_datagram_that_came_in_fragments_has_the_length_of_the_longest";
+    if !netns::enter(TEST, "ip link set lo mtu 1500") {
+        return;
+    }
+    for ip in [V4, V6] {
+        let receiver = bind(ip, &Options::default().fragment_sizes(true));
+        assert!(receiver.capabilities().fragment_sizes);
+        let sender = bind(ip, &Options::default());
+        // Fragments carry multiples of 8 bytes behind 20 bytes of header, or 40 and the 8 of their own.
+        let longest = if ip.is_ipv4() { 1500 } else { 1496 };
+        for (len, fragment) in [(1000, None), (3000, Some(longest)), (1400, None), (60_000, Some(longest))] {
+            sender.send_to(&vec![0; len], receiver.local_address()).expect("loopback takes it");
+            let received = receive_one(&receiver);
+            assert_eq!((received.payload.len(), received.meta.fragment_len), (len, fragment), "{ip}");
+        }
+    }
+}
+
+#[test]
 fn without_checksum_offload_nothing_is_lost_or_doubled() {
     const TEST: &str = "without_checksum_offload_nothing_is_lost_or_doubled";
     const RUNS: u64 = 40;

@@ -497,7 +497,7 @@ fn nothing_is_told_or_switched_on_that_was_not_asked_for() {
     let nothing = Capabilities::default;
     // `Capabilities` cannot be made of fields out here; each row changes what it must.
     type Change = fn(&mut Capabilities);
-    let rows: [(&str, Options, &[&str], Change); 9] = [
+    let rows: [(&str, Options, &[&str], Change); 10] = [
         ("nothing", off(), &[], |_| {}),
         ("destination", off().destination(true), &["destination", "local", "interface", "delivery"], |capabilities| {
             capabilities.destination = true
@@ -505,6 +505,7 @@ fn nothing_is_told_or_switched_on_that_was_not_asked_for() {
         ("timestamps", off().timestamps(true), &["received"], |c| c.timestamps = true),
         ("hop limits", off().hop_limits(true), &["hop_limit"], |c| c.hop_limits = true),
         ("classes", off().traffic_classes(true), &["traffic_class"], |c| c.traffic_classes = true),
+        ("fragments", off().fragment_sizes(true), &[], |c| c.fragment_sizes = true),
         ("drops", off().drops(true), &[], |c| c.drops = true),
         ("errors", off().errors(true), &[], |c| c.errors = true),
         ("send times", off().send_timestamps(true), &[], |c| c.send_timestamps = true),
@@ -629,7 +630,7 @@ fn an_address_of_another_host_is_bound_to_where_that_is_asked_for_and_permitted(
 }
 
 /// Options that only inform, each with the field of `Capabilities` that says whether the system has it.
-const INFORMING: [(&str, &str); 14] = [
+const INFORMING: [(&str, &str); 15] = [
     ("SO_TIMESTAMPNS", "timestamps"),
     ("SO_RXQ_OVFL", "drops"),
     ("SO_MEMINFO", "kernel_drops"),
@@ -637,6 +638,7 @@ const INFORMING: [(&str, &str); 14] = [
     ("IP_PKTINFO", "destination"),
     ("IP_RECVTTL", "hop_limits"),
     ("IP_RECVTOS", "traffic_classes"),
+    ("IP_RECVFRAGSIZE", "fragment_sizes"),
     ("IP_RECVERR", "errors"),
     ("MSG_ERRQUEUE", "errors"),
     ("SO_TIMESTAMPING", "send_timestamps"),

@@ -153,6 +153,9 @@ pub(crate) fn decode(source: SocketAddr, control: &[u8]) -> (Meta, Option<usize>
             (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
                 meta.traffic_class = int(data).and_then(|class| u8::try_from(class).ok());
             }
+            (libc::IPPROTO_IP, libc::IP_RECVFRAGSIZE) | (libc::IPPROTO_IPV6, libc::IPV6_RECVFRAGSIZE) => {
+                meta.fragment_len = int(data).and_then(|len| u32::try_from(len).ok()).filter(|len| *len > 0);
+            }
             _ => {}
         }
     }

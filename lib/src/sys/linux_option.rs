@@ -76,6 +76,7 @@ pub(crate) fn configure(socket: &Socket, options: &Options, v4: bool) -> io::Res
         timestamps: on(options.timestamps, (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS)),
         hop_limits: on(options.hop_limits, ip(libc::IP_RECVTTL, libc::IPV6_RECVHOPLIMIT)),
         traffic_classes: on(options.traffic_classes, ip(libc::IP_RECVTOS, libc::IPV6_RECVTCLASS)),
+        fragment_sizes: on(options.fragment_sizes, ip(libc::IP_RECVFRAGSIZE, libc::IPV6_RECVFRAGSIZE)),
         transmit_traffic_class: true,
         dont_fragment: options.dont_fragment != DontFragment::No,
         // Trains came with Linux 4.18 (GSO) and 5.0 (GRO); without them everything goes singly.

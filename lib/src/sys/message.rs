@@ -9,7 +9,7 @@ pub(super) const RECEIVE_CONTROL: usize = cmsg::space(12) // in_pktinfo
     + cmsg::space(20) // in6_pktinfo
     + cmsg::space(16) // timespec
     + cmsg::space(48) // scm_timestamping
-    + cmsg::space(4) * 7 // drops, segment size, and hop limit and traffic class of both families, one to spare
+    + cmsg::space(4) * 9 // drops, segment size, and hop limit, traffic class and fragments of both families, one to spare
     + cmsg::space(64);
 
 /// A control buffer, aligned as the kernel writes into it.

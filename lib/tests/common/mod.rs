@@ -41,6 +41,7 @@ pub(crate) fn told_all() -> Options {
         .timestamps(true)
         .hop_limits(true)
         .traffic_classes(true)
+        .fragment_sizes(true)
         .drops(true)
         .errors(true)
 }
