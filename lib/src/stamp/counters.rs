@@ -26,8 +26,8 @@ pub enum Purpose {
 ///
 /// A request has zeros. A reflector that does not know it copies it, marked as unrecognised, or as recognised where it has another
 /// experiment with this type ([`is_answered`](Self::is_answered)). With it, loss, duplication and reordering
-/// are known exactly in each direction. The value has 72 octets, or 80 with `load`, big-endian: `udpk`, version (1), purpose (1),
-/// reserved (2), then each count in 8, and the age in nanoseconds.
+/// are known exactly in each direction. The value has 72 octets, 80 with `load`, or 88 with `load` and `longest`, big-endian: `udpk`,
+/// version (1), purpose (1), reserved (2), then each count in 8, and the age in nanoseconds.
 ///
 /// ```
 /// use udpkit::stamp::{Counters, Purpose};
@@ -58,13 +58,16 @@ pub struct Counters {
     /// How long the reflector has forgotten nothing that may be of this session: since it began, or since it last heard of a session that
     /// it has forgotten. What was sent before may have arrived and be counted nowhere. 584 years at most.
     pub age: Duration,
-    /// Requests that were there for the load alone; `None` leaves the field out.
+    /// Requests that were there for the load alone; `None` leaves the field out, unless there is a `longest`.
     pub load: Option<u64>,
+    /// Bytes of payload of the longest request that arrived; `None` leaves the field out.
+    pub longest: Option<u64>,
 }
 
 impl Counters {
     pub(super) const LEN: usize = 72;
     pub(super) const LEN_WITH_LOAD: usize = 80;
+    pub(crate) const LEN_WITH_LONGEST: usize = 88;
 
     /// What a request has.
     #[must_use]
@@ -95,7 +98,8 @@ impl Counters {
             replies: count(5),
             unanswered: count(6),
             age: Duration::from_nanos(count(7)),
-            load: (value.len() == Self::LEN_WITH_LOAD).then(|| count(8)),
+            load: (value.len() >= Self::LEN_WITH_LOAD).then(|| count(8)),
+            longest: (value.len() >= Self::LEN_WITH_LONGEST).then(|| count(9)),
         })
     }
 
@@ -109,12 +113,17 @@ impl Counters {
     #[must_use]
     pub fn write<'a>(&self, buffer: &'a mut Vec<u8>) -> &'a [u8] {
         buffer.clear();
-        buffer.resize(if self.load.is_some() { Self::LEN_WITH_LOAD } else { Self::LEN }, 0);
+        let len = match (self.load, self.longest) {
+            (_, Some(_)) => Self::LEN_WITH_LONGEST,
+            (Some(_), None) => Self::LEN_WITH_LOAD,
+            (None, None) => Self::LEN,
+        };
+        buffer.resize(len, 0);
         self.put(buffer);
         buffer
     }
 
-    /// Writes it over a value of the right length, which says whether there is a load.
+    /// Writes it over a value of the right length, which says whether there is a load, and a longest request.
     pub(super) fn put(&self, value: &mut [u8]) {
         put(value, 0, MAGIC);
         value[4] = VERSION;
@@ -134,6 +143,7 @@ impl Counters {
             self.unanswered,
             u64::try_from(self.age.as_nanos()).unwrap_or(u64::MAX),
             self.load.unwrap_or_default(),
+            self.longest.unwrap_or_default(),
         ];
         for (place, count) in value[8..].chunks_exact_mut(8).zip(counts) {
             place.copy_from_slice(&count.to_be_bytes());
@@ -147,6 +157,6 @@ impl Counters {
 
     /// Whether a value has a length that this TLV may have.
     pub(super) fn is_well_formed(value: &[u8]) -> bool {
-        matches!(value.len(), Self::LEN | Self::LEN_WITH_LOAD)
+        matches!(value.len(), Self::LEN | Self::LEN_WITH_LOAD | Self::LEN_WITH_LONGEST)
     }
 }

@@ -357,6 +357,7 @@ fn counters() -> Counters {
         unanswered: 1,
         age: Duration::from_secs(3),
         load: Some(5),
+        longest: Some(1472),
     }
 }
 
@@ -370,6 +371,10 @@ fn the_counters_of_a_session_are_filled_in() {
     check("80 fa 0048 7564706b 01 01 ffff ff*64", &facts, &told);
     let told = format!("00 fa 0050 7564706b 01 00 0000 {COUNTED} 0000000000000005");
     check("80 fa 0050 7564706b 01 00 0000 00*72", &facts, &told);
+    let read = Counters::read(&bytes(&told)[4..]).unwrap();
+    assert_eq!(read, Counters { purpose: Purpose::Probe, longest: None, ..counters() });
+    let told = format!("00 fa 0058 7564706b 01 00 0000 {COUNTED} 0000000000000005 00000000000005c0");
+    check("80 fa 0058 7564706b 01 00 0000 00*80", &facts, &told);
     let read = Counters::read(&bytes(&told)[4..]).unwrap();
     assert_eq!(read, Counters { purpose: Purpose::Probe, ..counters() });
     let mut written = vec![1; 3];

@@ -696,3 +696,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn counters_say_how_long_the_longest_request_was() {
+    let mut desk = Desk::new(options());
+    let asking = |sequence, padding: usize| {
+        let counters = Counters { load: Some(0), longest: Some(0), ..Counters::request(Purpose::Probe) };
+        let counters = tlv(stamp::COUNTERS, counters.write(&mut Vec::new()));
+        request(sequence, 3, &[counters, tlv(1, &vec![7; padding])].concat())
+    };
+    let lens = [10, 500, 20, 1400, 30].map(|padding| {
+        let asked = asking(u32::try_from(padding).unwrap(), padding);
+        let reply = desk.ask(&asked).unwrap();
+        (asked.len() as u64, counters(&reply).longest.unwrap())
+    });
+    let mut longest = 0;
+    for (len, said) in lens {
+        longest = longest.max(len);
+        assert_eq!(said, longest);
+    }
+    // Who does not ask for it is not told.
+    assert_eq!(desk.counters(3).longest, None);
+}

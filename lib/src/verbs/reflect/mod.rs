@@ -162,6 +162,7 @@ impl Reflect {
         self.sessions.expire(now);
         let session = Key { via, source, local, ssid, is_authenticated: !keys.is_empty() };
         let name = self.sessions.hear(session, now).ok_or(Reason::TooManyPeers)?;
+        self.with(name, |session| session.longest = session.longest.max(datagram.wire_len as u64));
         match question.purpose {
             Purpose::Load => {
                 self.with(name, |session| session.load += 1);

@@ -78,6 +78,8 @@ pub(super) struct Session {
     pub(super) unanswered: u64,
     /// Requests that want none, and are counted in nothing else.
     pub(super) load: u64,
+    /// Bytes of payload of the longest request.
+    pub(super) longest: u64,
     /// The last reply of which it is known when it left.
     pub(super) last_sent: Option<Previous>,
 }
@@ -122,9 +124,10 @@ impl Session {
             Window::One(_) => [1, 1, 0, 0],
             Window::Many(all) => [all.arrivals(), all.distinct(), all.reordered(), all.too_old()],
         };
-        let Self { epoch, replies, unanswered, load, .. } = *self;
+        let Self { epoch, replies, unanswered, load, longest, .. } = *self;
         let (purpose, age) = (Purpose::default(), now.saturating_duration_since(self.known_since));
-        Counters { purpose, epoch, arrivals, distinct, reordered, too_old, replies, unanswered, age, load: Some(load) }
+        let (load, longest) = (Some(load), Some(longest));
+        Counters { purpose, epoch, arrivals, distinct, reordered, too_old, replies, unanswered, age, load, longest }
     }
 }
 
@@ -306,6 +309,7 @@ impl Sessions {
             replies: 0,
             unanswered: 0,
             load: 0,
+            longest: 0,
             last_sent: None,
         };
         let kind = session.kind();
