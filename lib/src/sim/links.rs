@@ -18,22 +18,26 @@ pub struct Path {
     pub impairment: ImpairmentOptions,
     /// Routers on the way: each takes one from the hop limit, and drops in silence what has no more. None by default.
     pub hops: u8,
+    /// The MTU that is reported (ICMP) to who sent a datagram that was over that of the impairment. It may be another, as where a
+    /// router is wrong or somebody lies. By default nothing is reported.
+    pub too_big: Option<u32>,
 }
 
 setters! { Path {
     impairment: ImpairmentOptions,
     hops: u8,
+    into too_big: Option<u32>,
 }}
 
 impl Default for Path {
     fn default() -> Self {
-        Self { impairment: ImpairmentOptions::default().delay(Duration::from_millis(1)), hops: 0 }
+        Self { impairment: ImpairmentOptions::default().delay(Duration::from_millis(1)), hops: 0, too_big: None }
     }
 }
 
 impl From<ImpairmentOptions> for Path {
     fn from(impairment: ImpairmentOptions) -> Self {
-        Self { impairment, hops: 0 }
+        Self { impairment, hops: 0, too_big: None }
     }
 }
 
@@ -55,6 +59,7 @@ pub(super) struct Links {
 struct Way {
     link: Link<Flying>,
     hops: u8,
+    too_big: Option<u32>,
     /// Whether it is as most are.
     is_usual: bool,
     /// What of it is in `arrivals`.
@@ -100,7 +105,7 @@ impl Links {
         path.impairment.check()?;
         for way in self.ways.iter_mut().filter(|way| way.is_usual) {
             way.link.change(path.impairment.clone())?;
-            way.hops = path.hops;
+            (way.hops, way.too_big) = (path.hops, path.too_big);
         }
         self.usual = path;
         Ok(())
@@ -110,7 +115,7 @@ impl Links {
         let place = self.between((Some(from), Some(to)));
         let way = &mut self.ways[place];
         way.link.change(path.impairment)?;
-        (way.hops, way.is_usual) = (path.hops, false);
+        (way.hops, way.too_big, way.is_usual) = (path.hops, path.too_big, false);
         Ok(())
     }
 
@@ -129,9 +134,16 @@ impl Links {
         }
         let link = Link::new(self.usual.impairment.clone(), seed_of(self.seed, ends), self.start);
         let link = link.expect("what most links are like was checked");
-        self.ways.push(Way { link, hops: self.usual.hops, is_usual: true, arrival: None });
+        let Path { hops, too_big, .. } = self.usual;
+        self.ways.push(Way { link, hops, too_big, is_usual: true, arrival: None });
         self.between.insert(ends, self.ways.len() - 1);
         self.ways.len() - 1
+    }
+
+    /// What MTU is reported of datagrams that are too long for this link, if any.
+    pub(super) fn too_big(&mut self, ends: Ends) -> Option<u32> {
+        let place = self.between(ends);
+        self.ways[place].too_big
     }
 
     /// Sends something over its link; `None` where its hop limit is used up on the way.

@@ -14,7 +14,7 @@ use super::running::Runs;
 use crate::datagram::{Delivery, Meta, Train};
 use crate::engine::{Engine, Next};
 use crate::error::Result;
-use crate::impairment::{Fate, Fates, Left, LinkCounts};
+use crate::impairment::{Fate, Fates, Left, LinkCounts, LostBy};
 use crate::sink::Sink;
 use crate::unreachable::{Cause, Unreachable};
 
@@ -399,11 +399,17 @@ impl<'a> Network<'a> {
             sent: self.elapsed(),
             outcome: Outcome::HopLimit,
         };
+        let too_big = self.links.too_big(ends).filter(|_| !is_refusal);
+        let too_big = too_big.map(|mtu| (Cause::TooBig { mtu }, flying.payload().to_vec()));
         let may_log = self.log.len() < self.most_logged;
         flying.logged = may_log.then_some(self.log.len());
         if let Some(fates) = self.links.cross(self.now, ends, flying) {
             crossing.number = fates.number;
-            return self.note(&crossing, fates);
+            self.note(&crossing, fates);
+            if let (Some((cause, payload)), Fate::Lost(LostBy::Mtu)) = (too_big, fates.original) {
+                self.refuse(crossing.source, crossing.destination, cause, payload);
+            }
+            return;
         }
         self.traffic.lost += u64::from(!is_refusal);
         if may_log {
@@ -459,8 +465,10 @@ impl<'a> Network<'a> {
         let delivery = delivery(destination.ip());
         if receivers.is_empty() {
             self.traffic.undeliverable += 1;
-            if delivery == Delivery::Unicast {
-                self.refuse(source, destination, payload);
+            let hosts = self.at.get(&destination.ip());
+            let is_told = hosts.is_some_and(|hosts| hosts.iter().all(|place| !self.hosts[*place].desk.is_silent));
+            if delivery == Delivery::Unicast && is_told {
+                self.refuse(source, destination, Cause::Port, payload);
             }
             return;
         }
@@ -483,15 +491,11 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Reports to the source of a datagram that nobody has its port, if there is a host that says so.
-    fn refuse(&mut self, source: SocketAddr, destination: SocketAddr, mut payload: Vec<u8>) {
-        let hosts = self.at.get(&destination.ip());
-        if hosts.is_none_or(|hosts| hosts.iter().any(|place| self.hosts[*place].desk.is_silent)) {
-            return;
-        }
+    /// Reports to the source of a datagram why it was not delivered.
+    fn refuse(&mut self, source: SocketAddr, destination: SocketAddr, cause: Cause, mut payload: Vec<u8>) {
         payload.truncate(QUOTED);
         self.traffic.refused += 1;
-        let unreachable = Unreachable::new(destination, Some(destination.ip()), Cause::Port).payload(payload);
+        let unreachable = Unreachable::new(destination, Some(destination.ip()), cause).payload(payload);
         self.cross(Flying {
             source: SocketAddr::new(destination.ip(), 0),
             destination: source,

@@ -7,6 +7,7 @@ mod later;
 mod listen;
 mod matching;
 mod measure;
+mod path_mtu;
 mod plan;
 mod recording;
 mod reflect;
@@ -27,6 +28,7 @@ pub use measure::{
     AddedDelay, LoadFigures, LoadGrade, LoadOptions, LoadOutcome, LoadPhase, Measure, MeasureFigures, MeasureInput,
     MeasureOptions, OneWay, OneWayCounts, ReflectorKind, TrafficClassSeen,
 };
+pub use path_mtu::{MtuLimit, PathMtu, PathMtuFigures, PathMtuInput, PathMtuOptions, SizeTried, TooBigReports};
 pub use plan::{Keeps, Plan, PlannedDatagram, Preview, ReplayFigures, ReplayOptions};
 pub use recording::{Reading, Recording, ReplayDatagram};
 pub use reflect::{Reflect, ReflectFigures, ReflectInput, ReflectKeys, ReflectOptions};

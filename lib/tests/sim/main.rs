@@ -9,6 +9,7 @@ mod counts;
 mod listen;
 mod measure;
 mod network;
+mod path_mtu;
 mod reflect;
 mod relay;
 mod relay_balance;
