@@ -42,6 +42,8 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp measure host --compare before.json", "what differs now, and whether by more than chance"),
     ("udp measure host --load 20Mbit/s", "what delay a full link adds, with a grade"),
     ("udp measure --targets offices.toml", "several reflectors at the same time"),
+    ("udp measure host --mtu", "the longest datagram that passes, in each direction"),
+    ("udp measure host --mtu --fail-if 'mtu<1500'", "status 1 if the path takes less than 1500 bytes"),
     ("udp measure host --report page.html", "a page with plots, to keep or to send"),
 ];
 
@@ -122,12 +124,20 @@ pub(crate) struct MeasureArgs {
     #[arg(long, conflicts_with_all = ["duration", "count"], hide_short_help = true)]
     pub(crate) forever: bool,
     /// Serve metrics for Prometheus over HTTP at this address; without a host, on loopback
-    #[cfg_attr(feature = "http", arg(long, value_name = "ADDRESS", hide_short_help = true))]
+    #[cfg_attr(feature = "http", arg(long, value_name = "ADDRESS", conflicts_with = "mtu", hide_short_help = true))]
     #[cfg_attr(not(feature = "http"), arg(skip))]
     pub(crate) metrics: Option<Address>,
     /// Print the status at this interval, 10ms or more; 0: never [default: 1s on a terminal, else never]
     #[arg(long, value_name = "DURATION", value_parser = status_interval)]
     pub(crate) status: Option<Duration>,
+    /// Find the longest datagram that passes, in each direction: the path's MTU (RFC 8899)
+    ///
+    /// Probes of many sizes, none of which a router may fragment. A size that is lost is told from loss by chance, and what routers
+    /// report (ICMP) is tried, not believed. Sizes are in bytes with IP and UDP headers, as an MTU is. BYTES is the longest to try; without it
+    /// as long as this host sends, which is the MTU of its interface. --for is the longest that it may take (60s by default).
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, value_parser = mtu, conflicts_with_all = NOT_WITH_MTU, help_heading = RESULT,
+          hide_short_help = true)]
+    pub(crate) mtu: Option<Option<u32>>,
     #[command(flatten)]
     pub(crate) stamp: StampArgs,
     #[command(flatten)]
@@ -230,6 +240,33 @@ pub(crate) struct StampArgs {
     pub(crate) ptp: bool,
 }
 
+/// What has no meaning where the path's MTU is measured.
+const NOT_WITH_MTU: [&str; 15] = [
+    "load",
+    "targets",
+    "probe_rate",
+    "poisson",
+    "burst",
+    "sizes",
+    "profile",
+    "flows",
+    "busy_wait",
+    "count",
+    "forever",
+    "status",
+    "compare",
+    "report",
+    "ptp",
+];
+
+/// The least MTU of IPv4 (RFC 791), and the longest packet that a datagram makes in IPv6.
+const MTUS: std::ops::RangeInclusive<u32> = 68..=65_575;
+
+fn mtu(text: &str) -> Result<u32, String> {
+    let bytes = text.parse().ok().filter(|bytes| MTUS.contains(bytes));
+    bytes.ok_or_else(|| format!("'{text}' is not an MTU; write {} to {} bytes, such as 9000", MTUS.start(), MTUS.end()))
+}
+
 /// The shortest time from one probe to the next.
 const SHORTEST_INTERVAL: Duration = Duration::from_nanos(100);
 
@@ -308,6 +345,11 @@ mod tests {
             ("host --load-size 1400", "--load <RATE>"),
             ("host --load 1Mbit/s --load-size 80", "80 is not in 128..=65507"),
             ("--explain throughput", "there is no figure 'throughput'"),
+            ("host --mtu 60", "'60' is not an MTU"),
+            ("--mtu host", "'host' is not an MTU"),
+            ("host --mtu --count 3", "cannot be used with"),
+            ("host --mtu --load 20Mbit/s", "cannot be used with"),
+            ("host --mtu 9000 --size 3", "cannot be used with"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(words), "{line}: {error}");

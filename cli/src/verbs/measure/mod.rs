@@ -7,6 +7,7 @@ mod judging;
 mod load;
 #[cfg_attr(not(feature = "http"), path = "no_metrics.rs")]
 mod metrics;
+mod mtu;
 mod notices;
 mod one;
 mod options;
@@ -39,6 +40,10 @@ pub(crate) fn measure(args: &MeasureArgs) -> Result<Exit> {
     check_lines(&args.common)?;
     if let Some(topic) = args.explain_figure {
         return explain::explain(args, topic);
+    }
+    mtu::check(args)?;
+    if let Some(largest) = args.mtu {
+        return mtu::measure(args, largest);
     }
     let targets = args.targets.as_deref().map(|path| targets::read(path, args)).transpose()?;
     let judging = Judging::new(args)?;

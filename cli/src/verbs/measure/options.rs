@@ -37,18 +37,24 @@ pub(super) struct Prepared {
 
 /// Opens the sockets of a measurement, and says what its engine is asked for.
 pub(super) fn prepare(args: &MeasureArgs, interfaces: &Interfaces) -> Result<Prepared> {
+    let (name, target) = target(args, interfaces)?;
+    let options = engine(args, target)?;
+    let sockets = sockets(args, &options, interfaces)?;
+    let own = sockets.iter().map(Socket::local_address).collect::<Vec<_>>();
+    let options = options.own(own);
+    options.check().map_err(|error| Hint::on(endpoint::of_error(&error), "a lower --rate, or a shorter --wait"))?;
+    Ok(Prepared { name, options, sockets })
+}
+
+/// Whom to measure: as it was named, and its address.
+pub(super) fn target(args: &MeasureArgs, interfaces: &Interfaces) -> Result<(String, SocketAddr)> {
     let Some(address) = &args.address else { bail!("there is no address to measure") };
     let port = args.common.port.unwrap_or(PORT);
     let interface = one_interface(&args.common, interfaces)?;
     let destinations = address.destinations(port, args.common.families(), interfaces)?;
     let target = scoped(destinations[0], interface, interfaces)?;
     check(args, target, interfaces)?;
-    let options = engine(args, target)?;
-    let sockets = sockets(args, &options, interfaces)?;
-    let own = sockets.iter().map(Socket::local_address).collect::<Vec<_>>();
-    let options = options.own(own);
-    options.check().map_err(|error| Hint::on(endpoint::of_error(&error), "a lower --rate, or a shorter --wait"))?;
-    Ok(Prepared { name: address.to_string(), options, sockets })
+    Ok((address.to_string(), target))
 }
 
 fn check(args: &MeasureArgs, target: SocketAddr, interfaces: &Interfaces) -> Result<()> {
@@ -82,7 +88,6 @@ fn check(args: &MeasureArgs, target: SocketAddr, interfaces: &Interfaces) -> Res
 
 fn engine(args: &MeasureArgs, target: SocketAddr) -> Result<MeasureOptions> {
     let key = args.stamp.key_file.as_deref().map(key_file::read).transpose()?;
-    let dscp = args.sending.dscp.or_else(|| args.probes.profile.and_then(|profile| profile.dscp())).unwrap_or(0);
     let options = MeasureOptions::new(target)
         .pace(pace(args))
         .poisson(args.probes.poisson)
@@ -94,7 +99,7 @@ fn engine(args: &MeasureArgs, target: SocketAddr) -> Result<MeasureOptions> {
         .ssid(args.stamp.ssid.unwrap_or_else(|| fastrand::u16(1..)))
         .key(key)
         .format(if args.stamp.ptp { TimestampFormat::Ptp } else { TimestampFormat::Ntp })
-        .traffic_class(dscp << 2 | args.ecn.unwrap_or(0))
+        .traffic_class(traffic_class(args))
         .hop_limit(args.sending.ttl.unwrap_or(255))
         .busy_wait(args.probes.busy_wait)
         .report_probes(args.common.verbose || args.report.report.is_some())
@@ -103,6 +108,12 @@ fn engine(args: &MeasureArgs, target: SocketAddr) -> Result<MeasureOptions> {
     let options = options.load(load);
     let send_times = options.rate() <= MOST_SEND_TIMES;
     Ok(options.send_timestamps(send_times))
+}
+
+/// DSCP and ECN of the probes.
+pub(super) fn traffic_class(args: &MeasureArgs) -> u8 {
+    let dscp = args.sending.dscp.or_else(|| args.probes.profile.and_then(|profile| profile.dscp())).unwrap_or(0);
+    dscp << 2 | args.ecn.unwrap_or(0)
 }
 
 /// How fast probes follow one another.
@@ -124,22 +135,28 @@ fn duration(args: &MeasureArgs) -> Option<Duration> {
 }
 
 fn sockets(args: &MeasureArgs, options: &MeasureOptions, interfaces: &Interfaces) -> Result<Vec<Socket>> {
+    descriptors::reserve(u64::from(args.probes.flows) + 1);
+    let of_probes = options.socket_options();
+    // When each datagram of a load left is of no interest.
+    let of_load = options.load.map(|_| of_probes.clone().send_timestamps(false));
+    let bind = |socket_options| bind(args, options.target, socket_options, interfaces);
+    (0..args.probes.flows).map(|_| of_probes.clone()).chain(of_load).map(bind).collect()
+}
+
+/// Opens a socket to measure a target with.
+pub(super) fn bind(
+    args: &MeasureArgs,
+    target: SocketAddr,
+    options: Options,
+    interfaces: &Interfaces,
+) -> Result<Socket> {
     let sending = sending_options(&args.sending, &args.common);
-    let socket_options = options
-        .socket_options()
+    let options = options
         .receive_buffer(sending.receive_buffer)
         .reuse_address(args.local.is_some())
         .device(args.common.interfaces.first().cloned());
-    let local = local_address(args.local.as_ref(), udpkit::any_address(options.target.ip()), interfaces)?;
-    descriptors::reserve(u64::from(args.probes.flows) + 1);
-    let bind = |socket_options: &Options| {
-        Socket::bind(local, socket_options)
-            .map_err(|error| Hint::on(endpoint::of_error(&error), hint::in_use(&error, "--local")))
-    };
-    // When each datagram of a load left is of no interest.
-    let of_load = socket_options.clone().send_timestamps(false);
-    let of_load = options.load.map(|_| &of_load);
-    (0..args.probes.flows).map(|_| &socket_options).chain(of_load).map(bind).collect()
+    let local = local_address(args.local.as_ref(), udpkit::any_address(target.ip()), interfaces)?;
+    Socket::bind(local, &options).map_err(|error| Hint::on(endpoint::of_error(&error), hint::in_use(&error, "--local")))
 }
 
 /// What the printer must know.

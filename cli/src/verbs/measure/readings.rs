@@ -24,6 +24,10 @@ impl Readings {
             Quantity::Loss => self.share(scope, "lost"),
             Quantity::Duplication => self.share(scope, "duplicates"),
             Quantity::Reordering => self.share(scope, "reordered"),
+            Quantity::Mtu => match scope {
+                Scope::Whole => self.interval("/mtu_bytes"),
+                Scope::Forward | Scope::Reverse => self.interval(&format!("{}/mtu_bytes", place(scope))),
+            },
             Quantity::Mos => self.number(&format!("{}/mos", place(scope))),
             Quantity::RFactor => self.number(&format!("{}/r_factor", place(scope))),
             Quantity::RtpJitter => self.number(&format!("{}/rtp_jitter_ns", place(scope))),
@@ -128,7 +132,12 @@ impl Readings {
 
     /// A count that is a number, or an interval: `[low, high]`, without a high end where nobody knows one.
     fn count(&self, scope: Scope, key: &str) -> Option<Known> {
-        let value = self.0.pointer(&format!("{}/{key}", place(scope)))?;
+        self.interval(&format!("{}/{key}", place(scope)))
+    }
+
+    /// The same at a place in the summary.
+    fn interval(&self, path: &str) -> Option<Known> {
+        let value = self.0.pointer(path)?;
         match value.as_array().map(Vec::as_slice) {
             Some([low, Value::Null]) => Some(Known { low: low.as_f64()?, high: f64::INFINITY }),
             Some([low, high]) => Some(Known { low: low.as_f64()?, high: high.as_f64()? }),

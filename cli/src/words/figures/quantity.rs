@@ -33,6 +33,7 @@ pub(crate) enum Quantity {
     AddedDelay,
     LoadedLoss,
     LoadArrived,
+    Mtu,
 }
 
 /// What a number of a quantity is.
@@ -40,6 +41,8 @@ pub(crate) enum Quantity {
 pub(crate) enum Unit {
     /// A number of things.
     Count,
+    /// Bytes.
+    Bytes,
     /// A part of all, from 0 to 1.
     Share,
     /// Nanoseconds, from 0.
@@ -54,7 +57,7 @@ pub(crate) enum Unit {
 
 impl Quantity {
     /// All of them.
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::Sent,
         Self::Answered,
         Self::Lost,
@@ -80,6 +83,7 @@ impl Quantity {
         Self::AddedDelay,
         Self::LoadedLoss,
         Self::LoadArrived,
+        Self::Mtu,
     ];
 
     /// How it is written.
@@ -110,6 +114,7 @@ impl Quantity {
             Self::AddedDelay => "added-delay",
             Self::LoadedLoss => "loaded-loss",
             Self::LoadArrived => "load-arrived",
+            Self::Mtu => "mtu",
         }
     }
 
@@ -128,6 +133,7 @@ impl Quantity {
             Self::Delay | Self::ClockOffset | Self::AddedDelay => Unit::SignedTime,
             Self::Mos | Self::RFactor => Unit::Score,
             Self::ClockDrift => Unit::PartsPerMillion,
+            Self::Mtu => Unit::Bytes,
         }
     }
 
@@ -149,7 +155,7 @@ impl Quantity {
     /// Whether there is such a figure of the whole, or of one direction.
     pub(crate) fn has(self, scope: Scope) -> bool {
         match self {
-            Self::Lost | Self::Loss | Self::Duplicates | Self::Duplication | Self::AddedDelay => true,
+            Self::Lost | Self::Loss | Self::Duplicates | Self::Duplication | Self::AddedDelay | Self::Mtu => true,
             Self::Reordered | Self::Reordering | Self::Delay | Self::Variation | Self::Ipdv => scope != Scope::Whole,
             Self::RtpJitter | Self::Mos | Self::RFactor => scope != Scope::Whole,
             Self::Sent | Self::Answered | Self::Late | Self::Rtt | Self::Response | Self::Residence => {
@@ -168,6 +174,10 @@ impl Unit {
             Self::Count => match text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<f64>()) {
                 Some(Ok(count)) => Ok(count),
                 _ => Err(format!("'{text}' is not a count; write a whole number, such as 5")),
+            },
+            Self::Bytes => match text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<f64>()) {
+                Some(Ok(bytes)) => Ok(bytes),
+                _ => Err(format!("'{text}' is not a number of bytes; write one as 1500")),
             },
             Self::Share => match text.ends_with('%').then(|| units::chance(text)) {
                 Some(Ok(share)) => Ok(share),
@@ -192,6 +202,7 @@ impl Unit {
         match self {
             _ if value.is_infinite() => "infinite".to_owned(),
             Self::Count => format!("{value:.0}"),
+            Self::Bytes => format!("{value:.0} B"),
             Self::Share => format!("{}%", significant(value * 100.0)),
             Self::Time | Self::SignedTime => {
                 let sign = if value < 0.0 { "-" } else { "" };
@@ -240,6 +251,7 @@ mod tests {
         for (unit, text, value) in [
             (Unit::Count, "0", 0.0),
             (Unit::Count, "17", 17.0),
+            (Unit::Bytes, "1500", 1500.0),
             (Unit::Share, "5%", 0.05),
             (Unit::Share, "0.5%", 0.005),
             (Unit::Time, "1ms", 1e6),
@@ -254,6 +266,7 @@ mod tests {
         }
         for (unit, wrong) in [
             (Unit::Count, ["", "1%", "-1", "1.5"]),
+            (Unit::Bytes, ["", "1%", "-1", "1.5"]),
             (Unit::Share, ["", "1", "0.01", "101%"]),
             (Unit::Time, ["", "5", "-1ms", "1%"]),
             (Unit::SignedTime, ["", "-", "--1ms", "5"]),
@@ -270,6 +283,7 @@ mod tests {
     fn values_are_shown_with_their_unit() {
         for (unit, value, text) in [
             (Unit::Count, 17.0, "17"),
+            (Unit::Bytes, 1500.0, "1500 B"),
             (Unit::Share, 0.0, "0%"),
             (Unit::Share, 0.05, "5%"),
             (Unit::Share, 0.049_66, "4.97%"),

@@ -304,6 +304,20 @@ pub(super) const ENTRIES: &[Entry] = &[
         ],
     },
     Entry {
+        name: "mtu",
+        summary: "the longest datagram that passes, with its headers: the path's MTU",
+        source: "RFC 8899 (search), RFC 1191 and RFC 8201 (path MTU)",
+        lines: &[
+            "Measured with --mtu, by probes that no router may fragment. A size passes once",
+            "one probe of it is answered. It is too long once all its probes were lost, three",
+            "at least, while those of the next shorter size between them came back, which",
+            "chance does once in a million runs. What routers report is tried, not believed.",
+            "mtu is of the way there and back; with udp reflect each way is known. Where",
+            "loss leaves it open it is an interval. IP and UDP headers take 28 B of it, or",
+            "48 B in IPv6. It does not say which hop is the narrow one, and is that of now.",
+        ],
+    },
+    Entry {
         name: "forward",
         summary: "from us to the reflector; reverse is the way back",
         source: "RFC 8762",

@@ -134,7 +134,7 @@ impl Search {
         let too_long = too_long.unwrap_or(self.ceiling);
         if too_long > self.low + 1 {
             let hint = self.hints.iter().copied().find(|hint| self.low < *hint && *hint < too_long);
-            let size = hint.unwrap_or(usize::midpoint(self.low, too_long));
+            let size = hint.unwrap_or_else(|| usize::midpoint(self.low, too_long));
             return Some(Wanted { size, is_last: false, level: DOUBT });
         }
         let wanted = Wanted { size: too_long, is_last: true, level: CERTAIN };

@@ -4,7 +4,7 @@ use crate::words::figures::Topic;
 use crate::words::language::Language;
 
 /// The sentences in Indonesian.
-const INDONESIAN: [(&str, &str); 25] = [
+const INDONESIAN: [(&str, &str); 26] = [
     ("sent", "probe yang diserahkan ke jaringan"),
     ("answered", "probe yang jawabannya datang pada waktunya"),
     ("lost", "probe yang hilang: jumlahnya"),
@@ -30,6 +30,7 @@ const INDONESIAN: [(&str, &str); 25] = [
     ("added-delay", "tundaan yang ditambahkan beban: selama beban dikurangi sebelumnya"),
     ("loaded-loss", "bagian dari probe selama beban yang hilang"),
     ("load-arrived", "bagian dari beban yang tiba di reflektor"),
+    ("mtu", "datagram terpanjang yang dapat lewat, dengan header: MTU jalur"),
 ];
 
 /// English words in the names of sources, and the same in Indonesian.
