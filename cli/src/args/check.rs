@@ -90,16 +90,18 @@ pub(crate) struct JudgeArgs {
     /// Judge only this point (repeatable)
     #[arg(long, value_name = "POINT")]
     pub(crate) only: Vec<String>,
-    /// Print JSON Lines: an object for each point, and a summary
+    /// Print JSON Lines, an object for each point
     #[arg(long)]
     pub(crate) json: bool,
-    /// Print what was sent and what came for each point, not only for those that failed
+    /// Print what was sent and what came for all points
+    ///
+    /// Without it, for those that failed, and not all of a long exchange.
     #[arg(short, long, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
     /// Print the points alone: no summary, no notices
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Start this program, with its arguments, and again whenever it ends
+    /// Start this program, and again whenever it ends
     ///
     /// No shell reads it; write sh -c '...' for one. What it prints goes to a terminal of its own, and is read. It is stopped at the
     /// end, with all that it started.
@@ -128,12 +130,14 @@ pub(crate) struct JudgeArgs {
 pub(crate) struct CheckServerArgs {
     /// The server: HOST, HOST:PORT or [V6]:PORT
     pub(crate) address: Address,
-    /// A request that the server answers; {label} is different each time [default: 'Hello World {label}']
+    /// A request that the server answers [default: 'Hello World {label}']
     ///
-    /// If the answer has the label in it, answers to the wrong peer are found.
+    /// {label} is different each time. If the answer has the label in it, answers to the wrong peer are found.
     #[arg(long, value_name = "TEXT", conflicts_with = "request_hex")]
     pub(crate) request: Option<String>,
-    /// The same as bytes, such as '01 0a ff'; bytes written as ?? are different each time
+    /// The same as bytes, such as '01 0a ff'
+    ///
+    /// Bytes that are written as ?? are different each time.
     #[arg(long, value_name = "BYTES")]
     pub(crate) request_hex: Option<String>,
     /// Another address of the same host (repeatable)

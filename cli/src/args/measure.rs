@@ -55,7 +55,7 @@ pub(super) const EXIT_STATUS: &[Status] = &[
     (130, "Interrupted before an answer came"),
 ];
 
-/// Measure loss, duplication, reordering and delay, in both directions
+/// Measure loss, duplication, reordering and delay in each direction
 ///
 /// Sends probes to a reflector (STAMP, RFC 8762), such as `udp reflect`, and reports what became of them on the way there
 /// (forward) and back (reverse). With `udp reflect` every count is exact; with other reflectors it is a number where that can be
