@@ -1,6 +1,5 @@
 //! `udp check`: plays the other side against any program, and reports what it gets wrong.
 
-#![allow(dead_code, reason = "for the roles that come next")]
 
 mod bench;
 mod bounds;

@@ -27,7 +27,6 @@ const NOT_TEXT: Section = Section::of("receiver", "not-text");
 const SENDER: Section = Section::of("sender", "");
 const NETWORKS: Section = Section::of("sender", "networks");
 const ANSWERS: Section = Section::of("sender", "answers");
-const UDP: Section = Section::of("udp", "");
 const BOUNDARIES: Section = Section::of("udp", "boundaries");
 const CONNECTION: Section = Section::of("udp", "connection");
 const RELIABILITY: Section = Section::of("udp", "reliability");
@@ -63,7 +62,6 @@ mod tests {
             CLIENT,
             RECEIVER,
             SENDER,
-            UDP,
         ];
         for section in places.into_iter().chain(more) {
             for link in [section.english(), section.indonesian()] {
