@@ -1,6 +1,5 @@
 //! `udp check`: plays the other side against any program, and reports what it gets wrong.
 
-
 mod bench;
 mod bounds;
 mod client;
