@@ -33,12 +33,14 @@ pub(super) struct Judge<'a> {
     ordinary: Option<(Trial, String)>,
     /// A run without any answer.
     silent: Option<Trial>,
+    /// The shortest time from a start to the first datagram.
+    fastest: Option<Duration>,
 }
 
 impl<'a> Judge<'a> {
     pub(super) fn new(args: &'a CheckClientArgs, server: SocketAddr, interfaces: &Interfaces) -> Self {
         let other = other_address(server.ip(), interfaces).map(|ip| SocketAddr::new(ip, 0));
-        Self { args, server, other, ordinary: None, silent: None }
+        Self { args, server, other, ordinary: None, silent: None, fastest: None }
     }
 
     /// Runs it once with an ordinary answer.
@@ -97,9 +99,11 @@ impl<'a> Judge<'a> {
     }
 
     /// Runs the command against a server that answers so.
-    fn run(&self, bench: &mut Bench, answers: &[Answer], until: &str) -> Result<Trial, Cut> {
+    fn run(&mut self, bench: &mut Bench, answers: &[Answer], until: &str) -> Result<Trial, Cut> {
         let script = Script { answers, until, patience: self.args.judge.wait };
-        run(bench, &self.args.judge.command, self.server, &script)
+        let trial = run(bench, &self.args.judge.command, self.server, &script)?;
+        self.fastest = [self.fastest, trial.begun].into_iter().flatten().min();
+        Ok(trial)
     }
 
     /// How the client ended where it should not have, if the ordinary answer let it end otherwise.
@@ -108,7 +112,7 @@ impl<'a> Judge<'a> {
         (trial.has_failed() && trial.status != ordinary).then(|| trial.fate())
     }
 
-    fn stranger(&self, bench: &mut Bench, from: From) -> Result<Judged, Cut> {
+    fn stranger(&mut self, bench: &mut Bench, from: From) -> Result<Judged, Cut> {
         let (false_mark, true_mark) = (mark(), mark());
         let lie = format!("answer {false_mark}");
         let answers =
@@ -179,7 +183,7 @@ impl<'a> Judge<'a> {
     }
 
     fn refused(&mut self, bench: &mut Bench) -> Result<Judged, Cut> {
-        let Some((silent, started)) = self.wait_and_start(bench)? else {
+        let Some(silent) = self.wait(bench)? else {
             return Ok(Judged::not_seen("it sent nothing where nobody answers"));
         };
         let mut shortest = None;
@@ -209,7 +213,7 @@ impl<'a> Judge<'a> {
         }
         let (wait, shortest) = (silent.unwrap_or_default(), shortest.unwrap_or_default());
         // A slow start takes the place of the wait.
-        if wait < started * 2 {
+        if wait < self.fastest.unwrap_or_default() * 2 {
             return Ok(Judged::not_seen("it waits so shortly that a refusal makes no difference"));
         }
         Ok(Judged::failed(format!(
@@ -219,15 +223,15 @@ impl<'a> Judge<'a> {
         )))
     }
 
-    /// From the run without any answer: how long it waited for one, if it ended, and how long it took to begin.
-    fn wait_and_start(&mut self, bench: &mut Bench) -> Result<Option<(Option<Duration>, Duration)>, Cut> {
+    /// How long it waits for an answer, from its first datagram on, if it ends where none comes; `None` if it sent nothing.
+    fn wait(&mut self, bench: &mut Bench) -> Result<Option<Option<Duration>>, Cut> {
         let silent = self.silent(bench)?;
-        let begun = silent.begun.map(|begun| (silent.status.map(|_| silent.elapsed.saturating_sub(begun)), begun));
+        let wait = silent.begun.map(|begun| silent.status.map(|_| silent.elapsed.saturating_sub(begun)));
         bench.begin();
-        Ok(begun)
+        Ok(wait)
     }
 
-    fn empty(&self, bench: &mut Bench) -> Result<Judged, Cut> {
+    fn empty(&mut self, bench: &mut Bench) -> Result<Judged, Cut> {
         let mark = mark();
         let answers = [Answer::of_server(""), Answer::of_server(format!("answer {mark}"))];
         let trial = self.run(bench, &answers, &mark)?;
@@ -241,7 +245,7 @@ impl<'a> Judge<'a> {
         })
     }
 
-    fn text(&self, bench: &mut Bench) -> Result<Judged, Cut> {
+    fn text(&mut self, bench: &mut Bench) -> Result<Judged, Cut> {
         let mark = mark();
         let payload = [b"\xff\xfe\xc0 ", mark.as_bytes()].concat();
         let trial = self.run(bench, &[Answer::of_server(payload.clone())], &mark)?;
@@ -252,14 +256,14 @@ impl<'a> Judge<'a> {
         })
     }
 
-    fn escapes(&self, bench: &mut Bench) -> Result<Judged, Cut> {
+    fn escapes(&mut self, bench: &mut Bench) -> Result<Judged, Cut> {
         let (title, mark) = (mark(), mark());
         let payload = format!("\x1b]0;{title}\x07{mark}");
         let trial = self.run(bench, &[Answer::of_server(payload.clone())], &mark)?;
         Ok(escaped(&trial.printed, trial.is_on_terminal, &title, &mark, payload.as_bytes()))
     }
 
-    fn large(&self, bench: &mut Bench) -> Result<Judged, Cut> {
+    fn large(&mut self, bench: &mut Bench) -> Result<Judged, Cut> {
         let (first, last) = (mark(), mark());
         let payload = large(&first, &last);
         let trial = self.run(bench, &[Answer::of_server(payload.clone())], &last)?;
