@@ -105,8 +105,7 @@ pub struct ServeFigures {
     pub reply_failed: u64,
     /// Of it: taken without answering, as asked (`--sink`).
     pub sunk: u64,
-    /// From when each was received to when its answer was handed over to be sent, whether it could be or not; nothing unless
-    /// it is [asked for](ServeOptions::times_answers).
+    /// From its arrival to when its answer was handed over to be sent, where [asked for](ServeOptions::times_answers).
     pub answer_times: Quantiles,
 }
 
@@ -296,7 +295,7 @@ impl Serve {
     fn time_answers(&mut self, arrived: Instant, count: usize, out: &impl Outbox) {
         if self.options.times_answers {
             let took = out.clock().monotonic.saturating_duration_since(arrived);
-            (0..count).for_each(|_| self.report.own.answer_times.add(took));
+            std::iter::repeat_n(took, count).for_each(|took| self.report.own.answer_times.add(took));
         }
     }
 

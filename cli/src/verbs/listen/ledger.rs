@@ -37,6 +37,16 @@ pub(super) struct Ledger {
     system: Option<SystemCounters>,
 }
 
+/// What a run came to so far.
+#[derive(Debug)]
+pub(super) struct SoFar {
+    /// What was received; what found no room in our queue is ignored there, unless it is in the table.
+    pub(super) report: Report,
+    /// Datagrams printed, and written to a capture, where that was asked for.
+    pub(super) printed: Option<u64>,
+    pub(super) written: Option<u64>,
+}
+
 /// What a ledger has in JSON besides the counters that all verbs have.
 #[derive(Serialize)]
 pub(super) struct LedgerObject {

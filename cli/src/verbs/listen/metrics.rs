@@ -7,7 +7,7 @@ use anyhow::Result;
 pub(crate) use crate::http::Served as Metrics;
 use crate::http::exposition::{self, Exposition};
 
-use super::watch::SoFar;
+use super::ledger::SoFar;
 
 /// Serves metrics on all of these addresses until the returned value is dropped; `so_far` is asked at each scrape.
 /// Without an address it does nothing.

@@ -15,13 +15,13 @@ mod watch;
 
 use anyhow::Result;
 use udpkit::verbs::Listen;
-use udpkit::{Drive, End, Interfaces, Memberships, Remote, drive};
+use udpkit::{End, Interfaces, drive};
 
 use crate::args::ListenArgs;
 use crate::output::{self, MetricsServed, Remark, StdPrinter};
 use crate::runtime::exit::{Exit, finish, receiver_exit};
-use crate::runtime::sockets::{Listening, buffer_of, listening};
-use crate::runtime::{missing, output_file, signals};
+use crate::runtime::sockets::{buffer_of, listening};
+use crate::runtime::{missing, output_file};
 use crate::tui::Tui;
 use ledger::Ledger;
 use queue::Queue;
@@ -39,7 +39,7 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let mut printer = StdPrinter::std(options::settings(args, printing, listening.ports()));
     printer.set_interfaces(&interfaces);
     let mut engine = Listen::new(options::engine(args, &listening));
-    let (ready, remote) = ready(&listening, args, &interfaces)?;
+    let (ready, remote) = watch::ready(&listening, args, &interfaces)?;
     let (system, buffer) = (SystemCounters::read(), buffer_of(&listening.sockets));
     let queue = Queue::new(options::queue_limit(args));
     let mut recorder = Recorder::new(printer, options::prints(args), capture, listening.ports());
@@ -74,15 +74,4 @@ pub(crate) fn listen(args: &ListenArgs) -> Result<Exit> {
     let end = if queue.is_closed() { End::SinkClosed } else { end };
     let exit = receiver_exit(&recorder.printer, &ledger.report, end, &args.common, ledger.report.delivered);
     finish(&recorder.printer, if recorder.has_failed() { Exit::Failed } else { exit })
-}
-
-/// What a listener is driven with. Its groups are joined and signals are heard from now on: once it says that it
-/// listens, others may send to it, or end it, at once.
-fn ready(listening: &Listening, args: &ListenArgs, interfaces: &Interfaces) -> Result<(Drive, Remote)> {
-    let mut memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
-    memberships.update(&listening.sockets, interfaces)?;
-    let (remote, control) = Remote::pair()?;
-    let stop = remote.clone();
-    signals::handle(move || stop.stop(), signals::NO_HANGUP)?;
-    Ok((Drive::new(control).memberships(memberships), remote))
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 
-use super::watch::SoFar;
+use super::ledger::SoFar;
 
 /// Metrics that nobody can ask for.
 #[derive(Debug)]

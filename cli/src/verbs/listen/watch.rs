@@ -1,31 +1,22 @@
-//! What a listener's metrics are asked of while it runs.
+//! What watches and steers a listener: signals, metrics.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use udpkit::{Interfaces, Remote, Report};
+use udpkit::{Drive, Interfaces, Memberships, Remote};
 
-use super::ledger::without;
+use super::ledger::{SoFar, without};
 use super::metrics::{self, Metrics};
 use super::queue::Queue;
 use super::recorder::Recorder;
 use crate::args::ListenArgs;
-use crate::runtime::served;
+use crate::runtime::sockets::Listening;
+use crate::runtime::{served, signals};
 
 /// How long the listener has to say how it goes. It never waits for anything for as long.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What a run came to so far.
-#[derive(Debug)]
-pub(super) struct SoFar {
-    /// What was received; what found no room in our queue is ignored there, unless it is in the table.
-    pub(super) report: Report,
-    /// Datagrams printed, and written to a capture, where that was asked for.
-    pub(super) printed: Option<u64>,
-    pub(super) written: Option<u64>,
-}
 
 /// Where it is seen, from any thread, what a run came to.
 #[derive(Clone)]
@@ -47,6 +38,17 @@ impl Watched {
         let report = self.remote.report(PATIENCE).map(|report| without(report, queue_full)).unwrap_or_default();
         SoFar { report, printed, written }
     }
+}
+
+/// What a listener is driven with. Its groups are joined and signals are heard from now on: once it says that it
+/// listens, others may send to it, or end it, at once.
+pub(super) fn ready(listening: &Listening, args: &ListenArgs, interfaces: &Interfaces) -> Result<(Drive, Remote)> {
+    let mut memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
+    memberships.update(&listening.sockets, interfaces)?;
+    let (remote, control) = Remote::pair()?;
+    let stop = remote.clone();
+    signals::handle(move || stop.stop(), signals::NO_HANGUP)?;
+    Ok((Drive::new(control).memberships(memberships), remote))
 }
 
 /// Serves metrics where that was asked for.
