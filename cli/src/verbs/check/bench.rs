@@ -9,12 +9,16 @@ use super::bounds::{Budget, Cut, now};
 use super::log::Log;
 use super::point::{Judged, Point, Verdict};
 use super::report::{Counts, Row, Summary};
-use super::wire;
 use crate::args::JudgeArgs;
 use crate::output::{Remark, Settings, StdPrinter};
 use crate::runtime::exit::{Exit, finish};
 use crate::words::format::Format;
 use crate::words::spelling::nearest;
+
+/// Datagrams that are received at once.
+const SLOTS: usize = 32;
+/// Bytes that a datagram can have, and one more.
+const SLOT_LEN: usize = 65_536;
 
 /// Where a program is checked. Every datagram that is sent or received goes through it.
 pub(super) struct Bench {
@@ -55,7 +59,7 @@ impl Bench {
         Ok(Self {
             budget: Budget::new(args.duration)?,
             log: Log::new(),
-            batch: wire::batch(),
+            batch: ReceiveBatch::new(SLOTS, SLOT_LEN),
             sent: 0,
             received: 0,
             only: args.only.clone(),

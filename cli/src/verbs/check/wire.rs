@@ -3,15 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use udpkit::{Cause, InterfaceIndex, Options, ReceiveBatch, Socket, Transmit, Wait, any_address};
+use udpkit::{Cause, InterfaceIndex, Options, Socket, Transmit, Wait, any_address};
 
 use super::bench::Bench;
 use super::bounds::Cut;
 
-/// Datagrams that are received at once.
-const SLOTS: usize = 32;
-/// Bytes that a datagram can have, and one more.
-const SLOT_LEN: usize = 65_536;
 /// Receive buffers take this much, so that a burst of answers fits, as far as the system permits.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
@@ -49,11 +45,6 @@ pub(super) struct Came {
 pub(super) struct Refused {
     pub(super) destination: SocketAddr,
     pub(super) cause: Cause,
-}
-
-/// What a batch that all peers share is made of.
-pub(super) fn batch() -> ReceiveBatch {
-    ReceiveBatch::new(SLOTS, SLOT_LEN)
 }
 
 impl Peer {
