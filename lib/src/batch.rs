@@ -1,9 +1,11 @@
 //! Batches: many datagrams received or sent in one system call, each with all that is known of it.
 
+use std::net::IpAddr;
 use std::time::{Instant, SystemTime};
 
 use crate::clock::{Clocks, both};
 use crate::datagram::{Datagram, Entry, Message, Meta, SendFailure, Train, Transmit};
+use crate::options::Options;
 use crate::stats::SignedNanoseconds;
 use crate::sys::contract::{Outgoing, SEND_SLOTS, Slots};
 use crate::sys::native::{ReceiveScratch, SendScratch};
@@ -172,9 +174,10 @@ impl SendBatch {
     pub const BYTES: usize = 1 << 20;
 
     /// What a backend sends, and where it records what could not be.
-    pub(crate) fn parts(&mut self, dual_stack: bool) -> (Outgoing<'_>, &mut SendScratch) {
+    pub(crate) fn parts(&mut self, bound: IpAddr, options: &Options) -> (Outgoing<'_>, &mut SendScratch) {
         let Self { bytes, entries, failures, scratch, .. } = self;
-        (Outgoing { bytes, entries, failures, dual_stack, times: None }, scratch)
+        let (dual_stack, traffic_class) = (options.dual_stack, options.traffic_class.unwrap_or_default());
+        (Outgoing { bytes, entries, failures, dual_stack, bound, traffic_class, times: None }, scratch)
     }
 
     /// Adds a datagram; false, and nothing added, where the batch is full and must be sent first.

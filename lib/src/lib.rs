@@ -123,9 +123,9 @@
 //!
 //! # Systems
 //!
-//! Linux is the primary platform. Everywhere else the same API works over what every system has: one datagram to a call,
-//! its source, and whether it was truncated. [`Socket::capabilities`] says what a socket really has, and
-//! [`Options::portable`] shows on Linux what a program would get elsewhere.
+//! Linux is the primary platform. Elsewhere the same API works with one datagram to a call; macOS, FreeBSD and Windows tell its
+//! destination and interface, so that answers leave from the address that was asked. [`Socket::capabilities`] says what a socket
+//! really has, and [`Options::portable`] shows on Linux what a program would get elsewhere.
 
 // docs.rs says of each item which feature it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]

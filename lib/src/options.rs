@@ -24,7 +24,8 @@ use crate::setters::setters;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// Share the port with others that allow it (`SO_REUSEADDR`): each gets every broadcast and multicast.
+    /// Share the port with others that allow it (`SO_REUSEADDR`; on macOS and BSD `SO_REUSEPORT` as well): each gets every broadcast and
+    /// multicast. Without it, nobody else can have the port (on Windows by `SO_EXCLUSIVEADDRUSE`).
     pub reuse_address: bool,
     /// Share the port's unicast traffic with sockets of the same user (`SO_REUSEPORT`). Not on Windows.
     pub reuse_port: bool,
@@ -75,7 +76,7 @@ pub struct Options {
     /// How long one send call may wait, all together, for room in the send buffer or the device queue. What finds none
     /// by then is a failure: with zero, the default, at once.
     pub send_wait: Duration,
-    /// Use only what every system has, for seeing here what a program would get elsewhere.
+    /// Use only what other systems have, too: for seeing on Linux what a program would get on macOS.
     pub portable: bool,
 }
 

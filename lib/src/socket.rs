@@ -11,11 +11,11 @@ use crate::batch::{ReceiveBatch, SendBatch};
 use crate::capability::Capability;
 use crate::clock::{both, now};
 use crate::datagram::{Delivery, InterfaceIndex, Message, SendFailure, Transmit};
-use crate::error::{Attempt, Error, Object, Result};
+use crate::error::{Attempt, Error, ErrorKind, Object, Result};
 use crate::options::{Capabilities, Options};
 use crate::send_times::SendTimes;
 use crate::sys::contract::{Limits, Places};
-use crate::sys::{native, poll, portable};
+use crate::sys::{native, number, poll, portable, sharing};
 
 /// How long a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,11 @@ impl Socket {
         let error = |cause| Error::new(Attempt::Bind, address, cause);
         let inner = open(address, options).map_err(error)?;
         let capabilities = configure(&inner, address, options)?;
-        inner.bind(&SockAddr::from(address)).map_err(error)?;
+        inner.bind(&SockAddr::from(address)).map_err(|cause| {
+            let is_taken = sharing::is_taken(&cause);
+            let error = error(cause);
+            if is_taken { error.with_kind(ErrorKind::AddressInUse) } else { error }
+        })?;
         let local = inner.local_addr().map_err(error)?.as_socket().unwrap_or(address);
         Ok(Self::new(inner, local, capabilities, options.clone()))
     }
@@ -239,6 +243,10 @@ impl Socket {
                     return Ok(());
                 }
                 Err(error) if is_transient(&error) && transients < MAX_TRANSIENTS => transients += 1,
+                // There may be any number of these: one for each datagram that was refused. The rest is read next time.
+                Err(error) if error.raw_os_error().is_some_and(|code| number::EACH_REFUSED.contains(&code)) => {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -302,7 +310,7 @@ impl Socket {
         // Places in the batch begin elsewhere than those at the socket: there may be several batches, or none before.
         let (places, datagrams) = (batch.entries[0].place, batch.len());
         let first = self.times.as_deref().map(|times| times.hand_over(datagrams));
-        let (mut outgoing, scratch) = batch.parts(self.options.dual_stack);
+        let (mut outgoing, scratch) = batch.parts(self.local.ip(), &self.options);
         outgoing.times = self.times.as_deref().zip(first).map(|(times, first)| {
             let shift = first.wrapping_sub(places);
             Places { times, shift }
@@ -499,13 +507,7 @@ pub(crate) fn configure(socket: &socket2::Socket, address: SocketAddr, options: 
 
 /// Sets what was asked for, as one family has it.
 fn configure_family(socket: &socket2::Socket, options: &Options, v4: bool) -> io::Result<Capabilities> {
-    if options.reuse_address {
-        socket.set_reuse_address(true)?;
-    }
-    #[cfg(unix)]
-    if options.reuse_port {
-        socket.set_reuse_port(true)?;
-    }
+    sharing::configure(socket, options)?;
     if options.broadcast {
         socket.set_broadcast(true)?;
     }

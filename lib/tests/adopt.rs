@@ -19,7 +19,7 @@ use common::{
 use socket2::{Domain, Protocol, Type};
 use udpkit::verbs::{Serve, ServeOptions};
 use udpkit::{
-    Answer, Cause, Conduct, Delivery, Drive, End, Event, Options, ReceiveBatch, Remote, Socket, Transmit, Wait,
+    Answer, Cause, Conduct, Delivery, Drive, End, Event, Meta, Options, ReceiveBatch, Remote, Socket, Transmit, Wait,
     any_address, drive,
 };
 
@@ -41,7 +41,7 @@ fn a_socket_of_the_standard_library_is_adopted_and_handed_back() {
             let Received { payload, meta, .. } = receive_one(&socket);
             assert_eq!((payload.as_slice(), meta.source), (&b"hello"[..], peer.local_address()));
             // What was asked for is on, and nothing blocks.
-            assert_eq!(meta.received.is_some(), !portable);
+            assert!(meta.received.is_some());
             assert_eq!(meta.local, Some(ip));
             assert_eq!(socket.receive(&mut ReceiveBatch::default(), Wait::No).unwrap(), 0);
             send_run(&socket, &meta.reply(), &[b"back".to_vec()]);
@@ -163,7 +163,9 @@ fn a_socket_of_both_families_hears_each_as_a_socket_of_that_family_does() {
                 send_run(peer, &transmit(port), &[b"hello".to_vec()]);
                 send_run(peer, &transmit(alone.local_address().port()), &[b"hello".to_vec()]);
                 let (heard, expected) = (receive_one(&socket).meta, receive_one(&alone).meta);
-                assert_eq!(heard, expected.received(heard.received), "{asked}, portable: {portable}");
+                // Few systems tell of one family at a socket of the other.
+                let expected = if portable { Meta::new(expected.source) } else { expected.received(heard.received) };
+                assert_eq!(heard, expected, "{asked}");
                 assert_eq!(heard.received.is_some(), !portable);
                 send_run(&socket, &heard.reply().hop_limit(9), &[b"one".to_vec(), b"two".to_vec()]);
                 for back in receive(peer, 2) {

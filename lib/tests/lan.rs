@@ -309,8 +309,10 @@ fn reply_leaves_from_the_address_that_was_asked_in_both_families() {
     if !netns::enter(TEST, SCRIPT) {
         return;
     }
-    for (ip, second) in [(V4, v4([10, 9, 0, 2])), (V6, v6("fd09::2"))] {
-        let server = bind(any_address(ip), &Options::default().destination(true));
+    let families = [(V4, v4([10, 9, 0, 2])), (V6, v6("fd09::2"))];
+    for (portable, (ip, second)) in BACKENDS.into_iter().flat_map(|portable| families.map(|family| (portable, family)))
+    {
+        let server = bind(any_address(ip), &Options::default().destination(true).portable(portable));
         for (asked, from) in [(second, ip), (ip, second), (second, second), (ip, ip)] {
             let client = bind(from, &Options::default());
             let asked = SocketAddr::new(asked, server.local_address().port());
@@ -354,29 +356,36 @@ fn whatever_another_host_asks_of_many_is_answered_from_our_own_address() {
     if !netns::enter(TEST, netns::TWO_HOSTS) {
         return;
     }
-    let servers = [V4, V6].map(|ip| bind_to(SocketAddr::new(any_address(ip), PORT), &told_all()));
     let eth0 = interface("eth0");
-    servers[0].join(group_v4, &eth0, None).expect("eth0 can");
-    servers[1].join(group_v6, &eth0, None).expect("eth0 can");
-    with_h2(TEST, "asker", || {
-        for (asked, delivery) in questions {
-            let server = &servers[usize::from(asked.is_ipv6())];
-            let Received { meta, payload, .. } = receive_one(server);
-            assert_eq!(payload, b"who?");
-            assert_eq!((meta.destination, meta.delivery, meta.interface), (Some(asked), delivery, eth0.index));
-            match delivery {
-                Delivery::Multicast if asked.is_ipv6() => assert_eq!(meta.local, None),
-                Delivery::Unicast => assert_eq!(meta.local, Some(asked)),
-                _ => assert_eq!(meta.local, Some(v4([10, 1, 0, 1]))),
-            }
-            // To many it goes one hop, to one host 64; and it came over one cable.
-            assert_eq!(meta.hop_limit, Some(if delivery == Delivery::Multicast { 1 } else { 64 }), "{asked}");
-            let mut batch = SendBatch::default();
-            assert!(batch.push(&meta.reply(), b"I"));
-            let failures = server.send(&mut batch);
-            assert!(failures.is_empty(), "{asked}: {failures:?}");
+    for portable in BACKENDS {
+        let options = told_all().portable(portable);
+        let servers = [V4, V6].map(|ip| bind_to(SocketAddr::new(any_address(ip), PORT), &options));
+        servers[0].join(group_v4, &eth0, None).expect("eth0 can");
+        servers[1].join(group_v6, &eth0, None).expect("eth0 can");
+        with_h2(TEST, "asker", || answer_each(&questions, &servers, eth0.index));
+    }
+}
+
+/// Answers these questions, each of which must be what it is.
+fn answer_each(questions: &[(IpAddr, Delivery)], servers: &[Socket; 2], eth0: Option<InterfaceIndex>) {
+    for &(asked, delivery) in questions {
+        let server = &servers[usize::from(asked.is_ipv6())];
+        let Received { meta, payload, .. } = receive_one(server);
+        assert_eq!(payload, b"who?");
+        assert_eq!((meta.destination, meta.delivery, meta.interface), (Some(asked), delivery, eth0));
+        match delivery {
+            Delivery::Multicast if asked.is_ipv6() => assert_eq!(meta.local, None),
+            Delivery::Unicast => assert_eq!(meta.local, Some(asked)),
+            _ => assert_eq!(meta.local, Some(v4([10, 1, 0, 1]))),
         }
-    });
+        // To many it goes one hop, to one host 64; and it came over one cable.
+        let hops = if delivery == Delivery::Multicast { 1 } else { 64 };
+        assert_eq!(meta.hop_limit, server.capabilities().hop_limits.then_some(hops), "{asked}");
+        let mut batch = SendBatch::default();
+        assert!(batch.push(&meta.reply(), b"I"));
+        let failures = server.send(&mut batch);
+        assert!(failures.is_empty(), "{asked}: {failures:?}");
+    }
 }
 
 /// Sends one datagram to the group on each interface, then one to each socket alone; returns who heard what.
@@ -425,14 +434,12 @@ fn a_group_is_heard_on_the_interfaces_where_it_was_joined() {
                 assert_eq!(error.kind(), ErrorKind::AddressInUse, "{error:?}");
                 assert!(error.to_string().contains(&interface.name), "{error:#}");
             }
-            let sender = bind(any_address(group), &Options::default());
+            let sender = bind(any_address(group), &Options::default().portable(portable));
             let received = heard(&sender, group, &[&receiver]).remove(0);
             assert_eq!(payloads(&received), ["eth1", "eth2"], "{group}, portable: {portable}");
             for (one, interface) in received.iter().zip(&joined) {
-                if !portable {
-                    assert_eq!((one.meta.interface, one.meta.destination), (interface.index, Some(group)));
-                    assert_eq!(one.meta.delivery, Delivery::Multicast);
-                }
+                assert_eq!((one.meta.interface, one.meta.destination), (interface.index, Some(group)));
+                assert_eq!(one.meta.delivery, Delivery::Multicast);
             }
         }
     }
@@ -585,10 +592,12 @@ fn link_local_addresses_of_ipv4_are_answered_by_the_interface_that_was_asked() {
     if !netns::enter(TEST, SCRIPT) {
         return;
     }
-    let server = bind_to(SocketAddr::new(any_address(V4), PORT), &told_all());
-    with_h2(TEST, "asker", || {
-        let Received { meta, .. } = receive_one(&server);
-        assert_eq!((meta.local, meta.interface), (Some(server_address.ip()), interface("eth2").index));
-        send_run(&server, &meta.reply(), &[b"I".to_vec()]);
-    });
+    for portable in BACKENDS {
+        let server = bind_to(SocketAddr::new(any_address(V4), PORT), &told_all().portable(portable));
+        with_h2(TEST, "asker", || {
+            let Received { meta, .. } = receive_one(&server);
+            assert_eq!((meta.local, meta.interface), (Some(server_address.ip()), interface("eth2").index));
+            send_run(&server, &meta.reply(), &[b"I".to_vec()]);
+        });
+    }
 }

@@ -57,17 +57,18 @@ fn exchange(ip: IpAddr, sender_portable: bool, receiver_portable: bool) {
             let in_train = index < 16;
             longest_train = longest_train.max(received.train);
             let mut expected = Meta::new(sender.local_address());
-            if !receiver_portable {
-                let destination = if in_train { ip } else { other };
-                assert!(received.meta.received.is_some());
-                expected.received = received.meta.received;
-                expected.destination = Some(destination);
-                expected.local = Some(destination);
-                expected.interface = interface;
-                expected.delivery = Delivery::Unicast;
-                expected.hop_limit = Some(if in_train && !sender_portable { 9 } else { 77 });
-                expected.traffic_class = Some(TOLD_CLASS);
-            }
+            let destination = if in_train { ip } else { other };
+            assert!(received.meta.received.is_some());
+            expected.received = received.meta.received;
+            expected.destination = Some(destination);
+            expected.local = Some(destination);
+            expected.interface = interface;
+            expected.delivery = Delivery::Unicast;
+            // The portable backend has no hop limits of IPv4.
+            let has_hops = |portable: bool| !portable || ip.is_ipv6();
+            let hops = if in_train && has_hops(sender_portable) { 9 } else { 77 };
+            expected.hop_limit = has_hops(receiver_portable).then_some(hops);
+            expected.traffic_class = Some(TOLD_CLASS);
             assert_eq!(received.meta, expected, "datagram {index} of round {round}");
         }
     }
@@ -283,9 +284,10 @@ fn every_payload_from_empty_to_the_largest_arrives_whole() {
 
 #[test]
 fn reply_leaves_from_the_address_that_was_asked() {
-    let server = bind(any_address(V4), &Options::default().destination(true));
     let client = bind(V4, &Options::default());
-    for asked in [[127, 0, 0, 1], [127, 0, 0, 2], [127, 9, 8, 7]] {
+    let all = [[127, 0, 0, 1], [127, 0, 0, 2], [127, 9, 8, 7]];
+    for (portable, asked) in BACKENDS.into_iter().flat_map(|portable| all.map(|asked| (portable, asked))) {
+        let server = bind(any_address(V4), &Options::default().destination(true).portable(portable));
         let asked = SocketAddr::from((asked, server.local_address().port()));
         client.send_to(b"who?", asked).expect("loopback takes it");
         let question = receive_one(&server);
@@ -296,11 +298,12 @@ fn reply_leaves_from_the_address_that_was_asked() {
 
 #[test]
 fn delivery_is_told_and_a_broadcast_is_answered_from_our_own_address() {
-    let server = bind(any_address(V4), &Options::default().destination(true));
     let client = bind(V4, &Options::default().broadcast(true));
-    for (asked, delivery) in
-        [(IpAddr::from([127, 0, 0, 1]), Delivery::Unicast), (IpAddr::from([127, 255, 255, 255]), Delivery::Broadcast)]
+    let (one, all) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 255, 255, 255]));
+    let questions = [(one, Delivery::Unicast), (all, Delivery::Broadcast)];
+    for (portable, (asked, delivery)) in BACKENDS.into_iter().flat_map(|portable| questions.map(|one| (portable, one)))
     {
+        let server = bind(any_address(V4), &Options::default().destination(true).portable(portable));
         let to = SocketAddr::new(asked, server.local_address().port());
         client.send_to(b"who?", to).expect("broadcasts were allowed");
         let Received { meta, .. } = receive_one(&server);
@@ -464,7 +467,13 @@ fn a_datagram_has_the_traffic_class_that_it_was_given_or_fails() {
         assert_eq!(arrived, classes.map(|class| class.or(Some(0x28))));
 
         let portable = bind(ip, &Options::default().portable(true));
-        assert!(!portable.capabilities().transmit_traffic_class);
+        assert_eq!(portable.capabilities().transmit_traffic_class, ip.is_ipv6());
+        if ip.is_ipv6() {
+            assert!(batch.push(&to.traffic_class(0xb8), b"x"));
+            assert!(portable.send(&mut batch).is_empty());
+            assert_eq!(receive_one(&receiver).meta.traffic_class, Some(0xb8));
+            continue;
+        }
         assert!(batch.push(&to, b"sent") && batch.push(&to.traffic_class(0xb8), b"not sent"));
         let failures = portable.send(&mut batch);
         assert_eq!(failures.len(), 1);
@@ -524,7 +533,10 @@ fn nothing_is_told_or_switched_on_that_was_not_asked_for() {
             assert_eq!(told(&receive_one(&receiver).meta), fields, "{name}");
         }
         let receiver = bind(any_address(ip), &told_all().portable(true).coalesce(true));
-        assert_eq!(receiver.capabilities(), nothing());
+        let mut expected = nothing();
+        (expected.destination, expected.timestamps, expected.traffic_classes) = (true, true, true);
+        (expected.hop_limits, expected.transmit_traffic_class) = (ip.is_ipv6(), ip.is_ipv6());
+        assert_eq!(receiver.capabilities(), expected);
         assert_eq!(receiver.kernel_drops(), None);
         let receiver = bind(ip, &Options::default().portable(true));
         bind(ip, &off()).send_to(b"x", receiver.local_address()).expect("loopback takes it");

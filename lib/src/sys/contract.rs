@@ -1,6 +1,6 @@
 //! What a backend is handed: memory to receive into, and datagrams to send.
 
-use std::net::{SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use crate::datagram::{Entry, Message, SendFailure};
@@ -20,6 +20,18 @@ pub(crate) struct Slots<'a> {
     pub(crate) messages: &'a mut Vec<Message>,
 }
 
+/// What a receive call gave besides the payload.
+pub(crate) struct Came {
+    /// Bytes of payload in the slot.
+    pub(crate) len: usize,
+    /// Whether there were more than the slot took.
+    pub(crate) is_truncated: bool,
+    /// Who sent it.
+    pub(crate) source: Option<SocketAddr>,
+    /// Bytes of control messages.
+    pub(crate) control: usize,
+}
+
 /// What a backend sends.
 pub(crate) struct Outgoing<'a> {
     /// The payloads of all entries.
@@ -30,6 +42,10 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) failures: &'a mut Vec<SendFailure>,
     /// Whether the socket is one of both families, which knows IPv4 addresses as IPv4-mapped ones.
     pub(crate) dual_stack: bool,
+    /// The address that the socket is bound to; the unspecified one if it is bound to none.
+    pub(crate) bound: IpAddr,
+    /// The traffic class that the socket gives to what it sends.
+    pub(crate) traffic_class: u8,
     /// Where send times are asked for.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "Linux alone has send times"))]
     pub(crate) times: Option<Places<'a>>,

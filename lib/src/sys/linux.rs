@@ -209,7 +209,7 @@ pub(crate) fn send(
 ) {
     let leaves = patience.is_none();
     let mut patience = Patience::new(patience.unwrap_or_default());
-    let Outgoing { bytes, entries, failures, dual_stack, times } = outgoing;
+    let Outgoing { bytes, entries, failures, dual_stack, times, .. } = outgoing;
     let mut handing = times.map(|places| Handing { sending: places.times.begin(), shift: places.shift });
     let limit = limits.train.load(Ordering::Relaxed);
     scratch.pieces.clear();

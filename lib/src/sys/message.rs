@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::cmsg;
+pub(super) use super::cmsg::{Control, int};
 
 /// Room for every control message that a socket can be asked for, of both families, and one to spare.
 pub(super) const RECEIVE_CONTROL: usize = cmsg::space(12) // in_pktinfo
@@ -11,11 +12,6 @@ pub(super) const RECEIVE_CONTROL: usize = cmsg::space(12) // in_pktinfo
     + cmsg::space(48) // scm_timestamping
     + cmsg::space(4) * 9 // drops, segment size, and hop limit, traffic class and fragments of both families, one to spare
     + cmsg::space(64);
-
-/// A control buffer, aligned as the kernel writes into it.
-#[repr(C, align(8))]
-#[derive(Clone, Copy)]
-pub(super) struct Control<const LEN: usize>(pub(super) [u8; LEN]);
 
 /// An empty header.
 pub(super) fn header() -> libc::mmsghdr {
@@ -27,11 +23,6 @@ pub(super) fn header() -> libc::mmsghdr {
 #[allow(clippy::unnecessary_cast, reason = "not of this type in every C library")]
 pub(super) fn control_len(header: &libc::msghdr) -> usize {
     header.msg_controllen as usize
-}
-
-/// An `int`.
-pub(super) fn int(data: &[u8]) -> Option<i32> {
-    data.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes))
 }
 
 /// `struct timespec`, of 64-bit or 32-bit fields.

@@ -20,15 +20,22 @@
 
 #[cfg(target_os = "linux")]
 mod calls;
-#[cfg(target_os = "linux")]
 pub(crate) mod cmsg;
 pub(crate) mod contract;
+mod control;
+mod control_tables;
 #[cfg(any(target_vendor = "apple", target_os = "freebsd", windows))]
 mod dont_fragment;
 #[cfg(not(any(target_vendor = "apple", target_os = "freebsd", windows)))]
 #[path = "dont_fragment_none.rs"]
 mod dont_fragment;
 pub(crate) mod number;
+#[cfg(unix)]
+mod one_message;
+#[cfg(windows)]
+#[path = "one_message_windows.rs"]
+mod one_message;
+mod own_addresses;
 mod patience;
 #[cfg(unix)]
 pub(crate) mod poll;
@@ -38,6 +45,16 @@ pub(crate) mod poll;
 pub(crate) mod portable;
 #[cfg(all(unix, feature = "tokio"))]
 pub(crate) mod readiness;
+#[cfg(unix)]
+pub(crate) mod sharing;
+#[cfg(windows)]
+#[path = "sharing_windows.rs"]
+pub(crate) mod sharing;
+#[cfg(unix)]
+mod socket_option;
+#[cfg(windows)]
+#[path = "socket_option_windows.rs"]
+mod socket_option;
 #[cfg(target_os = "linux")]
 pub(crate) mod standard_output;
 #[cfg(not(target_os = "linux"))]
@@ -72,8 +89,6 @@ mod netdevice;
 pub(crate) mod netlink;
 #[cfg(target_os = "linux")]
 mod send_stamps;
-#[cfg(target_os = "linux")]
-mod socket_option;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux as native;

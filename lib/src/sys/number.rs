@@ -41,3 +41,10 @@ pub(crate) const NO_DESCRIPTORS: [i32; 1] = [windows_sys::Win32::Networking::Win
 pub(crate) const NO_SUCH_INTERFACE: [i32; 2] = [libc::ENODEV, libc::ENXIO];
 #[cfg(windows)]
 pub(crate) const NO_SUCH_INTERFACE: [i32; 0] = [];
+
+/// The system's numbers for errors of a receive call that come once for each datagram that was refused, or that died of its hop limit.
+#[cfg(unix)]
+pub(crate) const EACH_REFUSED: [i32; 0] = [];
+#[cfg(windows)]
+pub(crate) const EACH_REFUSED: [i32; 2] =
+    [windows_sys::Win32::Networking::WinSock::WSAECONNRESET, windows_sys::Win32::Networking::WinSock::WSAENETRESET];

@@ -23,6 +23,7 @@ pub(super) fn set<T: Plain>(socket: &Socket, level: i32, name: i32, value: &T) -
 }
 
 /// Reads an option of this type.
+#[cfg(target_os = "linux")]
 pub(super) fn get<T: Plain>(socket: &Socket, level: i32, name: i32) -> io::Result<T> {
     // SAFETY: `Plain` types have no invalid bit patterns, so all zeros is a value.
     let mut value: T = unsafe { std::mem::zeroed() };
