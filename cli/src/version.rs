@@ -10,6 +10,7 @@ use udpkit::{Capability, Options, Socket};
 
 use crate::output;
 use crate::runtime::exit::Exit;
+use crate::runtime::sockets::is_portable;
 
 /// What is known of the program when it is built: version, commit, target, features.
 pub(crate) fn built() -> &'static str {
@@ -75,6 +76,7 @@ fn everything() -> Options {
         .drops(true)
         .errors(true)
         .coalesce(true)
+        .portable(is_portable())
 }
 
 /// What is shown of a socket.

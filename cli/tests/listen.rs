@@ -7,8 +7,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 
 use common::netns::{self, Lan, require};
-use common::{Place, Process, hosts, ignored, number, parse, without_time};
+use common::{Place, Process, has, hosts, ignored, number, parse, without_time};
 use serde_json::Value;
+use udpkit::Capability;
 
 /// Sends payloads, which are hex, one after the other from one port, and says which. Arguments: address to send from,
 /// address and port to send to, payloads.
@@ -94,7 +95,7 @@ fn a_datagram_is_printed_in_the_format_asked_for() {
 
 #[test]
 fn json_tells_everything_that_is_known() {
-    if !require("python3") {
+    if !require("python3") || !has(Capability::HopLimits) {
         return;
     }
     let (listener, port) = listen_at("127.0.0.1", &["--count", "3", "--json"]);
@@ -122,7 +123,7 @@ fn json_tells_everything_that_is_known() {
 
 #[test]
 fn nothing_in_a_payload_reaches_the_terminal_as_it_is() {
-    if !require("python3") {
+    if !require("python3") || !has(Capability::KernelDrops) {
         return;
     }
     let cases: [(&[u8], &str); 7] = [
@@ -176,7 +177,7 @@ for length in (65507, 0, 1):
 
 #[test]
 fn only_what_was_asked_for_is_printed_and_the_rest_is_counted() {
-    if !require("python3") {
+    if !require("python3") || !has(Capability::HopLimits) {
         return;
     }
     const THREE_SOURCES: &str = "
@@ -293,6 +294,9 @@ fn multicast_groups_are_joined_and_no_others_heard() {
 
 #[test]
 fn every_port_of_a_range_is_listened_to_and_answered() {
+    if !has(Capability::HopLimits) {
+        return;
+    }
     let Some(lan) = hosts(2) else { return };
     let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
     h2.shell("ip address add fd01::2/64 dev eth0 nodad");
@@ -427,7 +431,7 @@ fn a_group_is_joined_again_when_its_interface_comes_back() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    if !require("python3") {
+    if !require("python3") || !has(Capability::KernelDrops) {
         return;
     }
     let (reader, writer) = std::io::pipe().expect("a pipe can be had");
@@ -487,7 +491,7 @@ fn a_full_disk_is_a_failure_and_the_account_is_given() {
 
 #[test]
 fn what_the_kernel_dropped_is_counted_to_the_last_one() {
-    if !require("python3") {
+    if !require("python3") || !has(Capability::KernelDrops) {
         return;
     }
     const FLOOD: &str = "
@@ -552,7 +556,7 @@ fn raw_bytes_go_to_a_terminal_only_by_force() {
 
 #[test]
 fn on_a_terminal_each_line_is_coloured_unless_that_is_not_wanted() {
-    if !require("python3") {
+    if !require("python3") || !has(Capability::KernelDrops) {
         return;
     }
     let udp = env!("CARGO_BIN_EXE_udp");

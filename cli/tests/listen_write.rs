@@ -10,8 +10,9 @@ use std::path::Path;
 use std::process::Command;
 
 use common::netns::require;
-use common::{Place, Process, Scratch, hosts, ignored, number};
+use common::{Place, Process, Scratch, has, hosts, ignored, number};
 use serde_json::Value;
+use udpkit::Capability;
 
 /// Sends numbered datagrams of some length and waits, after each 100 kB and at the end, until the receiver's buffer is empty.
 /// Arguments: port, how many, length.
@@ -72,6 +73,9 @@ fn text(path: &Path) -> &str {
 
 #[test]
 fn others_read_in_the_file_what_was_printed_and_know_the_protocols() {
+    if !has(Capability::HopLimits) {
+        return;
+    }
     const DNS: &str = "123401000001000000000000076578616d706c6503636f6d0000010001";
     const SIP: &str = "OPTIONS sip:lab SIP/2.0\r\nVia: SIP/2.0/UDP h1;branch=z9hG4bK1\r\nFrom: <sip:a@h1>;tag=1\r\n\
                        To: <sip:lab>\r\nCall-ID: 1@h1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
@@ -172,6 +176,9 @@ fn rotation_removes_no_file_that_it_did_not_write() {
 
 #[test]
 fn what_is_written_is_replayed_and_written_again_the_same() {
+    if !has(Capability::HopLimits) {
+        return;
+    }
     let Some(lan) = hosts(2) else { return };
     if !require("tshark") {
         return;
@@ -322,6 +329,9 @@ fn where_a_file_may_not_grow_datagrams_are_counted_and_the_run_goes_on() {
 
 #[test]
 fn a_reader_that_stalls_holds_up_no_socket() {
+    if !has(Capability::KernelDrops) {
+        return;
+    }
     const COUNT: u32 = 20_000;
     if !require("python3") {
         return;
@@ -347,6 +357,9 @@ fn a_reader_that_stalls_holds_up_no_socket() {
 
 #[test]
 fn what_finds_no_room_in_the_queue_is_counted() {
+    if !has(Capability::HopLimits) {
+        return;
+    }
     const COUNT: u32 = 2500;
     if !require("python3") {
         return;

@@ -4,7 +4,8 @@
 mod common;
 
 use common::netns::{Lan, require};
-use common::{Place, Process, Scratch, hosts, number, serve_at, without_rtt, without_time};
+use common::{Place, Process, Scratch, has, hosts, number, serve_at, without_rtt, without_time};
+use udpkit::Capability;
 
 /// Says each datagram that arrives, as hex after a `:`, and where from. Arguments: address.
 const RECORDER: &str = "
@@ -214,6 +215,9 @@ fn what_makes_no_sense_is_refused_with_what_does() {
 
 #[test]
 fn a_refusal_is_told_at_once_and_apart_from_silence() {
+    if !has(Capability::Errors) {
+        return;
+    }
     let Some(lan) = Lan::new(ALONE) else { return };
     let alone = Place::On(&lan, "alone");
     // If the refusal were not believed, they would wait for an hour, and be killed.
@@ -235,6 +239,9 @@ fn a_refusal_is_told_at_once_and_apart_from_silence() {
 
 #[test]
 fn a_refusal_that_repeats_is_reported_once_and_then_counted() {
+    if !has(Capability::Errors) {
+        return;
+    }
     let Some(lan) = Lan::new(ALONE) else { return };
     let alone = Place::On(&lan, "alone");
     let fast = ["send", "127.0.0.1:9", "x", "--repeat", "100", "--every", "1ms", "--wait", "100ms"];
@@ -292,7 +299,7 @@ fn where_nothing_can_be_sent_it_says_why() {
 
 #[test]
 fn a_name_with_several_addresses_is_tried_until_somebody_is_there() {
-    if !require("python3") {
+    if !require("python3") || !has(Capability::Errors) {
         return;
     }
     let Some(lan) = Lan::new(ALONE) else { return };
@@ -308,7 +315,7 @@ fn a_name_with_several_addresses_is_tried_until_somebody_is_there() {
 
 #[test]
 fn answers_are_taken_as_asked_for() {
-    if !require("python3") {
+    if !require("python3") || !has(Capability::Errors) {
         return;
     }
     /// Arguments, lines that are printed, the exit status, words on standard error.
@@ -362,6 +369,9 @@ fn with_all_one_answer_of_several_is_not_enough() {
 
 #[test]
 fn each_port_of_a_range_gets_every_request_and_has_its_own_answers() {
+    if !has(Capability::Errors) {
+        return;
+    }
     let Some(lan) = Lan::new("host h") else { return };
     let host = Place::On(&lan, "h");
     let server = host.waiting(&["serve", "5000-5001", "--reply", "same"]).0;
@@ -537,6 +547,9 @@ fn raw_answers_are_their_bytes_and_nothing_else() {
 
 #[test]
 fn what_is_asked_of_the_socket_is_in_the_datagram() {
+    if !has(Capability::HopLimits) {
+        return;
+    }
     let Some(lan) = hosts(2) else { return };
     let [h1, h2] = ["h1", "h2"].map(|host| Place::On(&lan, host));
     let (mut listener, _) = h1.waiting(&["listen", "--json"]);

@@ -6,8 +6,9 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::netns::{Lan, require, skip};
-use common::{FORGE, Outcome, Place, Process, hosts, ignored, number, serve_at};
+use common::{FORGE, Outcome, Place, Process, has, hosts, ignored, number, serve_at};
 use serde_json::Value;
+use udpkit::Capability;
 
 /// Fifty peers with four labelled datagrams each, sent in a burst. Arguments: host, port. Says how many answers came,
 /// each to the peer whose label it bears.
@@ -459,6 +460,9 @@ for _ in range(5):
 
 #[test]
 fn flags_hold_replies_back_and_leave_them_out_as_a_rule_does() {
+    if !has(Capability::Errors) {
+        return;
+    }
     for kind in [&["--echo"][..], &["--reply", "{payload}"]] {
         let (server, port) = serve_at("127.0.0.1", &[kind, &["--delay", "30ms..40ms", "--json"]].concat());
         let outcome = Place::Here.run(&["send", &format!("127.0.0.1:{port}"), "late", "--json", "--wait", "30s"]);

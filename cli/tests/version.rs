@@ -11,6 +11,7 @@ use std::path::Path;
 
 use build::Checkout;
 use common::{Place, Process, Scratch};
+use udpkit::Capability;
 
 #[test]
 fn the_short_version_is_a_line() {
@@ -78,4 +79,22 @@ fn the_commit_is_that_of_the_checkout_and_of_no_other_around_it() {
     assert_ne!(tree.commit, checkout.commit);
     assert!(tree.changes.iter().all(|path| Path::new(path).exists()), "{:?}", tree.changes);
     assert_eq!(Checkout::of(scratch.path()).expect("it is still there").commit, first[..12]);
+}
+
+#[test]
+fn the_command_runs_over_the_back_end_of_other_systems_where_the_environment_says_so() {
+    let mut command = Place::Here.udp_command(&["--version"]);
+    command.env("UDP_BACKEND", "portable");
+    let portable = Process::start(command).finish().text();
+    for (capability, is_there) in [
+        (Capability::Destination, true),
+        (Capability::TrafficClasses, true),
+        (Capability::HopLimits, false),
+        (Capability::Batches, false),
+        (Capability::KernelDrops, false),
+        (Capability::Errors, false),
+    ] {
+        let word = if is_there { "yes" } else { "no " };
+        assert!(portable.contains(&format!("  {word}  {capability}\n")), "{portable}");
+    }
 }

@@ -32,7 +32,7 @@ pub(super) const EXAMPLES: &[Example] = &[
 ];
 
 /// What makes no reply, or says itself when each leaves.
-const NO_FLAT_REPLY: &[&str] = if cfg!(unix) { &["sink", "rules", "exec"] } else { &["sink", "rules"] };
+const NO_FLAT_REPLY: &[&str] = &["sink", "rules", "exec"];
 
 /// What the exit statuses mean.
 pub(super) const EXIT_STATUS: &[Status] = &[
@@ -83,7 +83,6 @@ pub(crate) struct ServeArgs {
     /// Drop replies at random, with this probability: 5% or 0.05
     #[arg(long, value_name = "CHANCE", value_parser = units::chance, conflicts_with_all = NO_FLAT_REPLY)]
     pub(crate) drop: Option<f64>,
-    #[cfg(unix)]
     #[command(flatten)]
     pub(crate) exec: ExecArgs,
     /// Workers, each with a thread and a socket [default: the cores there are; 1 with --count]
@@ -104,8 +103,7 @@ pub(crate) struct ServeArgs {
     pub(crate) common: CommonArgs,
 }
 
-/// How commands make replies.
-#[cfg(unix)]
+/// How commands make replies; on Windows, an error says that they cannot.
 #[derive(Debug, ArgGroup)]
 pub(crate) struct ExecArgs {
     /// Reply with what this command prints

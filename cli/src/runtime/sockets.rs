@@ -21,10 +21,15 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 /// How long a send waits while the socket or the device can take no more.
 const SEND_WAIT: Duration = Duration::from_secs(1);
 
+/// Whether sockets are to use only what every system has: for the tests, which run this command so on Linux (`UDP_BACKEND=portable`).
+pub(crate) fn is_portable() -> bool {
+    std::env::var_os("UDP_BACKEND").is_some_and(|backend| backend == "portable")
+}
+
 /// Options of every socket.
 pub(crate) fn socket_options(common: &CommonArgs) -> Options {
     let receive_buffer = Some(common.recv_buffer.unwrap_or(RECEIVE_BUFFER));
-    Options::default().receive_buffer(receive_buffer).destination(true)
+    Options::default().receive_buffer(receive_buffer).destination(true).portable(is_portable())
 }
 
 /// The interfaces that were named; an unknown one is an error.

@@ -170,6 +170,17 @@ impl Place<'_> {
     }
 }
 
+/// Whether sockets of the command have this here, as `udp --version` says; where they do not, the test is skipped, and says so. Over
+/// another back end (`UDP_BACKEND=portable`) they have less.
+pub(crate) fn has(capability: udpkit::Capability) -> bool {
+    let line = format!("  yes  {capability}\n");
+    let is_there = Place::Here.run(&["--version"]).text().contains(&line);
+    if !is_there {
+        netns::skip(&format!("not available here: {capability}"));
+    }
+    is_there
+}
+
 /// A program that runs; it is ended when this is dropped, or has lasted too long.
 pub(crate) struct Process {
     child: Arc<Mutex<Child>>,

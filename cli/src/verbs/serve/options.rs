@@ -8,6 +8,8 @@ use udpkit::{Answer, Capability, Conduct, Options, Rule, Rules, Socket};
 
 use super::rules;
 use crate::args::{ConductArgs, ServeArgs};
+#[cfg(not(unix))]
+use crate::hint::Hint;
 use crate::output::Settings;
 use crate::runtime::missing::is_missing;
 use crate::runtime::sockets::{self, Listening};
@@ -41,6 +43,13 @@ fn check_reply(args: &ServeArgs) -> Result<()> {
 /// What is answered; an error for a reply that no datagram can carry.
 pub(super) fn answer(args: &ServeArgs) -> Result<Answer> {
     check_reply(args)?;
+    #[cfg(not(unix))]
+    if args.exec.exec.is_some() {
+        return Err(Hint::on(
+            "--exec does not work here: a command that takes too long can only be ended with all that it started on Unix",
+            "--rules FILE replies by what is in a payload, and --reply has placeholders",
+        ));
+    }
     #[cfg(unix)]
     if args.exec.exec.is_some() {
         return Ok(Answer::ask(QUEUED_FOR_A_COMMAND * usize::from(args.exec.exec_at_once)));
