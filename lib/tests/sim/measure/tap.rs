@@ -27,6 +27,7 @@ pub(super) struct Said {
     pub(super) at: Instant,
     pub(super) via: SocketId,
     pub(super) to: SocketAddr,
+    pub(super) traffic_class: Option<u8>,
     pub(super) payload: Vec<u8>,
     /// What it was an answer to: the place of that in what was heard.
     pub(super) cause: Option<usize>,
@@ -59,7 +60,8 @@ struct Out<'a, O> {
 impl<O: Outbox> Outbox for Out<'_, O> {
     fn send(&mut self, via: SocketId, transmit: &Transmit, payload: &[u8]) {
         let (to, payload_kept) = (transmit.destination, payload.to_vec());
-        self.said.push(Said { at: self.now, via, to, payload: payload_kept, cause: self.cause });
+        let traffic_class = transmit.traffic_class;
+        self.said.push(Said { at: self.now, via, to, traffic_class, payload: payload_kept, cause: self.cause });
         self.out.send(via, transmit, payload);
     }
 
