@@ -4,15 +4,13 @@
 //! Run it with `systemd-socket-activate --datagram -l 10000 target/debug/examples/socket_activation`, and ask it with
 //! `udp send 127.0.0.1 hi`.
 
-use listenfd::ListenFd;
 use udpkit::{Options, ReceiveBatch, Socket, Wait};
 
 pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut handed_over = ListenFd::from_env();
     let options = Options::default();
-    let socket = match handed_over.take_udp_socket(0)? {
+    let socket = match Socket::inherited(&options)?.into_iter().next() {
         // Most often it takes both families; IPv4 addresses are shown as such.
-        Some(theirs) => Socket::adopt(theirs, &options)?,
+        Some(theirs) => theirs,
         None => Socket::bind(([0, 0, 0, 0], 10000).into(), &options)?,
     };
     let mut requests = ReceiveBatch::new(1, ReceiveBatch::SLOT_LEN);

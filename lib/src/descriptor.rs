@@ -7,12 +7,12 @@ use std::os::fd::OwnedFd as OwnedDescriptor;
 #[cfg(windows)]
 use std::os::windows::io::OwnedSocket as OwnedDescriptor;
 
-use socket2::{Protocol, Type};
+use socket2::{Protocol, SockRef, Type};
 
 use crate::error::{Attempt, Error, Object, Result};
 use crate::options::Options;
 use crate::socket::{Socket, canonical, configure};
-use crate::sys::poll;
+use crate::sys::{handed_over, poll};
 
 impl Socket {
     /// Takes over a socket that was made elsewhere: one of the standard library or socket2, or a descriptor that a service
@@ -46,6 +46,24 @@ impl Socket {
         let options = options.clone().dual_stack(dual_stack);
         let capabilities = configure(&inner, local, &options)?;
         Ok(Self::new(inner, local, capabilities, options))
+    }
+
+    /// The sockets that a service manager bound for this process and handed over (`sd_listen_fds(3)`; `ListenDatagram=` in
+    /// `systemd.socket(5)`), each [adopted](Self::adopt) with these options, in its order. There are none where the process was
+    /// started in another way, where they were taken before, and on Windows.
+    ///
+    /// Call it before the program opens anything itself. Programs that this one starts do not get them. What arrived before has
+    /// no destination address ([`Options::destination`]), unless the manager asked for it (`PassPacketInfo=yes`).
+    ///
+    /// # Errors
+    ///
+    /// `LISTEN_FDS` is no number, a descriptor is not open. As of [`adopt`](Self::adopt).
+    pub fn inherited(options: &Options) -> Result<Vec<Self>> {
+        let error = |cause| Error::new(Attempt::Adopt, Object::Other("what was handed over".to_owned()), cause);
+        let descriptors = handed_over::take().map_err(error)?;
+        // Nothing is taken over, and closed, that may be anything else.
+        descriptors.iter().try_for_each(|descriptor| bound_address(&SockRef::from(descriptor)).map(drop))?;
+        descriptors.into_iter().map(|descriptor| Self::adopt(descriptor, options)).collect()
     }
 }
 

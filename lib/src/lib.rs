@@ -103,7 +103,8 @@
 //! feature `tokio`, on Unix, `AsyncSocket` is a socket whose calls are awaited. In each, a datagram that was refused wakes who waits
 //! for one. On Linux an [`InterfaceWatch`] can be waited for, too.
 //!
-//! [`Socket::adopt`] takes over a socket that is bound already: of the standard library, of socket2, or handed over at the start.
+//! [`Socket::adopt`] takes over a socket that is bound already, of the standard library or of socket2;
+//! [`Socket::inherited`] takes those that a service manager opened for this process.
 //!
 //! # A bad network
 //!
@@ -187,9 +188,10 @@ mod template;
 mod unreachable;
 pub mod verbs;
 
-/// The README, whose programs are compiled and run as tests.
+/// The READMEs, whose programs are compiled and run as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
 
 /// The page of the site about this library, likewise.

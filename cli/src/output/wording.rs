@@ -206,7 +206,9 @@ impl Clock {
                 self.text.clear();
                 match self.times {
                     Times::Utc => write!(self.text, "{}", timestamp.strftime(format)).ok()?,
-                    _ => write!(self.text, "{}", timestamp.to_zoned(self.zone.clone()).strftime(format)).ok()?,
+                    _ => {
+                        write!(self.text, "{}", timestamp.to_zoned_datetime(self.zone.clone()).strftime(format)).ok()?
+                    }
                 }
                 self.text.len()
             }
@@ -346,8 +348,9 @@ mod tests {
 
         #[test]
         fn times_are_those_of_the_calendar(second in -62_000_000_000i64..250_000_000_000, nanoseconds in 0..NANOSECONDS) {
-            let timestamp = Timestamp::new(second, 0).unwrap();
-            let time = SystemTime::from(timestamp) + Duration::from_nanos(nanoseconds.into());
+            let distance = Duration::from_secs(second.unsigned_abs());
+            let whole = if second < 0 { SystemTime::UNIX_EPOCH - distance } else { SystemTime::UNIX_EPOCH + distance };
+            let time = whole + Duration::from_nanos(nanoseconds.into());
             let expected = format!("{:.9}", Timestamp::try_from(time).unwrap());
             prop_assert_eq!(&told(Times::Utc, &[time]), &[expected]);
         }

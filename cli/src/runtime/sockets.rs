@@ -67,9 +67,15 @@ pub(crate) struct Listening {
     pub(crate) groups: Vec<Group>,
     /// For each socket, the only destination wanted, where it hears others.
     pub(crate) destinations: Vec<Option<IpAddr>>,
+    /// Whether a service manager bound them.
+    pub(crate) is_handed_over: bool,
 }
 
 impl Listening {
+    fn of(sockets: Vec<Socket>, is_handed_over: bool) -> Self {
+        Self { groups: Vec::new(), destinations: vec![None; sockets.len()], sockets, is_handed_over }
+    }
+
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.sockets.iter().map(Socket::local_address).collect()
     }
@@ -109,6 +115,25 @@ impl Listening {
     }
 }
 
+/// The sockets that a service manager bound for this run, if it did.
+pub(crate) fn handed_over(
+    addresses: &[AddressRange],
+    common: &CommonArgs,
+    options: &Options,
+) -> Result<Option<Listening>> {
+    let sockets = Socket::inherited(options)?;
+    if sockets.is_empty() {
+        return Ok(None);
+    }
+    if !addresses.is_empty() || common.port.is_some() || common.ipv4 || common.ipv6 {
+        return Err(Hint::on(
+            "cannot choose where to listen: the service manager handed over its sockets",
+            "leave out ADDRESS, -p, -4 and -6, and name the addresses in the .socket unit (ListenDatagram=)",
+        ));
+    }
+    Ok(Some(Listening::of(sockets, true)))
+}
+
 /// Opens a socket for each address; without any, one for each family.
 pub(crate) fn listening(
     addresses: &[AddressRange],
@@ -124,7 +149,7 @@ pub(crate) fn listening(
         addresses.push(Address { host: None, port: None });
     }
     descriptors::reserve(2 * addresses.len() as u64);
-    let mut listening = Listening { sockets: Vec::new(), groups: Vec::new(), destinations: Vec::new() };
+    let mut listening = Listening::of(Vec::new(), false);
     // An address that is given twice, or has two names, is one place.
     let (mut everywhere_at, mut at) = (HashSet::new(), HashSet::new());
     for address in &addresses {
@@ -313,6 +338,7 @@ mod tests {
             sockets: sockets.into(),
             groups: vec![first, second],
             destinations: vec![first_only, None, second_only, None],
+            is_handed_over: false,
         };
         listening.groups_last();
         assert_eq!(listening.addresses(), [two, four, one, three]);

@@ -15,7 +15,7 @@
 //! | `unsent(socket)` | bytes that were sent and have not left, where it can tell |
 //!
 //! Beside them stand `waiting` (for sockets: few with `poll`, many with `epoll` on Linux), `poll` (for one), `timer_slack` (how late), `wake` (ending a wait), `interfaces` (what there is, and what changes)
-//! and `standard_output` (whether it was closed at the start).
+//! `standard_output` (whether it was closed at the start) and `handed_over` (descriptors that a service manager opened).
 #![expect(unsafe_code, reason = "system calls; nothing outside this folder may contain any")]
 
 #[cfg(target_os = "linux")]
@@ -29,6 +29,11 @@ mod dont_fragment;
 #[cfg(not(any(target_vendor = "apple", target_os = "freebsd", windows)))]
 #[path = "dont_fragment_none.rs"]
 mod dont_fragment;
+#[cfg(unix)]
+pub(crate) mod handed_over;
+#[cfg(windows)]
+#[path = "handed_over_none.rs"]
+pub(crate) mod handed_over;
 pub(crate) mod number;
 #[cfg(unix)]
 mod one_message;

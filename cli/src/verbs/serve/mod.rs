@@ -23,7 +23,7 @@ use crate::output::SharedPrinter;
 use crate::runtime::descriptors;
 use crate::runtime::exit::{Exit, finish, receiver_exit};
 use crate::runtime::printing::check_format;
-use crate::runtime::sockets::{buffer_of, listening};
+use crate::runtime::sockets::{buffer_of, handed_over, listening};
 use crate::runtime::{missing, status};
 use workers::Sinks;
 
@@ -34,14 +34,17 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<Exit> {
     // Where a sandbox forbids to ask for interfaces, those that are named are not found, and the rest works.
     let interfaces = Interfaces::list().unwrap_or_default();
     let socket_options = options::socket_options(args, &answer);
-    let listening = listening(&args.addresses, &args.common, &socket_options, None, &interfaces)?;
+    let listening = match handed_over(&args.addresses, &args.common, &socket_options)? {
+        Some(handed_over) => handed_over,
+        None => listening(&args.addresses, &args.common, &socket_options, None, &interfaces)?,
+    };
     let (buffer, places) = (buffer_of(&listening.sockets), listening.places());
     let settings = options::settings(args, listening.ports());
     let printer = SharedPrinter::queued(settings, &interfaces)?;
     let engine = options::engine(args, answer, &listening);
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
     let sinks = Sinks::new(args, &printer, &listening, &interfaces)?;
-    let workers = options::workers(args, &listening.sockets);
+    let workers = options::workers(args, &listening);
     let consequences = notices::consequences(args, &listening);
     let missing = missing::of(&listening.sockets, &consequences, args.common.verbose);
     descriptors::reserve((listening.sockets.len() * workers.saturating_sub(1)) as u64);

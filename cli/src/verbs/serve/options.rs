@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use udpkit::verbs::ServeOptions;
-use udpkit::{Answer, Capability, Conduct, Options, Rule, Rules, Socket};
+use udpkit::{Answer, Capability, Conduct, Options, Rule, Rules};
 
 use super::rules;
 use crate::args::{ConductArgs, ServeArgs};
@@ -108,19 +108,21 @@ pub(super) fn engine(args: &ServeArgs, answer: Answer, listening: &Listening) ->
 }
 
 /// How many workers there shall be for these sockets, of each of which every worker has one.
-pub(super) fn workers(args: &ServeArgs, sockets: &[Socket]) -> usize {
+pub(super) fn workers(args: &ServeArgs, listening: &Listening) -> usize {
     // Each of several would reply to every broadcast.
-    if is_missing(sockets, Capability::Destination) {
+    if is_missing(&listening.sockets, Capability::Destination) {
         return 1;
     }
     match (args.threads, args.common.count) {
         (Some(threads), _) => threads.into(),
         (None, Some(_)) => 1,
+        // Sockets share a port only with those of the same user, and most often the service manager is another.
+        (None, None) if listening.is_handed_over => 1,
         // Only Linux shares a port between sockets as it is needed here.
         (None, None) if !cfg!(target_os = "linux") => 1,
         (None, None) => {
             let cores = std::thread::available_parallelism().map_or(1, Into::into);
-            cores.min(MOST_SOCKETS / sockets.len().max(1)).max(1)
+            cores.min(MOST_SOCKETS / listening.sockets.len().max(1)).max(1)
         }
     }
 }
