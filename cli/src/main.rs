@@ -12,6 +12,7 @@ mod output;
 mod port_owner;
 mod run;
 mod runtime;
+#[cfg_attr(not(feature = "tui"), path = "no_tui.rs")]
 mod tui;
 mod verbs;
 mod version;

@@ -16,11 +16,11 @@ use crate::runtime::sockets::is_portable;
 pub(crate) fn built() -> &'static str {
     static BUILT: LazyLock<String> = LazyLock::new(|| {
         let mut text = env!("CARGO_PKG_VERSION").to_owned();
-        let features = if cfg!(feature = "http") { "http" } else { "none" };
+        let features = features();
         let facts = [
             ("commit", option_env!("UDP_COMMIT")),
             ("target", option_env!("UDP_TARGET")),
-            ("features", Some(features)),
+            ("features", Some(features.as_str())),
         ];
         for (name, fact) in facts {
             if let Some(fact) = fact {
@@ -30,6 +30,17 @@ pub(crate) fn built() -> &'static str {
         text
     });
     &BUILT
+}
+
+/// The features that it was built with, as `cargo` names them.
+fn features() -> String {
+    let all = [
+        ("compression", cfg!(feature = "compression")),
+        ("http", cfg!(feature = "http")),
+        ("tui", cfg!(feature = "tui")),
+    ];
+    let with: Vec<_> = all.into_iter().filter(|(_, is_in)| *is_in).map(|(name, _)| name).collect();
+    if with.is_empty() { "none".to_owned() } else { with.join(", ") }
 }
 
 /// Whether the arguments were no command line but the question for the long version.

@@ -41,15 +41,19 @@ on h ip link set peer up
 usable h peer
 "#;
 
-/// What the help says only where the feature `http` is in: from the first text to before the second.
-const ABOUT_HTTP: [(&str, &str); 7] = [
+/// What the help says only where the features `http` and `tui` are in: from the first text to before the second.
+const ABOUT_FEATURES: [(&str, &str); 11] = [
     ("Control:\n", "Common options:\n"),
-    ("      --metrics <ADDRESS>\n", "      --status "),
+    ("\n\n      --metrics <ADDRESS>\n", "\n\n"),
+    ("\n\n      --tui\n", "\n\n"),
     ("  udp serve --metrics ", "  udp serve --sink "),
     ("  udp reflect --metrics ", "  udp reflect --for "),
     ("  udp measure host --forever --metrics ", "  udp measure host --json "),
     ("  udp relay :10000 host:9000 --control ", "  curl "),
     ("  curl ", "\nExit status:\n"),
+    ("  udp listen 9000 --tui ", "  udp listen --count 1 "),
+    ("  udp listen --metrics ", "  udp listen --raw "),
+    ("  udp relay :10000 host:9000 --tui\n", "  udp relay :10000 host:9000  "),
 ];
 
 /// The help of a verb, or of a part of one.
@@ -63,15 +67,16 @@ fn snapshot(name: &str) -> Data {
     Data::read_from(&path, None).raw()
 }
 
-/// A help as it is without the feature `http`.
-fn without_http(mut help: String) -> String {
-    for (from, to) in ABOUT_HTTP {
+/// A help as it is without features.
+fn without_features(mut help: String) -> String {
+    for (from, to) in ABOUT_FEATURES {
         if let Some(start) = help.find(from) {
-            let length = help[start..].find(to).expect("it is followed by that");
-            help.replace_range(start..start + length, "");
+            let end = start + from.len();
+            let length = help[end..].find(to).expect("it is followed by that");
+            help.replace_range(start..end + length, "");
         }
     }
-    assert!(!["metrics", "--control", "curl"].iter().any(|word| help.contains(word)), "{help}");
+    assert!(!["metrics", "--control", "curl", "--tui"].iter().any(|word| help.contains(word)), "{help}");
     help
 }
 
@@ -84,8 +89,8 @@ fn help_is_what_it_was() {
         let help = help_of(verb);
         help.assert_status(0);
         let mut expected = snapshot(&format!("help-{}.txt", verb.replace(' ', "-")));
-        if !cfg!(feature = "http") {
-            expected = Data::text(without_http(expected.to_string())).raw();
+        if !cfg!(any(feature = "http", feature = "tui")) {
+            expected = Data::text(without_features(expected.to_string())).raw();
         }
         assert_data_eq!(help.text(), expected);
     }

@@ -25,7 +25,11 @@ fn the_long_version_says_what_it_was_built_for_and_what_this_system_offers() {
     let outcome = Place::Here.run(&["--version"]);
     outcome.assert_status(0);
     let lines = outcome.lines();
-    let features = if cfg!(feature = "http") { "http" } else { "none" };
+    let features = match (cfg!(feature = "http"), cfg!(feature = "tui"), cfg!(feature = "compression")) {
+        (true, true, true) => "compression, http, tui",
+        (false, false, false) => "none",
+        _ => return,
+    };
     assert_eq!(lines[0], format!("udp {}", env!("CARGO_PKG_VERSION")));
     // Tests are no release build.
     assert!(lines[1].starts_with("target: ") && lines[1].ends_with("-linux-gnu"), "{lines:?}");

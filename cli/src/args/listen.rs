@@ -14,8 +14,18 @@ use crate::words::{bytes, units};
 use udpkit_capture::Limit;
 
 /// What the help shows first, and all that `-h` shows.
-pub(super) const MOST_USED: &[&str] =
-    &["interfaces", "from", "matching", "count", "hex_dump", "json", "raw", "write", "tui"];
+pub(super) const MOST_USED: &[&str] = &[
+    "interfaces",
+    "from",
+    "matching",
+    "count",
+    "hex_dump",
+    "json",
+    "raw",
+    "write",
+    #[cfg(feature = "tui")]
+    "tui",
+];
 
 /// The examples of the help; `-h` shows the first three.
 pub(super) const EXAMPLES: &[Example] = &[
@@ -27,6 +37,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp listen --from 10.1.0.0/16 --json", "one network's datagrams, as JSON Lines"),
     ("udp listen --fields source,payload", "who sent what, and nothing else"),
     ("udp listen --delta", "the time since the previous datagram"),
+    #[cfg(feature = "tui")]
     ("udp listen 9000 --tui", "a live table of who sends how much"),
     ("udp listen --count 1 --raw > payload", "the bytes of the next datagram"),
     ("udp listen --metrics 127.0.0.1:9100", "metrics for Prometheus at http://127.0.0.1:9100/metrics"),
@@ -74,8 +85,9 @@ pub(crate) struct ListenArgs {
     /// Show a live table of senders instead
     ///
     /// It shows the latest payloads of each sender; press ? for its keys.
-    #[arg(long, conflicts_with_all = ["format", "json", "raw", "hex_dump", "quiet", "verbose", "print",
-        "fields", "utc", "relative", "delta", "delimiter", "time"])]
+    #[cfg_attr(feature = "tui", arg(long, conflicts_with_all = ["format", "json", "raw", "hex_dump", "quiet", "verbose", "print",
+        "fields", "utc", "relative", "delta", "delimiter", "time"]))]
+    #[cfg_attr(not(feature = "tui"), arg(skip))]
     pub(crate) tui: bool,
     /// Receive runs of datagrams from one sender as one, where the system can
     ///

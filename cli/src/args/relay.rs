@@ -44,6 +44,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     ("udp relay :10000 host:9000 --scenario evening.toml", "what changes when; SIGHUP reads the file again"),
     ("udp relay :10000 host:9000 --loss 5% --truth fates.jsonl", "write down what becomes of each datagram"),
     ("udp relay --explain fates.jsonl 17", "and why the 17th of each direction was lost, late or copied"),
+    #[cfg(feature = "tui")]
     ("udp relay :10000 host:9000 --tui", "see each fate, and turn loss and delay with keys"),
     ("udp relay :10000 host:9000", "only forward"),
     #[cfg(feature = "http")]
@@ -129,7 +130,8 @@ pub(crate) struct RelayArgs {
     /// Show both directions on a live screen, on which keys change the impairments
     ///
     /// It shows rates, counts, delays and the last fates of each direction; press ? for its keys.
-    #[arg(long, conflicts_with_all = ["format", "json", "raw", "hex_dump", "quiet", "verbose", "status"])]
+    #[cfg_attr(feature = "tui", arg(long, conflicts_with_all = ["format", "json", "raw", "hex_dump", "quiet", "verbose", "status"]))]
+    #[cfg_attr(not(feature = "tui"), arg(skip))]
     pub(crate) tui: bool,
     /// Peers at a time; for one more, the peer that was idle longest is forgotten
     ///

@@ -60,6 +60,7 @@ impl Output {
 
     /// Lets lines wait although their reader has room, or lets them go again. What does not wait for its reader is no terminal,
     /// and goes on.
+    #[cfg(feature = "tui")]
     pub(super) fn hold(&self, is_held: bool) {
         if let Self::Queued { backlog, .. } = self {
             backlog.hold(is_held);
@@ -142,6 +143,7 @@ impl Backlog {
         written
     }
 
+    #[cfg(feature = "tui")]
     fn hold(&self, is_held: bool) {
         self.0.lock().is_held = is_held;
         self.0.changed.notify_all();

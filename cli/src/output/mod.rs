@@ -36,7 +36,9 @@ pub(crate) use named::Named;
 pub(crate) use news::{News, Refusals, Repeated};
 pub(crate) use news_sink::NewsSink;
 pub(crate) use notice::{Notice, Remark, Tone};
-pub(crate) use notices::{ClockStepped, ListeningOn, MetricsServed, NotShown, Reopened, endpoints};
+#[cfg(feature = "tui")]
+pub(crate) use notices::{ClockStepped, Reopened};
+pub(crate) use notices::{ListeningOn, MetricsServed, NotShown, endpoints};
 #[cfg(any(test, fuzzing))]
 pub(crate) use printer::Printer;
 pub(crate) use printer::StdPrinter;

@@ -72,6 +72,7 @@ impl StdPrinter {
 
     /// Lets what is printed wait, since something else is drawn on the terminal, or prints it now. Nothing is held that a file
     /// takes; for what does not fit, see [`std_queued`](Self::std_queued).
+    #[cfg(feature = "tui")]
     pub(crate) fn hold(&mut self, is_held: bool) {
         self.out.get_ref().hold(is_held);
         self.aside.out.hold(is_held);
@@ -133,6 +134,7 @@ impl<W: Write, N: Write> Printer<W, N> {
     }
 
     /// Whether lines are coloured.
+    #[cfg(feature = "tui")]
     pub(crate) fn is_coloured(&self) -> bool {
         self.settings.color
     }

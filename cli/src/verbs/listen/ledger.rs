@@ -39,6 +39,7 @@ pub(super) struct Ledger {
 
 /// What a run came to so far.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "nobody asks for it"))]
 pub(super) struct SoFar {
     /// What was received; what found no room in our queue is ignored there, unless it is in the table.
     pub(super) report: Report,

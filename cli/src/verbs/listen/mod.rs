@@ -10,6 +10,7 @@ mod options;
 mod queue;
 mod recorder;
 mod system;
+#[cfg_attr(not(feature = "tui"), path = "no_table.rs")]
 mod table;
 mod watch;
 

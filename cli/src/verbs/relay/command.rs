@@ -1,4 +1,8 @@
 //! The command line that does what the relay does now.
+#![cfg_attr(
+    not(any(feature = "http", feature = "tui")),
+    allow(dead_code, reason = "what steers a running relay needs all of it")
+)]
 
 use crate::args::RelayArgs;
 use crate::words::impairments::{Name, Words, command_line};

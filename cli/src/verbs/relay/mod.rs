@@ -15,6 +15,7 @@ mod over_http;
 mod page;
 mod reload;
 pub(crate) mod scenario;
+#[cfg_attr(not(feature = "tui"), path = "no_table.rs")]
 mod table;
 mod target;
 mod truth;
@@ -46,7 +47,7 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let options = options::relay(args, &plan, &interfaces)?;
     let socket_options = options::socket_options(args, &options);
     let listening = listening(std::slice::from_ref(&args.listen), &args.common, &socket_options, None, &interfaces)?;
-    let (buffer, places) = (buffer_of(&listening.sockets), listening.places());
+    let (receive_buffer, places) = (buffer_of(&listening.sockets), listening.places());
     let printer = SharedPrinter::queued(options::settings(args, listening.ports()), &interfaces)?;
     let missing = missing::of(&listening.sockets, &notices::consequences(args), args.common.verbose);
     let memberships = Memberships::new(listening.groups.clone(), args.common.interfaces.clone());
@@ -72,8 +73,7 @@ pub(crate) fn relay(args: &RelayArgs) -> Result<Exit> {
     let report = relay.stop();
     let truth = truth.map(|truth| truth.finish(&printer));
     let mut printer = printer.lock();
-    let ending =
-        Ending { asked: &asked, changes: &changes, seed, command, truth: truth.as_ref(), receive_buffer: buffer };
+    let ending = Ending { asked: &asked, changes: &changes, seed, command, truth: truth.as_ref(), receive_buffer };
     printer.end(&notices::summary(&report, &ending));
     let exit = receiver_exit(&printer, &report, end, &args.common, report.own.up.received.datagrams);
     finish(&printer, if truth.is_some_and(|truth| truth.has_failed) { Exit::Failed } else { exit })

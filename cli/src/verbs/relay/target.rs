@@ -31,6 +31,7 @@ impl Current {
         Self(Arc::new(Mutex::new(target)))
     }
 
+    #[cfg(any(test, feature = "http", feature = "tui"))]
     pub(super) fn get(&self) -> SocketAddr {
         *self.0.lock()
     }
