@@ -1,12 +1,9 @@
-//! `udp reflect` on real sockets: replies, keys that are read again, limits, metrics, and its unit for systemd.
+//! `udp reflect` on real sockets: replies, keys that are read again, limits and metrics.
 #![cfg(target_os = "linux")]
 
 mod common;
 
-use std::path::Path;
-use std::process::Command;
-
-use common::netns::{require, skip};
+use common::netns::require;
 use common::{Outcome, Place, Process, Scratch, ignored, number};
 use serde_json::{Value, json};
 
@@ -244,27 +241,4 @@ fn metrics_are_those_of_the_summary() {
         assert!(page.lines().any(|other| other == line), "{line}: {page}");
     }
     reflector.stop().assert_told(&["4 received"]);
-}
-
-#[test]
-fn its_unit_is_one_that_systemd_takes() {
-    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/systemd/udp-reflect.service");
-    let text = std::fs::read_to_string(&unit).expect("it is text");
-    // What it runs is a command line that there is.
-    let command = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/udp ")).expect("it runs udp");
-    let arguments: Vec<_> = command.split(' ').filter(|word| *word != "$OPTIONS").collect();
-    Place::Here.run(&[arguments.as_slice(), &["--help"]].concat()).assert_status(0);
-    if !require("systemd-analyze") {
-        return;
-    }
-    // It says that /usr/bin/udp is not there, which it need not be.
-    let scratch = Scratch::new();
-    let program = std::fs::canonicalize(env!("CARGO_BIN_EXE_udp")).expect("it was built");
-    let unit = scratch.file("udp-reflect.service", text.replace("/usr/bin/udp", program.to_str().expect("it is text")));
-    let verified = Command::new("systemd-analyze").args(["verify", "--man=no", &unit]).output().expect("it runs");
-    let said = String::from_utf8_lossy(&verified.stderr).into_owned();
-    if said.contains("Failed to") && !said.contains("udp-reflect") {
-        return skip(&format!("systemd-analyze does not run here: {said}"));
-    }
-    assert!(verified.status.success() && !said.contains("udp-reflect"), "{said}");
 }
