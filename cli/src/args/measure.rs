@@ -349,7 +349,7 @@ mod tests {
             ("--mtu host", "'host' is not an MTU"),
             ("host --mtu --count 3", "cannot be used with"),
             ("host --mtu --load 20Mbit/s", "cannot be used with"),
-            ("host --mtu 9000 --size 3", "cannot be used with"),
+            ("host --mtu 9000 --size 300", "cannot be used with"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(words), "{line}: {error}");
