@@ -24,7 +24,9 @@ pub(super) fn fill_in(meta: &mut Meta) {
         IpAddr::V6(_) => Some((Delivery::Unicast, Some(destination))),
         IpAddr::V4(v4) => look_up(|interfaces| explain(interfaces, v4, meta.interface)),
     };
-    (meta.delivery, meta.local) = explained.unwrap_or_default();
+    // An interface that came a moment ago is not listed yet.
+    let unexplained = if destination.is_multicast() { Delivery::Multicast } else { Delivery::Unknown };
+    (meta.delivery, meta.local) = explained.unwrap_or((unexplained, None));
 }
 
 /// An address of IPv4 that this interface has.
