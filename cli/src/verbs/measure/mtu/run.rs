@@ -25,7 +25,7 @@ const CONSEQUENCES: [Consequence; 2] = [
 ];
 
 /// Searches until the MTU of the path is known, or the time is over.
-pub(in crate::verbs::measure) fn measure(args: &MeasureArgs, largest: Option<u32>) -> Result<Exit> {
+pub(crate) fn measure(args: &MeasureArgs, largest: Option<u32>) -> Result<Exit> {
     let judging = Judging::new(args)?;
     let interfaces = Interfaces::list().unwrap_or_default();
     let printer = SharedPrinter::queued(settings(args), &interfaces)?;
