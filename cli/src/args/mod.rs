@@ -147,6 +147,7 @@ mod tests {
         "local",
         "port",
         "rate",
+        "format",
         "recv_buffer",
         "ttl",
         "verbose",

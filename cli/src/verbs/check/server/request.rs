@@ -1,5 +1,7 @@
 //! The request that the server answers, with a label that is different each time.
 
+use std::cell::Cell;
+
 use anyhow::{Result, bail};
 
 use crate::words::bytes;
@@ -13,6 +15,9 @@ const LABEL: usize = 8;
 /// What a byte of a label is in hex.
 const ANY: &str = "??";
 
+/// From one label of bytes to the next: odd, so that all come before one comes again; and so that each differs in most bits.
+const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// A request with room for a label.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -20,6 +25,8 @@ pub(super) struct Request {
     /// Places of the label's bytes.
     slots: Vec<usize>,
     is_text: bool,
+    /// The next label of bytes, as a number.
+    next: Cell<u64>,
 }
 
 /// What makes a request different from all others.
@@ -46,7 +53,7 @@ impl Request {
             }
             bytes.extend(part.as_bytes());
         }
-        Self { bytes, slots, is_text: true }
+        Self { bytes, slots, is_text: true, next: Cell::default() }
     }
 
     fn of_hex(text: &str) -> Result<Self> {
@@ -61,13 +68,17 @@ impl Request {
                 Err(error) => bail!("--request-hex: {error}"),
             }
         }
-        Ok(Self { bytes: all, slots, is_text: false })
+        Ok(Self { bytes: all, slots, is_text: false, next: Cell::new(fastrand::u64(..)) })
     }
 
-    /// A new label.
+    /// A new label. A few bytes drawn at random would soon be the same twice; these are when all others were used.
     pub(super) fn label(&self) -> Label {
-        let byte = |_| if self.is_text { fastrand::alphanumeric() as u8 } else { fastrand::u8(..) };
-        Label(self.slots.iter().map(byte).collect())
+        if self.is_text {
+            return Label(self.slots.iter().map(|_| fastrand::alphanumeric() as u8).collect());
+        }
+        let number = self.next.get();
+        self.next.set(number.wrapping_add(STRIDE));
+        Label(number.to_le_bytes().into_iter().cycle().take(self.slots.len()).collect())
     }
 
     /// The request with this label.
@@ -125,5 +136,12 @@ mod tests {
             }
         }
         assert!(Request::new(None, Some("6")).is_err());
+    }
+
+    #[test]
+    fn no_label_of_two_bytes_comes_again_before_all_others_did() {
+        let request = Request::new(None, Some("?? ?? 00")).unwrap();
+        let labels: std::collections::HashSet<_> = (0..1 << 16).map(|_| request.label().0).collect();
+        assert_eq!(labels.len(), 1 << 16);
     }
 }

@@ -219,7 +219,11 @@ impl Subject {
     pub(super) fn labels_in(&self, answer: &[u8], labels: &[Label]) -> Vec<usize> {
         let has = |label: &Label| match self.manner {
             Manner::Labelled(place) => label.is_at(place, answer),
-            Manner::Repeats => label.place_in(answer).is_some(),
+            // The whole request: two bytes of a label may stand anywhere by chance.
+            Manner::Repeats => {
+                let request = self.request.with(label);
+                answer.windows(request.len().max(1)).any(|part| part == request)
+            }
             Manner::Fixed => false,
         };
         (0..labels.len()).filter(|at| has(&labels[*at])).collect()
