@@ -229,8 +229,13 @@ impl Line<'_> {
     fn unknown_verb(&self, word: &str) -> anyhow::Error {
         let place = self.typed.iter().position(|typed| typed == word).unwrap_or(0);
         let next = self.typed.get(place + 1).map(String::as_str).unwrap_or_default();
-        let verbs: Vec<_> = self.verb.get_subcommands().map(Command::get_name).collect();
-        if self.name() != "udp" {
+        let names =
+            |command: &Command| command.get_subcommands().map(|it| it.get_name().to_owned()).collect::<Vec<_>>();
+        let (roles, all) = (names(self.verb), names(&Args::command()));
+        // What stands before a verb is no part of it.
+        let is_role = self.verb.has_subcommands() && self.typed.first().is_some_and(|first| *first != word);
+        let verbs: Vec<_> = if is_role { &roles } else { &all }.iter().map(String::as_str).collect();
+        if is_role && self.name() != "udp" {
             let hint = match nearest(&word.to_ascii_lowercase(), verbs.iter().copied()) {
                 Some(part) => format!("did you mean {part}?"),
                 None => format!("the roles are {}", verbs.join(", ")),

@@ -187,6 +187,12 @@ fn relayed() -> Vec<Outcome> {
     vec![relay.stop(), Place::Here.run(&["relay", "--explain", file, "1", "--json"])]
 }
 
+/// What a check prints of a point.
+fn checked() -> Outcome {
+    let (_server, addresses) = Place::Here.waiting(&["serve", "127.0.0.1:0"]);
+    Place::Here.run(&["check", "server", &addresses[0].to_string(), "--only", "answers", "--json"])
+}
+
 /// What a reflector prints whose keys are read again.
 fn reflected() -> Outcome {
     let scratch = Scratch::new();
@@ -258,7 +264,7 @@ fn every_type_of_the_schema_is_printed() {
     let (Some(sent), Some(reopened), Some(refused), Some(stepped)) = (sent(), reopened(), refused(), stepped()) else {
         return;
     };
-    let others = vec![reopened, refused, stepped, reflected()];
+    let others = vec![reopened, refused, stepped, reflected(), checked()];
     let outcomes = [served(), listened(), sent, others, replayed(), relayed(), measurements()];
     let printed: BTreeSet<_> = outcomes.iter().flatten().flat_map(types_of).collect();
     assert_eq!(printed, types().into_iter().collect());
