@@ -188,7 +188,7 @@ fn relayed() -> Vec<Outcome> {
 }
 
 /// What a check prints of a point.
-fn checked() -> Outcome {
+fn judged() -> Outcome {
     let (_server, addresses) = Place::Here.waiting(&["serve", "127.0.0.1:0"]);
     Place::Here.run(&["check", "server", &addresses[0].to_string(), "--only", "answers", "--json"])
 }
@@ -264,7 +264,7 @@ fn every_type_of_the_schema_is_printed() {
     let (Some(sent), Some(reopened), Some(refused), Some(stepped)) = (sent(), reopened(), refused(), stepped()) else {
         return;
     };
-    let others = vec![reopened, refused, stepped, reflected(), checked()];
+    let others = vec![reopened, refused, stepped, reflected(), judged()];
     let outcomes = [served(), listened(), sent, others, replayed(), relayed(), measurements()];
     let printed: BTreeSet<_> = outcomes.iter().flatten().flat_map(types_of).collect();
     assert_eq!(printed, types().into_iter().collect());
