@@ -40,6 +40,7 @@ pub(super) const EXAMPLES: &[Example] = &[
     #[cfg(feature = "tui")]
     ("udp listen 9000 --tui", "a live table of who sends how much"),
     ("udp listen --count 1 --raw > payload", "the bytes of the next datagram"),
+    #[cfg(feature = "http")]
     ("udp listen --metrics 127.0.0.1:9100", "metrics for Prometheus at http://127.0.0.1:9100/metrics"),
     ("udp listen --raw --delimiter '\\n' > log", "one payload per line"),
     ("udp listen --write hour.pcapng --rotate 1h --keep 24", "the last day, in captures of one hour"),
