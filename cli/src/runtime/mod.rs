@@ -8,6 +8,8 @@ pub(crate) mod input;
 pub(crate) mod key_file;
 pub(crate) mod misplaced;
 pub(crate) mod missing;
+#[cfg(not(feature = "http"))]
+pub(crate) mod no_metrics;
 pub(crate) mod output_file;
 pub(crate) mod payload;
 pub(crate) mod printing;

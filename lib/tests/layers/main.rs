@@ -90,9 +90,7 @@ fn imports_are_found() {
 }
 
 /// Files of tests alone, and of the command without a feature.
-const UNREAD: [&str; 18] = [
-    "verbs/listen/no_metrics.rs",
-    "verbs/measure/no_metrics.rs",
+const UNREAD: [&str; 14] = [
     "verbs/relay/control/tests/clients.rs",
     "oracle.rs",
     "wrappings.rs",
@@ -106,8 +104,6 @@ const UNREAD: [&str; 18] = [
     "verbs/listen/no_table.rs",
     "verbs/relay/no_http.rs",
     "verbs/relay/no_table.rs",
-    "verbs/serve/no_metrics.rs",
-    "verbs/reflect/no_metrics.rs",
     "words/impairments/tests.rs",
 ];
 

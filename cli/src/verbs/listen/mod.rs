@@ -3,7 +3,7 @@
 mod buffer;
 mod capture;
 mod ledger;
-#[cfg_attr(not(feature = "http"), path = "no_metrics.rs")]
+#[cfg(feature = "http")]
 mod metrics;
 mod notices;
 mod options;
@@ -14,6 +14,8 @@ mod system;
 mod table;
 mod watch;
 
+#[cfg(not(feature = "http"))]
+use crate::runtime::no_metrics as metrics;
 use anyhow::Result;
 use udpkit::verbs::Listen;
 use udpkit::{End, Interfaces, drive};

@@ -10,7 +10,7 @@ pub(crate) use crate::http::Served as Metrics;
 use crate::http::exposition::{self, Buckets, Exposition};
 
 /// A target's name, and what it came to so far.
-pub(super) type Measured = (String, Report<MeasureFigures>);
+type Measured = (String, Report<MeasureFigures>);
 
 /// Serves metrics on all of these addresses until the returned value is dropped; `targets` is asked at each scrape, and leaves out
 /// those that do not answer.

@@ -5,7 +5,7 @@ mod explain;
 mod fail_if;
 mod judging;
 mod load;
-#[cfg_attr(not(feature = "http"), path = "no_metrics.rs")]
+#[cfg(feature = "http")]
 mod metrics;
 mod mtu;
 mod notices;
@@ -20,6 +20,8 @@ mod table;
 mod targets;
 mod verdict;
 
+#[cfg(not(feature = "http"))]
+use crate::runtime::no_metrics as metrics;
 use std::sync::Once;
 
 use anyhow::Result;

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use udpkit::verbs::{LoadOutcome, Measure, MeasureFigures, MeasureInput, MeasureOptions};
 use udpkit::{Drive, End, Event, Interfaces, Remote, Report, Sink, drive};
 
-use super::metrics::{self, Measured, Metrics};
+use super::metrics::{self, Metrics};
 use super::notices::{ProbeNotice, Status};
 use super::options::Prepared;
 use super::report::History;
@@ -107,7 +107,7 @@ impl Ending {
     }
 
     /// What those that run came to so far.
-    fn measured(&self) -> Vec<Measured> {
+    fn measured(&self) -> Vec<(String, Report<MeasureFigures>)> {
         let lines = self.0.lock().lines.clone();
         lines.into_iter().filter_map(|(name, line)| Some((name, line.report(PATIENCE)?))).collect()
     }

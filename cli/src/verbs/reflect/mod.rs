@@ -1,12 +1,14 @@
 //! `udp reflect`: answers measurements, and what watches and steers that.
 
 mod keys;
-#[cfg_attr(not(feature = "http"), path = "no_metrics.rs")]
+#[cfg(feature = "http")]
 mod metrics;
 mod notices;
 mod options;
 mod watch;
 
+#[cfg(not(feature = "http"))]
+use crate::runtime::no_metrics as metrics;
 use anyhow::Result;
 use udpkit::verbs::Reflect;
 use udpkit::{Drive, Interfaces, Memberships, Remote, drive};

@@ -4,7 +4,7 @@
 mod commands;
 #[cfg(unix)]
 mod exec;
-#[cfg_attr(not(feature = "http"), path = "no_metrics.rs")]
+#[cfg(feature = "http")]
 mod metrics;
 mod notices;
 mod options;
@@ -12,6 +12,8 @@ pub(crate) mod rules;
 mod watch;
 mod workers;
 
+#[cfg(not(feature = "http"))]
+use crate::runtime::no_metrics as metrics;
 use std::sync::Arc;
 
 use anyhow::Result;

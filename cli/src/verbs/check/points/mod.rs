@@ -3,6 +3,7 @@
 pub(super) mod client;
 pub(super) mod receiver;
 pub(super) mod sender;
+mod sending;
 pub(super) mod server;
 
 use super::point::Section;

@@ -1,10 +1,8 @@
-//! In the place of metrics where the feature `http` is left out.
+//! In the place of a verb's metrics where the feature `http` is left out.
 
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use udpkit::Report;
-use udpkit::verbs::ServeFigures;
 
 /// Metrics that nobody can ask for.
 #[derive(Debug)]
@@ -18,6 +16,6 @@ impl Metrics {
 }
 
 /// Serves nothing: no flag gives an address.
-pub(crate) fn serve(_addresses: &[SocketAddr], _report: impl Fn() -> Report<ServeFigures>) -> Result<Metrics> {
+pub(crate) fn serve<T>(_addresses: &[SocketAddr], _so_far: impl Fn() -> T) -> Result<Metrics> {
     Ok(Metrics)
 }
